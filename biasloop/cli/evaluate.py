@@ -1,0 +1,98 @@
+"""`biasloop evaluate`: metrics of somebody's predictions, or of a stored run."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from biasloop.cli.options import Data, Json, data_directory
+from biasloop.report.output import emit, show, table
+
+app = typer.Typer(
+    no_args_is_help=True,
+    help="Compute metrics of a file of predictions, or of a stored run.\n\n"
+    "Example: biasloop evaluate shares predictions.csv --predicted label --task truth",
+)
+
+
+@app.command("shares")
+def shares(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV or JSONL with a header.")],
+    predicted: Annotated[str, typer.Option("--predicted", help="Column of predictions.")],
+    task: Annotated[str | None, typer.Option("--task", help="Column of true labels.")] = None,
+    json: Json = False,
+) -> None:
+    """How often each value is predicted, and by how much that differs from the truth.
+
+    Example: biasloop evaluate shares predictions.csv --predicted label --task truth
+    """
+    from biasloop import predictions
+    from biasloop.report import tables
+
+    columns = predictions.read_columns(file, [predicted, *([task] if task else [])])
+    rows = predictions.shares(columns[predicted], columns[task] if task else None)
+    if json:
+        emit({"n": len(columns[predicted]), "shares": [row.as_json() for row in rows]})
+        return
+    cells = [
+        [row.value, tables.percent(row.predicted.value), tables.interval(*row.interval)]
+        + (
+            [tables.percent(row.true.value), f"{row.bias.value:+.4f} ± {row.bias.error:.4f}"]
+            if row.true and row.bias
+            else []
+        )
+        for row in rows
+    ]
+    headers = ["value", "predicted", "95 % interval"] + (["true", "bias ± standard error"] if task else [])
+    show(
+        table(
+            headers,
+            cells,
+            right=range(1, 5),
+            title=f"{tables.counted(len(columns[predicted]), 'row')} of {file}",
+        )
+    )
+
+
+@app.command("run")
+def run(
+    place: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")],
+    metric: Annotated[list[str] | None, typer.Option("--metric", help="Only these (repeatable).")] = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Compute every metric of a stored run anew, from its per-sample outputs, without a model.
+
+    Example: biasloop evaluate run runs/quickstart/seed-0 --metric worst_class_recall
+    """
+    from biasloop.engine import Options, reopen, replay
+    from biasloop.errors import InvalidInput
+    from biasloop.report import tables
+
+    stored, prepared = reopen(place, Options(data_directory(data)))
+    rounds: list[dict[str, Any]] = []
+    for number, record in replay(stored, prepared.rule):
+        found = prepared.rule.measure(number, record, record.evaluations["test"].tables)
+        unknown = [name for name in metric or [] if name not in found]
+        if unknown and number == len(stored.rounds) - 1 and not any(unknown[0] in row["metrics"] for row in rounds):
+            raise InvalidInput(f"{place} has no metric {unknown[0]!r}; it has {', '.join(found)}")
+        kept = {name: m for name, m in found.items() if not metric or name in metric}
+        rounds.append(
+            {
+                "round": number,
+                "metrics": {n: {"value": m.value, "n": m.n, "se": m.error} for n, m in kept.items()},
+            }
+        )
+    if json:
+        emit({"run": str(place), "rounds": rounds})
+        return
+    names = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
+    cells = [
+        [str(row["round"])]
+        + [
+            tables.measured(row["metrics"][n]["value"], row["metrics"][n]["se"]) if n in row["metrics"] else ""
+            for n in names
+        ]
+        for row in rounds
+    ]
+    show(table(["round", *names], cells, right=range(len(names) + 1)))

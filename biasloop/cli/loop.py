@@ -1,0 +1,121 @@
+"""`biasloop loop`: run a preset."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory
+from biasloop.report.output import emit, note, say, show, table
+
+
+def loop(
+    preset: Annotated[str, typer.Option("--preset", "-p", help="A preset's name, or the path of a TOML file.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to put it; default: runs/PRESET.")
+    ] = None,
+    seeds: Annotated[str, typer.Option("--seeds", help='Which seeds to run: "0-2", "0,4".')] = "0",
+    sets: Sets = None,
+    grid: Annotated[
+        list[str] | None,
+        typer.Option("--grid", metavar="KEY=A,B", help="Run every value (repeatable: every combination)."),
+    ] = None,
+    data: Data = None,
+    device: Device = "auto",
+    threads: Threads = 0,
+    keep_models: Annotated[
+        bool, typer.Option("--keep-models", help="Keep every round's model, not the newest only.")
+    ] = False,
+    checkpoint: Annotated[
+        float, typer.Option("--checkpoint", min=0, help="Seconds between checkpoints in a round.")
+    ] = 30.0,
+    json: Json = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, run nothing.")] = False,
+) -> None:
+    """Run a feedback loop: train, evaluate, feed labels back, round after round.
+
+    Running the same command again goes on where it stopped.
+
+    Example: biasloop loop --preset quickstart --seeds 0-2
+
+    Example: biasloop loop --preset quickstart --set loop.human=50 --out my-run
+    """
+    from biasloop import presets
+
+    found = presets.read(preset)  # before anything heavier is imported: a refusal answers at once
+    changes = dict(presets.parse_set(text) for text in sets or [])
+    found = found.override(changes, "--set")
+    if grid:
+        found.values["grid"] = {
+            **found.values.get("grid", {}),
+            **dict(presets.parse_grid(text) for text in grid),
+        }
+    from biasloop.validation import arms_of
+
+    arms = arms_of(found)
+
+    from biasloop import study
+    from biasloop.cli.stopping import Stopping
+    from biasloop.engine import Options
+    from biasloop.report.live import JsonView, LiveView, PlainView, View
+
+    chosen = study.parse_seeds(seeds)
+    directory = out or study.default_directory(found, changes)
+    stopping = Stopping()
+    options = Options(data_directory(data), device, threads, keep_models, checkpoint, stopping=stopping)
+    planned = study.plan(arms, chosen, directory, options)
+    if dry_run:
+        _show_plan(planned, json=json)
+        return
+    view: View = JsonView() if json else LiveView(len(planned)) if sys.stdout.isatty() else PlainView()
+    try:
+        outcomes = study.run_all(planned, options, view.start, view.event)
+    finally:
+        view.close()
+    if stopping():
+        kept = sum(outcome.rounds for outcome in outcomes)
+        note(f"stopped; {kept} finished rounds are kept in {directory}; this goes on from there:\n  {_again()}")
+        raise typer.Exit(stopping.exit_code)
+    runs = [item.directory for item in planned]
+    if json:
+        emit({"done": True, "runs": [str(run) for run in runs]})
+    else:
+        _show_results(runs, directory, preset, chosen, arms[0][1].seeds)
+
+
+def _show_plan(planned: list, *, json: bool) -> None:  # type: ignore[type-arg]
+    rows = [
+        {
+            "run": str(item.directory),
+            "seed": item.seed,
+            "arm": item.arm,
+            "rounds": item.prepared.rule.expected_rounds(),
+        }
+        for item in planned
+    ]
+    if json:
+        emit(rows)
+        return
+    cells = [[row["run"], str(row["seed"]), str(row["rounds"])] for row in rows]
+    show(table(["run", "seed", "rounds"], cells, right=(1, 2)))
+
+
+def _show_results(runs: list[Path], directory: Path, preset: str, seeds: list[int], published: str) -> None:
+    from biasloop.report import summary
+    from biasloop.report.series import arms, open_runs
+    from biasloop.study import parse_seeds
+
+    say()
+    show(table(summary.HEADERS, summary.rows(arms(open_runs(runs))), right=range(1, len(summary.HEADERS)),
+               title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
+    say(f"runs are in {directory}; next:")
+    say(f"  biasloop plot {shlex.quote(str(directory))}")
+    say(f"  biasloop bound --from {shlex.quote(str(runs[0]))}")
+    if set(parse_seeds(published)) - set(seeds):
+        say(f"the preset names seeds {published}; to run them:\n  biasloop loop --preset {preset} --seeds {published}")
+
+
+def _again() -> str:
+    return shlex.join(["biasloop", *sys.argv[1:]])

@@ -1,0 +1,52 @@
+"""`biasloop plugins`: which domains are installed, and whether each works."""
+
+import time
+
+from biasloop.cli.options import Json
+from biasloop.report.output import emit, show, table
+
+SLOW = 0.3
+
+
+def plugins(json: Json = False) -> None:
+    """List the installed domains and the state of each.
+
+    Example: biasloop plugins
+    """
+    from biasloop import domains
+    from biasloop.errors import BiasloopError
+
+    found = []
+    for name, entries in domains.entries().items():
+        for entry in entries:
+            begun, problem = time.perf_counter(), ""
+            try:
+                domains.load(name)
+            except BiasloopError as error:
+                problem = str(error)
+            seconds = time.perf_counter() - begun
+            dist = entry.dist
+            found.append(
+                {
+                    "name": name,
+                    "distribution": dist.name if dist else "",
+                    "version": dist.version if dist else "",
+                    "import_seconds": round(seconds, 3),
+                    "slow": seconds > SLOW,
+                    "problem": problem or None,
+                }
+            )
+    if json:
+        emit(found)
+        return
+    rows = [
+        [
+            str(one["name"]),
+            f"{one['distribution']} {one['version']}",
+            str(
+                one["problem"] or (f"works, but takes {one['import_seconds']} s to import" if one["slow"] else "works")
+            ),
+        ]
+        for one in found
+    ]
+    show(table(["domain", "distribution", "state"], rows))

@@ -1,0 +1,58 @@
+"""`biasloop presets`: what there is, and what each says."""
+
+from typing import Annotated
+
+import typer
+
+from biasloop.cli.options import Json, Sets
+from biasloop.report.output import emit, note, say, show, table
+
+app = typer.Typer(
+    help="List presets, or show one.\n\nExample: biasloop presets show quickstart",
+    invoke_without_command=True,
+)
+
+
+@app.callback()
+def presets(context: typer.Context, json: Json = False) -> None:
+    """List presets, or show one. Example: biasloop presets show quickstart."""
+    if context.invoked_subcommand is not None:
+        return
+    from biasloop.presets import listing
+
+    found = listing()
+    for broken in (preset for preset in found if preset.problem):
+        note(f"{broken.name} cannot be read: {broken.problem}")
+    found = [preset for preset in found if not preset.problem]
+    if json:
+        emit([{**vars(preset), "path": str(preset.path)} for preset in found])
+        return
+    rows = [[p.name + (" (-mini)" if p.mini else ""), p.domain, p.summary, p.source] for p in found]
+    show(table(["preset", "domain", "what it runs", "source"], rows))
+    say("`biasloop presets show NAME` prints one; `biasloop loop --preset NAME` runs it")
+
+
+@app.command("show")
+def show_preset(
+    name: Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")],
+    sets: Sets = None,
+    json: Json = False,
+) -> None:
+    """Print a preset with everything it extends, every default, and its grid.
+
+    Example: biasloop presets show quickstart
+    """
+    import tomli_w
+
+    from biasloop import presets as library
+    from biasloop.validation import arms_of, validate
+
+    found = library.read(name)
+    found = found.override(dict(library.parse_set(text) for text in sets or []), "--set")
+    arms_of(found)  # every arm is valid
+    resolved = validate(found).nesting()
+    if json:
+        emit(resolved)
+    else:
+        say(f"# {found.path}")
+        say(tomli_w.dumps(resolved).rstrip())

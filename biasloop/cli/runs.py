@@ -1,0 +1,147 @@
+"""`biasloop runs`: list, show, verify and repair stored runs."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from biasloop.cli.options import Json
+from biasloop.report.output import emit, note, say, show, table
+
+app = typer.Typer(
+    help="List, show, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
+    invoke_without_command=True,
+)
+Place = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
+
+
+@app.callback()
+def runs(context: typer.Context, json: Json = False) -> None:
+    """List, show, verify or repair stored runs. Example: biasloop runs show runs/quickstart/seed-0."""
+    if context.invoked_subcommand is None:
+        _list(Path("runs"), json=json)
+
+
+@app.command("list")
+def list_runs(
+    place: Annotated[Path, typer.Argument(metavar="DIR", help="Where to look.")] = Path("runs"),
+    json: Json = False,
+) -> None:
+    """List the runs at or below a directory. Example: biasloop runs list runs."""
+    _list(place, json=json)
+
+
+def _list(place: Path, *, json: bool) -> None:
+    from biasloop.store.reader import find_runs
+
+    found = [_line(directory) for directory in (find_runs(place) if place.is_dir() else [])]
+    if json:
+        emit(found)
+        return
+    if not found:
+        note(f"there are no runs in {place}; `biasloop loop --preset quickstart` makes some")
+        return
+    rows = [[one["run"], one["preset"], str(one["seed"]), str(one["rounds"]), one["state"]] for one in found]
+    show(table(["run", "preset", "seed", "rounds", "state"], rows, right=(2, 3)))
+
+
+def _line(directory: Path) -> dict[str, Any]:
+    from biasloop.errors import StoreError
+    from biasloop.store.reader import Run
+
+    try:
+        run = Run.open(directory)
+        about = run.manifest.about
+        state = f"finished ({about['finished']})" if "finished" in about else "unfinished"
+        return {
+            "run": str(directory),
+            "preset": about.get("name", ""),
+            "seed": run.identity.get("seed"),
+            "rounds": len(run.rounds),
+            "state": state,
+        }
+    except StoreError as error:
+        return {"run": str(directory), "preset": "", "seed": "", "rounds": "", "state": str(error)}
+
+
+@app.command("show")
+def show_run(place: Place, json: Json = False) -> None:
+    """Print what a run is and what each round measured. Example: biasloop runs show runs/quickstart/seed-0."""
+    import tomli_w
+
+    from biasloop.report import tables
+    from biasloop.store.reader import Run
+
+    run = Run.open(place)
+    rounds: list[dict[str, Any]] = [
+        {
+            "round": number,
+            "metrics": {name: {"value": m.value, "n": m.n, "se": m.error} for name, m in metrics.items()},
+            "sizes": sizes,
+            "seconds": seconds,
+        }
+        for number, metrics, sizes, seconds in run.summaries()
+    ]
+    if json:
+        experiment = {**run.identity, **{k: v for k, v in run.manifest.about.items() if k != "rounds"}}
+        experiment["loop"] = {**experiment["loop"], "rounds": run.manifest.about.get("rounds")}
+        emit({"experiment": experiment, "rounds": rounds, "environments": run.manifest.environments})
+        return
+    say(tomli_w.dumps(run.identity).rstrip())
+    names = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
+    cells = [
+        [
+            str(row["round"]),
+            *(tables.number(row["metrics"][n]["value"]) if n in row["metrics"] else "" for n in names),
+        ]
+        for row in rounds
+    ]
+    show(table(["round", *names], cells, right=range(len(names) + 1)))
+    if len(run.manifest.environments) > 1:
+        say(f"made in {len(run.manifest.environments)} segments (other versions, device or threads)")
+
+
+@app.command("verify")
+def verify(place: Place, json: Json = False) -> None:
+    """Check every file of every run at or below a directory. Example: biasloop runs verify runs/quickstart."""
+    from biasloop.errors import StoreError
+    from biasloop.store.reader import find_runs
+    from biasloop.store.repair import verify as check
+
+    directories = find_runs(place) if place.is_dir() else []
+    if not directories:
+        raise StoreError(f"there is no run at {place}; `biasloop runs` lists them")
+    found = {str(directory): check(directory) for directory in directories}
+    if json:
+        emit([{"run": run, "problems": problems} for run, problems in found.items()])
+    for run, problems in found.items():
+        for problem in problems:
+            note(problem)
+        if not json and not problems:
+            say(f"{run}: every file is whole")
+    if any(found.values()):
+        raise typer.Exit(1)
+
+
+@app.command("repair")
+def repair(place: Place, json: Json = False) -> None:
+    """Move the first damaged round and all later ones aside; nothing is deleted.
+
+    Example: biasloop runs repair runs/quickstart/seed-0
+    """
+    from biasloop.store.repair import repair as mend
+
+    report = mend(place)
+    if json:
+        emit(
+            {
+                "run": str(place),
+                "kept": report.kept,
+                "aside": report.aside,
+                "folder": str(report.folder or ""),
+            }
+        )
+        return
+    if report.folder:
+        say(f"moved {', '.join(report.aside)} to {report.folder}")
+    say(f"{place} has {report.kept} whole rounds; the same `biasloop loop` goes on with it")

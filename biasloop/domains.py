@@ -1,0 +1,210 @@
+"""The contract of a domain (a plugin), and how plugins are found.
+
+A domain knows data, models and metrics of one kind of problem, and nothing of rounds or files. It is a class with
+a pydantic `Config`, built from (config, context). It implements the capabilities it can, as methods; it inherits
+nothing, because an inherited stub would pass every check. The feedback rule says which capabilities it needs, and a
+mismatch is an error before anything is loaded.
+"""
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+from pydantic import BaseModel
+from typing_extensions import get_protocol_members
+
+from biasloop.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
+from biasloop.errors import InvalidInput
+from biasloop.randomness import Streams
+
+GROUP = "biasloop.domains"
+M = TypeVar("M")
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """Something a domain needs on disk: a data set or weights, its size, whether it is there."""
+
+    name: str
+    kind: Literal["data", "weights"]
+    bytes: int
+    present: bool
+
+    @property
+    def command(self) -> str:
+        """What to type to get it."""
+        return f"biasloop fetch {self.name}"
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a domain is built with; constant over a run.
+
+    Attributes:
+        data: the directory that fetched data sets live in.
+        streams: randomness of the data (splits, resampling).
+        device: torch's name of the device to compute on ("cpu", "cuda:0", ...).
+        threads: CPU threads to compute with; 0 leaves the library's choice.
+    """
+
+    data: Path
+    streams: Streams
+    device: str = "cpu"
+    threads: int = 0
+
+
+class Work:
+    """The handle of one call into a domain.
+
+    This base class only gives streams, so a domain's tests, `generate` and `evaluate` need no engine; during a run
+    the engine's own kind adds progress, checkpoints and curves.
+    """
+
+    def __init__(self, streams: Streams) -> None:
+        self.streams = streams
+
+    def at(self, name: str) -> "Work":
+        """A named inner call, with streams of its own."""
+        return Work(self.streams.at(name))
+
+    def tick(self, done: int, total: int, state: Callable[[], Arrays] | None = None) -> None:
+        """To be called after every step.
+
+        Args:
+            done: steps done.
+            total: steps in all.
+            state: where the call can be resumed from, or None if not here; called only when a checkpoint is due.
+
+        Raises:
+            biasloop.errors.Interrupted: if the person asked to stop.
+        """
+
+    def resume(self) -> Arrays | None:
+        """The last kept `state` of this very call, or None: then start from the beginning."""
+        return None
+
+    def log(self, table: str, **values: float) -> None:
+        """Add a row to a curve; kept with the round."""
+
+
+@runtime_checkable
+class Domain(Protocol):
+    """What every domain has, besides a pydantic class `Config` and `__init__(config, context)`."""
+
+    def requirements(self) -> list[Requirement]:
+        """Data sets and weights needed; answers in milliseconds and without torch."""
+
+    def fingerprint(self) -> str:
+        """Identifies the source data that ids point into; stored, and compared at resume."""
+
+    def vocabularies(self) -> Mapping[str, Column]:
+        """Names of what columns index (class names, ...), as text columns."""
+
+
+@runtime_checkable
+class Sampled(Protocol):
+    """Samples with stable ids, of which some are a test set."""
+
+    def splits(self) -> Splits:
+        """Ids of the test set and of the pool."""
+
+    def truth(self, ids: Ints) -> Frame:
+        """Human labels, with the columns and dtypes of `label`; never asked for unlabelled ids."""
+
+    def answers(self, work: Work) -> Tables:
+        """The test tables as humans fill them, with every column that never changes (ids, targets, groups)."""
+
+    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+        """Metrics of answers joined with predictions, as far as the columns allow; NumPy alone, no model."""
+
+
+@runtime_checkable
+class Learning(Protocol[M]):
+    """Models that are fitted on samples."""
+
+    def fit(self, train: Samples, work: Work) -> M:
+        """A new model, from scratch (never warm-started from an earlier round)."""
+
+    def predict(self, model: M, work: Work) -> Tables:
+        """Per-sample outputs on the test set: only what the model changes; rows as in `answers`."""
+
+
+@runtime_checkable
+class Labelling(Learning[M], Protocol[M]):
+    """Models that label samples for later models."""
+
+    def label_rules(self) -> tuple[str, ...]:
+        """The values of `loop.label_by` that `label` knows; the first is the default."""
+
+    def label(self, model: M, ids: Ints, by: str, work: Work) -> Frame:
+        """Labels and confidences; a sampled label depends on (stream, id), not on the batch."""
+
+
+@runtime_checkable
+class Storing(Protocol):
+    """Models that can be written as named arrays and read back exactly."""
+
+    def save(self, kind: str, model: Any) -> Arrays:
+        """Named arrays; no pickle."""
+
+    def load(self, kind: str, arrays: Arrays) -> Any:
+        """The model: `load(kind, save(kind, m))` predicts the same bits as `m`."""
+
+
+def entries(group: str = GROUP) -> dict[str, list[EntryPoint]]:
+    """Installed entry points of a group by name; a name with two distributions is listed twice."""
+    found: dict[str, dict[str, EntryPoint]] = {}
+    for entry in entry_points(group=group):
+        distribution = entry.dist.name if entry.dist else "?"
+        found.setdefault(entry.name, {})[distribution] = entry
+    return {name: list(found[name].values()) for name in sorted(found)}
+
+
+def load(name: str) -> type[Any]:
+    """The domain class of that name.
+
+    Raises:
+        InvalidInput: if there is no such plugin, two have that name, or it does not import.
+    """
+    found = entries()
+    if name not in found:
+        near = difflib.get_close_matches(name, found, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        known = ", ".join(found) or "none"
+        raise InvalidInput(f"no domain is called {name!r} (installed: {known}){hint}")
+    if len(found[name]) > 1:
+        both = " and ".join(entry.dist.name for entry in found[name] if entry.dist)
+        raise InvalidInput(f"two distributions declare the domain {name!r}: {both}; uninstall one of them")
+    try:
+        loaded = found[name][0].load()
+    except Exception as error:
+        raise InvalidInput(
+            f"the plugin of domain {name!r} ({found[name][0].value}) does not import: "
+            f"{type(error).__name__}: {error}; `biasloop plugins` lists the state of each"
+        ) from error
+    return checked(name, loaded)
+
+
+def checked(name: str, loaded: object) -> type[Any]:
+    """The class if it looks like a domain.
+
+    Raises:
+        InvalidInput: naming what is lacking.
+    """
+    if not isinstance(loaded, type):
+        raise InvalidInput(f"the entry point of domain {name!r} is not a class")
+    config = getattr(loaded, "Config", None)
+    if not (isinstance(config, type) and issubclass(config, BaseModel)):
+        raise InvalidInput(f"the class of domain {name!r} has no pydantic `Config`")
+    lacking = missing_methods(loaded, Domain)
+    if lacking:
+        raise InvalidInput(f"the class of domain {name!r} lacks {', '.join(lacking)}")
+    return loaded
+
+
+def missing_methods(domain: type, protocol: Any) -> list[str]:
+    """Names of the protocol's methods that a class does not have."""
+    return [name for name in sorted(get_protocol_members(protocol)) if not callable(getattr(domain, name, None))]

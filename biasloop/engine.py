@@ -1,0 +1,312 @@
+"""Drives the rounds of one run: decide, resume, compute, commit, read back, go on."""
+
+import platform
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from biasloop import __version__, domains
+from biasloop.data import Column, Frame, Metric
+from biasloop.domains import Context
+from biasloop.errors import DamagedStore, Interrupted, InvalidInput, SomethingToFetch
+from biasloop.experiment import Experiment
+from biasloop.feedback.accumulate import Accumulate
+from biasloop.feedback.rule import Rule
+from biasloop.randomness import Streams
+from biasloop.record import Record
+from biasloop.store.lock import locked
+from biasloop.store.manifest import SETUP, round_name
+from biasloop.store.reader import MAIN, Run
+from biasloop.store.writer import RunWriter
+from biasloop.work import RoundWork, Session
+
+CHECKPOINT_SECONDS = 30.0
+_COMPARED = ("biasloop", "python", "numpy", "torch", "device", "threads")
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a call is done."""
+
+    call: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A round is on disk; `resumed` if it already was when the run was opened."""
+
+    number: int
+    metrics: Mapping[str, Metric]
+    sizes: Mapping[str, int]
+    seconds: float | None
+    bytes: int
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a person should know."""
+
+    text: str
+
+
+Event = Step | Committed | Notice
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, as opposed to what: nothing here changes a result.
+
+    Attributes:
+        data: directory of fetched data sets.
+        device: where to compute; "auto" takes a GPU if there is one.
+        threads: CPU threads; 0 leaves the library's choice.
+        keep_models: keep every round's model.
+        interval: seconds between checkpoints.
+        on_event: told what happens.
+        stopping: whether to stop after the current step.
+    """
+
+    data: Path
+    device: str = "auto"
+    threads: int = 0
+    keep_models: bool = False
+    interval: float = CHECKPOINT_SECONDS
+    on_event: Callable[[Event], None] = lambda event: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        directory: where it lies.
+        reason: why it is finished; empty if it was interrupted.
+        rounds: committed rounds.
+    """
+
+    directory: Path
+    reason: str
+    rounds: int
+
+
+@dataclass
+class Prepared:
+    """A run that is about to start: everything decidable has been decided, nothing heavy has been loaded."""
+
+    experiment: Experiment
+    seed: int
+    domain: Any
+    rule: Any = field(repr=False)
+
+
+def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> Any:
+    """A domain from its section of a preset."""
+    loaded = domains.load(str(settings["name"]))
+    config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
+    return loaded(config, Context(options.data, Streams((seed, "data")), options.device, options.threads))
+
+
+def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
+    """Build domain and rule and check what can be checked.
+
+    Raises:
+        Mismatch: the domain cannot do what the rule needs.
+        SomethingToFetch: naming what is missing, with sizes and commands.
+    """
+    settings = experiment.domain.model_dump()
+    domain = build_domain(settings, seed, options)
+    rule = Accumulate(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
+    missing = [need for need in domain.requirements() if not need.present]
+    if missing:
+        needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
+        commands = "\n".join(f"  {need.command}" for need in missing)
+        raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
+    return Prepared(experiment, seed, domain, rule)
+
+
+def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
+    """Run, or go on with, one experiment with one seed in one directory.
+
+    Raises:
+        StoreError: the directory holds something else, is locked, or cannot be written.
+        DamagedStore: what it holds cannot be read.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        return _Driver(prepared, directory, options).drive()
+
+
+class _Driver:
+    """The state of one `run`."""
+
+    def __init__(self, prepared: Prepared, directory: Path, options: Options) -> None:
+        self.options = options
+        self.rule: Accumulate = prepared.rule
+        self.domain = prepared.domain
+        experiment = prepared.experiment
+        self.rule.prepare()
+        self.store = RunWriter.create_or_resume(
+            directory, experiment.identity(prepared.seed), about(experiment), environment(self.domain),
+            keep_models=options.keep_models,
+        )  # fmt: skip
+        self.session = Session(self.store, self._on_step, options.stopping, options.interval)
+        self.streams = Streams((prepared.seed,))
+
+    def drive(self) -> Outcome:
+        """Resume what is there, then compute round after round."""
+        for notice in self.store.notices:
+            self.options.on_event(Notice(notice))
+        try:
+            reason = self._rounds()
+        except Interrupted:
+            return Outcome(self.store.directory, "", len(self.store.rounds))
+        self.store.manifest.about["finished"] = reason
+        self.store.manifest.write(self.store.directory)
+        return Outcome(self.store.directory, reason, len(self.store.rounds))
+
+    def _rounds(self) -> str:
+        self._resume()
+        number = len(self.store.rounds)
+        while (reason := self.rule.stop(number)) is None:
+            if self.options.stopping():
+                raise Interrupted
+            self._step(round_name(number), number)
+            number += 1
+        return reason
+
+    def _resume(self) -> None:
+        """Absorb what is committed; the set-up is made if there is none."""
+        if not self.store.manifest.steps():
+            self._step(SETUP, -1)
+            return
+        _warn_of_other_environment(self.store, self.options.on_event)
+        steps = self.store.manifest.steps()
+        for step in steps:
+            record = self.store.read(step, models=step == steps[-1])
+            if step == SETUP:
+                _check_fingerprint(self.store, record, self.domain)
+            else:
+                self._report(step, record, 0, resumed=True)
+            self.rule.absorb(record)
+
+    def _step(self, step: str, number: int) -> None:
+        begun = time.perf_counter()
+        work = RoundWork(self.streams.at(number), self.session, step)
+        record = self.rule.setup(work) if step == SETUP else self.rule.round(number, work)
+        frames = {**record.frames, **self.session.take_logs()}
+        if step == SETUP:
+            frames |= _of_domain(self.domain)
+        record = replace(record, frames=frames)
+        size = self.store.commit(step, record, time.perf_counter() - begun)
+        self.store.clear_partial()
+        record = self.store.read(step, models=True)
+        self.rule.absorb(record)
+        if step != SETUP:
+            self._report(step, record, size)
+
+    def _report(self, step: str, record: Record, size: int, *, resumed: bool = False) -> None:
+        seconds = self.store.manifest.files[f"{step}.h5"].seconds
+        number = int(step.removeprefix("round-"))
+        metrics = record.evaluations[MAIN].metrics
+        self.options.on_event(Committed(number, metrics, record.sizes, seconds, size, resumed))
+
+    def _on_step(self, call: str, done: int, total: int) -> None:
+        self.options.on_event(Step(call, done, total))
+
+
+def about(experiment: Experiment) -> dict[str, Any]:
+    """What a person wants to know of a run that does not determine its results."""
+    nesting = experiment.nesting()
+    kept: dict[str, Any] = {
+        key: nesting[key] for key in ("name", "summary", "source", "bound", "plot") if key in nesting
+    }
+    return {**kept, "rounds": experiment.loop.rounds}
+
+
+def environment(domain: Any) -> dict[str, str]:
+    """Versions, host, device and threads that a step is made with."""
+    own: Mapping[str, str] = domain.environment() if hasattr(domain, "environment") else {}
+    found = {"biasloop": __version__, "python": platform.python_version(), "host": socket.gethostname()}
+    for package in ("numpy", "h5py", "torch"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "none"
+    return {**found, "device": "cpu", "threads": "1", **own}
+
+
+def _warn_of_other_environment(store: RunWriter, on_event: Callable[[Event], None]) -> None:
+    """Say that the bits are no longer promised; the manifest records the new segment with the next round."""
+    last = store.manifest.files[f"{store.manifest.steps()[-1]}.h5"].environment
+    before = store.manifest.environments[last] if last is not None else {}
+    changed = [
+        f"{name} {before[name]} -> {store.made_with.get(name)}"
+        for name in _COMPARED
+        if name in before and before[name] != store.made_with.get(name)
+    ]
+    if changed:
+        on_event(
+            Notice(
+                f"{store.directory} was made with {', '.join(changed)}; it goes on as a new segment, "
+                "and is no longer promised to equal an uninterrupted run bit for bit"
+            )
+        )
+
+
+def _of_domain(domain: Any) -> dict[str, Frame]:
+    frames = {f"vocabulary.{name}": Frame({"name": column}) for name, column in domain.vocabularies().items()}
+    return {**frames, "fingerprint": Frame({"data": Column.text([domain.fingerprint()])})}
+
+
+def _check_fingerprint(store: RunWriter, record: Record, domain: Any) -> None:
+    stored = record.frames["fingerprint"].columns["data"].strings()[0]
+    if stored != domain.fingerprint():
+        raise DamagedStore(
+            f"{store.directory} was made from other data ({stored}) than is there now ({domain.fingerprint()}); "
+            "fetch the former data again, or use another --out"
+        )
+
+
+def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
+    """A stored run with its domain and rule, to evaluate or to generate from."""
+    stored = Run.open(directory)
+    identity = stored.identity
+    name = str(stored.manifest.about.get("name", directory.name))
+    experiment = Experiment.model_validate(
+        {"name": name, **{key: identity[key] for key in ("compat", "domain", "loop")},
+         "loop": {**identity["loop"], "rounds": max(1, len(stored.rounds))}}
+    )  # fmt: skip
+    prepared = prepare(experiment, int(identity["seed"]), options)
+    prepared.rule.prepare()
+    return stored, prepared
+
+
+def replay(stored: Run, rule: Rule, until: int | None = None) -> Iterator[tuple[int, Record]]:
+    """Absorb a stored run's steps in order, yielding each round after it was absorbed.
+
+    Args:
+        stored: the run.
+        rule: a fresh rule of its experiment.
+        until: the last round to absorb; None for all.
+
+    Raises:
+        InvalidInput: the run has no such round.
+    """
+    if until is not None and until not in stored.rounds:
+        raise InvalidInput(f"{stored.directory} has no round {until}; it has rounds 0 to {len(stored.rounds) - 1}")
+    for step in stored.manifest.steps():
+        record = stored.read(step, models=True)
+        rule.absorb(record)
+        if step != SETUP:
+            number = int(step.removeprefix("round-"))
+            yield number, record
+            if number == until:
+                return

@@ -1,0 +1,50 @@
+"""Errors a person can act on: one sentence that says what is wrong, where, what was expected, what to type next."""
+
+
+class BiasloopError(Exception):
+    """Something went wrong that the person can mend; printed as one sentence, without a traceback."""
+
+    exit_code = 1
+
+
+class InvalidInput(BiasloopError):
+    """Wrong usage, an invalid preset, or bad input data."""
+
+    exit_code = 2
+
+
+class Mismatch(InvalidInput):
+    """A domain cannot do what the feedback rule needs, or the settings contradict each other."""
+
+
+class SomethingToFetch(BiasloopError):
+    """Data or weights are missing; the message carries the commands that get them, with sizes."""
+
+    exit_code = 3
+
+
+class DownloadError(BiasloopError):
+    """A download failed, or what came is not what was expected."""
+
+
+class StoreError(BiasloopError):
+    """A run directory cannot be read or written."""
+
+
+class DamagedStore(StoreError):
+    """A file of a run is missing, truncated, altered or of a newer format."""
+
+
+class NewerFormat(DamagedStore):
+    """A file was written by a newer biasloop; it is neither read nor moved."""
+
+
+class Diverged(BiasloopError):
+    """Training produced numbers that are not finite."""
+
+
+class Interrupted(BaseException):
+    """The person asked to stop (Ctrl-C, SIGTERM); raised at the end of the current step.
+
+    A `BaseException`, so that no `except Exception` of a domain swallows it.
+    """

@@ -1,0 +1,138 @@
+"""What a preset may say: the typed experiment."""
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Scalar = bool | int | float | str
+
+
+class Strict(BaseModel):
+    """A section of a preset: no unknown keys, no silent conversions."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DomainSection(BaseModel):
+    """Which plugin; every other key belongs to that plugin's `Config`."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+    name: str = Field(description="The domain: the name of an installed plugin (`biasloop plugins`).")
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The plugin's keys."""
+        return dict(self.model_extra or {})
+
+
+class AccumulateSettings(Strict):
+    """The training set grows each round (Taori & Hashimoto 2022, Algorithm 1).
+
+    In a preset, `per_round` may stand for `model`: then `model = per_round - human`.
+    """
+
+    rule: Literal["accumulate"] = "accumulate"
+    start: int = Field(ge=1, description="n0: human-labelled samples in the training set of round 0.")
+    human: int = Field(0, ge=0, description="m: human-labelled samples that each later round adds.")
+    model: int = Field(
+        0, ge=0, description="k: samples labelled by the previous round's model that each later round adds."
+    )
+    rounds: int | None = Field(None, ge=1, description="Trained models; without it, until the reserve is used up.")
+    keep: Literal["all", "subsample", "replace"] = Field(
+        "all",
+        description="Train on all rows, on n0 of them redrawn every round, or on the newest m + k only.",
+    )
+    label_by: str | None = Field(
+        None, description='How a model labels: "argmax", "sample", ...; without it, the domain\'s default.'
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_per_round(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "per_round" not in data:
+            return data
+        data = dict(data)
+        per_round, human = data.pop("per_round"), data.get("human", 0)
+        if "model" in data:
+            raise ValueError("give `model` or `per_round`, not both")
+        if not isinstance(per_round, int) or not isinstance(human, int):
+            raise ValueError("`per_round` and `human` are whole numbers")
+        if human > per_round:
+            raise ValueError(f"`human` ({human}) is more than `per_round` ({per_round})")
+        return {**data, "model": per_round - human}
+
+    @model_validator(mode="after")
+    def _check(self) -> "AccumulateSettings":
+        if self.human + self.model == 0 and self.rounds is None:
+            raise ValueError("with `human` and `model` both 0 nothing ends the loop; set `rounds`")
+        if self.human + self.model == 0 and self.keep == "replace":
+            raise ValueError('`keep = "replace"` trains on the newest `human + model` rows, which are 0')
+        return self
+
+    def size(self, round_number: int) -> int:
+        """n_t: rows of the accumulated training set at that round."""
+        return self.start + round_number * (self.human + self.model)
+
+    def trained(self, round_number: int) -> int:
+        """Rows that the model of that round is trained on."""
+        if self.keep == "all" or round_number == 0:
+            return self.size(round_number)
+        return self.start if self.keep == "subsample" else self.human + self.model
+
+
+class BoundSection(Strict):
+    """Which metric the bound of Theorem 1 speaks of."""
+
+    metric: str = Field(description="The metric that feedback moves, measured on predictions.")
+    baseline: str = Field(description="The same statistic under true labels: a metric, constant over the run.")
+    train: str | None = Field(None, description="The same statistic on the training labels, for the per-round bound.")
+
+
+class PlotSection(Strict):
+    """How a run is drawn."""
+
+    series: list[str] = Field(default_factory=list, description="Metrics to draw; default: the bound's metric.")
+    baseline: str | None = Field(None, description="The metric of the horizontal line.")
+    labels: dict[str, str] = Field(default_factory=dict, description="metric -> axis label; `x` for the x axis.")
+
+
+class Experiment(Strict):
+    """A preset with overrides, validated."""
+
+    name: str
+    summary: str = ""
+    source: str = Field("", description="What it reproduces: a citation.")
+    compat: Literal["fixed", "released"] = Field(
+        "fixed", description='"released" switches on every defect of the published code that changes numbers.'
+    )
+    seeds: str = Field("0", description='What the publication ran, for example "0-2".')
+    domain: DomainSection
+    loop: AccumulateSettings
+    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    bound: BoundSection | None = None
+    plot: PlotSection = PlotSection()
+
+    def identity(self, seed: int) -> dict[str, Any]:
+        """All that determines the results of a run, and nothing else: what a resume compares.
+
+        `loop.rounds` is not part of it, so a finished run can be extended.
+        """
+        loop = self.loop.model_dump(exclude_none=True, exclude={"rounds"})
+        return {
+            "seed": seed,
+            "compat": self.compat,
+            "domain": _without_none(self.domain.model_dump()),
+            "loop": loop,
+        }
+
+    def nesting(self) -> dict[str, Any]:
+        """The resolved experiment in the nesting of a preset (`presets show NAME --json`)."""
+        return _without_none(self.model_dump(mode="json"))
+
+
+def _without_none(value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _without_none(inner) if isinstance(inner, dict) else inner
+        for key, inner in value.items()
+        if inner is not None
+    }

@@ -1,0 +1,1 @@
+"""Feedback rules: what the next round trains on."""

@@ -1,0 +1,115 @@
+"""Whether confidences are right: reliability bins, expected and maximum calibration error.
+
+Bins are of equal width. Bin b of B holds confidences in (b/B, (b + 1)/B], and 0 goes to the first bin, as in
+Guo et al., "On Calibration of Modern Neural Networks" (2017).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from biasloop.data import Array, Floats, Ints, Metric
+from biasloop.errors import InvalidInput
+from biasloop.metrics._rows import check_paired
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Rows counted by confidence.
+
+    Attributes:
+        edges: `(bins + 1,)`, from 0 to 1.
+        counts: `(bins,)` rows in each bin.
+        confidence: `(bins,)` mean confidence; NaN where a bin is empty.
+        accuracy: `(bins,)` share of correct rows; NaN where a bin is empty.
+    """
+
+    edges: Floats
+    counts: Ints
+    confidence: Floats
+    accuracy: Floats
+
+    @property
+    def gaps(self) -> Floats:
+        """`(bins,)` accuracy minus confidence: negative where the model is overconfident; NaN where empty."""
+        return self.accuracy - self.confidence
+
+
+def reliability(confidence: Array, correct: Array, bins: int = 15) -> Reliability:
+    """Mean confidence and accuracy by confidence bin.
+
+    Args:
+        confidence: `(n,)` floats in [0, 1]; compared with the edges in float64.
+        correct: `(n,)` bool, or 0 and 1.
+        bins: number of bins of equal width; >= 1.
+
+    Raises:
+        InvalidInput: if the columns are not 1-d or differ in length, a confidence is outside [0, 1] or NaN, a
+            correctness is neither 0 nor 1, or `bins` < 1; a bad row is named.
+    """
+    check_paired(confidence=confidence, correct=correct)
+    if bins < 1:
+        raise InvalidInput(f"the number of bins must be at least 1, not {bins}")
+    p, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
+    _check_rows(p, (p >= 0) & (p <= 1), "confidence", "from 0 to 1")
+    _check_rows(right, (right == 0) | (right == 1), "correctness", "0 or 1")
+    edges = np.arange(bins + 1) / bins
+    # Searching the edges themselves, and not rounding p * bins, puts a confidence equal to an edge below it.
+    place = np.maximum(np.searchsorted(edges, p, side="left") - 1, 0)
+    counts = np.bincount(place, minlength=bins).astype(np.int64)
+    filled = np.where(counts > 0, counts, np.nan)
+    return Reliability(
+        edges,
+        counts,
+        np.bincount(place, p, minlength=bins) / filled,
+        np.bincount(place, right, minlength=bins) / filled,
+    )
+
+
+def expected_calibration_error(confidence: Array, correct: Array, bins: int = 15) -> Metric:
+    """Mean over rows of the gap between accuracy and confidence in the row's bin.
+
+    It has no standard error here: within finite bins it is biased upwards, by more the fewer rows a bin
+    holds.
+
+    Args:
+        confidence: `(n,)` floats in [0, 1].
+        correct: `(n,)` bool, or 0 and 1.
+        bins: number of bins of equal width.
+
+    Returns:
+        A value in [0, 1]; NaN where there are no rows.
+
+    Raises:
+        InvalidInput: as `reliability`.
+    """
+    table = reliability(confidence, correct, bins)
+    n = int(table.counts.sum())
+    if n == 0:
+        return Metric(float("nan"), 0)
+    return Metric(float(np.nansum(np.abs(table.gaps) * table.counts) / n), n)
+
+
+def maximum_calibration_error(confidence: Array, correct: Array, bins: int = 15) -> Metric:
+    """The largest gap between accuracy and confidence in any bin that has rows.
+
+    Args:
+        confidence: `(n,)` floats in [0, 1].
+        correct: `(n,)` bool, or 0 and 1.
+        bins: number of bins of equal width.
+
+    Returns:
+        A value in [0, 1], with n the number of all rows; NaN where there are none.
+
+    Raises:
+        InvalidInput: as `reliability`.
+    """
+    table = reliability(confidence, correct, bins)
+    n = int(table.counts.sum())
+    return Metric(float(np.nanmax(np.abs(table.gaps))) if n else float("nan"), n)
+
+
+def _check_rows(values: Floats, fine: Array, name: str, expected: str) -> None:
+    bad = np.flatnonzero(~fine)
+    if len(bad):
+        raise InvalidInput(f"the {name} of row {bad[0]} is {values[bad[0]]:g}; expected {expected}")

@@ -1,0 +1,103 @@
+"""How far a number may be off: a t interval over seeds, the Wilson interval of a share."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import NormalDist
+
+import numpy as np
+
+from biasloop.data import Floats
+from biasloop.errors import InvalidInput
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A metric over seeds.
+
+    Attributes:
+        mean: mean over seeds.
+        std: sample standard deviation (n - 1 in the denominator); NaN for one seed.
+        low: lower end of the t interval of the mean; NaN for one seed.
+        high: upper end of the t interval of the mean; NaN for one seed.
+        n: number of seeds.
+    """
+
+    mean: float
+    std: float
+    low: float
+    high: float
+    n: int
+
+
+def over_seeds(values: Sequence[float] | Floats, level: float = 0.95) -> Spread:
+    """Mean, sample standard deviation and Student's t interval of the mean.
+
+    The interval assumes that seeds are independent and values about normal. A NaN among the values makes all
+    NaN.
+
+    Args:
+        values: `(n,)`, one value a seed.
+        level: coverage of the interval, between 0 and 1.
+
+    Raises:
+        InvalidInput: if there is no value, the values are not 1-d, or `level` is not between 0 and 1.
+    """
+    data = np.asarray(values, np.float64)
+    if data.ndim != 1 or not len(data):
+        raise InvalidInput(f"a mean over seeds needs one value a seed, not an array of shape {data.shape}")
+    n, mean = len(data), float(data.mean())
+    half = t_quantile(n, level)
+    if n == 1:
+        return Spread(mean, math.nan, math.nan, math.nan, 1)
+    std = float(data.std(ddof=1))
+    half *= std / math.sqrt(n)
+    return Spread(mean, std, mean - half, mean + half, n)
+
+
+def t_quantile(n: int, level: float = 0.95) -> float:
+    """How many standard errors a t interval of a mean of n values reaches to each side; NaN for n < 2.
+
+    Raises:
+        InvalidInput: if `level` is not between 0 and 1.
+    """
+    _check_level(level)
+    if n < 2:
+        return math.nan
+    from scipy.special import stdtrit  # scipy.stats has the same number and takes ten times as long to import
+
+    return float(stdtrit(n - 1, (1 + level) / 2))
+
+
+def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The Wilson score interval of a share; unlike the normal one it stays sensible near 0 and 1.
+
+    Source: Wilson, "Probable Inference, the Law of Succession, and Statistical Inference" (1927).
+
+    Args:
+        successes: rows that count, 0 to `n`.
+        n: all rows.
+        level: coverage of the interval, between 0 and 1.
+
+    Returns:
+        Lower and upper end, in [0, 1]; both NaN for n = 0.
+
+    Raises:
+        InvalidInput: if `successes` is not from 0 to `n`, or `level` is not between 0 and 1.
+    """
+    _check_level(level)
+    if not 0 <= successes <= n:
+        raise InvalidInput(f"a share needs between 0 and n = {n} successes, not {successes}")
+    if n == 0:
+        return math.nan, math.nan
+    z = NormalDist().inv_cdf((1 + level) / 2)
+    p, shrink = successes / n, 1 + z * z / n
+    centre = (p + z * z / (2 * n)) / shrink
+    half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / shrink
+    # At the ends the formula gives exactly 0 and 1; rounding must not.
+    return (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
+
+
+def _check_level(level: float) -> None:
+    if not 0 < level < 1:
+        raise InvalidInput(f"the level of an interval must be between 0 and 1, such as 0.95, not {level}")

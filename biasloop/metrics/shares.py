@@ -1,0 +1,82 @@
+"""How often a value occurs among predictions, and by how much that differs from the truth.
+
+A share's standard error says how far it may be off because the test set is finite. It is not the spread from
+seed to seed, which `biasloop.metrics.intervals` gives.
+"""
+
+import math
+
+import numpy as np
+
+from biasloop.data import Array, Metric
+from biasloop.errors import InvalidInput
+from biasloop.metrics._rows import check_paired
+
+
+def share_of(hits: Array) -> Metric:
+    """Share of rows that are true, with the binomial standard error sqrt(p (1 - p) / n).
+
+    Args:
+        hits: `(n,)` bool.
+
+    Returns:
+        A value in [0, 1]; NaN where there are no rows.
+
+    Raises:
+        InvalidInput: if `hits` is not 1-d and boolean.
+    """
+    check_paired(rows=hits)
+    if hits.dtype != np.bool_:
+        raise InvalidInput(f"a share needs true or false in each row, not {hits.dtype}")
+    n = len(hits)
+    if n == 0:
+        return Metric(math.nan, 0)
+    p = np.count_nonzero(hits) / n
+    return Metric(p, n, math.sqrt(p * (1 - p) / n))
+
+
+def share(values: Array, value: object) -> Metric:
+    """Share of rows equal to a value, with its binomial standard error.
+
+    Args:
+        values: `(n,)` labels or predictions of any dtype that compares with `value`.
+        value: the value to count, such as a class id.
+
+    Returns:
+        A value in [0, 1]; NaN where there are no rows.
+
+    Raises:
+        InvalidInput: if `values` is not 1-d.
+    """
+    check_paired(values=values)
+    return share_of(np.asarray(values == value, np.bool_))
+
+
+def share_bias(prediction: Array, target: Array, value: object) -> Metric:
+    """Share of predictions equal to a value minus the share of targets equal to it.
+
+    Both shares are of the same rows, so their errors are not independent: the standard error is that of the
+    mean of the row-wise differences (-1, 0 or 1), sqrt(variance / n) with the population variance, which is
+    smaller than the errors of two independent shares wherever most predictions are right. The signed form of
+    the bias in Taori & Hashimoto (2022).
+
+    Args:
+        prediction: `(n,)`.
+        target: `(n,)`.
+        value: the value to count.
+
+    Returns:
+        A value in [-1, 1]; NaN where there are no rows.
+
+    Raises:
+        InvalidInput: if the columns are not 1-d or differ in length.
+    """
+    check_paired(prediction=prediction, target=target)
+    n = len(target)
+    if n == 0:
+        return Metric(math.nan, 0)
+    predicted, true = prediction == value, target == value
+    over = np.count_nonzero(predicted & ~true)
+    under = np.count_nonzero(true & ~predicted)
+    bias = (over - under) / n
+    return Metric(bias, n, math.sqrt(max((over + under) / n - bias**2, 0.0) / n))

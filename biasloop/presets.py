@@ -1,0 +1,255 @@
+"""Find, read, extend and override presets. What they say is checked by `biasloop.validation`."""
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from biasloop.errors import InvalidInput
+
+MINI = "-mini"
+_ALTERNATIVES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("loop", "model"): ("loop", "per_round"),
+    ("loop", "per_round"): ("loop", "model"),
+}
+
+Key = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset as read, with its ancestors and overrides merged, not yet validated.
+
+    Attributes:
+        name: what was asked for.
+        path: the file.
+        values: the merged tables.
+        origins: for each key, the file or option that gave its value.
+    """
+
+    name: str
+    path: Path
+    values: dict[str, Any]
+    origins: dict[Key, str] = field(default_factory=dict)
+
+    def override(self, changes: Mapping[Key, Any], origin: str) -> "Preset":
+        """The preset with some keys set; a key that the grid varies is fixed by that and leaves the grid."""
+        values, origins = _copy(self.values), dict(self.origins)
+        grid = values.get("grid", {})
+        for key, value in changes.items():
+            if isinstance(grid, dict):
+                grid.pop(".".join(key), None)
+            nested: Any = value
+            for part in reversed(key):
+                nested = {part: nested}
+            _merge(values, nested, origins, origin)
+        return Preset(self.name, self.path, values, origins)
+
+    def origin(self, key: Key) -> str:
+        """Where a key's value came from; for a missing key, where its table did."""
+        while key:
+            if key in self.origins:
+                return self.origins[key]
+            below = [name for place, name in self.origins.items() if place[: len(key)] == key]
+            if below:
+                return below[-1]
+            key = key[:-1]
+        return str(self.path)
+
+
+def search_path() -> list[Path]:
+    """Directories that hold presets, first wins: `./presets`, `$BIASLOOP_PRESETS`, the package's own."""
+    places = [Path("presets")]
+    places += [Path(entry) for entry in os.environ.get("BIASLOOP_PRESETS", "").split(os.pathsep) if entry]
+    places.append(packaged())
+    return [place for place in dict.fromkeys(place.resolve() for place in places) if place.is_dir()]
+
+
+def packaged() -> Path:
+    """The shipped presets: inside the installed package, or beside it in a source tree."""
+    package = Path(__file__).parent
+    inside = package / "presets"
+    return inside if inside.is_dir() else package.parent / "presets"
+
+
+def files() -> dict[str, Path]:
+    """Every preset file on the search path, by name."""
+    found: dict[str, Path] = {}
+    for place in search_path():
+        for path in sorted(place.glob("*.toml")):
+            found.setdefault(path.stem, path)
+    return dict(sorted(found.items()))
+
+
+def read(name: str) -> Preset:
+    """A preset by name or by path, with what it extends; `NAME-mini` is NAME with its `[mini]` applied.
+
+    Raises:
+        InvalidInput: unknown name (with the nearest), unreadable file, invalid TOML, a circle of `extends`.
+    """
+    mini = name.endswith(MINI) and not _exists(name)
+    path = _locate(name.removesuffix(MINI) if mini else name)
+    preset = _read_chain(name, path, ())
+    overrides = preset.values.pop("mini", {})
+    if not mini:
+        return preset
+    if not overrides:
+        raise InvalidInput(f"{path} has no [mini] section, so there is no preset {name!r}")
+    origins = dict(preset.origins)
+    for table, value in overrides.items():  # a mini's grid stands in place of the full one
+        if table == "grid":
+            preset.values["grid"] = {}
+        _merge(preset.values, {table: value}, origins, f"{path} [mini]")
+    return Preset(name, path, preset.values, origins)
+
+
+def _exists(name: str) -> bool:
+    return Path(name).is_file() or name in files()
+
+
+def _locate(name: str) -> Path:
+    if name.endswith(".toml") or "/" in name or os.sep in name:
+        path = Path(name)
+        if path.is_file():
+            return path
+        raise InvalidInput(f"there is no preset file {name}")
+    known = files()
+    if name in known:
+        return known[name]
+    near = difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise InvalidInput(f"there is no preset {name!r}; {hint}`biasloop presets` lists them")
+
+
+def parse_toml(path: Path) -> dict[str, Any]:
+    """A TOML file.
+
+    Raises:
+        InvalidInput: naming the file and, for bad syntax, the line.
+    """
+    try:
+        return tomli.loads(path.read_text(encoding="utf-8"))
+    except tomli.TOMLDecodeError as error:
+        raise InvalidInput(f"{path} is not valid TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is not UTF-8 text: byte {error.start} is invalid") from error
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _read_chain(name: str, path: Path, seen: tuple[Path, ...]) -> Preset:
+    if path.resolve() in seen:
+        raise InvalidInput(f"{path} extends itself through {' -> '.join(p.stem for p in seen)}")
+    own = parse_toml(path)
+    parent = own.pop("extends", None)
+    values: dict[str, Any] = {}
+    origins: dict[Key, str] = {}
+    if parent is not None:
+        if not isinstance(parent, str):
+            raise InvalidInput(f"{path}: extends = {parent!r}: expected the name of a preset")
+        beside = path.parent / f"{parent}.toml"
+        base_path = beside if beside.is_file() and beside.resolve() != path.resolve() else _locate(parent)
+        base = _read_chain(parent, base_path, (*seen, path.resolve()))
+        values, origins = base.values, base.origins
+    _merge(values, own, origins, str(path))
+    return Preset(name, path, values, origins)
+
+
+def _merge(
+    values: dict[str, Any], layer: Mapping[str, Any], origins: dict[Key, str], origin: str, at: Key = ()
+) -> None:
+    for name, value in layer.items():
+        key = (*at, name)
+        other = _ALTERNATIVES.get(key)
+        if other and other[-1] not in layer:
+            values.pop(other[-1], None)
+        tables = isinstance(value, dict) and isinstance(values.get(name), dict)
+        if tables and key == ("domain",) and value.get("name", values[name].get("name")) != values[name].get("name"):
+            values[name] = {}  # another domain: none of the former one's settings apply
+        if tables and at != ("grid",):
+            _merge(values[name], value, origins, origin, key)
+        else:
+            values[name] = _copy(value)
+            origins[key] = origin
+            for inner in _paths(value, key):
+                origins[inner] = origin
+
+
+def _paths(value: Any, at: Key) -> Iterator[Key]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield (*at, name)
+            yield from _paths(inner, (*at, name))
+
+
+def _copy(value: Any) -> Any:
+    return {name: _copy(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
+def parse_value(text: str) -> Any:
+    """A value as TOML would read it; what is no TOML value is a string."""
+    try:
+        return tomli.loads(f"value = {text}")["value"]
+    except tomli.TOMLDecodeError:
+        return text
+
+
+def parse_set(text: str) -> tuple[Key, Any]:
+    """`loop.human=1000` as key and typed value."""
+    name, equals, value = text.partition("=")
+    key = tuple(part.strip() for part in name.split("."))
+    if not equals or not all(key):
+        raise InvalidInput(f"--set {text}: expected KEY=VALUE, for example --set loop.human=1000")
+    return key, parse_value(value.strip())
+
+
+def parse_grid(text: str) -> tuple[str, list[Any]]:
+    """`loop.human=1000,2500` as key and list of values (`[...]` is read as a TOML list)."""
+    key, value = parse_set(text)
+    if isinstance(value, list):
+        return ".".join(key), value
+    parts = [part.strip() for part in text.partition("=")[2].split(",")]
+    if not all(parts):
+        raise InvalidInput(f"--grid {text}: expected KEY=VALUE,VALUE, for example --grid loop.human=1000,2500")
+    return ".".join(key), [parse_value(part) for part in parts]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of `biasloop presets`."""
+
+    name: str
+    domain: str
+    source: str
+    summary: str
+    path: Path
+    mini: bool = False
+    problem: str = ""
+
+
+def listing() -> list[Listed]:
+    """Every preset, also those that cannot be read (with the reason); loads no plugin."""
+    found = []
+    for name, path in files().items():
+        try:
+            raw = parse_toml(path)
+            values = read(name).values
+            domain = values.get("domain", {})
+            mini = "mini" in raw
+            found.append(
+                Listed(
+                    name,
+                    str(domain.get("name", "")),
+                    str(values.get("source", "")),
+                    str(values.get("summary", "")),
+                    path,
+                    mini,
+                )
+            )
+        except InvalidInput as error:
+            found.append(Listed(name, "", "", "", path, problem=str(error)))
+    return found

@@ -1,0 +1,148 @@
+"""Draws one panel: mean lines, bands over seeds, bounds, baselines, the mark of the initial error."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from biasloop.data import Bools, Floats
+from biasloop.report.panels import Band, Panel, Series
+from biasloop.report.tables import counted
+
+if TYPE_CHECKING:
+    from matplotlib.artist import Artist
+    from matplotlib.axes import Axes
+
+# Okabe & Ito, "Color Universal Design" (2008): told apart by all common kinds of colour vision. Green is the
+# baseline's. Markers and dashes tell the lines apart where there is no colour.
+HUES = ("#0072B2", "#D55E00", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+GREEN, ORANGE, GREY, LIGHT_GREY = "#009E73", "#E69F00", "#595959", "#8C8C8C"
+BOUND_DASHES, BASELINE_DASHES = (5.0, 1.8), (2.2, 1.4)  # in line widths
+LINE, THIN = 1.4, 1.1  # points
+MARKER = 3.4  # points
+MARKS = 9  # markers a line, about
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a series is drawn."""
+
+    colour: str
+    bound: str
+    marker: str
+    order: int
+
+
+def looks_of(panels: Sequence[Panel]) -> dict[str, Look]:
+    """A look for each label, in order of first appearance; a lone label has the published colours."""
+    labels = dict.fromkeys(series.label for panel in panels for series in panel.series)
+    if len(labels) == 1:
+        return {label: Look(HUES[0], ORANGE, MARKERS[0], 0) for label in labels}
+    hues = [HUES[i % len(HUES)] for i in range(len(labels))]
+    return {label: Look(hues[i], lighter(hues[i]), MARKERS[i % len(MARKERS)], i) for i, label in enumerate(labels)}
+
+
+def lighter(colour: str) -> str:
+    """The colour mixed with white."""
+    parts = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{round(0.6 * part + 0.4 * 255):02x}" for part in parts)
+
+
+def longest(panel: Panel) -> int:
+    """Rounds of the longest line of a panel."""
+    bounds = [len(series.bound) for series in panel.series if series.bound is not None]
+    return max([*bounds, *(int(series.values.shape[1]) for series in panel.series)])
+
+
+def draw_panel(axes: "Axes", panel: Panel, looks: Mapping[str, Look], band: Band) -> None:
+    """Draw a panel's series and baselines onto its axes."""
+    for series in panel.series:
+        _draw_series(axes, series, looks[series.label], band, len(looks))
+    end = max(longest(panel) - 1, 1)
+    for level in dict.fromkeys(series.baseline for series in panel.series if series.baseline is not None):
+        axes.plot([0, end], [level, level], color=GREEN, dashes=BASELINE_DASHES, lw=LINE, zorder=2.5)
+
+
+def _draw_series(axes: "Axes", series: Series, look: Look, band: Band, looks: int) -> None:
+    centre = series.centre()
+    x = np.arange(len(centre))
+    depth = look.order / 100
+    edges = series.band(band)
+    if edges is not None:
+        about = x if len(x) > 1 else [-0.02, 0.02]  # a single round has a band too
+        axes.fill_between(about, *edges, color=look.colour, alpha=0.18, lw=0, zorder=2 + depth)
+    if series.bound is not None:
+        axes.plot(series.bound, color=look.bound, dashes=BOUND_DASHES, lw=THIN, zorder=2.7 + depth)
+    axes.plot(x, centre, color=look.colour, lw=LINE, zorder=3 + depth)
+    step = max(1, math.ceil(len(x) / MARKS))
+    shown = _isolated(centre)
+    shown[look.order * step // looks :: step] = True  # apart, so that markers of close lines do not cover each other
+    axes.plot(x[shown], centre[shown], ls="", zorder=3.5 + depth, **_marker(look))
+
+
+def _marker(look: Look) -> dict[str, Any]:
+    return {"marker": look.marker, "ms": MARKER, "mfc": look.colour, "mec": "white", "mew": 0.4}
+
+
+def _isolated(values: Floats) -> Bools:
+    """Where a value stands between missing ones, so that a line alone would not show it."""
+    there = np.isfinite(values)
+    padded = np.pad(there, 1)
+    return np.asarray(there & ~padded[:-2] & ~padded[2:], np.bool_)
+
+
+def legend_entries(
+    panels: Sequence[Panel], looks: Mapping[str, Look], band: Band, bound_label: str, baseline_label: str
+) -> list["Artist"]:
+    """What the legend lists: the labels, and then once each the bound, the baseline and the band."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Artist] = [
+        Line2D([], [], color=look.colour, lw=LINE, label=label, **_marker(look)) for label, look in looks.items()
+    ]
+    lone = next(iter(looks.values())) if len(looks) == 1 else Look(LIGHT_GREY, LIGHT_GREY, "", 0)
+    every = [series for panel in panels for series in panel.series]
+    if any(series.bound is not None for series in every):
+        entries.append(Line2D([], [], color=lone.bound, lw=THIN, dashes=BOUND_DASHES, label=bound_label))
+    if any(series.baseline is not None for series in every):
+        entries.append(Line2D([], [], color=GREEN, lw=LINE, dashes=BASELINE_DASHES, label=baseline_label))
+    sizes = sorted({len(series.values) for series in every if len(series.values) > 1})
+    if sizes:
+        entries.append(Patch(color=lone.colour, alpha=0.25, lw=0, label=_band_note(band, sizes)))
+    return entries
+
+
+def _band_note(band: Band, sizes: Sequence[int]) -> str:
+    name = "±1 std" if band == "std" else "95 % t interval"
+    seeds = counted(sizes[-1], "seed") if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]} seeds"
+    return f"{name}, {seeds}"
+
+
+def mark_initial_error(axes: "Axes", panel: Panel, dpi: float) -> None:
+    """Mark delta at round 0, with its name left of all lines; to be called when the layout is known."""
+    series = panel.series[0]
+    if not panel.arrow or series.baseline is None or not math.isfinite(series.initial_error):
+        return
+    ends = (series.baseline, series.baseline + series.initial_error)
+    places = axes.transData.transform([(0, end) for end in ends])
+    points = abs(places[1, 1] - places[0, 1]) * 72 / dpi
+    if points < 2:
+        return  # nothing that could be seen
+    line = {"color": GREY, "lw": 0.8, "shrinkA": 0, "shrinkB": 0, "mutation_scale": 6}
+    style = "<->" if points > 9 else "-"
+    axes.annotate("", (0, ends[0]), (0, ends[1]), arrowprops={"arrowstyle": style, **line}, zorder=4)
+    axes.annotate(
+        "δ",
+        (0, sum(ends) / 2),
+        (-3.5, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        color=GREY,
+        fontsize=8,
+        bbox={"boxstyle": "square,pad=0.1", "color": "white"},  # over the grid
+    )

@@ -1,0 +1,232 @@
+"""What a person sees while runs go on: a live table on a terminal, plain lines in a log, objects for scripts."""
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+from biasloop import bound
+from biasloop.engine import Committed, Event, Notice, Step
+from biasloop.experiment import AccumulateSettings, BoundSection
+from biasloop.report import tables
+from biasloop.report.output import console, emit, note, say
+from biasloop.study import Planned
+
+if TYPE_CHECKING:
+    from rich.live import Live
+
+HEADERS = ("round", "train", "human", "model", "accuracy", "bias", "bound", "seconds")
+
+
+class View(Protocol):
+    """Told what happens."""
+
+    def start(self, planned: Planned) -> None:
+        """A run starts."""
+
+    def event(self, event: Event) -> None:
+        """Something happened in it."""
+
+    def close(self) -> None:
+        """The last run has ended, or was interrupted."""
+
+
+@dataclass
+class Rows:
+    """The rows of one run's table, and how long the rest may take."""
+
+    loop: AccumulateSettings
+    section: BoundSection | None
+    expected: int
+    delta: float | None = None
+    rows: list[tuple[str, ...]] = field(default_factory=list)
+    spent: list[tuple[int, float]] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, planned: Planned) -> "Rows":
+        """An empty table for a run that starts."""
+        experiment = planned.prepared.experiment
+        return cls(experiment.loop, experiment.bound, planned.prepared.rule.expected_rounds())
+
+    def add(self, event: Committed) -> tuple[str, ...]:
+        """A round's row."""
+        metrics, sizes = event.metrics, event.sizes
+        accuracy = metrics.get("accuracy")
+        bias, limit = self._bias(event)
+        row = (
+            str(event.number),
+            tables.count(sizes.get("train", 0)),
+            tables.count(sizes.get("human", 0)),
+            tables.count(sizes.get("model", 0)),
+            tables.percent(accuracy.value) if accuracy else tables.MISSING,
+            bias,
+            limit,
+            tables.MISSING if event.seconds is None else f"{event.seconds:.1f}",
+        )
+        self.rows.append(row)
+        if event.seconds is not None:
+            self.spent.append((sizes.get("trained", 1), event.seconds))
+        return row
+
+    def _bias(self, event: Committed) -> tuple[str, str]:
+        section, metrics = self.section, event.metrics
+        if section is None or section.metric not in metrics or section.baseline not in metrics:
+            return tables.MISSING, tables.MISSING
+        bias = metrics[section.metric].value - metrics[section.baseline].value
+        if event.number == 0:
+            self.delta = bias
+        if self.delta is None:
+            return f"{bias:+.3f}", tables.MISSING
+        loop = self.loop
+        curve = bound.bound(
+            loop.start, loop.human, loop.model, self.delta, event.number, replace=loop.keep == "replace"
+        )
+        return f"{bias:+.3f}", f"{curve[-1]:+.3f}"
+
+    def seconds_left(self) -> float | None:
+        """An estimate that weighs rounds by the rows they train on; None before the first round."""
+        rows, seconds = (sum(column) for column in zip(*self.spent, strict=True)) if self.spent else (0, 0.0)
+        if not rows:
+            return None
+        ahead = sum(self.loop.trained(number) for number in range(len(self.rows), self.expected))
+        return float(seconds) / float(rows) * ahead
+
+
+def title(planned: Planned) -> str:
+    """What a run is called on the screen."""
+    arm = f", {planned.arm}" if planned.arm else ""
+    return f"{planned.prepared.experiment.name}{arm}, seed {planned.seed}"
+
+
+class PlainView:
+    """One line a round, for logs."""
+
+    def __init__(self) -> None:
+        self.table: Rows | None = None
+
+    def start(self, planned: Planned) -> None:
+        """The run's title and the column names."""
+        self.table = Rows.of(planned)
+        say(f"\n{title(planned)} -> {planned.directory}")
+        say("  ".join(f"{name:>8}" for name in HEADERS))
+
+    def event(self, event: Event) -> None:
+        """A line for a round or a notice."""
+        if isinstance(event, Committed) and self.table:
+            say("  ".join(f"{cell:>8}" for cell in self.table.add(event)))
+        elif isinstance(event, Notice):
+            note(event.text)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class JsonView:
+    """One object a round on stdout."""
+
+    def __init__(self) -> None:
+        self.planned: Planned | None = None
+
+    def start(self, planned: Planned) -> None:
+        """Remember which run speaks."""
+        self.planned = planned
+
+    def event(self, event: Event) -> None:
+        """An object for a round; notices go to stderr."""
+        if isinstance(event, Notice):
+            note(event.text)
+        elif isinstance(event, Committed) and self.planned:
+            emit(round_object(self.planned, event))
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+def round_object(planned: Planned, event: Committed) -> dict[str, Any]:
+    """What scripts are told of a round."""
+    return {
+        "run": str(planned.directory),
+        "seed": planned.seed,
+        "arm": planned.arm,
+        "round": event.number,
+        "metrics": {name: {"value": m.value, "n": m.n, "se": m.error} for name, m in event.metrics.items()},
+        "sizes": dict(event.sizes),
+        "seconds": event.seconds,
+    }
+
+
+class LiveView:
+    """A table that grows, and a progress bar for the steps of the round under way."""
+
+    def __init__(self, runs: int) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self.console = console()
+        self.progress = Progress(
+            TextColumn("{task.description}"), BarColumn(30), MofNCompleteColumn(), TimeElapsedColumn(),
+            TextColumn("{task.fields[left]}"), console=self.console,
+        )  # fmt: skip
+        self.task = self.progress.add_task("", total=None, left="")
+        self.live: Live | None = None
+        self.table: Rows | None = None
+        self.title = ""
+        self.runs_ahead = runs
+        self.finished: list[float] = []
+        self.drawn = 0.0
+
+    def start(self, planned: Planned) -> None:
+        """Close the former run's table and open one for this run."""
+        from rich.live import Live
+
+        self.close()
+        self.runs_ahead -= 1
+        self.table, self.title = Rows.of(planned), title(planned)
+        self.progress.reset(self.task, description="starting", total=None, left="")
+        self.live = Live(self._draw(), console=self.console, refresh_per_second=8, transient=False)
+        self.live.start()
+
+    def event(self, event: Event) -> None:
+        """Update the table or the bar."""
+        if self.live is None or self.table is None:
+            return
+        if isinstance(event, Notice):
+            self.live.console.print(event.text, soft_wrap=True)
+            return
+        if isinstance(event, Committed):
+            self.table.add(event)
+        elif isinstance(event, Step):
+            if time.monotonic() - self.drawn < 0.1 and event.done < event.total:
+                return
+            call = event.call.replace("/", " ").replace("round-", "round ")
+            self.progress.update(
+                self.task, description=call, completed=event.done, total=event.total, left=self._left()
+            )
+        self.drawn = time.monotonic()
+        self.live.update(self._draw())
+
+    def _left(self) -> str:
+        left = self.table.seconds_left() if self.table else None
+        if left is None:
+            return ""
+        others = f", {tables.counted(self.runs_ahead, 'more run')}" if self.runs_ahead else ""
+        return f"about {tables.duration(left)} left{others}"
+
+    def _draw(self) -> Any:
+        from rich.console import Group
+
+        rows = self.table.rows if self.table else []
+        room = max(5, self.console.height - 8)
+        hidden = max(0, len(rows) - room) if self.live else 0
+        return Group(self._table(rows[hidden:], hidden), self.progress)
+
+    def _table(self, rows: list[tuple[str, ...]], hidden: int = 0) -> Any:
+        from biasloop.report.output import table
+
+        heading = self.title + (f" ({hidden} earlier rounds not shown)" if hidden else "")
+        return table(HEADERS, rows, right=range(len(HEADERS)), title=heading)
+
+    def close(self) -> None:
+        """Leave the whole table of the run on the screen, without the bar."""
+        if self.live is not None and self.table is not None:
+            self.live.update(self._table(self.table.rows))
+            self.live.stop()
+            self.live = None

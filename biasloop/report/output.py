@@ -1,0 +1,65 @@
+"""Where output goes: data on stdout, everything else on stderr; commands are never wrapped."""
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def console(*, stderr: bool = False) -> "Console":
+    """A rich console; plain and as wide as it needs to be where the output is no terminal."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 200, soft_wrap=False)
+
+
+def note(text: str) -> None:
+    """A line for the person, never for scripts; not wrapped, so that a command in it can be copied."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def say(text: str = "") -> None:
+    """A line of the answer."""
+    print(text, flush=True)
+
+
+def emit(value: Any) -> None:
+    """JSON on stdout; what is not a finite number is null."""
+    say(json.dumps(finite(value)))
+
+
+def finite(value: Any) -> Any:
+    """The value with NaN and infinity as None, all the way down."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {key: finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(inner) for inner in value]
+    return value
+
+
+def table(
+    columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), title: str = ""
+) -> "Table":
+    """A table; columns whose index is in `right` are right-aligned."""
+    from rich import box
+    from rich.table import Table
+
+    drawn = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    for index, name in enumerate(columns):
+        drawn.add_column(name, justify="right" if index in right else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*row)
+    return drawn
+
+
+def show(drawn: "Table", *, stderr: bool = False) -> None:
+    """Print a table."""
+    console(stderr=stderr).print(drawn)

@@ -1,0 +1,77 @@
+"""The table after a study: every arm's bias at the start and at the end, over seeds, beside its bound."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from biasloop.data import Floats
+from biasloop.metrics.intervals import over_seeds
+from biasloop.report import tables
+from biasloop.report.series import Arm
+
+HEADERS = (
+    "arm",
+    "seeds",
+    "rounds",
+    "accuracy",
+    "bias at start",
+    "bias at end",
+    "95 % interval",
+    "bound at end",
+)
+
+
+def _at(series: Sequence[Floats], round_number: int) -> Floats:
+    return np.array([row[round_number] for row in series], np.float64)
+
+
+def arm_statistics(arm: Arm) -> dict[str, Any]:
+    """Mean, sample standard deviation, t interval and n over seeds of what an arm measured in its last round."""
+    last = arm.rounds - 1
+    found: dict[str, Any] = {
+        "arm": arm.label,
+        "seeds": [run.seed for run in arm.runs],
+        "rounds": arm.rounds,
+        "metrics": {},
+    }
+    if last < 0:
+        return found
+    series = {name: [run.values(name) for run in arm.runs] for name in arm.runs[0].metrics[last]}
+    if arm.runs[0].bound_section is not None:
+        series |= {"bias": [run.bias() for run in arm.runs], "bound": [run.bound() for run in arm.runs]}
+        found["bias_at_start"] = _spread(_at(series["bias"], 0))
+    found["metrics"] = {name: _spread(_at(rows, last)) for name, rows in series.items()}
+    return found
+
+
+def _spread(values: Floats) -> dict[str, Any]:
+    spread = over_seeds(values)
+    return {"mean": spread.mean, "std": spread.std, "low": spread.low, "high": spread.high, "n": spread.n}
+
+
+def rows(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
+    """The study's table, one row an arm."""
+    return [_row(arm_statistics(arm)) for arm in arms]
+
+
+def _row(found: dict[str, Any]) -> tuple[str, ...]:
+    metrics, none = found["metrics"], {"mean": float("nan"), "std": float("nan")}
+    bias, limit = metrics.get("bias", none), metrics.get("bound", none)
+    return (
+        found["arm"] or "all",
+        str(len(found["seeds"])),
+        str(found["rounds"]),
+        tables.percent(metrics.get("accuracy", none)["mean"]),
+        _signed(found.get("bias_at_start", none)),
+        _signed(bias),
+        tables.interval(bias.get("low", float("nan")), bias.get("high", float("nan"))),
+        _signed(limit),
+    )
+
+
+def _signed(spread: dict[str, Any]) -> str:
+    if np.isnan(spread["mean"]):
+        return tables.MISSING
+    std = "" if np.isnan(spread["std"]) else f" ± {spread['std']:.3f}"
+    return f"{spread['mean']:+.3f}{std}"

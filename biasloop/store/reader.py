@@ -1,0 +1,147 @@
+"""A stored run, read without its lock."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import tomli
+
+from biasloop.data import Metric
+from biasloop.errors import DamagedStore, InvalidInput
+from biasloop.record import Record
+from biasloop.store import codec
+from biasloop.store.files import sha256
+from biasloop.store.manifest import (
+    EXPERIMENT,
+    NAME,
+    SETUP,
+    Manifest,
+    model_file,
+    read_manifest,
+    round_name,
+    round_number,
+)
+
+MAIN = "test"
+"""The evaluation whose metrics are a round's."""
+
+
+@dataclass
+class Run:
+    """A run's directory.
+
+    Attributes:
+        directory: where it lies.
+        manifest: what it holds.
+    """
+
+    directory: Path
+    manifest: Manifest
+
+    @classmethod
+    def open(cls, directory: Path) -> "Run":
+        """A run by its directory.
+
+        Raises:
+            InvalidInput: there is no such run.
+            DamagedStore: its manifest is missing or damaged, or files lack or have another size.
+        """
+        if not directory.is_dir():
+            raise InvalidInput(f"there is no run {directory}; `biasloop runs` lists them")
+        run = cls(directory, read_manifest(directory))
+        for name in run.manifest.files:
+            run.check_size(name)
+        return run
+
+    @cached_property
+    def identity(self) -> dict[str, Any]:
+        """What determines the run's results (`experiment.toml`)."""
+        return read_identity(self.directory)
+
+    @property
+    def rounds(self) -> list[int]:
+        """Numbers of the committed rounds."""
+        return [round_number(step) for step in self.manifest.steps() if step != SETUP]
+
+    def damaged(self, name: str, reason: str) -> DamagedStore:
+        """The error for a bad file: which, what is wrong, what to type."""
+        return DamagedStore(f"{self.directory / name} {reason}; type: biasloop runs repair {self.directory}")
+
+    def check_size(self, name: str) -> None:
+        """Compare a file's size with the manifest's.
+
+        Raises:
+            DamagedStore: missing, or of another size.
+        """
+        entry = self.manifest.files[name]
+        try:
+            size = (self.directory / name).stat().st_size
+        except OSError as error:
+            raise self.damaged(name, "is missing") from error
+        if size != entry.bytes:
+            raise self.damaged(name, f"has {size:,} bytes instead of {entry.bytes:,}")
+
+    def content(self, name: str) -> bytes:
+        """A file's bytes, checked against the manifest's SHA-256.
+
+        Raises:
+            DamagedStore: missing or altered.
+        """
+        try:
+            data = (self.directory / name).read_bytes()
+        except OSError as error:
+            raise self.damaged(name, f"cannot be read ({error.strerror})") from error
+        entry = self.manifest.files[name]
+        if len(data) != entry.bytes or sha256(data) != entry.sha256:
+            raise self.damaged(name, "was altered: its content does not match the manifest")
+        return data
+
+    def read(self, step: str, *, models: bool = False) -> Record:
+        """A step's record.
+
+        Args:
+            step: `setup` or `round-NNNN`.
+            models: also its models, if the file that holds them is still there.
+
+        Raises:
+            DamagedStore: a file is missing, altered or of a newer format.
+        """
+        name = f"{step}.h5"
+        if name not in self.manifest.files:
+            raise InvalidInput(f"{self.directory} has no {step}; it has {len(self.rounds)} rounds")
+        _, record = codec.decode(self.content(name), str(self.directory / name))
+        carried = model_file(step)
+        if models and carried in self.manifest.files:
+            _, kept = codec.decode(self.content(carried), str(self.directory / carried))
+            record = Record(record.added, record.evaluations, record.frames, kept.models, record.sizes)
+        return record
+
+    def summaries(self) -> Iterator[tuple[int, dict[str, Metric], dict[str, int], float | None]]:
+        """Round, metrics, sizes and seconds of every round, without reading tables."""
+        for number in self.rounds:
+            name = f"{round_name(number)}.h5"
+            _, metrics, sizes = codec.read_summary(self.directory / name)
+            yield number, metrics.get(MAIN, {}), sizes, self.manifest.files[name].seconds
+
+
+def read_identity(directory: Path) -> dict[str, Any]:
+    """`experiment.toml` of a run.
+
+    Raises:
+        DamagedStore: missing or not TOML.
+    """
+    path = directory / EXPERIMENT
+    try:
+        return tomli.loads(path.read_text())
+    except FileNotFoundError as error:
+        raise DamagedStore(f"{directory} is not a run: it has no {EXPERIMENT}") from error
+    except (OSError, ValueError) as error:
+        raise DamagedStore(f"{path} is damaged ({error}); restore it or start another run with --out") from error
+
+
+def find_runs(root: Path) -> list[Path]:
+    """Directories of runs at or below a directory, sorted."""
+    found = {path.parent for name in (NAME, EXPERIMENT) for path in root.rglob(name) if "aside" not in path.parts}
+    return sorted(found)

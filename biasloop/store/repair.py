@@ -1,0 +1,163 @@
+"""Find damage in a run, and move what is damaged aside; nothing is deleted."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
+from biasloop.store import codec
+from biasloop.store.codec import Header
+from biasloop.store.files import remove_temporaries, sha256
+from biasloop.store.lock import locked
+from biasloop.store.manifest import (
+    EXPERIMENT,
+    NAME,
+    SETUP,
+    Entry,
+    Manifest,
+    model_file,
+    read_manifest,
+    round_number,
+)
+from biasloop.store.reader import Run, read_identity
+from biasloop.store.writer import set_aside
+
+
+@dataclass(frozen=True)
+class Repaired:
+    """What a repair did.
+
+    Attributes:
+        kept: whole rounds.
+        aside: names of files that were moved.
+        folder: where they are; None if nothing was moved.
+    """
+
+    kept: int
+    aside: list[str]
+    folder: Path | None
+
+
+def verify(directory: Path) -> list[str]:
+    """Every problem of a run, one sentence each: sizes, SHA-256, HDF5 checksums, and the chain of parents."""
+    try:
+        run = Run(directory, read_manifest(directory))
+        read_identity(directory)
+    except StoreError as error:
+        return [str(error)]
+    problems = []
+    if sha256((directory / EXPERIMENT).read_bytes()) != run.manifest.experiment:
+        problems.append(f"{directory / EXPERIMENT} was altered after the run began")
+    parent = ""
+    for step in run.manifest.steps():
+        for name in (f"{step}.h5", model_file(step)):
+            if name not in run.manifest.files:
+                continue
+            try:
+                header, _ = codec.decode(run.content(name), str(directory / name))
+                _check_place(run, name, header, step, parent)
+            except DamagedStore as error:
+                problems.append(str(error))
+        parent = run.manifest.files[f"{step}.h5"].sha256
+    return problems
+
+
+def _check_place(run: Run, name: str, header: Header, step: str, parent: str) -> None:
+    if (header.name, header.experiment, header.parent) != (step, run.manifest.experiment, parent):
+        raise run.damaged(name, "does not belong where it stands")
+
+
+def repair(directory: Path) -> Repaired:
+    """Keep the longest whole history; move the first damaged round and all later ones aside.
+
+    A missing or damaged manifest is made anew from the files.
+
+    Raises:
+        InvalidInput: there is no run.
+        StoreError: the run is being written, or its `experiment.toml` cannot be read.
+        NewerFormat: a newer biasloop wrote it.
+    """
+    if not (directory / EXPERIMENT).is_file():
+        raise InvalidInput(f"{directory} is not a run: it has no {EXPERIMENT}")
+    read_identity(directory)
+    with locked(directory):
+        remove_temporaries(directory)
+        old = _old_manifest(directory)
+        manifest = _whole_history(directory, old)
+        kept = set(manifest.files)
+        aside = sorted(path for path in directory.glob("*.h5") if path.name not in kept)
+        folder = set_aside(directory, aside) if aside else None
+        if old is None or set(old.files) != kept:
+            manifest.about.pop("finished", None)
+            manifest.write(directory)
+        return Repaired(sum(step != SETUP for step in manifest.steps()), [path.name for path in aside], folder)
+
+
+def _old_manifest(directory: Path) -> Manifest | None:
+    try:
+        return read_manifest(directory)
+    except NewerFormat:
+        raise
+    except DamagedStore:
+        if (directory / NAME).exists():
+            set_aside(directory, [directory / NAME])
+        return None
+
+
+def _whole_history(directory: Path, old: Manifest | None) -> Manifest:
+    """A manifest of the longest history that starts at the set-up and is whole, newest models included."""
+    experiment = sha256((directory / EXPERIMENT).read_bytes())
+    manifest = Manifest(experiment, dict(old.about) if old else {}, list(old.environments) if old else [])
+    steps = sorted((p.stem for p in directory.glob("*.h5") if not p.name.startswith("model-")), key=_position)
+    parent, history = "", []
+    for number, step in enumerate(steps, -1):
+        entries = _whole(directory, step, number, experiment, parent, old)
+        if not entries:
+            break
+        history.append(entries)
+        parent = entries[0].sha256
+    while history and not _can_go_on(directory, history[-1]):
+        history.pop()  # its model is lost: the round is made again
+    for entries in history:
+        for entry in entries:
+            manifest.add(entry)
+    return manifest
+
+
+def _position(step: str) -> int:
+    with suppress(ValueError):
+        return round_number(step)
+    return 10**9
+
+
+def _whole(directory: Path, step: str, number: int, experiment: str, parent: str, old: Manifest | None) -> list[Entry]:
+    """Entries of a step and, if it is whole, of its model file; nothing if the step is damaged."""
+    found = []
+    for name in (f"{step}.h5", model_file(step)):
+        entry = _entry(directory, name, (step, experiment, parent), old)
+        if entry is not None and _position(step) == number:
+            found.append(entry)
+        elif name == f"{step}.h5":
+            return []
+    return found
+
+
+def _entry(directory: Path, name: str, place: tuple[str, str, str], old: Manifest | None) -> Entry | None:
+    try:
+        data = (directory / name).read_bytes()
+        header, _ = codec.decode(data, str(directory / name))
+    except NewerFormat:
+        raise
+    except (OSError, DamagedStore):
+        return None
+    known = old.files.get(name) if old else None
+    digest = sha256(data)
+    if (header.name, header.experiment, header.parent) != place or (known and known.sha256 != digest):
+        return None
+    return known or Entry(name, len(data), digest)
+
+
+def _can_go_on(directory: Path, entries: list[Entry]) -> bool:
+    """Whether the newest step has the models that the next one needs."""
+    data = (directory / entries[0].name).read_bytes()
+    return len(entries) > 1 or not codec.decode(data, entries[0].name)[0].models

@@ -1,0 +1,226 @@
+"""Committing the steps of a run; the only place that writes into a run's directory."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+
+from biasloop.data import Arrays
+from biasloop.errors import DamagedStore, StoreError
+from biasloop.nesting import flatten
+from biasloop.record import Model, Record
+from biasloop.store import codec
+from biasloop.store.codec import Header
+from biasloop.store.files import remove_temporaries, sha256, write_atomically
+from biasloop.store.manifest import EXPERIMENT, NAME, SETUP, Entry, Manifest, model_file, read_manifest
+from biasloop.store.reader import Run, read_identity
+
+PARTIAL = "partial"
+ASIDE = "aside"
+STATE = "@state"
+
+
+@dataclass
+class RunWriter(Run):
+    """A run's directory, open for writing; the caller holds its lock.
+
+    Attributes:
+        made_with: versions, device, host and threads of this process.
+        keep_models: keep every round's models instead of the newest only.
+        notices: what happened at opening that a person should know.
+    """
+
+    made_with: Mapping[str, str] = field(default_factory=dict)
+    keep_models: bool = False
+    notices: list[str] = field(default_factory=list)
+
+    @classmethod
+    def create_or_resume(
+        cls, directory: Path, identity: Mapping[str, Any], about: Mapping[str, Any], made_with: Mapping[str, str],
+        *, keep_models: bool = False,
+    ) -> "RunWriter":  # fmt: skip
+        """A new run, or the one that lies there if it is of the same experiment.
+
+        Raises:
+            StoreError: another experiment, or something that is no run, lies there.
+            DamagedStore: what lies there cannot be read.
+        """
+        remove_temporaries(directory)
+        text = tomli_w.dumps(dict(identity)).encode()
+        if (directory / EXPERIMENT).exists():
+            _refuse_other(directory, read_identity(directory), identity)
+        else:
+            _refuse_foreign(directory)
+            write_atomically(directory / EXPERIMENT, text)
+        experiment = sha256((directory / EXPERIMENT).read_bytes())
+        if not (directory / NAME).exists() and not list(directory.glob("*.h5")):
+            Manifest(experiment, dict(about)).write(directory)
+        manifest = read_manifest(directory)
+        if manifest.experiment != experiment:
+            raise DamagedStore(
+                f"{directory / EXPERIMENT} was altered after the run began; restore it, or use another --out"
+            )
+        manifest.about = dict(about)
+        writer = cls(directory, manifest, made_with, keep_models)
+        for name in manifest.files:
+            writer.check_size(name)
+        writer._take_in_orphans()
+        return writer
+
+    @property
+    def head(self) -> str:
+        """SHA-256 of the newest step's file; empty before the set-up."""
+        steps = self.manifest.steps()
+        return self.manifest.files[f"{steps[-1]}.h5"].sha256 if steps else ""
+
+    def commit(self, step: str, record: Record, seconds: float) -> int:
+        """Make a step part of the run: models first, then the record, then the manifest.
+
+        Returns:
+            Bytes written for the step.
+
+        Raises:
+            StoreError: something could not be written; the run is as it was before.
+        """
+        header = self._header(step, record)
+        entries = []
+        if record.models:
+            data = codec.encode(replace(header, kind="model"), Record(models=record.models))
+            entries.append(Entry(model_file(step), len(data), sha256(data)))
+            write_atomically(self.directory / model_file(step), data, flush=False)
+        data = codec.encode(header, record.without_models())
+        environment = self.manifest.environment(self.made_with)
+        entries.append(Entry(f"{step}.h5", len(data), sha256(data), round(seconds, 3), environment))
+        write_atomically(self.directory / f"{step}.h5", data)
+        superseded = self._superseded(step, record)
+        self._name(entries, superseded)
+        for name in superseded:
+            (self.directory / name).unlink(missing_ok=True)
+        return sum(entry.bytes for entry in entries)
+
+    def _header(self, step: str, record: Record) -> Header:
+        kind = "setup" if step == SETUP else "round"
+        return Header(kind, step, self.manifest.experiment, self.head, ",".join(sorted(record.models)))
+
+    def _superseded(self, step: str, record: Record) -> list[str]:
+        """Model files of earlier rounds that this step's models replace."""
+        if self.keep_models or not record.models:
+            return []
+        kept = (model_file(step), model_file(SETUP))
+        return [name for name in self.manifest.files if name.startswith("model-") and name not in kept]
+
+    def _name(self, entries: list[Entry], dropped: list[str]) -> None:
+        """Change the manifest on disk; if that fails, it is unchanged in memory too."""
+        before = Manifest(**vars(self.manifest))
+        before.files, before.lines = dict(before.files), dict(before.lines)
+        for name in dropped:
+            self.manifest.drop(name)
+        for entry in entries:
+            self.manifest.add(entry)
+        try:
+            self.manifest.write(self.directory)
+        except StoreError:
+            self.manifest = before
+            raise
+
+    def _take_in_orphans(self) -> None:
+        """Adopt a step that was written but not yet named; set aside every other file that no one names."""
+        orphans = {path.name: path for path in self.directory.glob("*.h5") if path.name not in self.manifest.files}
+        steps = sorted(name for name in orphans if not name.startswith("model-"))
+        for name in steps:
+            entries = self._adoptable(name.removesuffix(".h5"))
+            if entries:
+                self._name(entries, [])
+                self.notices.append(f"adopted {name}, which was whole but not yet in the manifest")
+                for entry in entries:
+                    orphans.pop(entry.name, None)
+        for name, path in orphans.items():
+            if self._was_superseded(name):
+                path.unlink()
+                continue
+            target = set_aside(self.directory, [path])
+            self.notices.append(f"set {name} aside in {target}: it was not part of the run")
+
+    def _was_superseded(self, name: str) -> bool:
+        """Whether a model file was left by a kill between forgetting and removing it."""
+        newest = [entry for entry in self.manifest.files if entry.startswith("model-")]
+        return name.startswith("model-") and bool(newest) and name < max(newest) and not self.keep_models
+
+    def _adoptable(self, step: str) -> list[Entry]:
+        """Entries of a step's files if they are whole, of this experiment, and continue this history."""
+        try:
+            data = (self.directory / f"{step}.h5").read_bytes()
+            header, _ = codec.decode(data, step)
+            if (header.name, header.experiment, header.parent) != (step, self.manifest.experiment, self.head):
+                return []
+            entries = [Entry(f"{step}.h5", len(data), sha256(data), None, self.manifest.environment(self.made_with))]
+            if header.models:
+                data = (self.directory / model_file(step)).read_bytes()
+                carried, _ = codec.decode(data, step)
+                if carried != replace(header, kind="model"):
+                    return []
+                entries.insert(0, Entry(model_file(step), len(data), sha256(data)))
+        except (OSError, DamagedStore):
+            return []
+        return entries
+
+    def put_partial(self, key: str, arrays: Arrays, logs: Record) -> None:
+        """Keep the state of an unfinished step; gone at its commit."""
+        place = self.directory / PARTIAL
+        place.mkdir(exist_ok=True)
+        header = Header("partial", key, self.manifest.experiment, self.head)
+        record = replace(logs, models={**logs.models, STATE: Model("state", arrays)})
+        write_atomically(place / f"{key.replace('/', '.')}.h5", codec.encode(header, record))
+
+    def get_partial(self, key: str) -> tuple[Arrays, Record] | None:
+        """What was kept under that key in this very step, or None; a damaged one counts as none."""
+        try:
+            data = (self.directory / PARTIAL / f"{key.replace('/', '.')}.h5").read_bytes()
+            header, record = codec.decode(data, key)
+        except (OSError, DamagedStore):
+            return None
+        if (header.name, header.experiment, header.parent) != (key, self.manifest.experiment, self.head):
+            return None
+        models = dict(record.models)
+        return models.pop(STATE).arrays, replace(record, models=models)
+
+    def clear_partial(self) -> None:
+        """Forget everything of the step that was just committed."""
+        place = self.directory / PARTIAL
+        if place.exists():
+            shutil.rmtree(place, ignore_errors=True)
+
+
+def set_aside(directory: Path, paths: list[Path]) -> Path:
+    """Move files into the run's `aside/` without overwriting anything there; nothing is deleted.
+
+    Returns:
+        The folder they are in now.
+    """
+    number = 1
+    while (target := directory / ASIDE / f"{number:03d}").exists():
+        number += 1
+    target.mkdir(parents=True)
+    for path in paths:
+        path.rename(target / path.name)
+    return target
+
+
+def _refuse_foreign(directory: Path) -> None:
+    strange = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
+    if strange:
+        raise StoreError(f"{directory} is not empty and not a run (it holds {strange[0]!r}); use another --out")
+
+
+def _refuse_other(directory: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
+    old, new = flatten(there), flatten(here)
+    differing = [
+        f"{key} is {old.get(key, 'not set')!r} there and {new.get(key, 'not set')!r} here"
+        for key in sorted(old.keys() | new.keys())
+        if old.get(key) != new.get(key)
+    ]
+    if differing:
+        raise StoreError(f"{directory} holds another experiment: {'; '.join(differing)}; use another --out")

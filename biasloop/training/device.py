@@ -1,0 +1,91 @@
+"""Which device to compute on, with how many threads, and torch's own random state kept out of the way."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch.utils import deterministic
+
+from biasloop.errors import InvalidInput
+from biasloop.randomness import Streams
+
+
+def resolve(name: str) -> torch.device:
+    """The device of that name.
+
+    Args:
+        name: "auto" (a GPU if there is one), "cpu", "cuda" or "cuda:N".
+
+    Raises:
+        InvalidInput: if the name means nothing to torch, or this machine has no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise InvalidInput(f'no device is called {name!r}; use "auto", "cpu", "cuda" or "cuda:0"') from error
+    if device.type not in {"cpu", "cuda"}:
+        raise InvalidInput(f'device {name!r} is not supported; use "auto", "cpu" or "cuda"')
+    if device.type == "cpu":
+        return torch.device("cpu")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    index = device.index or 0
+    if index >= count:
+        raise InvalidInput(f'device {name!r} is not here (torch sees {count} GPUs); use "auto" or "cpu"')
+    return torch.device("cuda", index)
+
+
+@contextmanager
+def computing(threads: int) -> Iterator[None]:
+    """Thread count and deterministic algorithms for what runs inside; what was set before comes back.
+
+    Operations without a deterministic algorithm run with a warning. cuDNN does not time its alternatives,
+    since the choice would differ between runs.
+
+    Args:
+        threads: CPU threads; 0 leaves torch's choice.
+    """
+    # Read when CUDA starts; without it cuBLAS may give other bits in another run.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.get_num_threads()
+    mode = torch.get_deterministic_debug_mode()
+    fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
+    timing = torch.backends.cudnn.benchmark
+    try:
+        if threads:
+            torch.set_num_threads(threads)
+        torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports a compiler: 2 s
+        deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # costs time, hides nothing
+        torch.backends.cudnn.benchmark = False
+        yield
+    finally:
+        torch.set_num_threads(before)
+        torch.set_deterministic_debug_mode(mode)
+        deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
+        torch.backends.cudnn.benchmark = timing
+
+
+@contextmanager
+def seeded(streams: Streams, device: torch.device) -> Iterator[None]:
+    """Torch's global generators start from a stream inside, and are as before outside.
+
+    For what takes no generator of its own: initial weights, dropout.
+
+    Args:
+        streams: where the seed comes from.
+        device: whose generator is saved, besides the CPU's.
+    """
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        # torch.manual_seed would also seed every GPU, and later those that CUDA has not started yet.
+        torch.default_generator.manual_seed(streams.seed)
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(streams.seed)
+        yield
+
+
+def generator(streams: Streams, device: torch.device) -> torch.Generator:
+    """A generator of its own, on a device, seeded by a stream."""
+    return torch.Generator(device).manual_seed(streams.seed)

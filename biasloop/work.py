@@ -1,0 +1,130 @@
+"""The handle of one call into a domain during a run: progress, checkpoints, curves, and stopping on request."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from biasloop.data import Arrays, Column, Frame
+from biasloop.domains import Work
+from biasloop.errors import Interrupted
+from biasloop.randomness import Streams
+from biasloop.record import Record
+
+Rows = list[dict[str, float]]
+_LOG = "log:"
+
+
+class Partials(Protocol):
+    """Where the state of an unfinished step is kept (`biasloop.store.writer.RunWriter` is one)."""
+
+    def put_partial(self, key: str, arrays: Arrays, logs: Record) -> None:
+        """Keep arrays and what the call has emitted so far."""
+
+    def get_partial(self, key: str) -> tuple[Arrays, Record] | None:
+        """What was kept, or None."""
+
+
+@dataclass
+class Session:
+    """What all calls of one run share.
+
+    Attributes:
+        partials: keeps checkpoints and finished calls; None keeps nothing.
+        on_step: told (call, steps done, steps in all) after every step.
+        stopping: whether the person has asked to stop.
+        interval: seconds between two checkpoints; a call that took less is not kept.
+        logs: rows that calls of the step under way have logged, by call and table.
+    """
+
+    partials: Partials | None = None
+    on_step: Callable[[str, int, int], None] = lambda call, done, total: None
+    stopping: Callable[[], bool] = lambda: False
+    interval: float = 30.0
+    logs: dict[tuple[str, str], Rows] = field(default_factory=dict)
+    kept_at: float = field(default_factory=time.monotonic)
+
+    def take_logs(self) -> dict[str, Frame]:
+        """The curves of the finished step, by table; the session forgets them."""
+        frames = {f"{call.rsplit('/', 1)[-1]}.{table}": _frame(rows) for (call, table), rows in self.logs.items()}
+        self.logs = {}
+        return frames
+
+
+class RoundWork(Work):
+    """A `Work` that keeps checkpoints and finished calls of an unfinished step."""
+
+    def __init__(self, streams: Streams, session: Session, call: str) -> None:
+        super().__init__(streams)
+        self.session = session
+        self.call = call
+
+    def at(self, name: str) -> "RoundWork":
+        """A named inner call, with streams, checkpoints and curves of its own."""
+        return RoundWork(self.streams.at(name), self.session, f"{self.call}/{name}")
+
+    def tick(self, done: int, total: int, state: Callable[[], Arrays] | None = None) -> None:
+        """Progress, then a checkpoint if one is due, then `Interrupted` if asked: one call, so no gap between."""
+        session = self.session
+        session.on_step(self.call, done, total)
+        stopping = session.stopping()
+        now = time.monotonic()
+        if state is not None and session.partials and (stopping or now - session.kept_at >= session.interval):
+            session.partials.put_partial(self.call, state(), self._logged())
+            session.kept_at = time.monotonic()
+        if stopping:
+            raise Interrupted
+
+    def resume(self) -> Arrays | None:
+        """The state of the last checkpoint of this very call; what it had logged is there again."""
+        kept = self.session.partials.get_partial(self.call) if self.session.partials else None
+        if kept is None:
+            return None
+        self._restore(kept[1])
+        return kept[0]
+
+    def log(self, table: str, **values: float) -> None:
+        """Add a row to a curve."""
+        self.session.logs.setdefault((self.call, table), []).append(values)
+
+    def memo(self, name: str, build: Callable[["RoundWork"], Arrays]) -> Arrays:
+        """The arrays of an inner call; after an interruption, of the call that had already finished."""
+        inner, partials = self.at(name), self.session.partials
+        key = f"{inner.call}.done"
+        kept = partials.get_partial(key) if partials else None
+        if kept is not None:
+            inner._restore(kept[1])
+            return kept[0]
+        begun = time.monotonic()
+        arrays = build(inner)
+        if partials and time.monotonic() - begun > self.session.interval:
+            partials.put_partial(key, arrays, inner._logged())
+        if self.session.stopping():
+            raise Interrupted
+        return arrays
+
+    def _logged(self) -> Record:
+        """What this call and its inner calls have logged."""
+        own = {
+            f"{_LOG}{call.replace('/', '>')}>{table}": _frame(rows)
+            for (call, table), rows in self.session.logs.items()
+            if call == self.call or call.startswith(f"{self.call}/")
+        }
+        return Record(frames=own)
+
+    def _restore(self, logs: Record) -> None:
+        for name, frame in logs.frames.items():
+            *call, table = name.removeprefix(_LOG).split(">")
+            rows = [dict(zip(frame.columns, row, strict=True)) for row in zip(*_lists(frame), strict=True)]
+            self.session.logs[("/".join(call), table)] = rows
+
+
+def _frame(rows: Rows) -> Frame:
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return Frame({name: Column(np.array([row.get(name, np.nan) for row in rows], np.float64)) for name in names})
+
+
+def _lists(frame: Frame) -> list[list[float]]:
+    return [column.values.tolist() for column in frame.columns.values()]

@@ -1,0 +1,46 @@
+"""The metrics of the domain "images", as far as the columns allow; NumPy alone."""
+
+from collections.abc import Sequence
+
+from biasloop.data import Frame, Ints, Metric
+from biasloop.metrics.calibration import expected_calibration_error
+from biasloop.metrics.classification import accuracy, confusion, recalls, worst_class_recall
+from biasloop.metrics.shares import share, share_bias
+
+
+def measure(test: Frame, given: Ints, classes: Sequence[str], chosen: int | None) -> dict[str, Metric]:
+    """Metrics of the test set.
+
+    With a chosen class: share_target, share_train and, with predictions, share_predicted, bias (the share
+    predicted minus that of targets) and absolute_bias.
+    With predictions: accuracy, recall.<class> of the classes that the test set has, worst_class_recall.
+    With confidences of the predictions: ece, in 15 bins.
+
+    Args:
+        test: columns "target" and perhaps "prediction" and "confidence".
+        given: `(n,)` labels that were trained on; may be empty.
+        classes: names.
+        chosen: the class whose share is followed, or None.
+    """
+    found: dict[str, Metric] = {}
+    target = test["target"]
+    prediction = test.columns["prediction"].values if "prediction" in test else None
+    if prediction is not None:
+        found["accuracy"] = accuracy(prediction, target)
+    if chosen is not None:
+        found["share_target"] = share(target, chosen)
+        if len(given):
+            found["share_train"] = share(given, chosen)
+        if prediction is not None:
+            bias = share_bias(prediction, target, chosen)
+            found["share_predicted"] = share(prediction, chosen)
+            found["bias"] = bias
+            found["absolute_bias"] = Metric(abs(bias.value), bias.n, bias.error)
+    if prediction is None:
+        return found
+    recall = recalls(confusion(prediction, target, len(classes)))
+    found |= {f"recall.{name}": metric for name, metric in zip(classes, recall, strict=True) if metric.n}
+    found["worst_class_recall"] = worst_class_recall(prediction, target, len(classes))
+    if "confidence" in test:
+        found["ece"] = expected_calibration_error(test["confidence"], prediction == target)
+    return found

@@ -1,0 +1,78 @@
+"""Intervals against scipy.stats and their own coverage."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from biasloop.errors import InvalidInput
+from biasloop.metrics.intervals import over_seeds, t_quantile, wilson
+
+
+@settings(deadline=None)
+@given(
+    values=st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=12),
+    level=st.sampled_from([0.5, 0.8, 0.95, 0.99]),
+)
+def test_spread_equals_scipy(values, level):
+    found = over_seeds(values, level)
+    assert found.mean == pytest.approx(np.mean(values), abs=1e-9)
+    assert found.std == pytest.approx(np.std(values, ddof=1), abs=1e-9)
+    half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
+    assert found.low == pytest.approx(np.mean(values) - half, rel=1e-9, abs=1e-9)
+    assert found.high == pytest.approx(np.mean(values) + half, rel=1e-9, abs=1e-9)
+    assert found.n == len(values)
+
+
+def test_one_seed_has_no_spread():
+    found = over_seeds([0.25])
+    assert (found.mean, found.n) == (0.25, 1)
+    assert all(math.isnan(value) for value in (found.std, found.low, found.high, t_quantile(1)))
+
+
+def test_a_missing_seed_is_not_passed_over():
+    assert math.isnan(over_seeds([0.1, math.nan, 0.3]).mean)
+
+
+@settings(deadline=None)
+@given(n=st.integers(1, 500), part=st.floats(0, 1), level=st.sampled_from([0.5, 0.9, 0.95, 0.999]))
+def test_wilson_equals_scipy(n, part, level):
+    successes = round(part * n)
+    theirs = stats.binomtest(successes, n).proportion_ci(level, method="wilson")
+    low, high = wilson(successes, n, level)
+    assert low == pytest.approx(theirs.low, abs=1e-12)
+    assert high == pytest.approx(theirs.high, abs=1e-12)
+    assert 0 <= low <= successes / n <= high <= 1
+
+
+def test_wilson_covers_what_it_says():
+    rng = np.random.default_rng(2)
+    covered = 0
+    for successes in rng.binomial(40, 0.15, 2000).tolist():
+        low, high = wilson(successes, 40)
+        covered += low <= 0.15 <= high
+    assert covered / 2000 == pytest.approx(0.95, abs=0.03)
+
+
+def test_wilson_of_nothing():
+    assert all(math.isnan(end) for end in wilson(0, 0))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: over_seeds([]),
+        lambda: over_seeds(np.zeros((2, 2))),
+        lambda: over_seeds([1.0, 2.0], 1.0),
+        lambda: over_seeds([1.0], 95),
+        lambda: wilson(3, 2),
+        lambda: wilson(-1, 2),
+        lambda: wilson(1, 2, 0),
+    ],
+)
+def test_bad_input_is_refused(call):
+    with pytest.raises(InvalidInput):
+        call()

@@ -1,0 +1,69 @@
+"""Shares and paired biases against brute force and resampling."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from biasloop.errors import InvalidInput
+from biasloop.metrics.shares import share, share_bias, share_of
+
+rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
+
+
+@settings(deadline=None)
+@given(rows=rows, value=st.integers(0, 4))
+def test_share_equals_counting(rows, value):
+    values = [row[0] for row in rows]
+    found = share(np.array(values), value)
+    p = values.count(value) / len(values)
+    assert found.n == len(values)
+    assert found.value == pytest.approx(p)
+    assert found.error == pytest.approx(np.std([v == value for v in values]) / math.sqrt(len(values)))
+
+
+@settings(deadline=None)
+@given(rows=rows, value=st.integers(0, 4))
+def test_bias_equals_the_mean_of_row_wise_differences(rows, value):
+    differences = [(predicted == value) - (true == value) for predicted, true in rows]
+    prediction, target = np.array(rows).T
+    found = share_bias(prediction, target, value)
+    assert found.value == pytest.approx(sum(differences) / len(rows), abs=1e-15)
+    assert found.error == pytest.approx(np.std(differences) / math.sqrt(len(rows)), abs=1e-12)
+    assert found.n == len(rows)
+    assert share_bias(target, prediction, value).value == pytest.approx(-found.value, abs=1e-15)
+
+
+def test_the_paired_error_is_the_spread_over_resampled_test_sets():
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 2, 2000)
+    prediction = np.where(rng.random(2000) < 0.1, 1, target)
+    picks = rng.integers(0, 2000, (2000, 2000))
+    spread = ((prediction[picks] == 1).mean(axis=1) - (target[picks] == 1).mean(axis=1)).std()
+    error = share_bias(prediction, target, 1).error
+    assert error == pytest.approx(spread, rel=0.06)
+    unpaired = math.hypot(share(prediction, 1).error, share(target, 1).error)
+    assert error < unpaired / 2
+
+
+def test_values_of_any_dtype():
+    assert share(np.array(["a", "b", "a", "a"]), "a").value == 0.75
+    assert share_of(np.array([True, False])).value == 0.5
+
+
+def test_no_rows_are_not_a_zero():
+    for found in (share(np.zeros(0), 1), share_bias(np.zeros(0), np.zeros(0), 1)):
+        assert math.isnan(found.value)
+        assert math.isnan(found.error)
+        assert found.n == 0
+
+
+def test_wrong_shapes_are_refused():
+    with pytest.raises(InvalidInput, match=r"prediction \(3,\), target \(2,\)"):
+        share_bias(np.zeros(3), np.zeros(2), 0)
+    with pytest.raises(InvalidInput, match=r"\(2, 2\)"):
+        share(np.zeros((2, 2)), 0)
+    with pytest.raises(InvalidInput, match="true or false"):
+        share_of(np.array([0.2, 0.8]))

@@ -1,0 +1,87 @@
+"""The arithmetic of figures against NumPy, scipy and the bound."""
+
+import math
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from biasloop.bound import amplification_curve, bound
+from biasloop.errors import InvalidInput
+from biasloop.metrics.intervals import over_seeds
+from biasloop.report.panels import Panel, Series, stack
+
+tables = arrays.arrays(
+    np.float64,
+    arrays.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6),
+    elements=st.floats(-10, 10),
+)
+
+
+@settings(deadline=None)
+@given(values=tables)
+def test_the_published_band_is_one_population_std(values):
+    low, high = Series("a", values).band("std")
+    np.testing.assert_allclose((low + high) / 2, values.mean(axis=0), atol=1e-12)
+    np.testing.assert_allclose((high - low) / 2, values.std(axis=0), atol=1e-12)
+
+
+@settings(deadline=None)
+@given(values=tables)
+def test_the_interval_is_that_of_the_seeds(values):
+    low, high = Series("a", values).band("interval")
+    for t, column in enumerate(values.T):
+        spread = over_seeds(column)
+        assert low[t] == pytest.approx(spread.low, abs=1e-9)
+        assert high[t] == pytest.approx(spread.high, abs=1e-9)
+
+
+def test_missing_values_are_left_out_of_their_round_only():
+    values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan], [5.0, 7.0, np.nan]])
+    series = Series("a", values)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        np.testing.assert_array_equal(series.centre(), [3, 6, np.nan])
+        low, high = series.band("std")
+        interval = series.band("interval")
+    np.testing.assert_allclose((high - low) / 2, [math.sqrt(8 / 3), 1, np.nan])
+    assert interval[1][1] == pytest.approx(over_seeds([5.0, 7.0]).high)
+    assert np.isnan(interval[1][2])
+
+
+def test_one_run_has_no_band():
+    assert Series("a", np.ones((1, 4))).band("std") is None
+
+
+@pytest.mark.parametrize("base", [0.3, 0.9])
+def test_the_bound_starts_at_round_zero_and_mirrors(base):
+    series = Series("a", np.array([[0.5, 0.6, 0.7], [0.6, 0.7, 0.8]]), baseline=base)
+    delta = 0.55 - base
+    assert series.initial_error == pytest.approx(delta)
+    drawn = series.bounded(amplification_curve(100, 10, 40, 5)).bound
+    np.testing.assert_allclose(drawn, base + bound(100, 10, 40, delta, 2))
+    assert drawn[0] == pytest.approx(0.55)
+
+
+def test_runs_are_cut_to_the_shortest():
+    np.testing.assert_array_equal(stack([[1, 2, 3], np.array([4.0, 5.0])]), [[1, 2], [4, 5]])
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: stack([]),
+        lambda: stack([[1.0], []]),
+        lambda: Series("a", np.zeros(3)),
+        lambda: Series("a", np.zeros((2, 0))),
+        lambda: Series("a", np.zeros((2, 2)), np.zeros((2, 2))),
+        lambda: Series("a", np.zeros((2, 2))).bounded(np.ones(2)),
+        lambda: Panel("a", []),
+    ],
+)
+def test_nothing_to_draw_is_refused(call):
+    with pytest.raises(InvalidInput):
+        call()

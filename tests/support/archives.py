@@ -1,0 +1,151 @@
+"""Tiny files in exactly the published formats, written without the code that reads them."""
+
+import gzip
+import hashlib
+import io
+import struct
+import tarfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from biasloop.datasets import ImageDataset, get
+from biasloop.downloads import Remote
+
+Images = npt.NDArray[np.uint8]
+
+COUNTS = {"train": 10, "test": 3}
+
+
+def remote(filename: str, content: bytes, *urls: str, algorithm: str = "sha256") -> Remote:
+    """What the publisher of this file would state."""
+    digest = hashlib.new(algorithm, content).hexdigest()
+    return Remote(filename, urls, len(content), f"{algorithm}:{digest}")
+
+
+def idx(array: Images) -> bytes:
+    """An IDX file of unsigned bytes, not gzipped."""
+    header = bytes([0, 0, 8, array.ndim]) + b"".join(struct.pack(">i", n) for n in array.shape)
+    return header + bytes(array.flatten().tolist())
+
+
+def records(images: Images, *labels: list[int]) -> bytes:
+    """CIFAR records: label bytes, then the red, green and blue planes row by row."""
+    out = bytearray()
+    for number, image in enumerate(images.tolist()):
+        out += bytes(column[number] for column in labels)
+        for channel in range(3):
+            out += bytes(pixel[channel] for row in image for pixel in row)
+    return bytes(out)
+
+
+def tar_gz(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
+    """A gzipped tar of files, or of whatever the TarInfo says."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+        for name, content in members.items():
+            if isinstance(content, tarfile.TarInfo):
+                tar.addfile(content)
+            else:
+                info = tarfile.TarInfo(name)
+                info.size = len(content)
+                tar.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def special(name: str, kind: bytes, target: str = "") -> tarfile.TarInfo:
+    """A member that is a link, a device, ..."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname = kind, target
+    return info
+
+
+def cifar10(images: Images, labels: list[int], each: int) -> dict[str, bytes]:
+    """Members of the CIFAR-10 archive, `each` images a batch, in an order as odd as the published one's."""
+    folder = "cifar-10-batches-bin/"
+    names = [f"{folder}data_batch_{n}.bin" for n in (1, 2, 3, 4, 5)] + [f"{folder}test_batch.bin"]
+    cuts = [slice(n * each, (n + 1) * each) for n in range(5)] + [slice(5 * each, None)]
+    batches = {name: records(images[cut], labels[cut]) for name, cut in zip(names, cuts, strict=True)}
+    order = [names[n] for n in (0, 2, 3, 5, 4, 1)]
+    return {f"{folder}batches.meta.txt": b"airplane\n", **{name: batches[name] for name in order}}
+
+
+def cifar100(images: Images, fine: list[int], classes: tuple[str, ...], train: int) -> dict[str, bytes]:
+    """Members of the CIFAR-100 archive; coarse labels are fine labels modulo 20."""
+    folder, coarse = "cifar-100-binary/", [label % 20 for label in fine]
+    return {
+        f"{folder}coarse_label_names.txt": b"fish\n",
+        f"{folder}fine_label_names.txt": ("\n".join(classes) + "\n").encode(),
+        f"{folder}test.bin": records(images[train:], coarse[train:], fine[train:]),
+        f"{folder}train.bin": records(images[:train], coarse[:train], fine[:train]),
+    }
+
+
+def mat(**variables: Any) -> bytes:
+    """A MATLAB 5 file."""
+    from scipy.io import savemat
+
+    stream = io.BytesIO()
+    savemat(stream, variables, do_compression=True)
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A published data set with thirteen images: its description, its files, and what they hold."""
+
+    dataset: ImageDataset
+    files: dict[str, bytes]
+    images: Images
+    labels: list[int]
+
+    def put(self, data: Path, changed: Mapping[str, bytes] | None = None) -> ImageDataset:
+        """Put the files, some of them changed, where they belong.
+
+        Returns:
+            A data set that has the changed files' sizes and checksums, so that only the reader can object.
+        """
+        files = {**self.files, **(changed or {})}
+        directory = self.dataset.directory(data)
+        directory.mkdir(parents=True)
+        for name, content in files.items():
+            (directory / name).write_bytes(content)
+        remotes = tuple(remote(name, content) for name, content in files.items())
+        return replace(self.dataset, remotes=remotes)
+
+
+def tiny(name: str, url: str = "") -> Tiny:
+    """A published data set, made tiny; its files are published at `url`."""
+    published = get(name)
+    generator = np.random.default_rng(7)
+    count, train = sum(COUNTS.values()), COUNTS["train"]
+    images = generator.integers(0, 256, (count, *published.shape), np.uint8)
+    labels: list[int] = generator.integers(0, len(published.classes), count).tolist()
+    labels[0], labels[train] = 0, len(published.classes) - 1
+    if name == "cifar10":
+        files = {"cifar-10-binary.tar.gz": tar_gz(cifar10(images, labels, train // 5))}
+    elif name == "cifar100":
+        members = cifar100(images, labels, published.classes, train)
+        files = {"cifar-100-binary.tar.gz": tar_gz(members)}
+    elif name == "svhn":
+        files = {"train_32x32.mat": svhn(images[:train], labels[:train])}
+        files["test_32x32.mat"] = svhn(images[train:], labels[train:])
+    else:
+        files = {}
+        for prefix, rows in (("train", slice(0, train)), ("t10k", slice(train, None))):
+            files[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(idx(images[rows, ..., 0]))
+            files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(idx(np.array(labels[rows], np.uint8)))
+    remotes = tuple(remote(filename, content, url + filename) for filename, content in files.items())
+    return Tiny(replace(published, counts=COUNTS, remotes=remotes, copy=None), files, images, labels)
+
+
+def svhn(images: Images, digits: list[int]) -> bytes:
+    """A file of SVHN: images last-axis first, digit 0 labelled 10."""
+    stacked = np.zeros((*images.shape[1:], len(images)), np.uint8)
+    for number, image in enumerate(images):
+        stacked[..., number] = image
+    return mat(X=stacked, y=np.array([[digit or 10] for digit in digits], np.uint8))

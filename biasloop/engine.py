@@ -175,6 +175,8 @@ class _Driver:
     def _rounds(self) -> str:
         self._resume()
         number = len(self.store.rounds)
+        if number and self.rule.stop(number) is None and not self.rule.carried:
+            self._fit_again(number - 1)
         while (reason := self.rule.stop(number)) is None:
             if self.options.stopping():
                 raise Interrupted
@@ -196,6 +198,12 @@ class _Driver:
             else:
                 self._report(step, record, 0, resumed=True)
             self.rule.absorb(record)
+
+    def _fit_again(self, number: int) -> None:
+        """The newest round's model was lost, or dropped before later rounds were; the next round needs it."""
+        self.options.on_event(Notice(f"the model of round {number} is not stored any more; it is fitted again"))
+        self.rule.recover(number, RoundWork(self.streams.at(number), self.session, round_name(number)))
+        self.session.take_logs()  # they are in the round's file already
 
     def _step(self, step: str, number: int) -> None:
         begun = time.perf_counter()

@@ -69,7 +69,7 @@ def test_golden_curve():
     np.testing.assert_allclose(bound(50000, 1000, 4000, 0.05, 5), CURVE, rtol=1e-12)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(start=starts, human=counts, model=counts, rounds=st.integers(0, 12))
 def test_recurrence_equals_the_published_formula(start, human, model, rounds):
     if start + human + model == 0:
@@ -94,7 +94,7 @@ def toy_loop(start, human, model, deltas, base, *, replace=False):
     return np.array(predicted)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     start=st.integers(1, 60_000),
     human=counts,
@@ -110,7 +110,7 @@ def test_a_learner_that_always_overshoots_attains_the_bound(start, human, model,
     np.testing.assert_allclose(bias, bound(start, human, model, delta, rounds, replace=replace), atol=1e-12, rtol=0)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     start=st.integers(1, 60_000),
     human=counts,
@@ -128,7 +128,7 @@ def test_equal_measured_errors_give_the_plain_bound(replace):
     np.testing.assert_allclose(per_round_bound(20000, 1000, 4000, [0.03] * 41, replace=replace), plain, rtol=1e-14)
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(start=starts, human=st.integers(1, 6_000), model=counts, delta=st.floats(-1, 1))
 def test_the_bound_approaches_its_limit_from_one_side(start, human, model, delta):
     curve = bound(start, human, model, delta, 200)
@@ -216,7 +216,7 @@ def test_smallest_human_equals_an_exhaustive_search(start, total, by_total, roun
         assert smallest_human(start, max_amplification=tenths / 10, rounds=rounds, **how) == expected
 
 
-@settings(deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(model=st.integers(1, 5_000), hundredths=st.integers(101, 400))
 def test_smallest_human_is_exact_at_the_limit(model, hundredths):
     expected = math.ceil(Fraction(model * 100, hundredths - 100))

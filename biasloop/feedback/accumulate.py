@@ -232,9 +232,17 @@ class Accumulate:
             metrics["label_error"] = _mean(truth["error"])
         return metrics
 
+    def recover(self, number: int, work: RoundWork) -> None:
+        """Fit the newest absorbed round's model again, for the next round to label with."""
+        arrays = work.memo("fit", lambda call: self.domain.save(KIND, self._fit(number, call)))
+        self.carried = {KIND: Model(KIND, arrays)}
+
     def refit(self, number: int, work: RoundWork) -> Any:
         """The model of the newest absorbed round, fitted again from its ledger and streams."""
-        return self.domain.fit(self.training_set(number), work.at("fit"))
+        return self._fit(number, work.at("fit"))
+
+    def _fit(self, number: int, work: RoundWork) -> Any:
+        return self.domain.fit(self.training_set(number), work)
 
 
 def _label_errors(given: Frame, truth: Frame) -> Floats | None:
@@ -245,7 +253,7 @@ def _label_errors(given: Frame, truth: Frame) -> Floats | None:
     wrong = np.zeros(len(truth), np.bool_)
     for name in targets:
         differs = given[name] != truth[name]
-        wrong |= differs.reshape(len(differs), -1).any(axis=1)
+        wrong |= differs.any(axis=tuple(range(1, differs.ndim)))
     return wrong.astype(np.float64)
 
 

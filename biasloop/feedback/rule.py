@@ -33,6 +33,9 @@ class Rule(Protocol):
     def measure(self, number: int, record: Record, tables: Tables) -> dict[str, Metric]:
         """All metrics of an absorbed round from its stored tables, without a model."""
 
+    def recover(self, number: int, work: RoundWork) -> None:
+        """Make again what the newest absorbed round left for the next one, where it is not stored any more."""
+
     def refit(self, number: int, work: RoundWork) -> Any:
         """The model of an absorbed round, fitted again: the same bits on the same kind of machine."""
 

@@ -241,11 +241,12 @@ def _save(figure: "Figure", path: Path, suffix: str) -> None:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(temporary, format=suffix, metadata=_METADATA[suffix])
-        temporary.replace(path)
+        try:
+            figure.savefig(temporary, format=suffix, metadata=_METADATA[suffix])
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
     except OSError as error:
         raise BiasloopError(
             f"the figure cannot be written to {path} ({error.strerror or error}); choose another place"
         ) from error
-    finally:
-        temporary.unlink(missing_ok=True)

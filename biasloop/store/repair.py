@@ -105,7 +105,10 @@ def _old_manifest(directory: Path) -> Manifest | None:
 
 
 def _whole_history(directory: Path, old: Manifest | None) -> Manifest:
-    """A manifest of the longest history that starts at the set-up and is whole, newest models included."""
+    """A manifest of the longest history that starts at the set-up and is whole.
+
+    A lost model costs no round: the engine fits it again when the run goes on.
+    """
     experiment = sha256((directory / EXPERIMENT).read_bytes())
     manifest = Manifest(experiment, dict(old.about) if old else {}, list(old.environments) if old else [])
     steps = sorted((p.stem for p in directory.glob("*.h5") if not p.name.startswith("model-")), key=_position)
@@ -116,8 +119,6 @@ def _whole_history(directory: Path, old: Manifest | None) -> Manifest:
             break
         history.append(entries)
         parent = entries[0].sha256
-    while history and not _can_go_on(directory, history[-1]):
-        history.pop()  # its model is lost: the round is made again
     for entries in history:
         for entry in entries:
             manifest.add(entry)
@@ -150,14 +151,7 @@ def _entry(directory: Path, name: str, place: tuple[str, str, str], old: Manifes
         raise
     except (OSError, DamagedStore):
         return None
-    known = old.files.get(name) if old else None
-    digest = sha256(data)
+    known, digest = old.files.get(name) if old else None, sha256(data)
     if (header.name, header.experiment, header.parent) != place or (known and known.sha256 != digest):
         return None
     return known or Entry(name, len(data), digest)
-
-
-def _can_go_on(directory: Path, entries: list[Entry]) -> bool:
-    """Whether the newest step has the models that the next one needs."""
-    data = (directory / entries[0].name).read_bytes()
-    return len(entries) > 1 or not codec.decode(data, entries[0].name)[0].models

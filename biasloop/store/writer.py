@@ -95,28 +95,27 @@ class RunWriter(Run):
         environment = self.manifest.environment(self.made_with)
         entries.append(Entry(f"{step}.h5", len(data), sha256(data), round(seconds, 3), environment))
         write_atomically(self.directory / f"{step}.h5", data)
-        superseded = self._superseded(step, record)
-        self._name(entries, superseded)
-        for name in superseded:
-            (self.directory / name).unlink(missing_ok=True)
+        self._name(entries)
         return sum(entry.bytes for entry in entries)
 
     def _header(self, step: str, record: Record) -> Header:
         kind = "setup" if step == SETUP else "round"
         return Header(kind, step, self.manifest.experiment, self.head, ",".join(sorted(record.models)))
 
-    def _superseded(self, step: str, record: Record) -> list[str]:
-        """Model files of earlier rounds that this step's models replace."""
-        if self.keep_models or not record.models:
+    def _superseded(self, entries: list[Entry]) -> list[str]:
+        """Model files of earlier rounds that new ones replace."""
+        new = [entry.name for entry in entries if entry.name.startswith("model-")]
+        if self.keep_models or not new:
             return []
-        kept = (model_file(step), model_file(SETUP))
+        kept = {*new, model_file(SETUP)}
         return [name for name in self.manifest.files if name.startswith("model-") and name not in kept]
 
-    def _name(self, entries: list[Entry], dropped: list[str]) -> None:
-        """Change the manifest on disk; if that fails, it is unchanged in memory too."""
+    def _name(self, entries: list[Entry]) -> None:
+        """Name a step's files, forget the models they replace; if that fails, nothing has changed in memory."""
         before = Manifest(**vars(self.manifest))
         before.files, before.lines = dict(before.files), dict(before.lines)
-        for name in dropped:
+        superseded = self._superseded(entries)
+        for name in superseded:
             self.manifest.drop(name)
         for entry in entries:
             self.manifest.add(entry)
@@ -125,6 +124,8 @@ class RunWriter(Run):
         except StoreError:
             self.manifest = before
             raise
+        for name in superseded:
+            (self.directory / name).unlink(missing_ok=True)
 
     def _take_in_orphans(self) -> None:
         """Adopt a step that was written but not yet named; set aside every other file that no one names."""
@@ -133,7 +134,7 @@ class RunWriter(Run):
         for name in steps:
             entries = self._adoptable(name.removesuffix(".h5"))
             if entries:
-                self._name(entries, [])
+                self._name(entries)
                 self.notices.append(f"adopted {name}, which was whole but not yet in the manifest")
                 for entry in entries:
                     orphans.pop(entry.name, None)

@@ -189,9 +189,7 @@ def test_dollar_signs_are_text(drawn):
     assert figure.axes[0].get_title() == "costs $5 and $6"
 
 
-@pytest.mark.parametrize(
-    ("suffix", "magic"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".svg", b"<?xml"), (".SVG", b"<?xml")]
-)
+@pytest.mark.parametrize(("suffix", "magic"), [(".png", b"\x89PNG"), (".pdf", b"%PDF"), (".SVG", b"<?xml")])
 def test_files_are_repeatable_whatever_the_settings(tmp_path, suffix, magic):
     import matplotlib as mpl
 
@@ -219,6 +217,12 @@ def test_a_failed_write_keeps_the_old_figure(tmp_path, monkeypatch):
     with pytest.raises(BiasloopError, match="No space left"):
         draw(LAYOUTS["one arm"], target, y_label=Y)
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("f.png", b"old")]
+
+
+def test_a_place_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(BiasloopError, match="cannot be written to"):
+        draw(LAYOUTS["one arm"], tmp_path / "file" / "f.png", y_label=Y)
 
 
 def test_bad_requests_are_refused(tmp_path):

@@ -1,0 +1,163 @@
+"""The rule's arithmetic against a plain reference: lists, loops, no cleverness."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from support.loops import OPTIONS, records, toy_experiment, toy_prepared
+
+from biasloop import bound, engine
+from biasloop.errors import Mismatch
+from biasloop.ledger import HUMAN
+from biasloop.store.reader import MAIN, Run
+
+SIZES = st.fixed_dictionaries(
+    {"start": st.integers(1, 60), "human": st.integers(0, 15), "model": st.integers(0, 15), "rounds": st.integers(1, 9)}
+)
+
+
+def run_toy(directory, *, seed=0, loop=None, **domain):
+    prepared = toy_prepared(toy_experiment(loop=loop, **domain), seed)
+    outcome = engine.run(prepared, directory, OPTIONS)
+    return outcome, Run.open(directory), prepared
+
+
+def share(run, name="share_predicted"):
+    return np.array([metrics[name].value for _, metrics, _, _ in run.summaries()])
+
+
+@settings(max_examples=25, deadline=None)
+@given(loop=SIZES, keep=st.sampled_from(["all", "subsample", "replace"]), unlabelled=st.integers(0, 40))
+def test_the_ledger_against_a_plain_reference(tmp_path_factory, loop, keep, unlabelled):
+    human, model = loop["human"], loop["model"]
+    if human + model == 0 and keep == "replace":
+        loop["model"] = model = 1
+    try:
+        outcome, run, prepared = run_toy(
+            tmp_path_factory.mktemp("run"), loop={**loop, "keep": keep}, pool=150, unlabelled=unlabelled, labels="bits"
+        )
+    except Mismatch:
+        assert loop["start"] > 150 - unlabelled or loop["start"] + human + model > 150 or human > 150 - unlabelled
+        return
+    splits, rule = prepared.domain.splits(), prepared.rule
+    alone = set(splits.unlabelled.tolist())
+    steps = records(run)
+    used, sizes = [], []
+    for number, record in enumerate(steps[1:]):
+        added = ([steps[0].added] if number == 0 else []) + ([record.added] if record.added else [])
+        for part in added:
+            used += part.ids.tolist()
+            by_human = part.ids[part.origin == HUMAN].tolist()
+            assert not alone & set(by_human)
+            assert set(part.origin[part.origin != HUMAN].tolist()) <= {number - 1}
+            assert set(part.since.tolist()) <= {number}
+        if number:
+            assert len(record.added or []) == human + model
+            if record.added is not None:
+                assert int(np.sum(record.added.origin == HUMAN)) == human
+                by_model = record.added.ids[record.added.origin != HUMAN].tolist()
+                left = alone - set(used[: -len(record.added)])
+                assert len(alone & set(by_model)) == min(model, len(left))
+        sizes.append(len(used))
+        assert record.sizes["train"] == len(used) == rule.settings.size(number)
+        assert record.sizes["trained"] == rule.settings.trained(number)
+        assert record.sizes["reserve"] == 150 - len(used)
+    assert len(used) == len(set(used))
+    assert set(used) <= set(splits.pool.tolist())
+    assert not set(used) & set(splits.test.tolist())
+    assert outcome.rounds == len(sizes) == prepared.rule.expected_rounds()
+    if outcome.rounds < loop["rounds"]:
+        left = 150 - sizes[-1]
+        by_human = 150 - unlabelled - (len(set(used) - alone))
+        assert left < human + model or by_human < human
+
+
+@pytest.mark.parametrize("loop", [(50000, 1000, 4000), (100, 1, 9), (1234, 56, 789), (20, 0, 5), (20, 5, 0)])
+def test_the_toy_loop_attains_the_bound(tmp_path, loop):
+    start, human, model = loop
+    sizes = {"start": start, "human": human, "model": model, "rounds": 8}
+    _, run, _ = run_toy(tmp_path / "run", loop=sizes, pool=start + 8 * (human + model), delta=0.05)
+    expected = bound.bound(start, human, model, 0.05, 7)
+    assert share(run) - 0.5 == pytest.approx(expected, abs=1e-12)
+
+
+def test_replacing_obeys_its_own_bound(tmp_path):
+    loop = {"start": 60, "human": 5, "model": 20, "keep": "replace", "rounds": 6}
+    _, run, _ = run_toy(tmp_path / "run", loop=loop, delta=0.03)
+    assert share(run) - 0.5 == pytest.approx(bound.bound(60, 5, 20, 0.03, 5, replace=True), abs=1e-12)
+
+
+def test_subsampling_redraws_every_round_and_keeps_n0(tmp_path):
+    _, run, prepared = run_toy(tmp_path / "run", loop={"keep": "subsample"}, labels="bits")
+    fresh = toy_prepared(prepared.experiment)
+    fresh.rule.prepare()
+    sets = []
+    for number, _ in engine.replay(run, fresh.rule):
+        train = fresh.rule.training_set(number)
+        assert len(train) == 100
+        sets.append(frozenset(train.ids.tolist()))
+    assert len(set(sets)) == len(sets)
+
+
+def test_runs_that_differ_in_one_setting_share_the_pool_order(tmp_path):
+    _, one, _ = run_toy(tmp_path / "a", loop={"human": 5, "model": 20})
+    _, two, _ = run_toy(tmp_path / "b", loop={"human": 15, "model": 10})
+    for left, right in zip(records(one), records(two), strict=True):
+        if left.added is not None:
+            assert left.added.ids.tolist() == right.added.ids.tolist()
+
+
+def test_label_errors_are_measured_against_the_truth(tmp_path):
+    _, run, prepared = run_toy(tmp_path / "run", labels="bits", unlabelled=30, loop={"rounds": 6})
+    truth = prepared.domain.truth
+    alone = prepared.domain.splits().unlabelled
+    for record in records(run)[2:]:
+        machine = record.added.take(np.flatnonzero(record.added.origin != HUMAN))
+        known = ~np.isin(machine.ids, alone)
+        wrong = machine.payload["target"][known] != truth(machine.ids[known])["target"]
+        stored = record.evaluations[MAIN].metrics["label_error"]
+        assert stored.n == known.sum()
+        assert (stored.value == pytest.approx(np.mean(wrong))) if known.any() else np.isnan(stored.value)
+        assert np.isnan(record.frames["truth"]["error"][~known]).all()
+
+
+def test_a_fit_alone_needs_no_feedback(tmp_path):
+    outcome, run, _ = run_toy(tmp_path / "run", loop={"human": 0, "model": 0, "rounds": 1})
+    assert outcome.rounds == 1
+    assert run.rounds == [0]
+
+
+@pytest.mark.parametrize(
+    ("loop", "domain", "message"),
+    [
+        ({"start": 1001}, {}, "loop.start = 1001: the pool has 1000"),
+        ({"start": 990, "human": 5, "model": 6}, {}, "10 samples are left in the reserve, a round needs 11"),
+        ({"start": 100, "human": 50, "model": 0}, {"unlabelled": 870}, "30 human-labelled samples are left"),
+        ({"label_by": "argmax"}, {}, "loop.label_by = 'argmax': the domain 'toy' labels by 'sample'"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(tmp_path, loop, domain, message):
+    with pytest.raises(Mismatch, match=message):
+        run_toy(tmp_path / "run", loop=loop, **domain)
+    assert not list(tmp_path.glob("run/*.h5"))
+
+
+def test_a_domain_without_labels_is_refused():
+    class Blind:
+        def splits(self):
+            return None
+
+    experiment = toy_experiment()
+    prepared = toy_prepared(experiment)
+    with pytest.raises(Mismatch, match='cannot run loop.rule = "accumulate": it has no answers, measure, truth, fit'):
+        replace(prepared.rule, domain=Blind())
+
+
+def test_a_finished_run_can_be_extended(tmp_path):
+    run_toy(tmp_path / "short", loop={"rounds": 4})
+    run_toy(tmp_path / "short", loop={"rounds": 9})
+    run_toy(tmp_path / "long", loop={"rounds": 9})
+    for name in ("round-0003.h5", "round-0004.h5", "round-0008.h5", "model-0008.h5"):
+        assert (tmp_path / "short" / name).read_bytes() == (tmp_path / "long" / name).read_bytes()

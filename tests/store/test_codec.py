@@ -1,0 +1,149 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from biasloop.data import Column, Evaluation, Frame, Metric
+from biasloop.errors import DamagedStore
+from biasloop.ledger import Ledger
+from biasloop.record import Model, Record
+from biasloop.store.codec import Header, decode, encode
+
+HEADER = Header("round", "round-0003", "ab" * 32, "cd" * 32, "model")
+NAMES = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="._-:>@"), min_size=1, max_size=9)
+NAMES = NAMES.filter(lambda name: set(name) != {"."})
+ARRAYS = hnp.arrays(
+    st.sampled_from([np.float32, np.float64, np.int64, np.int32, np.uint8, np.bool_, np.float16]),
+    hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=6),
+)
+
+
+def columns(rows):
+    fixed = hnp.arrays(np.float32, (rows, 2)).map(lambda v: Column(v, role="embedding"))
+    whole = hnp.arrays(np.int64, rows).map(lambda v: Column(v, vocabulary="classes"))
+    text = st.lists(st.text(max_size=5), min_size=rows, max_size=rows).map(Column.text)
+    return st.one_of(fixed, whole, text)
+
+
+FRAMES = st.integers(0, 7).flatmap(lambda rows: st.dictionaries(NAMES, columns(rows), max_size=3)).map(Frame)
+METRICS = st.dictionaries(NAMES, st.builds(Metric, st.floats(), st.integers(0, 10**9), st.floats()), max_size=4)
+
+
+def ledgers():
+    return FRAMES.filter(lambda frame: frame.columns).map(
+        lambda frame: Ledger.entry(np.arange(len(frame)) * 7, 3, 4, frame)
+    )
+
+
+RECORDS = st.builds(
+    Record,
+    st.none() | ledgers(),
+    st.dictionaries(NAMES, st.builds(Evaluation, METRICS, st.dictionaries(NAMES, FRAMES, max_size=2)), max_size=2),
+    st.dictionaries(NAMES, FRAMES, max_size=2),
+    st.dictionaries(NAMES, st.builds(Model, st.just("kind"), st.dictionaries(NAMES, ARRAYS, max_size=3)), max_size=2),
+    st.dictionaries(NAMES.filter(lambda n: n != "encoding"), st.integers(-(2**62), 2**62), max_size=3),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(RECORDS)
+def test_a_record_comes_back_bit_for_bit(record):
+    data = encode(HEADER, record)
+    header, back = decode(data, "file")
+    assert header == HEADER
+    assert encode(header, back) == data
+    assert encode(HEADER, record) == data
+    assert back.sizes == record.sizes
+    for name, evaluation in record.evaluations.items():
+        assert list(back.evaluations[name].metrics) == list(evaluation.metrics)
+    for name, model in record.models.items():
+        for key, values in model.arrays.items():
+            found = back.models[name].arrays[key]
+            assert found.dtype == values.dtype
+            assert found.shape == values.shape
+            assert found.tobytes() == values.tobytes()
+
+
+def big_record():
+    rng = np.random.default_rng(0)
+    table = Frame({"prediction": Column(rng.integers(0, 10, 40_000)), "confidence": Column(rng.random(40_000))})
+    return Record(evaluations={"test": Evaluation({"accuracy": Metric(0.5, 3, 0.1)}, {"test": table})})
+
+
+def test_large_arrays_are_chunked_and_checksummed():
+    import io
+
+    import h5py
+
+    with h5py.File(io.BytesIO(encode(HEADER, big_record()))) as file:
+        table = file["evaluations/test/tables/test"]
+        assert table["prediction"].compression == "gzip"
+        assert table["prediction"].shuffle
+        assert table["confidence"].compression is None
+        assert table["confidence"].fletcher32
+        assert table["confidence"].chunks[0] * 8 <= 1_000_000
+
+
+def test_every_flipped_byte_of_a_large_array_is_noticed():
+    data = bytearray(encode(HEADER, big_record()))
+    middle = len(data) // 2
+    for place in (middle, middle + 1000, len(data) - 200_000):
+        broken = data.copy()
+        broken[place] ^= 0x10
+        with pytest.raises(DamagedStore, match="file is damaged"):
+            decode(bytes(broken), "file")
+
+
+@pytest.mark.parametrize("keep", [0, 1, 7, 100, 1000, 0.5, 0.99])
+def test_truncated_files_are_refused_in_a_sentence(keep):
+    data = encode(HEADER, big_record())
+    cut = data[: int(len(data) * keep) if isinstance(keep, float) else keep]
+    with pytest.raises(DamagedStore, match=r"^file is damaged \(.+\)$"):
+        decode(cut, "file")
+
+
+def test_a_newer_format_is_refused_by_name(monkeypatch):
+    from biasloop.store import codec
+
+    monkeypatch.setattr(codec, "VERSION", 2)
+    data = encode(HEADER, Record())
+    monkeypatch.setattr(codec, "VERSION", 1)
+    with pytest.raises(DamagedStore, match=r"file has store format 2, this biasloop reads up to 1; install a newer"):
+        decode(data, "file")
+
+
+def test_another_hdf5_file_is_refused(tmp_path):
+    import h5py
+
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["x"] = 1
+    with pytest.raises(DamagedStore, match="not a store of biasloop"):
+        decode((tmp_path / "other.h5").read_bytes(), "file")
+
+
+def test_an_unknown_encoding_is_named(monkeypatch):
+    from biasloop.store import codec
+
+    stamp = codec._stamp
+    monkeypatch.setattr(codec, "_stamp", lambda group, name: stamp(group, "scroll" if name == "frame" else name))
+    data = encode(HEADER, Record(frames={"curve": Frame({"x": Column(np.arange(3))})}))
+    with pytest.raises(DamagedStore, match=r"round-0003/frames/curve is encoded as 'scroll/1', expected 'frame/1'"):
+        decode(data, "file")
+
+
+def test_no_flipped_bit_gives_anything_but_a_sentence():
+    rng = np.random.default_rng(1)
+    small = Record(frames={"curve": Frame({"epoch": Column(np.arange(5)), "note": Column.text(["a", "bc", "", "d", "e"])})})
+    whole = encode(HEADER, small)
+    outcomes = set()
+    for place in rng.integers(0, len(whole), 300):
+        broken = bytearray(whole)
+        broken[place] ^= 1 << int(rng.integers(0, 8))
+        try:
+            decode(bytes(broken), "file")
+            outcomes.add("read")
+        except DamagedStore as error:
+            assert str(error).count("\n") == 0
+            outcomes.add("refused")
+    assert outcomes == {"read", "refused"}

@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,17 +37,29 @@ class Preset:
     values: dict[str, Any]
     origins: dict[Key, str] = field(default_factory=dict)
 
+    @property
+    def mini(self) -> bool:
+        """Whether this is a file's `[mini]` rather than the file itself."""
+        return Path(self.name.removesuffix(".toml")).name != self.path.stem
+
     def override(self, changes: Mapping[Key, Any], origin: str) -> "Preset":
         """The preset with some keys set; a key that the grid varies is fixed by that and leaves the grid."""
         values, origins = _copy(self.values), dict(self.origins)
         grid = values.get("grid", {})
         for key, value in changes.items():
-            if isinstance(grid, dict):
-                grid.pop(".".join(key), None)
             nested: Any = value
             for part in reversed(key):
                 nested = {part: nested}
+            for fixed in _paths(nested, ()):
+                if isinstance(grid, dict):
+                    grid.pop(".".join(fixed), None)
             _merge(values, nested, origins, origin)
+        return Preset(self.name, self.path, values, origins)
+
+    def vary(self, grid: Mapping[str, list[Any]], origin: str) -> "Preset":
+        """The preset with more keys in its grid."""
+        values, origins = _copy(self.values), dict(self.origins)
+        _merge(values, {"grid": dict(grid)}, origins, origin)
         return Preset(self.name, self.path, values, origins)
 
     def origin(self, key: Key) -> str:
@@ -97,7 +110,7 @@ def read(name: str) -> Preset:
     overrides = preset.values.pop("mini", {})
     if not mini:
         return preset
-    if not overrides:
+    if not overrides or not isinstance(overrides, dict):
         raise InvalidInput(f"{path} has no [mini] section, so there is no preset {name!r}")
     origins = dict(preset.origins)
     for table, value in overrides.items():  # a mini's grid stands in place of the full one
@@ -132,7 +145,7 @@ def parse_toml(path: Path) -> dict[str, Any]:
         InvalidInput: naming the file and, for bad syntax, the line.
     """
     try:
-        return tomli.loads(path.read_text(encoding="utf-8"))
+        return tomli.loads(path.read_text(encoding="utf-8-sig"))
     except tomli.TOMLDecodeError as error:
         raise InvalidInput(f"{path} is not valid TOML: {error}") from error
     except UnicodeDecodeError as error:
@@ -152,7 +165,10 @@ def _read_chain(name: str, path: Path, seen: tuple[Path, ...]) -> Preset:
         if not isinstance(parent, str):
             raise InvalidInput(f"{path}: extends = {parent!r}: expected the name of a preset")
         beside = path.parent / f"{parent}.toml"
-        base_path = beside if beside.is_file() and beside.resolve() != path.resolve() else _locate(parent)
+        try:
+            base_path = beside if beside.is_file() and beside.resolve() != path.resolve() else _locate(parent)
+        except InvalidInput as error:
+            raise InvalidInput(f"{path}: extends = {parent!r}: {error}") from error
         base = _read_chain(parent, base_path, (*seen, path.resolve()))
         values, origins = base.values, base.origins
     _merge(values, own, origins, str(path))
@@ -208,14 +224,33 @@ def parse_set(text: str) -> tuple[Key, Any]:
 
 
 def parse_grid(text: str) -> tuple[str, list[Any]]:
-    """`loop.human=1000,2500` as key and list of values (`[...]` is read as a TOML list)."""
+    """`loop.human=1000,2500` as key and list of values; also `[...]`, and what TOML reads between brackets."""
     key, value = parse_set(text)
-    if isinstance(value, list):
-        return ".".join(key), value
-    parts = [part.strip() for part in text.partition("=")[2].split(",")]
-    if not all(parts):
+    if not isinstance(value, list):
+        written = text.partition("=")[2]
+        value = parse_value(f"[{written}]")
+        if not isinstance(value, list):
+            value = [parse_value(part.strip()) for part in written.split(",")]
+    if not value or "" in value:
         raise InvalidInput(f"--grid {text}: expected KEY=VALUE,VALUE, for example --grid loop.human=1000,2500")
-    return ".".join(key), [parse_value(part) for part in parts]
+    return ".".join(key), value
+
+
+def parse_seeds(text: str) -> list[int]:
+    """`0-2`, `0,3,5-7` or `5` as a list of seeds.
+
+    Raises:
+        InvalidInput: anything else.
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        found = re.fullmatch(r"\s*([0-9]+)(?:-([0-9]+))?\s*", part)
+        if not found or (found[2] and int(found[2]) < int(found[1])):
+            raise InvalidInput(
+                f"seeds {text!r}: expected a list of whole numbers or ranges, for example 0-2 or 0,3,5-7"
+            )
+        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
+    return list(dict.fromkeys(seeds))
 
 
 @dataclass(frozen=True)
@@ -236,18 +271,16 @@ def listing() -> list[Listed]:
     found = []
     for name, path in files().items():
         try:
-            raw = parse_toml(path)
-            values = read(name).values
-            domain = values.get("domain", {})
-            mini = "mini" in raw
+            values = _read_chain(name, path, ()).values
+            domain = values.get("domain")
             found.append(
                 Listed(
                     name,
-                    str(domain.get("name", "")),
+                    str(domain.get("name", "")) if isinstance(domain, dict) else "",
                     str(values.get("source", "")),
                     str(values.get("summary", "")),
                     path,
-                    mini,
+                    bool(values.get("mini")),
                 )
             )
         except InvalidInput as error:

@@ -9,12 +9,12 @@ from typing import Any
 
 from biasloop import engine
 from biasloop.engine import Event, Options, Outcome, Prepared
-from biasloop.errors import InvalidInput
 from biasloop.experiment import Experiment
-from biasloop.presets import Key, Preset
+from biasloop.presets import MINI, Key, Preset, parse_value
 
 RUNS = Path("runs")
-_LONGEST = 80
+_LONGEST = 200  # bytes of a name; file systems take 255
+_LONGEST_VALUE = 80
 
 
 @dataclass(frozen=True)
@@ -34,39 +34,29 @@ class Planned:
     prepared: Prepared
 
 
-def parse_seeds(text: str) -> list[int]:
-    """`0-2`, `0,3,5-7` or `5` as a list of seeds.
-
-    Raises:
-        InvalidInput: anything else.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-        if not found or (found[2] and int(found[2]) < int(found[1])):
-            raise InvalidInput(
-                f"seeds {text!r}: expected a list of whole numbers or ranges, for example 0-2 or 0,3,5-7"
-            )
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
-    return list(dict.fromkeys(seeds))
-
-
 def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
     """`loop.human=1000,domain.width=8`: readable, safe as the name of a directory, different for different values."""
-    return separator.join(f"{key}={_safe(value)}" for key, value in sorted(changes.items()))
+    text = separator.join(f"{_safe(key)}={_safe(value)}" for key, value in sorted(changes.items()))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 7]}~{_digest(text)}"
 
 
 def _safe(value: Any) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    safe = re.sub(r"[^\w.+-]+", "_", text).strip("_")
-    if safe != text or len(safe) > _LONGEST:
-        safe = f"{safe[:_LONGEST]}~{hashlib.sha256(text.encode()).hexdigest()[:6]}"
-    return safe
+    """The value as it is typed; with a digest where that is no safe name or could be read as another value."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    safe = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
+    typed = isinstance(value, int | float) or parse_value(text) == value
+    if typed and safe == text and len(safe) <= _LONGEST_VALUE:
+        return safe
+    return f"{safe[:_LONGEST_VALUE]}~{_digest(f'{type(value).__name__} {value!r}')}"
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
 
 
 def default_directory(preset: Preset, changes: Mapping[Key, Any]) -> Path:
     """`runs/PRESET`, with the values that were set as part of the name, so that a variation never collides."""
-    stem = preset.path.stem if "/" in preset.name or preset.name.endswith(".toml") else preset.name
+    stem = preset.path.stem + MINI if preset.mini else preset.path.stem
     added = describe({".".join(key): value for key, value in changes.items()}, "+")
     return RUNS / (f"{stem}+{added}" if added else stem)
 

@@ -11,14 +11,14 @@ from pydantic import BaseModel, ValidationError
 from biasloop import domains
 from biasloop.errors import InvalidInput
 from biasloop.experiment import AccumulateSettings, Experiment
-from biasloop.presets import Key, Preset
+from biasloop.presets import Key, Preset, parse_seeds
 
 
 def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
     """Every combination of the grid, validated: (key -> value, experiment); one pair with no keys without a grid.
 
     Raises:
-        InvalidInput: with every mistake of every arm, each once.
+        InvalidInput: with every mistake of every arm, each once; two arms are the same run.
     """
     grid = preset.values.get("grid", {})
     if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
@@ -26,14 +26,32 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
     found, mistakes = [], []
     for combination in product(*grid.values()):
         chosen = dict(zip(grid, combination, strict=True))
-        changes = {tuple(key.split(".")): value for key, value in chosen.items()}
+        arm = preset
+        for key, value in chosen.items():
+            arm = arm.override({tuple(key.split(".")): value}, _origin_of_grid(preset, key))
         try:
-            found.append((chosen, validate(preset.override(changes, f"{preset.path} [grid]"))))
+            found.append((chosen, validate(arm)))
         except InvalidInput as error:
             mistakes += str(error).splitlines()
     if mistakes:
         raise InvalidInput("\n".join(dict.fromkeys(mistakes)))
+    _refuse_twins(preset, found)
     return found
+
+
+def _origin_of_grid(preset: Preset, key: str) -> str:
+    origin = preset.origin(("grid", key))
+    return origin if origin.startswith("--") else f"{origin} [grid]"
+
+
+def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]]) -> None:
+    seen: dict[str, str] = {}
+    for chosen, experiment in arms:
+        arm = ", ".join(f"{key} = {_show(value)}" for key, value in chosen.items())
+        run = json.dumps(experiment.identity(0), sort_keys=True, default=str)
+        if run in seen:
+            raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {seen[run]} and {arm} are one and the same run")
+        seen[run] = arm
 
 
 def validate(preset: Preset) -> Experiment:
@@ -51,16 +69,26 @@ def validate(preset: Preset) -> Experiment:
             values["domain"] = {"name": domain["name"], **config.model_dump(mode="json")}
         except ValidationError as error:
             model = domains.load(domain["name"]).Config
-            mistakes += [_explain(preset, ("domain",), e, model) for e in error.errors()]
+            mistakes += _explain_all(preset, ("domain",), error, model)
         except InvalidInput as error:
             mistakes.append(f"{preset.origin(('domain', 'name'))}: domain.name: {error}")
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
-        mistakes = [_explain(preset, (), e, Experiment) for e in error.errors()] + mistakes
+        mistakes = _explain_all(preset, (), error, Experiment) + mistakes
+    else:
+        mistakes += _seeds_mistake(preset, experiment.seeds)
     if mistakes:
         raise InvalidInput("\n".join(mistakes))
     return experiment
+
+
+def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:
+    try:
+        parse_seeds(seeds)
+    except InvalidInput as error:
+        return [f"{preset.origin(('seeds',))}: {error}"]
+    return []
 
 
 def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:
@@ -75,32 +103,63 @@ def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:
     return config.model_validate(settings)
 
 
-def _explain(preset: Preset, at: Key, error: Any, model: type[BaseModel]) -> str:
-    key = (*at, *(str(part) for part in error["loc"]))
+def _explain_all(preset: Preset, at: Key, error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line a mistake; where a value may be of two kinds, only what is wrong within the kind that was meant."""
+    found = [(_written(preset, at, one), one) for one in error.errors()]
+    above = {key[:end] for key, _ in found for end in range(len(key))}
+    return [
+        _explain(preset, key, at, one, model)
+        for key, one in found
+        if not (key in above and isinstance(one["input"], dict))
+    ]
+
+
+def _written(preset: Preset, at: Key, error: Any) -> Key:
+    """The place of a mistake as the preset's keys, without the names of alternatives that pydantic puts between."""
+    here: Any = preset.values
+    for part in at:
+        here = here[part]
+    key = at
+    for index, part in enumerate(error["loc"]):
+        known = range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()
+        if part in known:
+            here = here[part]
+        elif error["type"] != "missing" or index < len(error["loc"]) - 1:
+            continue
+        key = (*key, str(part))
+    return key
+
+
+def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseModel]) -> str:
     where = f"{preset.origin(key)}: {'.'.join(key) or 'preset'}"
     if error["type"] == "missing":
         return f"{where}: this key is required"
     if error["type"] == "extra_forbidden":
-        allowed = sorted(_fields(model, error["loc"][:-1]))
+        allowed = sorted(_fields(model, key[len(at) : -1]))
         near = difflib.get_close_matches(key[-1], allowed, 1)
-        hint = f"did you mean {near[0]!r}? " if near else ""
-        return f"{where} = {_show(error['input'])}: there is no such key; {hint}(allowed: {', '.join(allowed)})"
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{where} = {_show(error['input'])}: there is no such key{hint} (allowed: {', '.join(allowed)})"
     message = error["msg"].removeprefix("Value error, ")
+    if error["type"] in ("model_type", "dict_type"):
+        message = "input should be a table"
     shown = "" if isinstance(error["input"], dict) else f" = {_show(error['input'])}"
     return f"{where}{shown}: {message[:1].lower()}{message[1:]}"
 
 
 def _show(value: Any) -> str:
     try:
-        return json.dumps(value)
+        return json.dumps(value, ensure_ascii=False)
     except TypeError:
         return str(value)
 
 
-def _fields(model: type[BaseModel], place: Iterable[str | int]) -> set[str]:
+def _fields(model: type[BaseModel], place: Iterable[str]) -> set[str]:
     """Keys that are allowed at a place of a model."""
     for part in place:
-        annotation = model.model_fields[str(part)].annotation if str(part) in model.model_fields else None
+        if part.isdigit():  # an item of a list: its model was found with the list
+            continue
+        named = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+        annotation = named.get(part)
         options = [annotation, *getattr(annotation, "__args__", ())]
         inner = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
         if inner is None:

@@ -1,9 +1,49 @@
 """What every test shares: the toy plugin and the helpers of `tests/support` on the path, few threads."""
 
 import os
+import signal
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "toy_plugin" / "src")]
+
+from support import toy  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def toy_metadata(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that, on the path, makes the toy plugin look installed."""
+    return toy.declare(tmp_path_factory.mktemp("installed"), "biasloop-toy", "toy", "biasloop_toy:ToyDomain")
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, toy_metadata: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory with the presets `toy` and `tiny` (images); the toy plugin is installed."""
+    (tmp_path / "presets").mkdir()
+    (tmp_path / "presets" / "toy.toml").write_text(toy.PRESET)
+    (tmp_path / "presets" / "tiny.toml").write_text(toy.IMAGES_PRESET)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(toy_metadata)
+    for name in ("BIASLOOP_PRESETS", "BIASLOOP_DEBUG"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BIASLOOP_DATA", str(tmp_path / "data"))
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield tmp_path
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+@pytest.fixture
+def cli(workplace: Path) -> Callable[..., Any]:
+    """The program in this process, in the working place: `cli("loop", "-p", "toy")` gives typer's result."""
+    from typer.testing import CliRunner
+
+    from biasloop.cli.main import app
+
+    return lambda *arguments: CliRunner().invoke(app, list(arguments))

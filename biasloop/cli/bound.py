@@ -15,7 +15,7 @@ def _parse_rounds(text: str) -> int | None:
     """A round's number, or None for infinitely many."""
     if text.strip().lower() in ("inf", "infinity"):
         return None
-    if not text.strip().isdigit():
+    if not text.strip().isdecimal():
         raise InvalidInput(f"--rounds {text}: expected the index of the last round, a whole number, or inf")
     return int(text)
 
@@ -55,6 +55,10 @@ def bound(
         _solve(n0, max_amplification, human, model, per_round, _parse_rounds(rounds), json=json)
     elif human is None or (model is None) == (per_round is None):
         raise InvalidInput("give --human, and --model or --per-round")
+    elif per_round is not None and human > per_round:
+        raise InvalidInput(
+            f"--human {human} is more than --per-round {per_round}, which counts human and model together"
+        )
     else:
         labelled = model if model is not None else (per_round or 0) - human
         _calculate(n0, human, labelled, delta, _parse_rounds(rounds), json=json)

@@ -5,17 +5,19 @@ from typing import Annotated, Any
 
 import typer
 
+from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory
 from biasloop.report.output import emit, show, table
 
 app = typer.Typer(
+    cls=Group,
     no_args_is_help=True,
     help="Compute metrics of a file of predictions, or of a stored run.\n\n"
     "Example: biasloop evaluate shares predictions.csv --predicted label --task truth",
 )
 
 
-@app.command("shares")
+@app.command("shares", cls=Command)
 def shares(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV or JSONL with a header.")],
     predicted: Annotated[str, typer.Option("--predicted", help="Column of predictions.")],
@@ -54,7 +56,7 @@ def shares(
     )
 
 
-@app.command("run")
+@app.command("run", cls=Command)
 def run(
     place: Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")],
     metric: Annotated[list[str] | None, typer.Option("--metric", help="Only these (repeatable).")] = None,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory
+from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
 
@@ -47,11 +48,12 @@ def loop(
     found = presets.read(preset)  # before anything heavier is imported: a refusal answers at once
     changes = dict(presets.parse_set(text) for text in sets or [])
     found = found.override(changes, "--set")
-    if grid:
-        found.values["grid"] = {
-            **found.values.get("grid", {}),
-            **dict(presets.parse_grid(text) for text in grid),
-        }
+    varied = dict(presets.parse_grid(text) for text in grid or [])
+    both = [key for key in varied if tuple(key.split(".")) in changes]
+    if both:
+        raise InvalidInput(f"{both[0]} is given with --set and with --grid; give it once")
+    if varied:
+        found = found.vary(varied, "--grid")
     from biasloop.validation import arms_of
 
     arms = arms_of(found)
@@ -61,7 +63,7 @@ def loop(
     from biasloop.engine import Options
     from biasloop.report.live import JsonView, LiveView, PlainView, View
 
-    chosen = study.parse_seeds(seeds)
+    chosen = presets.parse_seeds(seeds)
     directory = out or study.default_directory(found, changes)
     stopping = Stopping()
     options = Options(data_directory(data), device, threads, keep_models, checkpoint, stopping=stopping)
@@ -82,7 +84,10 @@ def loop(
     if json:
         emit({"done": True, "runs": [str(run) for run in runs]})
     else:
-        _show_results(runs, directory, preset, chosen, arms[0][1].seeds)
+        _show_results(runs, directory, len(chosen))
+        published = arms[0][1].seeds
+        if set(presets.parse_seeds(published)) - set(chosen):
+            say(f"the preset names seeds {published}; to run them:\n  {_again(published)}")
 
 
 def _show_plan(planned: list, *, json: bool) -> None:  # type: ignore[type-arg]
@@ -102,20 +107,24 @@ def _show_plan(planned: list, *, json: bool) -> None:  # type: ignore[type-arg]
     show(table(["run", "seed", "rounds"], cells, right=(1, 2)))
 
 
-def _show_results(runs: list[Path], directory: Path, preset: str, seeds: list[int], published: str) -> None:
+def _show_results(runs: list[Path], directory: Path, seeds: int) -> None:
     from biasloop.report import summary
     from biasloop.report.series import arms, open_runs
-    from biasloop.study import parse_seeds
 
     say()
     show(table(summary.HEADERS, summary.rows(arms(open_runs(runs))), right=range(1, len(summary.HEADERS)),
-               title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
+               title="mean ± standard deviation over seeds" if seeds > 1 else ""))  # fmt: skip
     say(f"runs are in {directory}; next:")
     say(f"  biasloop plot {shlex.quote(str(directory))}")
     say(f"  biasloop bound --from {shlex.quote(str(runs[0]))}")
-    if set(parse_seeds(published)) - set(seeds):
-        say(f"the preset names seeds {published}; to run them:\n  biasloop loop --preset {preset} --seeds {published}")
 
 
-def _again() -> str:
-    return shlex.join(["biasloop", *sys.argv[1:]])
+def _again(seeds: str = "") -> str:
+    """The command as it was typed, with other seeds if any are given."""
+    typed = sys.argv[1:]
+    if seeds:
+        places = [i for i, word in enumerate(typed) if word == "--seeds"]
+        for i in reversed(places):
+            del typed[i : i + 2]
+        typed = [word for word in typed if not word.startswith("--seeds=")] + ["--seeds", seeds]
+    return shlex.join(["biasloop", *typed])

@@ -2,20 +2,21 @@
 
 import os
 import sys
-from typing import Annotated
+import traceback
+from typing import Annotated, NoReturn
 
 import typer
-from typer.core import TyperGroup
 
 from biasloop import __version__
 from biasloop.cli import bound, doctor, evaluate, fetch, generate, loop, plot, plugins, presets, runs
+from biasloop.cli.examples import Command, Group
 from biasloop.errors import BiasloopError
 from biasloop.report.output import note
 
 ORDER = ["fetch", "generate", "loop", "evaluate", "bound", "plot", "presets", "runs", "plugins", "doctor"]
 
 
-class InOrder(TyperGroup):
+class InOrder(Group):
     """Lists the main job's commands first."""
 
     def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
@@ -32,20 +33,20 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Measure what happens to bias when models are trained on what earlier models labelled or generated, "
-    "and what stops it.",
+    "and what stops it.\n\nExample: biasloop loop --preset quickstart",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or invalid preset, 3 something must be fetched first, "
     "130/143 interrupted.",
 )
-app.command("fetch")(fetch.fetch)
-app.command("generate")(generate.generate)
-app.command("loop")(loop.loop)
+app.command("fetch", cls=Command)(fetch.fetch)
+app.command("generate", cls=Command)(generate.generate)
+app.command("loop", cls=Command)(loop.loop)
 app.add_typer(evaluate.app, name="evaluate")
-app.command("bound")(bound.bound)
-app.command("plot")(plot.plot)
+app.command("bound", cls=Command)(bound.bound)
+app.command("plot", cls=Command)(plot.plot)
 app.add_typer(presets.app, name="presets")
-app.command("plugins")(plugins.plugins)
+app.command("plugins", cls=Command)(plugins.plugins)
 app.add_typer(runs.app, name="runs")
-app.command("doctor")(doctor.doctor)
+app.command("doctor", cls=Command)(doctor.doctor)
 
 
 def _version(asked: bool) -> None:
@@ -76,15 +77,17 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except BiasloopError as error:
-        if os.environ.get("BIASLOOP_DEBUG"):
-            raise
-        note(f"biasloop: {error}")
-        sys.exit(error.exit_code)
-    except Exception as error:
-        if os.environ.get("BIASLOOP_DEBUG"):
-            raise
-        note(
-            f"biasloop: {type(error).__name__}: {error}; this is a defect of biasloop or of a plugin, "
-            "`biasloop --debug ...` shows where"
-        )
-        sys.exit(1)
+        _end(error, str(error), error.exit_code)
+    except OSError as error:
+        _end(error, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+    except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, no traceback unless asked for
+        text = f"{type(error).__name__}: {error}; this is a defect of biasloop or of a plugin"
+        _end(error, f"{text}, `biasloop --debug ...` shows where", 1)
+
+
+def _end(error: Exception, text: str, code: int) -> NoReturn:
+    """Say what went wrong and exit."""
+    if os.environ.get("BIASLOOP_DEBUG"):
+        traceback.print_exception(error)
+    note(f"biasloop: {text}")
+    sys.exit(code)

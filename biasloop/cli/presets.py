@@ -4,10 +4,12 @@ from typing import Annotated
 
 import typer
 
+from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json, Sets
 from biasloop.report.output import emit, note, say, show, table
 
 app = typer.Typer(
+    cls=Group,
     help="List presets, or show one.\n\nExample: biasloop presets show quickstart",
     invoke_without_command=True,
 )
@@ -15,7 +17,7 @@ app = typer.Typer(
 
 @app.callback()
 def presets(context: typer.Context, json: Json = False) -> None:
-    """List presets, or show one. Example: biasloop presets show quickstart."""
+    """List presets, or show one."""
     if context.invoked_subcommand is not None:
         return
     from biasloop.presets import listing
@@ -32,7 +34,7 @@ def presets(context: typer.Context, json: Json = False) -> None:
     say("`biasloop presets show NAME` prints one; `biasloop loop --preset NAME` runs it")
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show_preset(
     name: Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")],
     sets: Sets = None,

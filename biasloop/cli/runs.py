@@ -5,29 +5,35 @@ from typing import Annotated, Any
 
 import typer
 
+from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
 from biasloop.report.output import emit, note, say, show, table
 
 app = typer.Typer(
+    cls=Group,
     help="List, show, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
     invoke_without_command=True,
 )
+MOST = 8  # columns of metrics that a terminal has room for
 Place = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
 
 
 @app.callback()
 def runs(context: typer.Context, json: Json = False) -> None:
-    """List, show, verify or repair stored runs. Example: biasloop runs show runs/quickstart/seed-0."""
+    """List, show, verify or repair stored runs."""
     if context.invoked_subcommand is None:
         _list(Path("runs"), json=json)
 
 
-@app.command("list")
+@app.command("list", cls=Command)
 def list_runs(
     place: Annotated[Path, typer.Argument(metavar="DIR", help="Where to look.")] = Path("runs"),
     json: Json = False,
 ) -> None:
-    """List the runs at or below a directory. Example: biasloop runs list runs."""
+    """List the runs at or below a directory.
+
+    Example: biasloop runs list runs
+    """
     _list(place, json=json)
 
 
@@ -64,9 +70,12 @@ def _line(directory: Path) -> dict[str, Any]:
         return {"run": str(directory), "preset": "", "seed": "", "rounds": "", "state": str(error)}
 
 
-@app.command("show")
+@app.command("show", cls=Command)
 def show_run(place: Place, json: Json = False) -> None:
-    """Print what a run is and what each round measured. Example: biasloop runs show runs/quickstart/seed-0."""
+    """Print what a run is and what each round measured.
+
+    Example: biasloop runs show runs/quickstart/seed-0
+    """
     import tomli_w
 
     from biasloop.report import tables
@@ -88,7 +97,8 @@ def show_run(place: Place, json: Json = False) -> None:
         emit({"experiment": experiment, "rounds": rounds, "environments": run.manifest.environments})
         return
     say(tomli_w.dumps(run.identity).rstrip())
-    names = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
+    every = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
+    names = [name for name in every if "." not in name][:MOST]
     cells = [
         [
             str(row["round"]),
@@ -97,20 +107,25 @@ def show_run(place: Place, json: Json = False) -> None:
         for row in rounds
     ]
     show(table(["round", *names], cells, right=range(len(names) + 1)))
+    if len(every) > len(names):
+        say(f"{len(every) - len(names)} more metrics with --json")
     if len(run.manifest.environments) > 1:
         say(f"made in {len(run.manifest.environments)} segments (other versions, device or threads)")
 
 
-@app.command("verify")
+@app.command("verify", cls=Command)
 def verify(place: Place, json: Json = False) -> None:
-    """Check every file of every run at or below a directory. Example: biasloop runs verify runs/quickstart."""
-    from biasloop.errors import StoreError
+    """Check every file of every run at or below a directory.
+
+    Example: biasloop runs verify runs/quickstart
+    """
+    from biasloop.errors import InvalidInput
     from biasloop.store.reader import find_runs
     from biasloop.store.repair import verify as check
 
     directories = find_runs(place) if place.is_dir() else []
     if not directories:
-        raise StoreError(f"there is no run at {place}; `biasloop runs` lists them")
+        raise InvalidInput(f"there is no run at {place}; `biasloop runs` lists them")
     found = {str(directory): check(directory) for directory in directories}
     if json:
         emit([{"run": run, "problems": problems} for run, problems in found.items()])
@@ -123,7 +138,7 @@ def verify(place: Place, json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-@app.command("repair")
+@app.command("repair", cls=Command)
 def repair(place: Place, json: Json = False) -> None:
     """Move the first damaged round and all later ones aside; nothing is deleted.
 

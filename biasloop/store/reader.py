@@ -1,5 +1,6 @@
 """A stored run, read without its lock."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,6 @@ import tomli
 from biasloop.data import Metric
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.record import Record
-from biasloop.store import codec
 from biasloop.store.files import sha256
 from biasloop.store.manifest import (
     EXPERIMENT,
@@ -108,6 +108,8 @@ class Run:
         Raises:
             DamagedStore: a file is missing, altered or of a newer format.
         """
+        from biasloop.store import codec  # HDF5 is loaded when something is read, not to list runs
+
         name = f"{step}.h5"
         if name not in self.manifest.files:
             raise InvalidInput(f"{self.directory} has no {step}; it has {len(self.rounds)} rounds")
@@ -120,6 +122,8 @@ class Run:
 
     def summaries(self) -> Iterator[tuple[int, dict[str, Metric], dict[str, int], float | None]]:
         """Round, metrics, sizes and seconds of every round, without reading tables."""
+        from biasloop.store import codec
+
         for number in self.rounds:
             name = f"{round_name(number)}.h5"
             _, metrics, sizes = codec.read_summary(self.directory / name)
@@ -142,6 +146,6 @@ def read_identity(directory: Path) -> dict[str, Any]:
 
 
 def find_runs(root: Path) -> list[Path]:
-    """Directories of runs at or below a directory, sorted."""
+    """Directories of runs at or below a directory, sorted; numbers in names by their value (20 before 100)."""
     found = {path.parent for name in (NAME, EXPERIMENT) for path in root.rglob(name) if "aside" not in path.parts}
-    return sorted(found)
+    return sorted(found, key=lambda path: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", str(path))])

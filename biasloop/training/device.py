@@ -37,6 +37,11 @@ def resolve(name: str) -> torch.device:
     return torch.device("cuda", index)
 
 
+def describe(device: torch.device) -> str:
+    """The device and, of a GPU, its model: what must be the same for the same bits."""
+    return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
+
+
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
     """Thread count and deterministic algorithms for what runs inside; what was set before comes back.

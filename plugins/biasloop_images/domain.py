@@ -67,6 +67,10 @@ class ImagesDomain:
         """The names of the classes."""
         return {CLASSES: Column.text(self._dataset.classes)}
 
+    def environment(self) -> Mapping[str, str]:
+        """What it computes on: results are the same bits only on the same."""
+        return self._learner.environment()
+
     def splits(self) -> Splits:
         """Test set, holdout and pool, drawn uniformly from the resampled data; each with ascending ids.
 

@@ -60,6 +60,11 @@ class Learner:
             network.train(training)
         return torch.cat(parts).numpy()
 
+    def environment(self) -> dict[str, str]:
+        """The device, and how many CPU threads."""
+        with devices.computing(self.threads):
+            return {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+
     def save(self, network: nn.Module) -> Arrays:
         """Parameters and buffers by name."""
         return weights.save_network(network)

@@ -141,17 +141,13 @@ def test_data_seed_decides_the_splits(data, tmp_path):
     assert not np.array_equal(first, make(tmp_path, seed=1).splits().test)
 
 
-@pytest.mark.parametrize(
-    ("test", "holdout", "fine"), [(79, 0, True), (80, 0, False), (70, 9, True), (70, 10, False)]
-)
+@pytest.mark.parametrize(("test", "holdout", "fine"), [(79, 0, True), (80, 0, False), (70, 9, True), (70, 10, False)])
 def test_a_test_set_that_leaves_nothing_is_refused(data, tmp_path, test, holdout, fine):
     domain = make(tmp_path, test=test, holdout=holdout)
     if fine:
         assert len(domain.splits().pool) == 1
         return
-    with pytest.raises(
-        InvalidInput, match=r"domain\.test \d+.* leave nothing to train on: toy has 80 images"
-    ):
+    with pytest.raises(InvalidInput, match=r"domain\.test \d+.* leave nothing to train on: toy has 80 images"):
         domain.splits()
 
 
@@ -219,9 +215,7 @@ def test_interrupted_fit_resumes_to_the_same_bits(data, tmp_path):
         domain.fit(train, stopped)
     assert stopped.kept["epoch"] == 1
     resumed = domain.save("m", domain.fit(train, Resuming(Streams((0, "fit")))))
-    assert {name: a.tobytes() for name, a in resumed.items()} == {
-        name: a.tobytes() for name, a in whole.items()
-    }
+    assert {name: a.tobytes() for name, a in resumed.items()} == {name: a.tobytes() for name, a in whole.items()}
 
 
 @pytest.mark.parametrize("network", ["small-cnn", "resnet18"])
@@ -271,9 +265,7 @@ def test_sampled_labels_depend_on_stream_and_id(data, tmp_path):
     assert not np.array_equal(whole, domain.label(model, ids, "argmax", work("label"))["target"])
     for part in (ids[::-1], ids[10:13], ids[3:4]):
         places = np.searchsorted(ids, part)
-        np.testing.assert_array_equal(
-            domain.label(model, part, "sample", work("label"))["target"], whole[places]
-        )
+        np.testing.assert_array_equal(domain.label(model, part, "sample", work("label"))["target"], whole[places])
     assert not np.array_equal(whole, domain.label(model, ids, "sample", work("other"))["target"])
 
 
@@ -352,9 +344,7 @@ def test_settings_that_make_no_sense_are_refused(changes):
 
 
 def test_settings_survive_a_round_trip():
-    config = ImagesDomain.Config.model_validate(
-        {**SETTINGS, "imbalance": IMBALANCE, "augment": {"padding": 2}}
-    )
+    config = ImagesDomain.Config.model_validate({**SETTINGS, "imbalance": IMBALANCE, "augment": {"padding": 2}})
     dumped = config.model_dump()
     assert dumped["imbalance"] == IMBALANCE
     assert ImagesDomain.Config.model_validate(dumped) == config

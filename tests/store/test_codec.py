@@ -11,7 +11,9 @@ from biasloop.record import Model, Record
 from biasloop.store.codec import Header, decode, encode
 
 HEADER = Header("round", "round-0003", "ab" * 32, "cd" * 32, "model")
-NAMES = st.text(st.characters(codec="ascii", categories=["L", "N"], include_characters="._-:>@"), min_size=1, max_size=9)
+NAMES = st.text(
+    st.characters(codec="ascii", categories=["L", "N"], include_characters="._-:>@"), min_size=1, max_size=9
+)
 NAMES = NAMES.filter(lambda name: set(name) != {"."})
 ARRAYS = hnp.arrays(
     st.sampled_from([np.float32, np.float64, np.int64, np.int32, np.uint8, np.bool_, np.float16]),
@@ -134,7 +136,9 @@ def test_an_unknown_encoding_is_named(monkeypatch):
 
 def test_no_flipped_bit_gives_anything_but_a_sentence():
     rng = np.random.default_rng(1)
-    small = Record(frames={"curve": Frame({"epoch": Column(np.arange(5)), "note": Column.text(["a", "bc", "", "d", "e"])})})
+    small = Record(
+        frames={"curve": Frame({"epoch": Column(np.arange(5)), "note": Column.text(["a", "bc", "", "d", "e"])})}
+    )
     whole = encode(HEADER, small)
     outcomes = set()
     for place in rng.integers(0, len(whole), 300):

@@ -128,8 +128,9 @@ def test_another_experiment_is_refused_with_the_differing_keys(copy):
     other = toy_experiment(loop={"rounds": 6, "human": 7}, pool=400, delta=0.1)
     with pytest.raises(StoreError) as caught:
         run(copy, other, seed=3)
-    assert "domain.delta is 0.05 there and 0.1 here; loop.human is 5 there and 7 here; seed is 0 there and 3 here" in str(
-        caught.value
+    assert (
+        "domain.delta is 0.05 there and 0.1 here; loop.human is 5 there and 7 here; seed is 0 there and 3 here"
+        in str(caught.value)
     )
     assert str(caught.value).endswith("use another --out")
 
@@ -195,7 +196,9 @@ def test_other_data_under_the_same_name_are_refused(copy, monkeypatch):
     from biasloop_toy import ToyDomain
 
     monkeypatch.setattr(ToyDomain, "fingerprint", lambda self: "toy-changed")
-    with pytest.raises(DamagedStore, match=r"was made from other data \(toy-400-100\) than is there now \(toy-changed\)"):
+    with pytest.raises(
+        DamagedStore, match=r"was made from other data \(toy-400-100\) than is there now \(toy-changed\)"
+    ):
         run(copy)
 
 

@@ -93,9 +93,7 @@ def test_normalise_is_the_textbook_formula():
     np.testing.assert_allclose(found.numpy().transpose(0, 2, 3, 1), expected, atol=2e-6)
 
 
-@pytest.mark.parametrize(
-    ("padding", "flip", "changes"), [(0, False, False), (2, False, True), (0, True, True)]
-)
+@pytest.mark.parametrize(("padding", "flip", "changes"), [(0, False, False), (2, False, True), (0, True, True)])
 def test_preparation_augments_only_in_training(padding, flip, changes):
     images = torch.randint(0, 256, (32, 1, 8, 8), dtype=torch.uint8)
     prepare = Preparation(torch.tensor([0.5]), torch.tensor([0.5]), padding, flip)

@@ -54,7 +54,5 @@ def test_seeded_depends_on_the_stream_and_restores():
 
 def test_generator_depends_on_the_stream():
     first, other = generator(Streams((1, "a")), CPU), generator(Streams((1, "b")), CPU)
-    assert torch.equal(
-        torch.rand(4, generator=first), torch.rand(4, generator=generator(Streams((1, "a")), CPU))
-    )
+    assert torch.equal(torch.rand(4, generator=first), torch.rand(4, generator=generator(Streams((1, "a")), CPU)))
     assert first.initial_seed() != other.initial_seed()

@@ -21,12 +21,7 @@ def test_resnet18_parameters_at_any_width():
         total = 9 * channels * w + 2 * w
         inputs = w
         for outputs, stride in ((w, 1), (2 * w, 2), (4 * w, 2), (8 * w, 2)):
-            total += (
-                9 * inputs * outputs
-                + 9 * outputs * outputs
-                + 4 * outputs
-                + 2 * (9 * outputs**2 + 2 * outputs)
-            )
+            total += 9 * inputs * outputs + 9 * outputs * outputs + 4 * outputs + 2 * (9 * outputs**2 + 2 * outputs)
             total += inputs * outputs + 2 * outputs if stride == 2 else 0
             inputs = outputs
         return total + 8 * w * classes + classes

@@ -58,9 +58,7 @@ def test_network_read_back_gives_the_same_bits(name):
     load_network(other, arrays)
     images = torch.rand(6, 1, 28, 28)
     assert torch.equal(other.eval()(images), network(images))
-    assert {key: a.tobytes() for key, a in save_network(other).items()} == {
-        k: a.tobytes() for k, a in arrays.items()
-    }
+    assert {key: a.tobytes() for key, a in save_network(other).items()} == {k: a.tobytes() for k, a in arrays.items()}
 
 
 @pytest.mark.parametrize("kind", [torch.optim.SGD, torch.optim.AdamW])

@@ -1,0 +1,60 @@
+"""What share of a quickstart round the engine and the store cost: everything that is not the domain's work."""
+
+import tempfile
+import time
+from pathlib import Path
+
+from biasloop import engine, presets
+from biasloop.engine import Committed, Options
+from biasloop.validation import arms_of
+
+CALLS = ("fit", "predict", "label", "truth", "answers", "measure", "splits", "fingerprint", "save", "load")
+
+
+def timed(domain):
+    """Count the seconds spent inside the domain's methods, not counting one inside another."""
+    spent, depth = [0.0], [0]
+
+    def wrap(call):
+        def timed_call(*args, **kwargs):
+            begun, depth[0] = time.perf_counter(), depth[0] + 1
+            try:
+                return call(*args, **kwargs)
+            finally:
+                depth[0] -= 1
+                if not depth[0]:
+                    spent[0] += time.perf_counter() - begun
+
+        return timed_call
+
+    for name in CALLS:
+        setattr(domain, name, wrap(getattr(domain, name)))
+    return spent
+
+
+def measure(preset="quickstart"):
+    """Seconds a round in all, and outside the domain; rounds after the first."""
+    _, experiment = arms_of(presets.read(preset))[0]
+    whole, inside = [], []
+    with tempfile.TemporaryDirectory() as place:
+        marks = []
+        options = Options(Path(place), on_event=lambda event: isinstance(event, Committed) and marks.append(
+            (time.perf_counter(), spent[0])))  # fmt: skip
+        prepared = engine.prepare(experiment, 0, options)
+        spent = timed(prepared.domain)
+        engine.run(prepared, Path(place) / "run", options)
+    for (before, used), (after, then) in zip(marks, marks[1:], strict=False):
+        whole.append(after - before)
+        inside.append(then - used)
+    return sum(whole) / len(whole), (sum(whole) - sum(inside)) / len(whole)
+
+
+def test_engine_and_store(benchmark):
+    benchmark.pedantic(measure, ("quickstart-mini",), rounds=1)
+
+
+if __name__ == "__main__":
+    whole, outside = measure()
+    print(
+        f"a quickstart round: {whole:.3f} s, of which engine and store {outside * 1e3:.1f} ms, {100 * outside / whole:.2f} %"
+    )

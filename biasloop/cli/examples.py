@@ -1,0 +1,34 @@
+"""Help whose examples are printed last and unwrapped, whatever the width, so that they can be copied."""
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+_MARK = "Example: "
+
+
+class _Examples:
+    """Takes the examples out of a command's help text; they follow after everything else."""
+
+    help: str | None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Print the help, then its examples."""
+        text = self.help or ""
+        lines = text.splitlines()
+        self.help = "\n".join(line for line in lines if not line.strip().startswith(_MARK)).strip()
+        try:
+            super().format_help(ctx, formatter)  # type: ignore[misc]
+        finally:
+            self.help = text
+        for line in lines:
+            if line.strip().startswith(_MARK):
+                print(f" {line.strip()}")
+
+
+class Command(_Examples, TyperCommand):
+    """A subcommand."""
+
+
+class Group(_Examples, TyperGroup):
+    """A subcommand that has subcommands."""

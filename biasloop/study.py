@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from biasloop import engine
-from biasloop.engine import Event, Options, Outcome, Prepared
+from biasloop.engine import Event, Options, Outcome
 from biasloop.experiment import Experiment
 from biasloop.presets import MINI, Key, Preset, parse_value
 
@@ -25,13 +25,15 @@ class Planned:
         arm: `loop.human=1000`, or empty without a grid.
         seed: of the run.
         directory: where it lies or will lie.
-        prepared: everything decided, nothing started.
+        experiment: what runs there.
+        rounds: how many, as far as settings and pool say.
     """
 
     arm: str
     seed: int
     directory: Path
-    prepared: Prepared
+    experiment: Experiment
+    rounds: int
 
 
 def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
@@ -72,13 +74,21 @@ def plan(
     Raises:
         BiasloopError: whatever keeps any of them from starting.
     """
+    rounds = [_check(experiment, seeds[0], options) for _, experiment in arms]
     planned = []
     for seed in seeds:
-        for chosen, experiment in arms:
+        for (chosen, experiment), expected in zip(arms, rounds, strict=True):
             arm = describe(chosen)
             place = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
-            planned.append(Planned(arm, seed, place, engine.prepare(experiment, seed, options)))
+            planned.append(Planned(arm, seed, place, experiment, expected))
     return planned
+
+
+def _check(experiment: Experiment, seed: int, options: Options) -> int:
+    """Everything that can be known of an arm before it runs: what is lacking, whether the pool suffices, rounds."""
+    prepared = engine.prepare(experiment, seed, options)
+    prepared.rule.prepare()
+    return int(prepared.rule.expected_rounds())
 
 
 def run_all(
@@ -92,7 +102,10 @@ def run_all(
     outcomes = []
     for item in planned:
         on_start(item)
-        outcomes.append(engine.run(item.prepared, item.directory, options))
+        prepared = engine.prepare(
+            item.experiment, item.seed, options
+        )  # here, so that one run's data are held at a time
+        outcomes.append(engine.run(prepared, item.directory, options))
         if not outcomes[-1].reason:
             break
     return outcomes

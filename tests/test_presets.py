@@ -7,10 +7,10 @@ import pytest
 import tomli_w
 from hypothesis import given
 from hypothesis import strategies as st
+from support import toy
 
 from biasloop import presets
 from biasloop.errors import InvalidInput
-from support import toy
 
 
 @pytest.fixture

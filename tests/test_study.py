@@ -1,13 +1,15 @@
 """Studies: which seeds, which arms, where each run lies; two different runs never share a directory."""
 
+import gc
 import re
+import weakref
 from pathlib import Path
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from biasloop import presets, study
+from biasloop import engine, presets, study
 from biasloop.engine import Options
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.presets import Preset, parse_seeds
@@ -21,8 +23,8 @@ LONGEST_NAME = 255  # bytes, on every common file system
 @pytest.mark.parametrize(
     ("text", "seeds"),
     [
-        ("0", [0]), ("5", [5]), ("0-2", [0, 1, 2]), ("0,3,5-7", [0, 3, 5, 6, 7]), ("2-2", [2]), (" 1 , 3-4 ", [1, 3, 4]),
-        ("3,1", [3, 1]), ("0-2,1", [0, 1, 2]),
+        ("0", [0]), ("5", [5]), ("0-2", [0, 1, 2]), ("0,3,5-7", [0, 3, 5, 6, 7]), ("2-2", [2]),
+        (" 1 , 3-4 ", [1, 3, 4]), ("3,1", [3, 1]), ("0-2,1", [0, 1, 2]),
     ],
 )  # fmt: skip
 def test_seeds_are_lists_and_ranges_each_once_in_the_order_given(text, seeds):
@@ -154,14 +156,39 @@ def test_with_a_grid_every_arm_has_a_directory_and_seeds_come_first(workplace):
     ]  # fmt: skip
     assert found[0].directory == Path("out/loop.human=10/seed-0")
     assert len({one.directory for one in found}) == 4
-    assert [one.prepared.experiment.loop.human for one in found] == [10, 25, 10, 25]
+    assert [one.experiment.loop.human for one in found] == [10, 25, 10, 25]
 
 
 def test_planning_starts_nothing_and_refuses_before_anything_is_written(workplace):
     planned("toy", [0], Path("out"))
     with pytest.raises(Mismatch, match="label_by"):
         planned("toy", [0], Path("out"), loop__label_by=["sample", "argmax"])
+    with pytest.raises(Mismatch, match=r"loop\.start = 5000"):
+        planned("toy", [0], Path("out"), loop__start=[100, 5000])
     assert not Path("out").exists()
+
+
+def test_the_plan_counts_rounds(workplace):
+    found = planned("toy", [0], Path("out"), loop__human=[5, 400], loop__model=[100], loop__rounds=[6])
+    assert [one.rounds for one in found] == [6, 2]
+
+
+def test_one_runs_data_are_held_at_a_time(workplace, monkeypatch):
+    alive = weakref.WeakSet()
+    build = engine.build_domain
+
+    def watched(*arguments):
+        domain = build(*arguments)
+        alive.add(domain)
+        return domain
+
+    monkeypatch.setattr(engine, "build_domain", watched)
+    most = []
+    items = planned("toy", [0, 1, 2], Path("out"), loop__human=[5, 6])
+    study.run_all(
+        items, Options(Path("data")), lambda item: most.append((gc.collect(), len(alive))[1]), lambda event: None
+    )
+    assert max(most) <= 1
 
 
 def test_runs_follow_one_another_and_the_first_that_was_stopped_is_the_last(workplace):

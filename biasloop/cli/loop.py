@@ -3,13 +3,16 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say, show, table
+
+if TYPE_CHECKING:
+    from biasloop.study import Planned
 
 
 def loop(
@@ -80,43 +83,42 @@ def loop(
         kept = sum(outcome.rounds for outcome in outcomes)
         note(f"stopped; {kept} finished rounds are kept in {directory}; this goes on from there:\n  {_again()}")
         raise typer.Exit(stopping.exit_code)
-    runs = [item.directory for item in planned]
     if json:
-        emit({"done": True, "runs": [str(run) for run in runs]})
+        emit({"done": True, "runs": [str(item.directory) for item in planned]})
     else:
-        _show_results(runs, directory, len(chosen))
-        published = arms[0][1].seeds
-        if set(presets.parse_seeds(published)) - set(chosen):
-            say(f"the preset names seeds {published}; to run them:\n  {_again(published)}")
+        _show_results(planned, directory)
 
 
-def _show_plan(planned: list, *, json: bool) -> None:  # type: ignore[type-arg]
-    rows = [
-        {
-            "run": str(item.directory),
-            "seed": item.seed,
-            "arm": item.arm,
-            "rounds": item.prepared.rule.expected_rounds(),
-        }
-        for item in planned
-    ]
+def _show_plan(planned: "list[Planned]", *, json: bool) -> None:
     if json:
-        emit(rows)
+        emit(
+            [
+                {"run": str(item.directory), "seed": item.seed, "arm": item.arm, "rounds": item.rounds}
+                for item in planned
+            ]
+        )
         return
-    cells = [[row["run"], str(row["seed"]), str(row["rounds"])] for row in rows]
+    cells = [[str(item.directory), str(item.seed), str(item.rounds)] for item in planned]
     show(table(["run", "seed", "rounds"], cells, right=(1, 2)))
 
 
-def _show_results(runs: list[Path], directory: Path, seeds: int) -> None:
+def _show_results(planned: "list[Planned]", directory: Path) -> None:
+    from biasloop.presets import parse_seeds
     from biasloop.report import summary
     from biasloop.report.series import arms, open_runs
 
+    runs, seeds = [item.directory for item in planned], {item.seed for item in planned}
     say()
     show(table(summary.HEADERS, summary.rows(arms(open_runs(runs))), right=range(1, len(summary.HEADERS)),
-               title="mean ± standard deviation over seeds" if seeds > 1 else ""))  # fmt: skip
-    say(f"runs are in {directory}; next:")
-    say(f"  biasloop plot {shlex.quote(str(directory))}")
-    say(f"  biasloop bound --from {shlex.quote(str(runs[0]))}")
+               title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
+    experiment = planned[0].experiment
+    say(f"runs are in {directory}; next:\n  biasloop runs show {shlex.quote(str(runs[0]))}")
+    if experiment.bound or experiment.plot.series:
+        say(f"  biasloop plot {shlex.quote(str(directory))}")
+    if experiment.bound:
+        say(f"  biasloop bound --from {shlex.quote(str(runs[0]))}")
+    if set(parse_seeds(experiment.seeds)) - seeds:
+        say(f"the preset names seeds {experiment.seeds}; to run them:\n  {_again(experiment.seeds)}")
 
 
 def _again(seeds: str = "") -> str:

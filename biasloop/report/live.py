@@ -44,8 +44,7 @@ class Rows:
     @classmethod
     def of(cls, planned: Planned) -> "Rows":
         """An empty table for a run that starts."""
-        experiment = planned.prepared.experiment
-        return cls(experiment.loop, experiment.bound, planned.prepared.rule.expected_rounds())
+        return cls(planned.experiment.loop, planned.experiment.bound, planned.rounds)
 
     def add(self, event: Committed) -> tuple[str, ...]:
         """A round's row."""
@@ -94,7 +93,7 @@ class Rows:
 def title(planned: Planned) -> str:
     """What a run is called on the screen."""
     arm = f", {planned.arm}" if planned.arm else ""
-    return f"{planned.prepared.experiment.name}{arm}, seed {planned.seed}"
+    return f"{planned.experiment.name}{arm}, seed {planned.seed}"
 
 
 class PlainView:

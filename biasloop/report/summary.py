@@ -38,7 +38,8 @@ def arm_statistics(arm: Arm) -> dict[str, Any]:
     if last < 0:
         return found
     series = {name: [run.values(name) for run in arm.runs] for name in arm.runs[0].metrics[last]}
-    if arm.runs[0].bound_section is not None:
+    section = arm.runs[0].bound_section
+    if section is not None and {section.metric, section.baseline} <= series.keys():
         series |= {"bias": [run.bias() for run in arm.runs], "bound": [run.bound() for run in arm.runs]}
         found["bias_at_start"] = _spread(_at(series["bias"], 0))
     found["metrics"] = {name: _spread(_at(rows, last)) for name, rows in series.items()}

@@ -5,11 +5,11 @@ import math
 from pathlib import Path
 
 import pytest
+from support import toy
+from support.loops import stored_bytes
 
 from biasloop.bound import bound
 from biasloop.errors import InvalidInput, Mismatch, SomethingToFetch, StoreError
-from support import toy
-from support.loops import stored_bytes
 
 
 def objects(text: str) -> list[dict]:
@@ -38,7 +38,7 @@ def test_json_is_one_object_a_round_and_one_at_the_end(cli):
 
 
 def test_json_has_no_nan(cli):
-    result = cli("loop", "-p", "toy", "--json", "--set", "domain.unlabelled=900")
+    result = cli("loop", "-p", "toy", "--json", "--set", "domain.unlabelled=900", "--set", "loop.human=0")
     assert "NaN" not in result.stdout
     assert objects(result.stdout)[1]["metrics"]["label_error"] == {"value": None, "n": 0, "se": None}
 
@@ -86,8 +86,8 @@ def test_another_experiment_is_refused_with_the_differing_keys(cli):
 
 
 def test_seeds_and_grid_make_one_run_each(cli):
-    result = cli("loop", "-p", "toy", "--seeds", "0-1", "--grid", "loop.human=5,25", "--grid", "loop.keep=all,subsample",
-                 "--json")  # fmt: skip
+    result = cli("loop", "-p", "toy", "--seeds", "0-1", "--json",
+                 "--grid", "loop.human=5,25", "--grid", "loop.keep=all,subsample")  # fmt: skip
     *rounds, end = objects(result.stdout)
     arms = [f"loop.human={human},loop.keep={keep}" for human in (5, 25) for keep in ("all", "subsample")]
     assert end["runs"] == [f"runs/toy/{arm}/seed-{seed}" for seed in (0, 1) for arm in arms]

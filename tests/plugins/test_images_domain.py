@@ -5,8 +5,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from biasloop_images import ImagesDomain
-from biasloop_images import domain as module
 from pydantic import ValidationError
 
 from biasloop.data import Column, Frame, Samples
@@ -24,6 +22,8 @@ from biasloop.domains import (
 )
 from biasloop.errors import Interrupted, InvalidInput
 from biasloop.randomness import Streams
+from biasloop_images import ImagesDomain
+from biasloop_images import domain as module
 
 torch.set_num_threads(1)
 CLASSES = ("ring", "cross", "dots", "bars")

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
-from biasloop_images.measures import measure
 from sklearn.metrics import accuracy_score, recall_score
 
 from biasloop.data import Column, Frame
+from biasloop_images.measures import measure
 
 CLASSES = ("a", "b", "c", "never")
 

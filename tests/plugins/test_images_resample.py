@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
-from biasloop_images.resample import class_id, resample
 from hypothesis import given
 from hypothesis import strategies as st
 
 from biasloop.errors import InvalidInput
 from biasloop.randomness import Streams
+from biasloop_images.resample import class_id, resample
 
 CIFAR = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STREAMS = Streams((0, "data", "imbalance"))

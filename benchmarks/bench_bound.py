@@ -51,6 +51,5 @@ if __name__ == "__main__":
                 times.append(time.perf_counter() - begun)
             took[way.__name__] = statistics.median(times)
         ratio = took["summed"] / took["recurrence"]
-        print(
-            f"T = {rounds:5}: sum {took['summed'] * 1e3:8.3f} ms, recurrence {took['recurrence'] * 1e3:.3f} ms, {ratio:.0f} x"
-        )
+        milliseconds = {name: 1e3 * seconds for name, seconds in took.items()}
+        print(f"T = {rounds:5}: {milliseconds['summed']:.3f} ms, {milliseconds['recurrence']:.3f} ms, {ratio:.0f} x")

@@ -2,6 +2,7 @@
 
 import tempfile
 import time
+from itertools import pairwise
 from pathlib import Path
 
 from biasloop import engine, presets
@@ -43,7 +44,7 @@ def measure(preset="quickstart"):
         prepared = engine.prepare(experiment, 0, options)
         spent = timed(prepared.domain)
         engine.run(prepared, Path(place) / "run", options)
-    for (before, used), (after, then) in zip(marks, marks[1:], strict=False):
+    for (before, used), (after, then) in pairwise(marks):
         whole.append(after - before)
         inside.append(then - used)
     return sum(whole) / len(whole), (sum(whole) - sum(inside)) / len(whole)
@@ -55,6 +56,5 @@ def test_engine_and_store(benchmark):
 
 if __name__ == "__main__":
     whole, outside = measure()
-    print(
-        f"a quickstart round: {whole:.3f} s, of which engine and store {outside * 1e3:.1f} ms, {100 * outside / whole:.2f} %"
-    )
+    share = 100 * outside / whole
+    print(f"a quickstart round: {whole:.3f} s, of which engine and store {outside * 1e3:.1f} ms, {share:.2f} %")

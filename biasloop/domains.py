@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
@@ -22,6 +23,7 @@ from biasloop.randomness import Streams
 
 GROUP = "biasloop.domains"
 M = TypeVar("M")
+M_co = TypeVar("M_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,27 @@ class Context:
     streams: Streams
     device: str = "cpu"
     threads: int = 0
+
+    def prepared(self, name: str, build: Callable[[Path], None]) -> Path:
+        """A directory of prepared data, built once and shared by all runs.
+
+        Args:
+            name: says what is in it and what it was made from; a changed input needs another name.
+            build: fills an empty directory; what it leaves there appears whole or not at all.
+        """
+        place = self.data / "prepared" / name
+        if not place.is_dir():
+            place.parent.mkdir(parents=True, exist_ok=True)
+            with TemporaryDirectory(prefix=".tmp-", dir=place.parent) as temporary:
+                made = Path(temporary) / "made"
+                made.mkdir()
+                build(made)
+                try:
+                    made.rename(place)
+                except OSError:  # another process was faster, with the same content
+                    if not place.is_dir():
+                        raise
+        return place
 
 
 class Work:
@@ -141,6 +164,22 @@ class Labelling(Learning[M], Protocol[M]):
 
     def label(self, model: M, ids: Ints, by: str, work: Work) -> Frame:
         """Labels and confidences; a sampled label depends on (stream, id), not on the batch."""
+
+
+@runtime_checkable
+class Scoring(Protocol):
+    """Scores of labels, computed once, when rows enter the training set."""
+
+    def score(self, ids: Ints, labels: Frame, work: Work) -> Frame:
+        """Columns that travel with the rows from then on; one row per id."""
+
+
+@runtime_checkable
+class Pretrained(Protocol[M_co]):
+    """A model that exists before any round."""
+
+    def pretrained(self, work: Work) -> M_co:
+        """The untouched model that round -1 evaluates."""
 
 
 @runtime_checkable

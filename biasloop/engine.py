@@ -155,7 +155,7 @@ class _Driver:
         self.rule.prepare()
         self.store = RunWriter.create_or_resume(
             directory, experiment.identity(prepared.seed), about(experiment), environment(self.domain),
-            keep_models=options.keep_models,
+            keep_models=options.keep_models, defaults=defaults(self.domain, experiment),
         )  # fmt: skip
         self.session = Session(self.store, self._on_step, options.stopping, options.interval)
         self.streams = Streams((prepared.seed,))
@@ -228,6 +228,17 @@ class _Driver:
 
     def _on_step(self, call: str, done: int, total: int) -> None:
         self.options.on_event(Step(call, done, total))
+
+
+def defaults(domain: Any, experiment: Experiment) -> dict[str, Any]:
+    """Default values of the settings that a run's identity may hold, by flat key."""
+    fields = {"domain": type(domain).Config.model_fields, "loop": type(experiment.loop).model_fields}
+    return {
+        f"{section}.{name}": info.default
+        for section, infos in fields.items()
+        for name, info in infos.items()
+        if isinstance(info.default, bool | int | float | str) and name != "rounds"
+    }
 
 
 def about(experiment: Experiment) -> dict[str, Any]:

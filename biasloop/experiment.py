@@ -46,6 +46,8 @@ class AccumulateSettings(Strict):
         None, description='How a model labels: "argmax", "sample", ...; without it, the domain\'s default.'
     )
 
+    pretrained: bool = Field(False, description="Also evaluate the untouched pretrained model, as round -1.")
+
     @model_validator(mode="before")
     @classmethod
     def _resolve_per_round(cls, data: Any) -> Any:

@@ -29,7 +29,7 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
     columns: dict[str, list[str]] = {name: [] for name in names}
     try:
         for line, row in readers[path.suffix.lower()](path):
-            for name in names:
+            for name in columns:
                 value = row.get(name)
                 if value is None or value == "":
                     found = "" if name in row else f" (there are {', '.join(str(key) for key in row)})"
@@ -39,6 +39,8 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise InvalidInput(f"{path} is not UTF-8 text: byte {error.start} is invalid") from error
+    except csv.Error as error:
+        raise InvalidInput(f"{path} is not a valid table: {error}") from error
     if not columns[names[0]]:
         raise InvalidInput(f"{path} has no rows")
     return {name: np.array(values) for name, values in columns.items()}

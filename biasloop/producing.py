@@ -75,7 +75,7 @@ def _readable(domain: Any, ids: Ints, given: Frame) -> Frame:
     for name, column in truth.columns.items():
         if column.role == "target" and column.offsets is None:
             rows = np.full(len(ids), "", object)
-            rows[known] = _named(column, names).strings() if column.vocabulary in names else column.values.astype(str)
+            rows[known] = _cells(_named(column, names))
             columns[f"true_{name}"] = Column.text([str(row) for row in rows])
     return Frame(columns)
 
@@ -87,11 +87,14 @@ def _named(column: Column, names: dict[str, list[str]]) -> Column:
     return Column.text([names[column.vocabulary][value] for value in column.values.tolist()])
 
 
+def _cells(column: Column) -> list[Any]:
+    return column.strings() if column.offsets is not None else list(column.values.tolist())
+
+
 def write_csv(frame: Frame, path: Path) -> None:
     """A frame as a CSV file with a header."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(frame.columns)
-    columns = [c.strings() if c.offsets is not None else c.values.tolist() for c in frame.columns.values()]
-    writer.writerows(zip(*columns, strict=True))
+    writer.writerows(zip(*(_cells(column) for column in frame.columns.values()), strict=True))
     write_atomically(path, text.getvalue().encode())

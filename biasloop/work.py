@@ -89,21 +89,30 @@ class RoundWork(Work):
         """Add a row to a curve."""
         self.session.logs.setdefault((self.call, table), []).append(values)
 
-    def memo(self, name: str, build: Callable[["RoundWork"], Arrays]) -> Arrays:
-        """The arrays of an inner call; after an interruption, of the call that had already finished."""
+    def memo(self, name: str, build: Callable[["RoundWork"], Record]) -> Record:
+        """What an inner call gives; after an interruption, what it gave if it had already finished.
+
+        Args:
+            name: of the inner call.
+            build: the call; its frames and models are kept if it took longer than the session's interval.
+        """
         inner, partials = self.at(name), self.session.partials
         key = f"{inner.call}.done"
         kept = partials.get_partial(key) if partials else None
         if kept is not None:
-            inner._restore(kept[1])
-            return kept[0]
+            logs = {table: frame for table, frame in kept[1].frames.items() if table.startswith(_LOG)}
+            inner._restore(Record(frames=logs))
+            results = {table: frame for table, frame in kept[1].frames.items() if table not in logs}
+            return Record(frames=results, models=kept[1].models)
         begun = time.monotonic()
-        arrays = build(inner)
+        record = build(inner)
         if partials and time.monotonic() - begun > self.session.interval:
-            partials.put_partial(key, arrays, inner._logged())
+            partials.put_partial(
+                key, {}, Record(frames={**record.frames, **inner._logged().frames}, models=record.models)
+            )
         if self.session.stopping():
             raise Interrupted
-        return arrays
+        return record
 
     def _logged(self) -> Record:
         """What this call and its inner calls have logged."""

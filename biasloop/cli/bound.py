@@ -46,6 +46,8 @@ def bound(
     Example: biasloop bound --from runs/quickstart/seed-0
     """
     if run is not None:
+        if any(given is not None for given in (n0, human, model, per_round, max_amplification)):
+            raise InvalidInput("--from takes the sizes of the loop from the run; give it without --n0, --human, ...")
         _from_run(run, plot, json=json)
     elif plot is not None:
         raise InvalidInput("--plot needs --from RUN")

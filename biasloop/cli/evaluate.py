@@ -72,19 +72,27 @@ def run(
     from biasloop.report import tables
 
     stored, prepared = reopen(place, Options(data_directory(data)))
-    rounds: list[dict[str, Any]] = []
-    for number, record in replay(stored, prepared.rule):
-        found = prepared.rule.measure(number, record, record.evaluations["test"].tables)
-        unknown = [name for name in metric or [] if name not in found]
-        if unknown and number == len(stored.rounds) - 1 and not any(unknown[0] in row["metrics"] for row in rounds):
-            raise InvalidInput(f"{place} has no metric {unknown[0]!r}; it has {', '.join(found)}")
-        kept = {name: m for name, m in found.items() if not metric or name in metric}
-        rounds.append(
-            {
-                "round": number,
-                "metrics": {n: {"value": m.value, "n": m.n, "se": m.error} for n, m in kept.items()},
-            }
-        )
+    measured = {
+        number: prepared.rule.measure(number, record, record.evaluations["test"].tables)
+        for number, record in replay(stored, prepared.rule)
+    }
+    if not measured:
+        raise InvalidInput(f"{place} has no finished round yet; the same `biasloop loop` goes on with it")
+    known = list(dict.fromkeys(name for found in measured.values() for name in found))
+    unknown = [name for name in metric or [] if name not in known]
+    if unknown:
+        raise InvalidInput(f"{place} has no metric {unknown[0]!r}; it has {', '.join(known)}")
+    rounds: list[dict[str, Any]] = [
+        {
+            "round": number,
+            "metrics": {
+                name: {"value": m.value, "n": m.n, "se": m.error}
+                for name, m in found.items()
+                if not metric or name in metric
+            },
+        }
+        for number, found in measured.items()
+    ]
     if json:
         emit({"run": str(place), "rounds": rounds})
         return

@@ -53,12 +53,12 @@ def _published(name: str, layout: Path, out: Path | None) -> Path:
 def _runs(places: list[Path], out: Path | None, metric: str | None) -> Path:
     from biasloop.report import plots
     from biasloop.report.figures import draw
-    from biasloop.report.series import arms, open_runs
+    from biasloop.report.series import arms, begun, open_runs
 
-    found = open_runs(places)
+    found = begun(open_runs(places))
     grouped = arms(found)
     source = str(found[0].manifest.about.get("source", ""))
-    target = out or places[0].parent / f"{places[0].name}.png"
+    target = out or places[0].parent / f"{places[0].resolve().name}.png"
     return draw(
         [[plots.panel("", grouped, metric)]], target, y_label=plots.axis_label(found[0], metric),
         caption=source, band="interval",

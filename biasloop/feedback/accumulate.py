@@ -6,13 +6,14 @@ The draw stands at the start of the round that first trains on it, so the last r
 finished run can be extended.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from biasloop.data import Column, Evaluation, Floats, Frame, Ints, Metric, Samples, Tables
-from biasloop.domains import Labelling, Sampled, Storing
+from biasloop.domains import Labelling, Pretrained, Sampled, Storing
 from biasloop.errors import Mismatch
 from biasloop.experiment import AccumulateSettings
 from biasloop.feedback.rule import require
@@ -22,6 +23,7 @@ from biasloop.record import Model, Record
 from biasloop.work import RoundWork
 
 MAIN = "test"
+PRETRAINED = "pretrained"
 KIND = "model"
 
 
@@ -86,7 +88,8 @@ class Accumulate:
     label_by: str = field(init=False)
 
     def __post_init__(self) -> None:
-        require(self.domain, self.name, "accumulate", (Sampled, Labelling, Storing))
+        extra = (Pretrained,) if self.settings.pretrained else ()
+        require(self.domain, self.name, "accumulate", (Sampled, Labelling, Storing, *extra))
         known = self.domain.label_rules()
         self.label_by = self.settings.label_by or known[0]
         if self.label_by not in known:
@@ -119,12 +122,16 @@ class Accumulate:
             )
 
     def setup(self, work: RoundWork) -> Record:
-        """The initial training set, and the test tables as humans fill them."""
+        """The initial training set, the test tables as humans fill them, and the untouched model's if asked for."""
         ids = self.reserve.labelled[: self.settings.start]
-        added = Ledger.entry(ids, HUMAN, 0, self.domain.truth(ids))
-        answers = self.domain.answers(work.at("answers"))
-        metrics = self.domain.measure(answers, added.samples())
-        return Record(added, {MAIN: Evaluation(metrics, answers)})
+        added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.truth(ids), work))
+        answers = _tables(work, "answers", self.domain.answers)
+        evaluations = {MAIN: Evaluation(self.domain.measure(answers, added.samples()), answers)}
+        if self.settings.pretrained:
+            tables = _tables(work, PRETRAINED, lambda call: self.domain.predict(self.domain.pretrained(call), call))
+            metrics = self.domain.measure(_joined(answers, tables), added.samples())
+            evaluations[PRETRAINED] = Evaluation(metrics, tables)
+        return Record(added, evaluations)
 
     def round(self, number: int, work: RoundWork) -> Record:
         """Feed back, fit, evaluate."""
@@ -133,10 +140,9 @@ class Accumulate:
         if added is not None:
             ledger.append(added)
         train = self._training_set(ledger, number)
-        arrays = work.memo("fit", lambda call: self.domain.save(KIND, self.domain.fit(train, call)))
-        tables = self.domain.predict(self.domain.load(KIND, arrays), work.at("predict"))
-        record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: Model(KIND, arrays)})
-        metrics = self._measure(record, tables, train)
+        model = work.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
+        tables = _tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
+        record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
         sizes = {
             "train": ledger.size,
             "trained": len(train),
@@ -144,26 +150,39 @@ class Accumulate:
             "model": ledger.size - ledger.human,
             "reserve": len(self.reserve) - (len(added) if added else 0),
         }
+        metrics = self._measure(record, tables, train)
         return replace(record, evaluations={MAIN: Evaluation(metrics, tables)}, sizes=sizes)
+
+    def _saved(self, model: Any) -> Record:
+        return Record(models={KIND: Model(KIND, self.domain.save(KIND, model))})
+
+    def _loaded(self, model: Model) -> Any:
+        return self.domain.load(model.kind, model.arrays)
 
     def _feed_back(self, number: int, work: RoundWork) -> tuple[Ledger | None, dict[str, Frame]]:
         """The rows that enter before this round, and the truth beside the labels a model gave."""
-        settings = self.settings
-        for_human, for_model = self.reserve.draw(settings.human, settings.model)
+        for_human, for_model = self.reserve.draw(self.settings.human, self.settings.model)
         parts, frames = [], {}
         if len(for_human):
-            parts.append(Ledger.entry(for_human, HUMAN, number, self.domain.truth(for_human)))
+            labels = self._scored(for_human, self.domain.truth(for_human), work.at("human"))
+            parts.append(Ledger.entry(for_human, HUMAN, number, labels))
         if len(for_model):
-            labels = self._label(for_model, work)
+            model = self._loaded(self.carried[KIND])
+            given = _tables(
+                work, "label", lambda call: {"given": self.domain.label(model, for_model, self.label_by, call)}
+            )["given"]
+            frames["truth"] = self._truth(for_model, given)
+            labels = self._scored(for_model, given, work.at("model"))
             parts.append(Ledger.entry(for_model, number - 1, number, labels))
-            frames["truth"] = self._truth(for_model, labels)
         return (Ledger.join(parts) if parts else None), frames
 
-    def _label(self, ids: Ints, work: RoundWork) -> Frame:
-        kept = self.carried[KIND]
-        model = self.domain.load(kept.kind, kept.arrays)
-        labels: Frame = self.domain.label(model, ids, self.label_by, work.at("label"))
-        return labels
+    def _scored(self, ids: Ints, labels: Frame, work: RoundWork) -> Frame:
+        """Labels with the scores that travel with them from now on."""
+        if not hasattr(self.domain, "score"):
+            return labels
+        return labels.plus(
+            _tables(work, "score", lambda call: {"scores": self.domain.score(ids, labels, call)})["scores"]
+        )
 
     def _truth(self, ids: Ints, labels: Frame) -> Frame:
         """Human labels beside the model's, where there are any; nothing is said of unlabelled samples."""
@@ -225,8 +244,7 @@ class Accumulate:
         return self._measure(record, tables, self.training_set(number))
 
     def _measure(self, record: Record, tables: Tables, train: Samples) -> dict[str, Metric]:
-        joined = {name: self.answers[name].plus(table) for name, table in tables.items()}
-        metrics: dict[str, Metric] = dict(self.domain.measure(joined, train))
+        metrics: dict[str, Metric] = dict(self.domain.measure(_joined(self.answers, tables), train))
         truth = record.frames.get("truth")
         if truth is not None and "error" in truth:
             metrics["label_error"] = _mean(truth["error"])
@@ -234,8 +252,7 @@ class Accumulate:
 
     def recover(self, number: int, work: RoundWork) -> None:
         """Fit the newest absorbed round's model again, for the next round to label with."""
-        arrays = work.memo("fit", lambda call: self.domain.save(KIND, self._fit(number, call)))
-        self.carried = {KIND: Model(KIND, arrays)}
+        self.carried = dict(work.memo("fit", lambda call: self._saved(self._fit(number, call))).models)
 
     def refit(self, number: int, work: RoundWork) -> Any:
         """The model of the newest absorbed round, fitted again from its ledger and streams."""
@@ -243,6 +260,19 @@ class Accumulate:
 
     def _fit(self, number: int, work: RoundWork) -> Any:
         return self.domain.fit(self.training_set(number), work)
+
+
+def _tables(work: RoundWork, name: str, build: Callable[[RoundWork], Tables]) -> Tables:
+    """The tables of an inner call, kept over an interruption."""
+    return work.memo(name, lambda call: Record(frames=build(call))).frames
+
+
+def _joined(answers: Tables, tables: Tables) -> Tables:
+    """What a model changed beside what never changes, row for row; tables without predictions as they are."""
+    return {
+        **answers,
+        **{name: answers[name].plus(table) if name in answers else table for name, table in tables.items()},
+    }
 
 
 def _label_errors(given: Frame, truth: Frame) -> Floats | None:

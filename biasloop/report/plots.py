@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from biasloop import bound as theorem
 from biasloop import presets
@@ -13,7 +13,7 @@ from biasloop.errors import InvalidInput
 from biasloop.experiment import Strict
 from biasloop.report.panels import Panel, Series
 from biasloop.report.series import Arm, arms, open_runs
-from biasloop.store.reader import Run
+from biasloop.store.reader import Run, find_runs
 from biasloop.study import RUNS
 
 WORDS = {
@@ -85,6 +85,12 @@ class Layout(Strict):
     x_label: str = "Feedback round"
     y_labels: list[str] = Field(default_factory=list)
 
+    @model_validator(mode="after")
+    def _check(self) -> "Layout":
+        if self.titles and [len(row) for row in self.titles] != [len(row) for row in self.rows]:
+            raise ValueError("`titles` has other rows than `rows`")
+        return self
+
 
 @dataclass(frozen=True)
 class Figure:
@@ -111,21 +117,27 @@ def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
         layout = Layout.model_validate(presets.parse_toml(path))
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise InvalidInput(f"{path}: {key}: {first['msg']}") from error
+        key = ".".join(str(part) for part in first["loc"]) or "figure"
+        raise InvalidInput(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
     missing, rows = [], []
     for i, names in enumerate(layout.rows):
         row = []
         for j, preset in enumerate(names):
-            place = runs / preset
-            if not place.is_dir():
+            found = _begun(runs / preset)
+            if not found:
                 missing.append(f"biasloop loop --preset {preset} --seeds {_seeds(preset)}")
                 continue
             title = layout.titles[i][j] if layout.titles else preset
-            row.append(panel(title, arms(open_runs([place])), layout.metric))
+            row.append(panel(title, arms(found), layout.metric))
         if row:
             rows.append(row)
     return Figure(layout, rows, missing)
+
+
+def _begun(place: Path) -> list[Run]:
+    """The runs below a directory that have a finished round; none if there is no such directory."""
+    found = open_runs([place]) if place.is_dir() and find_runs(place) else []
+    return [run for run in found if run.rounds]
 
 
 def _seeds(preset: str) -> str:

@@ -129,17 +129,30 @@ class Arm:
 
 
 def open_runs(paths: Sequence[Path]) -> list[Run]:
-    """The runs at or below the given directories.
+    """The runs at or below the given directories, each once.
 
     Raises:
         InvalidInput: a directory holds none.
     """
-    found: list[Run] = []
+    found: dict[Path, Run] = {}
     for path in paths:
         below = find_runs(path) if path.is_dir() else []
         if not below:
             raise InvalidInput(f"there is no run at {path}; `biasloop runs` lists them")
-        found += [Run.open(directory) for directory in below]
+        for directory in below:
+            found.setdefault(directory.resolve(), Run.open(directory))
+    return list(found.values())
+
+
+def begun(runs: Sequence[Run]) -> list[Run]:
+    """Those of the runs that have a finished round.
+
+    Raises:
+        InvalidInput: none has.
+    """
+    found = [run for run in runs if run.rounds]
+    if not found:
+        raise InvalidInput(f"{runs[0].directory} has no finished round yet; the same `biasloop loop` goes on with it")
     return found
 
 

@@ -40,9 +40,11 @@ class RunWriter(Run):
     @classmethod
     def create_or_resume(
         cls, directory: Path, identity: Mapping[str, Any], about: Mapping[str, Any], made_with: Mapping[str, str],
-        *, keep_models: bool = False,
+        *, keep_models: bool = False, defaults: Mapping[str, Any] | None = None,
     ) -> "RunWriter":  # fmt: skip
         """A new run, or the one that lies there if it is of the same experiment.
+
+        `defaults` (flat keys) stand for settings that a run made by an earlier biasloop does not name.
 
         Raises:
             StoreError: another experiment, or something that is no run, lies there.
@@ -51,7 +53,7 @@ class RunWriter(Run):
         remove_temporaries(directory)
         text = tomli_w.dumps(dict(identity)).encode()
         if (directory / EXPERIMENT).exists():
-            _refuse_other(directory, read_identity(directory), identity)
+            _refuse_other(directory, {**(defaults or {}), **flatten(read_identity(directory))}, flatten(identity))
         else:
             _refuse_foreign(directory)
             write_atomically(directory / EXPERIMENT, text)
@@ -216,8 +218,7 @@ def _refuse_foreign(directory: Path) -> None:
         raise StoreError(f"{directory} is not empty and not a run (it holds {strange[0]!r}); use another --out")
 
 
-def _refuse_other(directory: Path, there: Mapping[str, Any], here: Mapping[str, Any]) -> None:
-    old, new = flatten(there), flatten(here)
+def _refuse_other(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
     differing = [
         f"{key} is {old.get(key, 'not set')!r} there and {new.get(key, 'not set')!r} here"
         for key in sorted(old.keys() | new.keys())

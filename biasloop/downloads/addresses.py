@@ -1,0 +1,256 @@
+"""Open what lies at a URL or path: http, https and file, by redirect too, from a given byte on."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from biasloop.downloads.remote import Remote
+from biasloop.downloads.troubles import Again, StaleRange, Trouble, from_error
+
+if TYPE_CHECKING:
+    from email.message import Message
+    from http.client import HTTPResponse
+    from urllib.request import OpenerDirector
+
+BLOCK = 1 << 16
+"""Most bytes read at a time, and so the step of progress."""
+
+REDIRECTS = 10
+"""Most redirects followed."""
+
+_MOVED = {301, 302, 303, 307, 308}
+
+
+class Stream(Protocol):
+    """Gives what has come, without waiting for a whole block."""
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """At most `size` bytes; none at the end."""
+
+
+@dataclass
+class Answer:
+    """What an address gives.
+
+    Attributes:
+        stream: its bytes.
+        start: position of the first of them in the file.
+        validator: a strong ETag or a Last-Modified date; empty if the server states none.
+        timeout: seconds that the server may stay silent.
+    """
+
+    stream: Stream
+    start: int = 0
+    validator: str = ""
+    timeout: float = 0.0
+
+    def read(self) -> bytes:
+        """Some bytes; none at the end.
+
+        Raises:
+            Trouble: if the connection breaks off or falls silent.
+        """
+        import zlib
+        from http.client import HTTPException
+
+        try:
+            return self.stream.read1(BLOCK)
+        except (OSError, HTTPException) as error:
+            raise from_error(error, self.timeout) from error
+        except zlib.error as error:
+            raise Trouble(f"its gzip encoding is damaged ({error})", Again.LATER) from error
+
+
+def is_remote(place: str) -> bool:
+    """Whether the network is needed for a URL or path."""
+    from urllib.parse import urlsplit
+
+    return "://" in place and urlsplit(place).scheme != "file"
+
+
+@contextmanager
+def opened(place: str, remote: Remote, start: int, validator: str, timeout: float) -> Iterator[Answer]:
+    """What lies at a URL or path.
+
+    Args:
+        place: a URL or a path.
+        remote: what should lie there.
+        start: bytes of it that are there already; the server may answer from there on, or from zero.
+        validator: what this server called its file when it gave them; empty if that is not known.
+        timeout: seconds that a server may stay silent.
+
+    Raises:
+        Trouble: if it cannot be opened, or cannot be what is wanted.
+        StaleRange: if the server has nothing that continues what is there.
+    """
+    from urllib.parse import urlsplit
+    from urllib.request import url2pathname
+
+    parts = urlsplit(place) if "://" in place else None
+    if parts is None:
+        local = Path(place)
+    elif parts.scheme == "file" and parts.netloc in {"", "localhost"}:
+        local = Path(url2pathname(parts.path))
+    elif parts.scheme in {"http", "https"}:
+        headers = {"User-Agent": "biasloop", "Accept-Encoding": "identity"}
+        if start:
+            headers["Range"] = f"bytes={start}-"
+            if validator:
+                headers["If-Range"] = validator
+        try:
+            response = _respond(place, headers, timeout)
+        except _NoSuchRange as error:
+            raise (StaleRange if start else Trouble)("HTTP 416 Range Not Satisfiable") from error
+        with response:
+            yield _answer(response, remote, start, validator, timeout)
+        return
+    else:
+        raise Trouble(f"{parts.scheme}://{parts.netloc if parts.scheme == 'file' else ''} is not http, https or file")
+    with _local(local, remote) as answer:
+        yield answer
+
+
+@contextmanager
+def _local(path: Path, remote: Remote) -> Iterator[Answer]:
+    try:
+        stream = path.open("rb")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise Trouble(error.strerror or str(error)) from error
+    with stream:
+        size = path.stat().st_size
+        if size != remote.size:
+            raise Trouble(f"it has {size:,} bytes, expected {remote.size:,}")
+        yield Answer(stream)
+
+
+class _NoSuchRange(Exception):
+    """HTTP 416."""
+
+
+def _respond(url: str, headers: dict[str, str], timeout: float) -> "HTTPResponse":
+    """The final response, after redirects; its status is 200 or 206."""
+    from http.client import HTTPException, HTTPResponse
+    from urllib.error import HTTPError
+    from urllib.request import Request
+
+    opener = _opener()
+    for _ in range(REDIRECTS + 1):
+        request = Request(url, headers=headers)  # noqa: S310 (http or https: `opened` and `_moved` see to it)
+        try:
+            response = opener.open(request, timeout=timeout)
+        except HTTPError as error:
+            with error:
+                if error.code in _MOVED and error.headers.get("Location"):
+                    url = _moved(url, error.headers["Location"])
+                    continue
+                if error.code == 416:
+                    raise _NoSuchRange from error
+                raise from_error(error, timeout) from error
+        except (OSError, HTTPException, ValueError) as error:
+            raise from_error(error, timeout) from error
+        assert isinstance(response, HTTPResponse)
+        if response.status in {200, 206}:
+            return response
+        response.close()
+        raise Trouble(f"HTTP {response.status} {response.reason}")
+    raise Trouble(f"it redirects more than {REDIRECTS} times")
+
+
+def _moved(url: str, location: str) -> str:
+    """Where a redirect leads."""
+    from urllib.parse import quote, urljoin, urlsplit
+
+    location = quote(location, safe="%/:?#[]@!$&'()*+,;=~-._|", encoding="iso-8859-1")
+    target = urljoin(url, location)
+    before, after = urlsplit(url).scheme, urlsplit(target).scheme
+    if after not in {"http", "https"}:
+        raise Trouble(f"it redirects to {target}, which is not http or https")
+    if before == "https" and after == "http":
+        raise Trouble(f"it redirects from https to {target}, which is not encrypted")
+    return target
+
+
+def _opener() -> "OpenerDirector":
+    """Opens http and https and no more; urllib's own also knows ftp, file and data, and follows redirects itself."""
+    from urllib import request
+
+    opener = request.OpenerDirector()
+    for handler in (
+        request.ProxyHandler, request.HTTPHandler, request.HTTPSHandler,
+        request.HTTPDefaultErrorHandler, request.HTTPErrorProcessor, request.UnknownHandler,
+    ):  # fmt: skip
+        opener.add_handler(handler())
+    return opener
+
+
+def _answer(response: "HTTPResponse", remote: Remote, start: int, validator: str, timeout: float) -> Answer:
+    """Refuse early what cannot be the file, above all before a partial file is given up for it."""
+    headers = response.headers
+    length = _whole_number(headers.get("Content-Length"))
+    if headers.get("Transfer-Encoding", "chunked").strip().lower() != "chunked":
+        raise Trouble(f"its transfer encoding {headers['Transfer-Encoding']!r} is not known")
+    answer = Answer(response, 0, _validator(headers), timeout)
+    if response.status == 206:
+        answer.start = _range_start(headers, remote, start)
+        if validator and answer.validator != validator:
+            raise StaleRange("the file has changed since")
+        if _encoding(headers):
+            raise StaleRange("a part of an encoded file is none of the file")
+        return answer
+    page = headers.get_content_type() == "text/html" and not remote.filename.endswith((".html", ".htm"))
+    if page and length != remote.size:
+        raise Trouble(f"an HTML page came instead of the {remote.size:,} bytes expected")
+    if length == remote.size or not _encoding(headers):
+        if length not in {None, remote.size}:
+            raise Trouble(f"the server announces {length:,} bytes, expected {remote.size:,}")
+    elif _encoding(headers) not in {"gzip", "x-gzip"}:
+        raise Trouble(f"its content encoding {_encoding(headers)!r} is not known, although none was asked for")
+    elif not remote.filename.endswith((".gz", ".tgz")):  # else the server describes the file, it did not encode it
+        answer.stream = _Gunzipped(response)
+    return answer
+
+
+def _range_start(headers: "Message", remote: Remote, start: int) -> int:
+    found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", headers.get("Content-Range", "").strip())
+    if found is None or int(found[1]) != start:
+        raise (StaleRange if start else Trouble)("the server gives another part of the file than asked for")
+    if found[3] not in {"*", str(remote.size)}:
+        raise Trouble(f"the server announces {int(found[3]):,} bytes, expected {remote.size:,}")
+    return start
+
+
+def _validator(headers: "Message") -> str:
+    """A weak ETag cannot vouch for bytes (RFC 9110, 13.1.5)."""
+    tag: str = headers.get("ETag", "").strip()
+    return tag if tag.startswith('"') else headers.get("Last-Modified", "").strip()
+
+
+def _encoding(headers: "Message") -> str:
+    encoding: str = headers.get("Content-Encoding", "").strip().lower()
+    return "" if encoding == "identity" else encoding
+
+
+def _whole_number(text: str | None) -> int | None:
+    return int(text) if text is not None and text.strip().isdecimal() else None
+
+
+class _Gunzipped:
+    """The bytes of a stream that the server has compressed although it was asked not to."""
+
+    def __init__(self, stream: Stream) -> None:
+        import zlib
+
+        self._stream = stream
+        self._zlib = zlib.decompressobj(16 + zlib.MAX_WBITS)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        while not self._zlib.eof:
+            data = self._zlib.unconsumed_tail or self._stream.read1(size)
+            if not data:
+                break
+            if block := self._zlib.decompress(data, max(size, 0)):
+                return block
+        return b""

@@ -1,0 +1,204 @@
+"""Fetch one published file: continue what has come, try again, try the next address, check, give it its name."""
+
+import os
+import re
+from pathlib import Path
+
+from biasloop.downloads.addresses import Answer, is_remote, opened
+from biasloop.downloads.partial import Partial
+from biasloop.downloads.patience import Patience
+from biasloop.downloads.places import alone, free_bytes, require_space
+from biasloop.downloads.remote import Notice, Progress, Remote
+from biasloop.downloads.troubles import Again, StaleRange, Trouble, WrongContent
+from biasloop.errors import DownloadError, SomethingToFetch
+
+_PATIENCE = Patience()
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html)", re.IGNORECASE)
+
+
+def is_offline(offline: bool = False) -> bool:  # noqa: FBT001, FBT002
+    """Whether the network must not be touched: asked for, or by BIASLOOP_OFFLINE (anything but 0, no, false, off)."""
+    return offline or os.environ.get("BIASLOOP_OFFLINE", "").strip().lower() not in {"", "0", "no", "false", "off"}
+
+
+def download(
+    remote: Remote,
+    directory: Path,
+    *,
+    source: str | None = None,
+    progress: Progress | None = None,
+    notice: Notice | None = None,
+    offline: bool = False,
+    patience: Patience = _PATIENCE,
+) -> Path:
+    """Fetch one file into a directory, unless it is there as published.
+
+    What comes is collected in a partial file beside the final name. It outlives failures, interruptions and kills,
+    and the next call continues it; under its final name the file is seen only whole and checked. Of several processes
+    that want the same file one fetches it, the others wait.
+
+    Args:
+        remote: what to fetch.
+        directory: where it goes; made if it is not there.
+        source: instead of the published addresses: a path or URL of the file, or of a directory that has it
+            under its name (such a URL ends in `/`).
+        progress: told how many bytes have come.
+        notice: told, in a sentence, why it takes longer.
+        offline: do not touch the network; also if the environment variable BIASLOOP_OFFLINE is 1.
+        patience: how long to wait and how often to try.
+
+    Returns:
+        The file; a damaged one that was there is replaced.
+
+    Raises:
+        SomethingToFetch: if it is not there and the network must not be touched.
+        DownloadError: if no address gives the file as published, the disk has no room for it, or refuses it.
+    """
+    path, tell = directory / remote.filename, notice or _silent
+    places = remote.urls if source is None else (_place(source, remote.filename),)
+    if remote.intact(path):
+        return path
+    if is_offline(offline):
+        places = _local_only(places, remote, path)
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with alone(path, tell):
+            if not remote.intact(path):  # whoever was waited for may have fetched it
+                with Partial(path, remote) as partial:
+                    _fetch(partial, places, path, patience, progress, tell)
+    except OSError as error:
+        raise DownloadError(
+            f"cannot write {path}: {error.strerror or error}; {remote.size:,} bytes are needed there "
+            f"and {free_bytes(directory)} are free; once that is mended, the same command goes on"
+        ) from error
+    return path
+
+
+def _silent(sentence: str) -> None:
+    """Nobody listens."""
+
+
+def _place(source: str, filename: str) -> str:
+    """The file's own address, where `source` may be that of its directory."""
+    if "://" in source:
+        return source + filename if source.endswith("/") else source
+    path = Path(source).expanduser()
+    return str(path / filename if path.is_dir() else path)
+
+
+def _local_only(places: tuple[str, ...], remote: Remote, path: Path) -> tuple[str, ...]:
+    local = tuple(place for place in places if not is_remote(place))
+    if not local:
+        address = f"fetch {places[0]}" if places else "get it"
+        raise SomethingToFetch(
+            f"{remote.filename} ({remote.size:,} bytes) is not in {path.parent} and the network must not be used "
+            f"(--offline or BIASLOOP_OFFLINE); {address} on a machine that may, and put it at {path}"
+        )
+    return local
+
+
+def _fetch(
+    partial: Partial,
+    places: tuple[str, ...],
+    path: Path,
+    patience: Patience,
+    progress: Progress | None,
+    notice: Notice,
+) -> None:
+    """Try the addresses in their order."""
+    remote, failures = partial.remote, []
+    if partial.complete and partial.checksum != remote.checksum:
+        partial.clear()
+    if partial.complete:  # killed between the last byte and the rename
+        partial.publish()
+        return
+    require_space(path.parent, remote.size - partial.done, remote.filename)
+    for place in places:
+        try:
+            _fetch_from(place, partial, patience, progress, notice)
+        except Trouble as trouble:
+            failures.append(f"{place}: {trouble}")
+        else:
+            partial.publish()
+            return
+    kept = f"; {partial.done:,} bytes are kept, and the same command goes on from there" if partial.done else ""
+    raise DownloadError(
+        f"cannot fetch {remote.filename} ({'; '.join(failures) or 'it is published nowhere'}){kept}; or put a copy "
+        f"at {path} ({remote.size:,} bytes, {remote.checksum}), or name one with --from PATH_OR_URL"
+    )
+
+
+def _fetch_from(
+    place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice
+) -> None:
+    """Get from one address what the partial file lacks, and check the whole.
+
+    Raises:
+        Trouble: if this address does not give it.
+    """
+    remote, failures, furthest, worked, fresh = partial.remote, 0, partial.done, False, False
+    while True:
+        try:
+            _one_try(place, partial, patience, progress, notice)
+            return
+        except StaleRange as stale:
+            notice(f"{remote.filename}: starting from zero, {stale}")
+            partial.clear()
+        except WrongContent as wrong:
+            pieces = partial.pieces
+            partial.clear()
+            if fresh or pieces == 1:  # what came in one answer is what the server has
+                raise
+            fresh = True
+            notice(f"{remote.filename}: {wrong}; it came in {pieces} pieces and is fetched once more from zero")
+        except Trouble as trouble:
+            worked = worked or partial.done > furthest
+            failures = 1 if partial.done - furthest >= max(1, remote.size / 100) else failures + 1
+            furthest = max(furthest, partial.done)
+            if trouble.again is Again.NEVER or (trouble.again is Again.IF_IT_WORKED and not worked):
+                raise
+            if failures >= patience.tries:
+                raise Trouble(f"{trouble}, {failures} times in a row") from trouble
+            seconds = patience.seconds(failures, trouble.asked)
+            notice(f"{remote.filename}: {trouble}; trying again in {seconds:.0f} s")
+            patience.sleep(seconds)
+
+
+def _one_try(place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
+    remote, start = partial.remote, partial.done
+    with opened(place, remote, start, partial.validator_at(place), patience.timeout) as answer:
+        block = answer.read()
+        if answer.start:
+            notice(f"{remote.filename}: going on after {start:,} of {remote.size:,} bytes")
+            partial.go_on(place, answer.validator)
+        elif block:
+            _refuse_page(block, remote)
+            if start:
+                notice(f"{remote.filename}: starting from zero, the server gives the whole file or a changed one")
+            partial.begin(place, answer.validator)
+        _receive(answer, block, partial, progress)
+        if partial.checksum != remote.checksum:
+            more = answer.read() != b""
+            reason = f"its checksum is {partial.checksum}, expected {remote.checksum}"
+            raise WrongContent(f"more than the {remote.size:,} bytes expected came" if more else reason)
+
+
+def _refuse_page(block: bytes, remote: Remote) -> None:
+    if _PAGE.match(block) and not remote.filename.endswith((".html", ".htm")):
+        raise Trouble(f"an HTML page came instead of the {remote.size:,} bytes expected")
+
+
+def _receive(answer: Answer, block: bytes, partial: Partial, progress: Progress | None) -> None:
+    """Append what comes, from its first block on, until the file has its size."""
+    remote = partial.remote
+    while block:
+        partial.append(block[: remote.size - partial.done])
+        if progress is not None:
+            progress(partial.done, remote.size)
+        if partial.complete:
+            if len(block) > 0 and partial.checksum == remote.checksum:
+                return
+            break
+        block = answer.read()
+    if not partial.complete:
+        raise Trouble(f"only {partial.done:,} of the {remote.size:,} bytes expected came", Again.LATER)

@@ -1,0 +1,138 @@
+"""The part of a file that has come: kept beside its final name, continued by whoever fetches it next.
+
+`.NAME.part` has the bytes. `.NAME.part.json` says which published content they are of, which address they came
+from, and the validator (ETag or Last-Modified) that lets the server notice that its file has changed since.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from biasloop.downloads.places import flush_directory
+from biasloop.downloads.remote import Remote
+
+_BLOCK = 1 << 20
+
+
+def _part(path: Path) -> Path:
+    return path.with_name(f".{path.name}.part")
+
+
+def arrived(remote: Remote, directory: Path) -> int:
+    """Bytes of a published file that are in a directory: all of them, or those of its partial file."""
+    path = directory / remote.filename
+    if remote.same_size(path):
+        return remote.size
+    try:
+        return min(_part(path).stat().st_size, remote.size)
+    except OSError:
+        return 0
+
+
+class Partial:
+    """A partial file, open; used as a context manager by the one process that holds the lock.
+
+    Attributes:
+        remote: what it is a part of.
+        done: bytes that are there.
+        pieces: from how many answers, or earlier processes, they came.
+        address: where the last of them came from.
+        validator: what that server called its file; empty if it did not.
+    """
+
+    def __init__(self, path: Path, remote: Remote) -> None:
+        self.remote = remote
+        self._path = path
+        self._part = _part(path)
+        self._sidecar = self._part.with_name(self._part.name + ".json")
+        self._file = self._part.open("a+b", buffering=0)
+        self._forget()
+
+    def __enter__(self) -> "Partial":
+        self._take_over()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+        if self.done == 0:
+            self._part.unlink(missing_ok=True)
+            self._sidecar.unlink(missing_ok=True)
+
+    def begin(self, address: str, validator: str) -> None:
+        """Start from zero with an answer of this address."""
+        self.clear()
+        self._describe(address, validator)
+
+    def go_on(self, address: str, validator: str) -> None:
+        """Continue with an answer of this address."""
+        if (address, validator) != (self.address, self.validator):
+            self._describe(address, validator)
+        self.pieces += 1
+
+    def append(self, block: bytes) -> None:
+        """Add bytes.
+
+        Raises:
+            OSError: if the disk does not take them; what it took counts as there.
+        """
+        view = memoryview(block)
+        while view:
+            written = os.write(self._file.fileno(), view)
+            self._digest.update(view[:written])
+            self.done += written
+            view = view[written:]
+
+    def clear(self) -> None:
+        """Throw away what is there."""
+        self._file.truncate(0)  # before the sidecar changes: it must never describe older bytes
+        self._forget()
+
+    @property
+    def complete(self) -> bool:
+        """Whether there are as many bytes as were published."""
+        return self.done == self.remote.size
+
+    @property
+    def checksum(self) -> str:
+        """Of what is there, written as `Remote.checksum` is."""
+        return f"{self._digest.name}:{self._digest.hexdigest()}"
+
+    def publish(self) -> None:
+        """Give the file its final name, once its bytes are on disk."""
+        os.fsync(self._file.fileno())
+        self._part.replace(self._path)
+        self._sidecar.unlink(missing_ok=True)
+        flush_directory(self._path.parent)
+
+    def _forget(self) -> None:
+        self.done, self.pieces, self.address, self.validator = 0, 1, "", ""
+        self._digest: hashlib._Hash = self.remote.new_hash()
+
+    def _take_over(self) -> None:
+        """Continue what an earlier process left, if it is known to be of the same published content."""
+        try:
+            sidecar = json.loads(self._sidecar.read_bytes())
+            known = sidecar["checksum"] == self.remote.checksum
+            address, validator = str(sidecar["address"]), str(sidecar["validator"])
+        except (OSError, ValueError, KeyError, TypeError):
+            known = False
+        if not known or self._part.stat().st_size > self.remote.size:
+            self.clear()
+            return
+        self._file.seek(0)
+        while block := self._file.read(_BLOCK):
+            self._digest.update(block)
+            self.done += len(block)
+        self.address, self.validator = address, validator
+
+    def _describe(self, address: str, validator: str) -> None:
+        # A hash of the address: it may carry a secret, and only has to be recognised.
+        known_by = hashlib.sha256(address.encode()).hexdigest()
+        self.address, self.validator = known_by, validator
+        content = {"checksum": self.remote.checksum, "address": known_by, "validator": validator}
+        self._sidecar.write_text(json.dumps(content) + "\n")
+
+    def validator_at(self, address: str) -> str:
+        """What the server at this address called its file; empty if the bytes came from another, or it did not."""
+        return self.validator if self.address == hashlib.sha256(address.encode()).hexdigest() else ""

@@ -1,16 +1,22 @@
 """The rule's arithmetic against a plain reference: lists, loops, no cleverness."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
+from biasloop_toy import Overshoot, ToyDomain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.loops import OPTIONS, records, toy_experiment, toy_prepared
 
 from biasloop import bound, engine
+from biasloop.data import Column, Frame
+from biasloop.domains import Context
 from biasloop.errors import Mismatch
+from biasloop.feedback.accumulate import Accumulate
 from biasloop.ledger import HUMAN
+from biasloop.randomness import Streams
 from biasloop.store.reader import MAIN, Run
 
 SIZES = st.fixed_dictionaries(
@@ -161,3 +167,51 @@ def test_a_finished_run_can_be_extended(tmp_path):
     run_toy(tmp_path / "long", loop={"rounds": 9})
     for name in ("round-0003.h5", "round-0004.h5", "round-0008.h5", "model-0008.h5"):
         assert (tmp_path / "short" / name).read_bytes() == (tmp_path / "long" / name).read_bytes()
+
+
+class Scored(ToyDomain):
+    """The toy with scores that travel with rows, and an untouched model."""
+
+    scored: list = []  # noqa: RUF012 - counted over one test
+
+    def score(self, ids, labels, work):
+        self.scored.extend(ids.tolist())
+        return Frame({"length": Column(ids * 2.0, role="score")})
+
+    def pretrained(self, work):
+        return Overshoot(0.9)
+
+
+def run_scored(directory, interval=1e9):
+    experiment = toy_experiment(loop={"rounds": 4, "pretrained": True})
+    prepared = toy_prepared(toy_experiment(loop={"rounds": 4}))
+    domain = Scored(prepared.domain.config, Context(Path("unused"), Streams((0, "data"))))
+    rule = Accumulate(experiment.loop, domain, "toy", Streams((0,)))
+    Scored.scored.clear()
+    prepared = replace(prepared, experiment=experiment, domain=domain, rule=rule)
+    engine.run(prepared, directory, replace(OPTIONS, interval=interval))
+    return Run.open(directory), rule
+
+
+def test_scores_are_computed_once_and_travel_with_their_rows(tmp_path):
+    run, rule = run_scored(tmp_path / "run")
+    rows = rule.ledger.all()
+    assert sorted(Scored.scored) == sorted(rows.ids.tolist())
+    assert rows.payload["length"].tolist() == (rows.ids * 2.0).tolist()
+    assert records(run)[2].added.payload["length"].tolist() == (records(run)[2].added.ids * 2.0).tolist()
+
+
+def test_the_untouched_model_is_evaluated_as_round_minus_one(tmp_path):
+    run, _ = run_scored(tmp_path / "run")
+    setup = records(run)[0]
+    assert setup.evaluations["pretrained"].metrics["share_predicted"].value == pytest.approx(0.9)
+    assert setup.evaluations["pretrained"].metrics["share_target"].value == 0.5
+    with pytest.raises(Mismatch, match="it has no pretrained"):
+        toy_prepared(toy_experiment(loop={"pretrained": True}))
+
+
+def test_kept_calls_change_no_bit(tmp_path):
+    run_scored(tmp_path / "plain")
+    run_scored(tmp_path / "kept", interval=-1)
+    for name in ("setup.h5", "round-0003.h5", "model-0003.h5"):
+        assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "kept" / name).read_bytes()

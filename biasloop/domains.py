@@ -112,6 +112,9 @@ class Work:
     def log(self, table: str, **values: float) -> None:
         """Add a row to a curve; kept with the round."""
 
+    def note(self, text: str) -> None:
+        """Tell the person something that takes long or is unusual, in a sentence."""
+
 
 @runtime_checkable
 class Domain(Protocol):
@@ -180,6 +183,14 @@ class Pretrained(Protocol[M_co]):
 
     def pretrained(self, work: Work) -> M_co:
         """The untouched model that round -1 evaluates."""
+
+
+@runtime_checkable
+class Continuing(Learning[M], Protocol[M]):
+    """Models that continue texts."""
+
+    def continuations(self, model: M, prompts: list[str], work: Work) -> list[str]:
+        """One continuation per prompt."""
 
 
 @runtime_checkable

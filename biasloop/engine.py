@@ -157,7 +157,7 @@ class _Driver:
             directory, experiment.identity(prepared.seed), about(experiment), environment(self.domain),
             keep_models=options.keep_models, defaults=defaults(self.domain, experiment),
         )  # fmt: skip
-        self.session = Session(self.store, self._on_step, options.stopping, options.interval)
+        self.session = Session(self.store, self._on_step, self._on_note, options.stopping, options.interval)
         self.streams = Streams((prepared.seed,))
 
     def drive(self) -> Outcome:
@@ -225,6 +225,9 @@ class _Driver:
         number = int(step.removeprefix("round-"))
         metrics = record.evaluations[MAIN].metrics
         self.options.on_event(Committed(number, metrics, record.sizes, seconds, size, resumed))
+
+    def _on_note(self, text: str) -> None:
+        self.options.on_event(Notice(text))
 
     def _on_step(self, call: str, done: int, total: int) -> None:
         self.options.on_event(Step(call, done, total))

@@ -95,7 +95,8 @@ class PlotSection(Strict):
 
     series: list[str] = Field(default_factory=list, description="Metrics to draw; default: the bound's metric.")
     baseline: str | None = Field(None, description="The metric of the horizontal line.")
-    labels: dict[str, str] = Field(default_factory=dict, description="metric -> axis label; `x` for the x axis.")
+    labels: dict[str, str] = Field(default_factory=dict, description="metric -> axis label.")
+    quality: str = Field("accuracy", description="The metric of the table's quality column.")
 
 
 class Experiment(Strict):

@@ -29,12 +29,12 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
     columns: dict[str, list[str]] = {name: [] for name in names}
     try:
         for line, row in readers[path.suffix.lower()](path):
-            for name in columns:
+            for name, values in columns.items():
                 value = row.get(name)
                 if value is None or value == "":
                     found = "" if name in row else f" (there are {', '.join(str(key) for key in row)})"
                     raise InvalidInput(f"{path}, line {line}: no value in column {name!r}{found}")
-                columns[name].append(str(value))
+                values.append(str(value))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -1,15 +1,19 @@
-"""What a stored round's model makes of samples: labels."""
+"""What a stored round's model, or a pretrained one, makes: labels of samples, continuations of prompts."""
 
 import csv
 import io
+import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
 from biasloop.data import Column, Frame, Ints
-from biasloop.engine import Options, reopen, replay
+from biasloop.domains import Continuing, Pretrained, missing_methods
+from biasloop.engine import Options, prepare, reopen, replay
 from biasloop.errors import InvalidInput
+from biasloop.experiment import Experiment
 from biasloop.feedback.accumulate import KIND
 from biasloop.randomness import Streams
 from biasloop.store.files import write_atomically
@@ -19,20 +23,34 @@ from biasloop.work import RoundWork, Session
 Part = Literal["test", "pool", "reserve"]
 
 
-def labels(directory: Path, number: int | None, part: Part, count: int | None, options: Options) -> tuple[Frame, str]:
-    """Labels of samples by the model of a stored round.
+@dataclass(frozen=True)
+class Maker:
+    """A model that has been made ready, and where it came from.
 
-    A model that is no longer stored is fitted again from the round's ledger and streams.
+    Attributes:
+        domain: that can use it.
+        model: of that domain.
+        rule: that the model's run follows; None for an untouched model.
+        streams: randomness of what is made.
+        how: "stored", "refitted" (its file was dropped, so it was fitted again) or "pretrained".
+    """
 
-    Args:
-        directory: the run's.
-        number: the round; None for the newest.
-        part: whose samples: of the test set, the pool, or the part of the pool not yet in the training set.
-        count: at most so many; None for all.
-        options: where data lie, device.
+    domain: Any
+    model: Any
+    rule: Any
+    streams: Streams
+    how: str
 
-    Returns:
-        Columns id, label columns and, where known, `true`; and how the model was got ("stored" or "refitted").
+    def work(self, options: Options) -> RoundWork:
+        """The handle of a call."""
+        return RoundWork(self.streams, Session(stopping=options.stopping), "generate")
+
+
+def from_run(directory: Path, number: int | None, options: Options) -> Maker:
+    """The model of a stored round; one that is no longer stored is fitted again from ledger and streams.
+
+    Raises:
+        InvalidInput: the run has no such round.
     """
     stored, prepared = reopen(directory, options)
     if not stored.rounds:
@@ -41,10 +59,50 @@ def labels(directory: Path, number: int | None, part: Part, count: int | None, o
     for _ in replay(stored, prepared.rule, number):
         pass
     model, how = _model(stored, prepared.rule, number, prepared.seed, options)
-    ids = _ids(prepared.domain, prepared.rule, part)[:count]
-    work = RoundWork(Streams((prepared.seed, number, "generate")), Session(), "generate")
-    given: Frame = prepared.domain.label(model, ids, prepared.rule.label_by, work)
-    return _readable(prepared.domain, ids, given), how
+    return Maker(prepared.domain, model, prepared.rule, Streams((prepared.seed, number, "generate")), how)
+
+
+def from_preset(experiment: Experiment, options: Options) -> Maker:
+    """The untouched pretrained model of a preset.
+
+    Raises:
+        InvalidInput: its domain has none.
+    """
+    domain = prepare(experiment, 0, options).domain
+    if missing_methods(type(domain), Pretrained):
+        raise InvalidInput(f"the domain {experiment.domain.name!r} has no pretrained model; give --run RUN")
+    streams = Streams((0, "generate"))
+    model = domain.pretrained(RoundWork(streams.at("pretrained"), Session(stopping=options.stopping), "pretrained"))
+    return Maker(domain, model, None, streams, "pretrained")
+
+
+def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Frame:
+    """Labels of samples.
+
+    Args:
+        maker: a run's model.
+        part: whose samples: of the test set, the pool, or the part of the pool not yet in the training set.
+        count: at most so many; None for all.
+        options: how to compute.
+
+    Returns:
+        Columns id, label columns and, where known, `true_...`.
+    """
+    ids = _ids(maker.domain, maker.rule, part)[:count]
+    given: Frame = maker.domain.label(maker.model, ids, maker.rule.label_by, maker.work(options))
+    return _readable(maker.domain, ids, given)
+
+
+def continuations(maker: Maker, prompts: list[str], options: Options) -> list[dict[str, str]]:
+    """Continuations of prompts, each beside its prompt.
+
+    Raises:
+        InvalidInput: the domain continues no texts.
+    """
+    if missing_methods(type(maker.domain), Continuing):
+        raise InvalidInput("--input: this run's domain continues no texts; leave it out to label the run's own samples")
+    made = maker.domain.continuations(maker.model, prompts, maker.work(options))
+    return [{"prompt": prompt, "continuation": text} for prompt, text in zip(prompts, made, strict=True)]
 
 
 def _model(stored: Run, rule: Any, number: int, seed: int, options: Options) -> tuple[Any, str]:
@@ -98,3 +156,8 @@ def write_csv(frame: Frame, path: Path) -> None:
     writer.writerow(frame.columns)
     writer.writerows(zip(*(_cells(column) for column in frame.columns.values()), strict=True))
     write_atomically(path, text.getvalue().encode())
+
+
+def write_jsonl(rows: list[dict[str, str]], path: Path) -> None:
+    """One JSON object a line."""
+    write_atomically(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode())

@@ -91,6 +91,15 @@ def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:
     return []
 
 
+def resolved(preset: Preset) -> dict[str, Any]:
+    """The preset with every default, such that what is read from it has the same arms."""
+    nesting = validate(preset).nesting()
+    if "per_round" in preset.values["loop"]:  # the grid may vary `human`, and then `model` is not one number
+        nesting["loop"] |= {"per_round": preset.values["loop"]["per_round"]}
+        del nesting["loop"]["model"]
+    return nesting
+
+
 def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:
     config: type[BaseModel] = domains.load(domain["name"]).Config
     settings = {name: value for name, value in domain.items() if name != "name"}

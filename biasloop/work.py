@@ -34,6 +34,7 @@ class Session:
     Attributes:
         partials: keeps checkpoints and finished calls; None keeps nothing.
         on_step: told (call, steps done, steps in all) after every step.
+        on_note: told what a domain wants a person to know.
         stopping: whether the person has asked to stop.
         interval: seconds between two checkpoints; a call that took less is not kept.
         logs: rows that calls of the step under way have logged, by call and table.
@@ -41,6 +42,7 @@ class Session:
 
     partials: Partials | None = None
     on_step: Callable[[str, int, int], None] = lambda call, done, total: None
+    on_note: Callable[[str], None] = lambda text: None
     stopping: Callable[[], bool] = lambda: False
     interval: float = 30.0
     logs: dict[tuple[str, str], Rows] = field(default_factory=dict)
@@ -88,6 +90,10 @@ class RoundWork(Work):
     def log(self, table: str, **values: float) -> None:
         """Add a row to a curve."""
         self.session.logs.setdefault((self.call, table), []).append(values)
+
+    def note(self, text: str) -> None:
+        """Tell the person something."""
+        self.session.on_note(text)
 
     def memo(self, name: str, build: Callable[["RoundWork"], Record]) -> Record:
         """What an inner call gives; after an interruption, what it gave if it had already finished.

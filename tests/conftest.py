@@ -47,3 +47,17 @@ def cli(workplace: Path) -> Callable[..., Any]:
     from biasloop.cli.main import app
 
     return lambda *arguments: CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished run of the preset `tiny` with every model kept."""
+    from biasloop import presets
+    from biasloop.engine import Options, prepare, run
+    from biasloop.validation import arms_of
+
+    place = tmp_path_factory.mktemp("tiny")
+    (place / "tiny.toml").write_text(toy.IMAGES_PRESET)
+    ((_, experiment),) = arms_of(presets.read(str(place / "tiny.toml")))
+    options = Options(place / "data", device="cpu", threads=1, keep_models=True)
+    return run(prepare(experiment, 0, options), place / "seed-0", options).directory

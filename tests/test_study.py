@@ -184,7 +184,7 @@ def test_one_runs_data_are_held_at_a_time(workplace, monkeypatch):
 
     monkeypatch.setattr(engine, "build_domain", watched)
     most = []
-    items = planned("toy", [0, 1, 2], Path("out"), loop__human=[5, 6])
+    items = planned("toy", [0, 1, 2], Path("out"))
     study.run_all(
         items, Options(Path("data")), lambda item: most.append((gc.collect(), len(alive))[1]), lambda event: None
     )

@@ -43,7 +43,7 @@ def bound(
 
     Example: biasloop bound --n0 50000 --per-round 5000 --max-amplification 1.5
 
-    Example: biasloop bound --from runs/quickstart/seed-0
+    Example: biasloop bound --from runs/quickstart/loop.human=20/seed-0
     """
     if run is not None:
         if any(given is not None for given in (n0, human, model, per_round, max_amplification)):

@@ -26,8 +26,8 @@ def doctor(data: Data = None, json: Json = False) -> None:
         **_torch(),
         "data_directory": str(place),
         "free_disk": shutil.disk_usage(existing).free,
-        "present": [one.name for one in datasets.all_datasets() if one.present(place)],
-        "missing": [one.name for one in datasets.all_datasets() if not one.present(place)],
+        "present": [one.name for one in datasets.all_assets() if one.present(place)],
+        "missing": [one.name for one in datasets.all_assets() if not one.present(place)],
     }
     if json:
         emit(found)

@@ -65,7 +65,7 @@ def run(
 ) -> None:
     """Compute every metric of a stored run anew, from its per-sample outputs, without a model.
 
-    Example: biasloop evaluate run runs/quickstart/seed-0 --metric worst_class_recall
+    Example: biasloop evaluate run runs/quickstart/loop.human=20/seed-0 --metric worst_class_recall
     """
     from biasloop.engine import Options, reopen, replay
     from biasloop.errors import InvalidInput

@@ -1,5 +1,7 @@
 """`biasloop fetch`: get data sets and weights."""
 
+import shlex
+import signal
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -14,6 +16,8 @@ from biasloop.report.output import emit, note, say, show, table
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from biasloop.datasets import Asset
+
 
 def fetch(
     name: Annotated[
@@ -24,9 +28,14 @@ def fetch(
         str | None, typer.Option("--from", metavar="PATH|URL", help="Where to take the files from instead.")
     ] = None,
     data: Data = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never use the network; say what is missing ($BIASLOOP_OFFLINE=1).")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Get data sets; without a name, list what there is, how large it is, and whether it is present.
+
+    A download that broke off goes on where it stopped when the same command is run again.
 
     Example: biasloop fetch cifar10
 
@@ -43,11 +52,11 @@ def fetch(
     elif not wanted:
         _list(place, json=json)
         return
-    chosen = [datasets.get(one) for one in wanted]
+    chosen = [datasets.asset(one) for one in wanted]
     fetched = []
     for dataset in chosen:
-        with _progress(dataset.name) as tell:
-            files = datasets.fetch(dataset, place, source, tell)
+        with _stoppable(dataset, place), _progress(dataset.name) as tell:
+            files = datasets.fetch(dataset, place, source, tell, notice=note, offline=offline)
         fetched.append({"name": dataset.name, "files": [str(path) for path in files]})
         if not json:
             say(f"{dataset.name}: " + (f"fetched to {dataset.directory(place)}" if files else "is there already"))
@@ -80,7 +89,7 @@ def _list(place: Path, *, json: bool) -> None:
             "licence": one.licence,
             "present": one.present(place),
         }
-        for one in datasets.all_datasets()
+        for one in datasets.all_assets()
     ]
     if json:
         emit(found)
@@ -96,6 +105,36 @@ def _list(place: Path, *, json: bool) -> None:
     ]
     show(table(["name", "download", "present", "what it is"], rows, right=(1,)))
     say(f"data sets are kept in {place}; `biasloop fetch NAME` gets one")
+
+
+class _Stopped(BaseException):
+    """Ctrl-C or SIGTERM."""
+
+
+@contextmanager
+def _stoppable(dataset: "Asset", place: Path) -> "Iterator[None]":
+    """Ctrl-C and SIGTERM end a download at once: whatever has come is on disk, and is continued."""
+
+    def stop(number: int, frame: object) -> None:
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second one ends even what is left to do
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        raise _Stopped(number)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    except _Stopped as stopped:
+        from biasloop.datasets.fetching import kept
+
+        again = shlex.join(["biasloop", *sys.argv[1:]])
+        note(
+            f"stopped; {kept(dataset, place):,} of {dataset.bytes:,} bytes of {dataset.name} are kept in "
+            f"{dataset.directory(place)}; the same command goes on from there:\n  {again}"
+        )
+        raise typer.Exit(128 + int(stopped.args[0])) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -1,46 +1,94 @@
-"""`biasloop generate`: what a stored round's model makes of samples."""
+"""`biasloop generate`: what a stored round's model, or a pretrained one, makes."""
 
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Device, Json, Threads, data_directory
+from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
 
 def generate(
-    run: Annotated[Path, typer.Option("--run", metavar="RUN", help="A run's directory.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write: a .csv file.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="FILE", help="Labels: .csv; continuations: .jsonl.")
+    ],
+    run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="A run's directory.")] = None,
+    preset: Annotated[
+        str | None, typer.Option("--preset", "-p", help="Instead of --run: the preset's untouched pretrained model.")
+    ] = None,
     number: Annotated[
         int | None, typer.Option("--round", min=0, help="Whose model; default: the newest round's.")
     ] = None,
-    part: Annotated[str, typer.Option("--of", help='Which samples: "test", "pool" or "reserve".')] = "test",
+    source: Annotated[
+        Path | None, typer.Option("--input", "-i", metavar="FILE", help="Prompts to continue: .jsonl or .csv.")
+    ] = None,
+    field: Annotated[str, typer.Option("--prompt", help="The field or column of prompts.")] = "prompt",
+    part: Annotated[str, typer.Option("--of", help='Samples to label: "test", "pool" or "reserve".')] = "test",
     count: Annotated[int | None, typer.Option("--count", min=1, help="At most so many.")] = None,
+    sets: Sets = None,
     data: Data = None,
     device: Device = "auto",
     threads: Threads = 0,
     json: Json = False,
 ) -> None:
-    """Label samples with the model of a stored round.
+    """Label samples, or continue prompts, with the model of a stored round or an untouched one.
 
-    Example: biasloop generate --run runs/quickstart/seed-0 --output labels.csv
+    Example: biasloop generate --run runs/quickstart/loop.human=20/seed-0 --output labels.csv
+
+    Example: biasloop generate --run RUN --input prompts.jsonl --output continuations.jsonl
+
+    Example: biasloop generate --preset fig5-beam --input prompts.jsonl --output continuations.jsonl
     """
-    from biasloop import producing
-    from biasloop.engine import Options
+    _check(run, preset, number, source, output, part, sets)
 
-    if part not in ("test", "pool", "reserve"):
-        raise InvalidInput(f'--of {part}: expected "test", "pool" or "reserve"')
-    if output.suffix != ".csv":
-        raise InvalidInput(f"--output {output}: labels are written as a .csv file")
-    if not output.parent.is_dir():
-        raise InvalidInput(f"--output {output}: there is no directory {output.parent}")
-    frame, how = producing.labels(run, number, part, count, Options(data_directory(data), device, threads))  # type: ignore[arg-type]
-    producing.write_csv(frame, output)
-    if how == "refitted":
+    from biasloop import presets, producing
+    from biasloop.engine import Options
+    from biasloop.predictions import read_columns
+
+    options = Options(data_directory(data), device, threads)
+    prompts = read_columns(source, [field])[field].tolist()[:count] if source else []
+    if run is not None:
+        maker = producing.from_run(run, number, options)
+    else:
+        from biasloop.validation import arms_of
+
+        changed = presets.read(str(preset)).override(dict(presets.parse_set(text) for text in sets or []), "--set")
+        maker = producing.from_preset(arms_of(changed)[0][1], options)
+    if source is not None:
+        rows = producing.continuations(maker, prompts, options)
+        producing.write_jsonl(rows, output)
+        written, what = len(rows), "continuations"
+    else:
+        frame = producing.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
+        producing.write_csv(frame, output)
+        written, what = len(frame), "labels"
+    if maker.how == "refitted":
         note("the round's model is no longer stored; it was fitted again from the round's training set")
     if json:
-        emit({"file": str(output), "rows": len(frame), "model": how})
+        emit({"file": str(output), "rows": written, "model": maker.how})
     else:
-        say(f"wrote {len(frame):,} labels to {output}")
+        say(f"wrote {written:,} {what} to {output}")
+
+
+def _check(
+    run: Path | None, preset: str | None, number: int | None, source: Path | None, output: Path, part: str,
+    sets: list[str] | None,
+) -> None:  # fmt: skip
+    """Refuse what cannot work before anything is loaded."""
+    if (run is None) == (preset is None):
+        raise InvalidInput("give --run RUN or --preset NAME")
+    if preset is not None and (source is None or number is not None):
+        raise InvalidInput("--preset takes the untouched model: give --input FILE, and no --round")
+    if sets and preset is None:
+        raise InvalidInput("--set goes with --preset; a run's settings are fixed")
+    if part not in ("test", "pool", "reserve"):
+        raise InvalidInput(f'--of {part}: expected "test", "pool" or "reserve"')
+    wanted = ".csv" if source is None else ".jsonl"
+    if output.suffix != wanted:
+        raise InvalidInput(
+            f"--output {output}: {'labels are' if source is None else 'continuations are'} written as a {wanted} file"
+        )
+    if not output.parent.is_dir():
+        raise InvalidInput(f"--output {output}: there is no directory {output.parent}")

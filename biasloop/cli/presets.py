@@ -47,14 +47,13 @@ def show_preset(
     import tomli_w
 
     from biasloop import presets as library
-    from biasloop.validation import arms_of, validate
+    from biasloop.validation import arms_of, resolved, validate
 
     found = library.read(name)
     found = found.override(dict(library.parse_set(text) for text in sets or []), "--set")
     arms_of(found)  # every arm is valid
-    resolved = validate(found).nesting()
     if json:
-        emit(resolved)
+        emit(validate(found).nesting())
     else:
         say(f"# {found.path}")
-        say(tomli_w.dumps(resolved).rstrip())
+        say(tomli_w.dumps(resolved(found)).rstrip())

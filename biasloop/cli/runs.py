@@ -74,7 +74,7 @@ def _line(directory: Path) -> dict[str, Any]:
 def show_run(place: Place, json: Json = False) -> None:
     """Print what a run is and what each round measured.
 
-    Example: biasloop runs show runs/quickstart/seed-0
+    Example: biasloop runs show runs/quickstart/loop.human=20/seed-0
     """
     import tomli_w
 
@@ -142,7 +142,7 @@ def verify(place: Place, json: Json = False) -> None:
 def repair(place: Place, json: Json = False) -> None:
     """Move the first damaged round and all later ones aside; nothing is deleted.
 
-    Example: biasloop runs repair runs/quickstart/seed-0
+    Example: biasloop runs repair runs/quickstart/loop.human=20/seed-0
     """
     from biasloop.store.repair import repair as mend
 

@@ -1,10 +1,16 @@
-"""Named data sets as plain arrays: where from, how large, under which licence, and a reader that checks.
+"""Named data sets and weights: where from, how large, under which licence; data sets of images as plain arrays.
 
 Importing this package loads no NumPy; the readers do, when they are used.
 """
 
+from biasloop.datasets.assets import Asset
+from biasloop.datasets.catalogue import all_assets, asset
 from biasloop.datasets.fetching import fetch
 from biasloop.datasets.images import ImageDataset, LabelledImages
 from biasloop.datasets.registry import all_datasets, get, names
+from biasloop.datasets.texts import TextDataset
 
-__all__ = ["ImageDataset", "LabelledImages", "all_datasets", "fetch", "get", "names"]
+__all__ = [
+    "Asset", "ImageDataset", "LabelledImages", "TextDataset", "all_assets", "all_datasets", "asset", "fetch", "get",
+    "names",
+]  # fmt: skip

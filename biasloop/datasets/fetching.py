@@ -1,13 +1,35 @@
 """Get the files of a data set."""
 
+import shlex
 from pathlib import Path
 
-from biasloop.datasets.images import ImageDataset
-from biasloop.downloads import Progress, Remote, download
-from biasloop.errors import InvalidInput
+from biasloop.datasets.assets import Asset
+from biasloop.downloads import (
+    Notice,
+    Patience,
+    Progress,
+    Remote,
+    arrived,
+    download,
+    is_offline,
+    is_remote,
+    require_space,
+)
+from biasloop.errors import InvalidInput, SomethingToFetch
+
+_PATIENCE = Patience()
 
 
-def fetch(dataset: ImageDataset, data: Path, source: str | None = None, progress: Progress | None = None) -> list[Path]:
+def fetch(
+    dataset: Asset,
+    data: Path,
+    source: str | None = None,
+    progress: Progress | None = None,
+    *,
+    notice: Notice | None = None,
+    offline: bool = False,
+    patience: Patience = _PATIENCE,
+) -> list[Path]:
     """Get every file of a data set that is not there as published; files that are there are read and checked.
 
     Args:
@@ -15,27 +37,63 @@ def fetch(dataset: ImageDataset, data: Path, source: str | None = None, progress
         data: the data directory.
         source: instead of the published addresses: a URL or path of its file, or of a directory of them.
         progress: told how many bytes of those to get have come, and how many there are.
+        notice: told, in a sentence, why it takes longer.
+        offline: do not touch the network; also if the environment variable BIASLOOP_OFFLINE is 1.
+        patience: how long to wait for a server and how often to try.
 
     Returns:
         The files that were fetched; none if all were there, are shipped or are installed elsewhere.
 
     Raises:
         InvalidInput: if `source` is one file where several are to be fetched.
-        DownloadError: if a file cannot be got as published.
+        SomethingToFetch: if a file is not there and the network must not be touched.
+        DownloadError: if a file cannot be got as published, or the disk has no room for them all.
     """
     directory = dataset.directory(data)
     if _installed(dataset, data):
         return []
     needed = [remote for remote in dataset.remotes if not remote.intact(directory / remote.filename)]
     place = _place(dataset, needed, source)
+    if is_offline(offline):
+        _require_local(dataset, data, needed, place)
     total, done, paths = sum(remote.size for remote in needed), 0, []
+    require_space(directory, total - sum(_partial(remote, directory) for remote in needed), dataset.name)
     for remote in needed:
-        paths.append(download(remote, directory, source=place, progress=_shifted(progress, done, total)))
+        shifted = _shifted(progress, done, total)
+        paths.append(
+            download(
+                remote, directory, source=place, progress=shifted, notice=notice, offline=offline, patience=patience
+            )
+        )
         done += remote.size
     return paths
 
 
-def _installed(dataset: ImageDataset, data: Path) -> bool:
+def kept(dataset: Asset, data: Path) -> int:
+    """Bytes of a data set's files that are there, partial files included; reads none of them."""
+    return sum(arrived(remote, dataset.directory(data)) for remote in dataset.remotes)
+
+
+def _partial(remote: Remote, directory: Path) -> int:
+    """Bytes that need not come again; a damaged file counts for nothing, as it stays until a better one replaces it."""
+    return 0 if remote.same_size(directory / remote.filename) else arrived(remote, directory)
+
+
+def _require_local(dataset: Asset, data: Path, needed: list[Remote], place: str | None) -> None:
+    """Name all that is missing and the commands that get it, before the first file is tried."""
+    places = [place] if place is not None else [url for remote in needed for url in remote.urls]
+    if not needed or not all(is_remote(one) for one in places):
+        return
+    files = ", ".join(f"{remote.filename} ({remote.size:,} bytes)" for remote in needed)
+    raise SomethingToFetch(
+        f"data set {dataset.name!r} lacks {files} in {dataset.directory(data)} and the network must not be used "
+        f"(--offline or BIASLOOP_OFFLINE); run `biasloop fetch {dataset.name} --data FOLDER` on a machine that may, "
+        f"copy FOLDER here, then `biasloop fetch {dataset.name} --from FOLDER/{dataset.name} "
+        f"--data {shlex.quote(str(data))}`"
+    )
+
+
+def _installed(dataset: Asset, data: Path) -> bool:
     """Whether an intact copy is installed, and no fetched files hide it."""
     copy = dataset.copy
     if copy is None or dataset.location(data) != copy.directory:
@@ -43,7 +101,7 @@ def _installed(dataset: ImageDataset, data: Path) -> bool:
     return all(file.intact(copy.directory / file.filename) for file in copy.files)
 
 
-def _place(dataset: ImageDataset, needed: list[Remote], source: str | None) -> str | None:
+def _place(dataset: Asset, needed: list[Remote], source: str | None) -> str | None:
     """Several files come from a directory; a URL does not show which it is."""
     if source is None or len(dataset.remotes) < 2:
         return source

@@ -8,8 +8,8 @@ from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.downloads import Remote
-from biasloop.errors import BiasloopError, DownloadError, SomethingToFetch
+from biasloop.datasets.assets import Asset, Copy
+from biasloop.errors import DownloadError
 
 if TYPE_CHECKING:  # this module is imported by commands that must answer before NumPy is loaded
     import numpy as np
@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # this module is imported by commands that must answer before
     from biasloop.data import Ints
 
     Pixels = npt.NDArray[np.uint8]
+
+__all__ = ["Copy", "ImageDataset", "LabelledImages", "Part", "Reader"]
 
 
 @dataclass(frozen=True)
@@ -57,45 +59,21 @@ class Part:
     labels: npt.NDArray[np.integer]
 
 
-@dataclass(frozen=True)
-class Copy:
-    """A copy of the files that something else installs: the same content, differently packed."""
-
-    directory: Path
-    files: tuple[Remote, ...]
-
-
-@dataclass(frozen=True)
-class ImageDataset:
+@dataclass(frozen=True, kw_only=True)
+class ImageDataset(Asset):
     """A published data set of labelled images of one shape.
 
     Attributes:
-        name: what to type.
-        summary: one line.
-        homepage: where it is described.
-        licence: terms, as the publisher states them.
-        citation: what to cite.
         classes: names, in the order of labels.
         shape: (height, width, channels) of an image.
         counts: images in each published split, in the order of rows.
         read: the reader of its format: `(dataset, directory)` to parts.
-        remotes: the files to fetch; none if it is shipped.
-        shipped: the file that comes with biasloop, if one does.
-        copy: files that a distribution package may have installed.
     """
 
-    name: str
-    summary: str
-    homepage: str
-    licence: str
-    citation: str
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
     counts: Mapping[str, int] = field(hash=False)
     read: Reader
-    remotes: tuple[Remote, ...] = ()
-    shipped: Path | None = None
-    copy: Copy | None = None
 
     @property
     def count(self) -> int:
@@ -103,34 +81,11 @@ class ImageDataset:
         return sum(self.counts.values())
 
     @property
-    def bytes(self) -> int:
-        """Bytes to fetch; 0 if it is shipped."""
-        return sum(remote.size for remote in self.remotes)
-
-    @property
     def splits(self) -> dict[str, slice]:
         """Rows of each published split."""
         stops = accumulate(self.counts.values())
         rows = zip(self.counts.items(), stops, strict=True)
         return {name: slice(stop - count, stop) for (name, count), stop in rows}
-
-    def directory(self, data: Path) -> Path:
-        """Where its fetched files live in a data directory."""
-        return data / self.name
-
-    def location(self, data: Path) -> Path | None:
-        """The directory that will be read: fetched, shipped or installed files; None if any is missing."""
-        if self.shipped is not None:
-            return self.shipped.parent if self.shipped.is_file() else None
-        if all(remote.same_size(self.directory(data) / remote.filename) for remote in self.remotes):
-            return self.directory(data)
-        if self.copy and all(file.same_size(self.copy.directory / file.filename) for file in self.copy.files):
-            return self.copy.directory
-        return None
-
-    def present(self, data: Path) -> bool:
-        """Whether every file is there with the right size; reads none."""
-        return self.location(data) is not None
 
     def load(self, data: Path) -> LabelledImages:
         """Read all splits.
@@ -144,9 +99,7 @@ class ImageDataset:
         """
         import numpy as np
 
-        directory = self.location(data)
-        if directory is None:
-            raise self._absent(data)
+        directory = self.require(data)
         images = np.empty((self.count, *self.shape), np.uint8)
         labels = np.full(self.count, -1, np.int64)
         try:
@@ -160,11 +113,6 @@ class ImageDataset:
             missing = int((labels < 0).sum())
             raise self.damaged(self.shipped or directory, f"{missing:,} of {self.count:,} images are missing")
         return LabelledImages(images, labels, self.classes, self.splits)
-
-    def damaged(self, file: Path, why: str) -> DownloadError:
-        """The error to raise when a file is not as published."""
-        mend = "reinstall biasloop" if self.shipped else f"`biasloop fetch {self.name}` gets it anew"
-        return DownloadError(f"{file} is damaged: {why}; {mend}")
 
     def _check(self, part: Part) -> None:
         if part.images.dtype != "uint8" or part.images.shape[1:] != self.shape:
@@ -180,18 +128,6 @@ class ImageDataset:
             row = int(wrong.argmax())
             found = f"label {part.labels[row]} of image {row}"
             raise self.damaged(part.file, f"{found} is not a whole number from 0 to {len(self.classes) - 1}")
-
-    def _absent(self, data: Path) -> BiasloopError:
-        if self.shipped is not None:
-            return DownloadError(f"{self.shipped}, which comes with biasloop, is not there; reinstall biasloop")
-        for remote in self.remotes:
-            path = self.directory(data) / remote.filename
-            if path.is_file() and not remote.same_size(path):
-                return self.damaged(path, f"it has {path.stat().st_size:,} bytes, expected {remote.size:,}")
-        return SomethingToFetch(
-            f"data set {self.name!r} is not in {self.directory(data)}; "
-            f"`biasloop fetch {self.name}` gets it ({self.bytes / 1e6:.1f} MB)"
-        )
 
 
 Reader = Callable[[ImageDataset, Path], Iterator[Part]]

@@ -1,13 +1,11 @@
-"""The data sets that have a name, with sizes and checksums of their files as published."""
+"""The data sets of labelled images that have a name, with sizes and checksums of their files as published."""
 
-import difflib
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from biasloop.datasets.images import Copy, ImageDataset, Part, Reader
-from biasloop.downloads import Remote
-from biasloop.errors import InvalidInput
+from biasloop.datasets.assets import Copy, find, remotes
+from biasloop.datasets.images import ImageDataset, Part, Reader
 
 _CLOTHES = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot",
@@ -30,26 +28,21 @@ _CIFAR100 = (
 
 
 def get(name: str) -> ImageDataset:
-    """The data set of that name.
+    """The data set of labelled images of that name.
 
     Raises:
         InvalidInput: if there is none.
     """
-    found = {dataset.name: dataset for dataset in _DATASETS}
-    if name not in found:
-        near = difflib.get_close_matches(name, found, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InvalidInput(f"no data set is called {name!r} (known: {', '.join(found)}){hint}")
-    return found[name]
+    return find(name, _DATASETS, "data set of images")
 
 
 def names() -> tuple[str, ...]:
-    """Names of all data sets; the shipped one first."""
+    """Names of all data sets of labelled images; the shipped one first."""
     return tuple(dataset.name for dataset in _DATASETS)
 
 
 def all_datasets() -> tuple[ImageDataset, ...]:
-    """All data sets, in the order of `names`."""
+    """All data sets of labelled images, in the order of `names`."""
     return _DATASETS
 
 
@@ -61,14 +54,6 @@ def _reader(module: str, function: str = "read") -> Reader:
         return reader(dataset, directory)
 
     return read
-
-
-def _remotes(places: tuple[str, ...], *files: tuple[str, int, str]) -> tuple[Remote, ...]:
-    """Files (name, bytes, SHA-256) that lie together in each of the places."""
-    return tuple(
-        Remote(filename, tuple(place + filename for place in places), size, f"sha256:{digest}")
-        for filename, size, digest in files
-    )
 
 
 _ZALANDO = "https://github.com/zalandoresearch/fashion-mnist"
@@ -100,7 +85,7 @@ _DATASETS = (
         shape=(28, 28, 1),
         counts={"train": 60_000, "test": 10_000},
         read=_reader("idx"),
-        remotes=_remotes(
+        remotes=remotes(
             (
                 "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
                 "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
@@ -129,7 +114,7 @@ _DATASETS = (
         # Debian's package dataset-fashion-mnist packs the same content again, so sizes and checksums differ.
         copy=Copy(
             Path("/usr/share/datasets/fashion-mnist"),
-            _remotes(
+            remotes(
                 (),
                 (
                     "train-images-idx3-ubyte.gz",
@@ -167,7 +152,7 @@ _DATASETS = (
         shape=(28, 28, 1),
         counts={"train": 60_000, "test": 10_000},
         read=_reader("idx"),
-        remotes=_remotes(
+        remotes=remotes(
             (
                 "https://ossci-datasets.s3.amazonaws.com/mnist/",
                 "https://storage.googleapis.com/cvdf-datasets/mnist/",
@@ -204,7 +189,7 @@ _DATASETS = (
         shape=(32, 32, 3),
         counts={"train": 50_000, "test": 10_000},
         read=_reader("cifar", "read_cifar10"),
-        remotes=_remotes(
+        remotes=remotes(
             _TORONTO,
             (
                 "cifar-10-binary.tar.gz",
@@ -223,7 +208,7 @@ _DATASETS = (
         shape=(32, 32, 3),
         counts={"train": 50_000, "test": 10_000},
         read=_reader("cifar", "read_cifar100"),
-        remotes=_remotes(
+        remotes=remotes(
             _TORONTO,
             (
                 "cifar-100-binary.tar.gz",
@@ -245,7 +230,7 @@ _DATASETS = (
         shape=(32, 32, 3),
         counts={"train": 73_257, "test": 26_032},
         read=_reader("svhn"),
-        remotes=_remotes(
+        remotes=remotes(
             ("http://ufldl.stanford.edu/housenumbers/",),
             (
                 "train_32x32.mat",

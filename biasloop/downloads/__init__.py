@@ -12,5 +12,14 @@ from biasloop.downloads.remote import Notice, Progress, Remote
 from biasloop.downloads.unpacking import unpack
 
 __all__ = [
-    "Notice", "Patience", "Progress", "Remote", "arrived", "download", "is_offline", "is_remote", "require_space", "unpack",
-]  # fmt: skip
+    "Notice",
+    "Patience",
+    "Progress",
+    "Remote",
+    "arrived",
+    "download",
+    "is_offline",
+    "is_remote",
+    "require_space",
+    "unpack",
+]

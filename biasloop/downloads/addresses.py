@@ -21,6 +21,8 @@ BLOCK = 1 << 16
 REDIRECTS = 10
 """Most redirects followed."""
 
+_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html)", re.IGNORECASE)
+_TELLING = 512  # bytes; a page may have blank lines first
 _MOVED = {301, 302, 303, 307, 308}
 
 
@@ -62,6 +64,14 @@ class Answer:
             raise from_error(error, self.timeout) from error
         except zlib.error as error:
             raise Trouble(f"its gzip encoding is damaged ({error})", Again.LATER) from error
+
+    def beginning(self) -> bytes:
+        """The first bytes: enough to recognise a page, or all there are; raises as `read` does."""
+        begun = block = self.read()
+        while block and len(begun) < _TELLING:
+            block = self.read()
+            begun += block
+        return begun
 
 
 def is_remote(place: str) -> bool:
@@ -116,7 +126,7 @@ def opened(place: str, remote: Remote, start: int, validator: str, timeout: floa
 @contextmanager
 def _local(path: Path, remote: Remote) -> Iterator[Answer]:
     try:
-        stream = path.open("rb")  # noqa: SIM115 (closed below)
+        stream = path.open("rb")
     except OSError as error:
         raise Trouble(error.strerror or str(error)) from error
     with stream:
@@ -195,22 +205,33 @@ def _answer(response: "HTTPResponse", remote: Remote, start: int, validator: str
     answer = Answer(response, 0, _validator(headers), timeout)
     if response.status == 206:
         answer.start = _range_start(headers, remote, start)
-        if validator and answer.validator != validator:
+        if validator and answer.validator not in {"", validator}:
             raise StaleRange("the file has changed since")
+        answer.validator = answer.validator or validator  # a 206 need not repeat it (RFC 9110, 15.3.7)
         if _encoding(headers):
             raise StaleRange("a part of an encoded file is none of the file")
         return answer
-    page = headers.get_content_type() == "text/html" and not remote.filename.endswith((".html", ".htm"))
-    if page and length != remote.size:
-        raise Trouble(f"an HTML page came instead of the {remote.size:,} bytes expected")
+    if headers.get_content_type() == "text/html" and length != remote.size:
+        refuse_page(b"<html", remote)
     if length == remote.size or not _encoding(headers):
         if length not in {None, remote.size}:
+            refuse_page(answer.beginning(), remote)
             raise Trouble(f"the server announces {length:,} bytes, expected {remote.size:,}")
     elif _encoding(headers) not in {"gzip", "x-gzip"}:
         raise Trouble(f"its content encoding {_encoding(headers)!r} is not known, although none was asked for")
     elif not remote.filename.endswith((".gz", ".tgz")):  # else the server describes the file, it did not encode it
         answer.stream = _Gunzipped(response)
     return answer
+
+
+def refuse_page(beginning: bytes, remote: Remote) -> None:
+    """Refuse what begins as an HTML page, unless that is what is wanted.
+
+    Raises:
+        Trouble: if it does.
+    """
+    if _PAGE.match(beginning) and not remote.filename.endswith((".html", ".htm")):
+        raise Trouble(f"an HTML page came instead of the {remote.size:,} bytes expected")
 
 
 def _range_start(headers: "Message", remote: Remote, start: int) -> int:

@@ -1,10 +1,9 @@
 """Fetch one published file: continue what has come, try again, try the next address, check, give it its name."""
 
 import os
-import re
 from pathlib import Path
 
-from biasloop.downloads.addresses import Answer, is_remote, opened
+from biasloop.downloads.addresses import Answer, is_remote, opened, refuse_page
 from biasloop.downloads.partial import Partial
 from biasloop.downloads.patience import Patience
 from biasloop.downloads.places import alone, free_bytes, require_space
@@ -13,7 +12,6 @@ from biasloop.downloads.troubles import Again, StaleRange, Trouble, WrongContent
 from biasloop.errors import DownloadError, SomethingToFetch
 
 _PATIENCE = Patience()
-_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*(<!doctype html|<html)", re.IGNORECASE)
 
 
 def is_offline(offline: bool = False) -> bool:  # noqa: FBT001, FBT002
@@ -62,7 +60,7 @@ def download(
         places = _local_only(places, remote, path)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with alone(path, tell):
+        with alone(path, "fetching", tell):
             if not remote.intact(path):  # whoever was waited for may have fetched it
                 with Partial(path, remote) as partial:
                     _fetch(partial, places, path, patience, progress, tell)
@@ -128,9 +126,7 @@ def _fetch(
     )
 
 
-def _fetch_from(
-    place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice
-) -> None:
+def _fetch_from(place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
     """Get from one address what the partial file lacks, and check the whole.
 
     Raises:
@@ -158,7 +154,8 @@ def _fetch_from(
             if trouble.again is Again.NEVER or (trouble.again is Again.IF_IT_WORKED and not worked):
                 raise
             if failures >= patience.tries:
-                raise Trouble(f"{trouble}, {failures} times in a row") from trouble
+                often = f", and it failed {failures} times in a row" if failures > 1 else ""
+                raise Trouble(f"{trouble}{often}") from trouble
             seconds = patience.seconds(failures, trouble.asked)
             notice(f"{remote.filename}: {trouble}; trying again in {seconds:.0f} s")
             patience.sleep(seconds)
@@ -167,38 +164,29 @@ def _fetch_from(
 def _one_try(place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
     remote, start = partial.remote, partial.done
     with opened(place, remote, start, partial.validator_at(place), patience.timeout) as answer:
-        block = answer.read()
+        block = answer.beginning()
         if answer.start:
             notice(f"{remote.filename}: going on after {start:,} of {remote.size:,} bytes")
             partial.go_on(place, answer.validator)
         elif block:
-            _refuse_page(block, remote)
+            refuse_page(block, remote)
             if start:
                 notice(f"{remote.filename}: starting from zero, the server gives the whole file or a changed one")
             partial.begin(place, answer.validator)
         _receive(answer, block, partial, progress)
-        if partial.checksum != remote.checksum:
-            more = answer.read() != b""
-            reason = f"its checksum is {partial.checksum}, expected {remote.checksum}"
-            raise WrongContent(f"more than the {remote.size:,} bytes expected came" if more else reason)
-
-
-def _refuse_page(block: bytes, remote: Remote) -> None:
-    if _PAGE.match(block) and not remote.filename.endswith((".html", ".htm")):
-        raise Trouble(f"an HTML page came instead of the {remote.size:,} bytes expected")
 
 
 def _receive(answer: Answer, block: bytes, partial: Partial, progress: Progress | None) -> None:
-    """Append what comes, from its first block on, until the file has its size."""
-    remote = partial.remote
-    while block:
+    """Append what comes, from its first block on, until the file has its size; then check it."""
+    remote, more = partial.remote, False
+    while block and not partial.complete:
+        more = len(block) > remote.size - partial.done
         partial.append(block[: remote.size - partial.done])
         if progress is not None:
             progress(partial.done, remote.size)
-        if partial.complete:
-            if len(block) > 0 and partial.checksum == remote.checksum:
-                return
-            break
-        block = answer.read()
+        block = b"" if partial.complete else answer.read()
     if not partial.complete:
         raise Trouble(f"only {partial.done:,} of the {remote.size:,} bytes expected came", Again.LATER)
+    if partial.checksum != remote.checksum:
+        reason = f"its checksum is {partial.checksum}, expected {remote.checksum}"
+        raise WrongContent(f"more than the {remote.size:,} bytes expected came" if more else reason)

@@ -19,6 +19,11 @@ def _part(path: Path) -> Path:
     return path.with_name(f".{path.name}.part")
 
 
+def _known_by(address: str) -> str:
+    """A hash: an address may carry a secret, and only has to be recognised."""
+    return hashlib.sha256(address.encode()).hexdigest()
+
+
 def arrived(remote: Remote, directory: Path) -> int:
     """Bytes of a published file that are in a directory: all of them, or those of its partial file."""
     path = directory / remote.filename
@@ -37,7 +42,7 @@ class Partial:
         remote: what it is a part of.
         done: bytes that are there.
         pieces: from how many answers, or earlier processes, they came.
-        address: where the last of them came from.
+        address: a hash of where the last of them came from.
         validator: what that server called its file; empty if it did not.
     """
 
@@ -46,6 +51,7 @@ class Partial:
         self._path = path
         self._part = _part(path)
         self._sidecar = self._part.with_name(self._part.name + ".json")
+        self._draft = self._sidecar.with_name(self._sidecar.name + ".new")
         self._file = self._part.open("a+b", buffering=0)
         self._forget()
 
@@ -55,6 +61,7 @@ class Partial:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        self._draft.unlink(missing_ok=True)
         if self.done == 0:
             self._part.unlink(missing_ok=True)
             self._sidecar.unlink(missing_ok=True)
@@ -66,9 +73,13 @@ class Partial:
 
     def go_on(self, address: str, validator: str) -> None:
         """Continue with an answer of this address."""
-        if (address, validator) != (self.address, self.validator):
+        if (_known_by(address), validator) != (self.address, self.validator):
             self._describe(address, validator)
         self.pieces += 1
+
+    def validator_at(self, address: str) -> str:
+        """What the server at this address called its file; empty if the bytes came from another, or it did not."""
+        return self.validator if self.address == _known_by(address) else ""
 
     def append(self, block: bytes) -> None:
         """Add bytes.
@@ -127,12 +138,7 @@ class Partial:
         self.address, self.validator = address, validator
 
     def _describe(self, address: str, validator: str) -> None:
-        # A hash of the address: it may carry a secret, and only has to be recognised.
-        known_by = hashlib.sha256(address.encode()).hexdigest()
-        self.address, self.validator = known_by, validator
-        content = {"checksum": self.remote.checksum, "address": known_by, "validator": validator}
-        self._sidecar.write_text(json.dumps(content) + "\n")
-
-    def validator_at(self, address: str) -> str:
-        """What the server at this address called its file; empty if the bytes came from another, or it did not."""
-        return self.validator if self.address == hashlib.sha256(address.encode()).hexdigest() else ""
+        self.address, self.validator = _known_by(address), validator
+        content = {"checksum": self.remote.checksum, "address": self.address, "validator": validator}
+        self._draft.write_text(json.dumps(content) + "\n")
+        self._draft.replace(self._sidecar)

@@ -11,7 +11,7 @@ from biasloop.errors import DownloadError
 
 
 @contextmanager
-def alone(path: Path, notice: Notice) -> Iterator[bool]:
+def alone(path: Path, doing: str, notice: Notice) -> Iterator[bool]:
     """Be the only process that makes this file or directory; a second one says so and waits.
 
     The operating system gives the lock back when a process ends, however it ends.
@@ -26,7 +26,7 @@ def alone(path: Path, notice: Notice) -> Iterator[bool]:
         lock.acquire(timeout=0)
     except Timeout:
         waited = True
-        notice(f"{path.name} is being made by another process; waiting for it to finish")
+        notice(f"another process is {doing} {path.name}; waiting for it to finish")
         lock.acquire(poll_interval=0.1)
     try:
         yield waited

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 Progress = Callable[[int, int], None]
-"""Called with (bytes done, bytes in all); the first call after a resume starts at what was there."""
+"""Called with (bytes done, bytes in all); what had come before counts as done, a start from zero takes it back."""
 
 Notice = Callable[[str], None]
 """Called with one sentence for the person: waiting for another fetch, trying again, going on."""

@@ -1,20 +1,21 @@
 """What a person sees while runs go on: a live table on a terminal, plain lines in a log, objects for scripts."""
 
+import math
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from biasloop import bound
 from biasloop.engine import Committed, Event, Notice, Step
 from biasloop.experiment import AccumulateSettings, BoundSection
 from biasloop.report import tables
+from biasloop.report.curves import bound_over_rounds
 from biasloop.report.output import console, emit, note, say
 from biasloop.study import Planned
 
 if TYPE_CHECKING:
     from rich.live import Live
 
-HEADERS = ("round", "train", "human", "model", "accuracy", "bias", "bound", "seconds")
+HEADERS = ("round", "train", "human", "model", "{quality}", "bias", "bound", "seconds")
 
 
 class View(Protocol):
@@ -37,6 +38,7 @@ class Rows:
     loop: AccumulateSettings
     section: BoundSection | None
     expected: int
+    quality: str = "accuracy"
     delta: float | None = None
     rows: list[tuple[str, ...]] = field(default_factory=list)
     spent: list[tuple[int, float]] = field(default_factory=list)
@@ -44,19 +46,25 @@ class Rows:
     @classmethod
     def of(cls, planned: Planned) -> "Rows":
         """An empty table for a run that starts."""
-        return cls(planned.experiment.loop, planned.experiment.bound, planned.rounds)
+        experiment = planned.experiment
+        return cls(experiment.loop, experiment.bound, planned.rounds, experiment.plot.quality)
+
+    @property
+    def headers(self) -> list[str]:
+        """Names of the columns."""
+        return [name.format(quality=self.quality) for name in HEADERS]
 
     def add(self, event: Committed) -> tuple[str, ...]:
         """A round's row."""
         metrics, sizes = event.metrics, event.sizes
-        accuracy = metrics.get("accuracy")
+        quality = metrics.get(self.quality)
         bias, limit = self._bias(event)
         row = (
             str(event.number),
             tables.count(sizes.get("train", 0)),
             tables.count(sizes.get("human", 0)),
             tables.count(sizes.get("model", 0)),
-            tables.percent(accuracy.value) if accuracy else tables.MISSING,
+            tables.MISSING if quality is None else tables.quality(self.quality, quality.value),
             bias,
             limit,
             tables.MISSING if event.seconds is None else f"{event.seconds:.1f}",
@@ -74,12 +82,8 @@ class Rows:
         if event.number == 0:
             self.delta = bias
         if self.delta is None:
-            return f"{bias:+.3f}", tables.MISSING
-        loop = self.loop
-        curve = bound.bound(
-            loop.start, loop.human, loop.model, self.delta, event.number, replace=loop.keep == "replace"
-        )
-        return f"{bias:+.3f}", f"{curve[-1]:+.3f}"
+            return _signed(bias), tables.MISSING
+        return _signed(bias), _signed(bound_over_rounds(self.loop, self.delta, event.number)[-1])
 
     def seconds_left(self) -> float | None:
         """An estimate that weighs rounds by the rows they train on; None before the first round."""
@@ -88,6 +92,10 @@ class Rows:
             return None
         ahead = sum(self.loop.trained(number) for number in range(len(self.rows), self.expected))
         return float(seconds) / float(rows) * ahead
+
+
+def _signed(value: float) -> str:
+    return tables.MISSING if math.isnan(value) else f"{value:+.3f}"
 
 
 def title(planned: Planned) -> str:
@@ -106,7 +114,7 @@ class PlainView:
         """The run's title and the column names."""
         self.table = Rows.of(planned)
         say(f"\n{title(planned)} -> {planned.directory}")
-        say("  ".join(f"{name:>8}" for name in HEADERS))
+        say("  ".join(f"{name:>8}" for name in self.table.headers))
 
     def event(self, event: Event) -> None:
         """A line for a round or a notice."""
@@ -221,7 +229,7 @@ class LiveView:
         from biasloop.report.output import table
 
         heading = self.title + (f" ({hidden} earlier rounds not shown)" if hidden else "")
-        return table(HEADERS, rows, right=range(len(HEADERS)), title=heading)
+        return table(self.table.headers if self.table else HEADERS, rows, right=range(len(HEADERS)), title=heading)
 
     def close(self) -> None:
         """Leave the whole table of the run on the screen, without the bar."""

@@ -11,12 +11,17 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_UNLIMITED = 100_000  # characters a line
+
+
 def console(*, stderr: bool = False) -> "Console":
     """A rich console; plain and as wide as it needs to be where the output is no terminal."""
     from rich.console import Console
 
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else 200, soft_wrap=False)
+    width = None if stream.isatty() else _UNLIMITED
+    # Cells are people's own words (a class may be called [PAD]): nothing in them is markup.
+    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
 
 
 def note(text: str) -> None:

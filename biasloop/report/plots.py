@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from pydantic import Field, ValidationError, model_validator
 
-from biasloop import bound as theorem
 from biasloop import presets
 from biasloop.errors import InvalidInput
 from biasloop.experiment import Strict
+from biasloop.report.curves import bound_over_rounds
 from biasloop.report.panels import Panel, Series
 from biasloop.report.series import Arm, arms, open_runs
 from biasloop.store.reader import Run, find_runs
@@ -30,7 +30,7 @@ def bound_series(arm: Arm) -> Series:
     values = arm.stacked([run.values(section.metric) for run in arm.runs])
     baseline = float(np.nanmean(arm.stacked([run.values(section.baseline) for run in arm.runs])))
     delta = float(values[:, 0].mean()) - baseline
-    curve = theorem.bound(loop.start, loop.human, loop.model, delta, arm.rounds - 1, replace=loop.keep == "replace")
+    curve = bound_over_rounds(loop, delta, arm.rounds - 1)
     return Series(arm.label, values, bound=baseline + curve, baseline=baseline)
 
 
@@ -125,13 +125,13 @@ def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
         for j, preset in enumerate(names):
             found = _begun(runs / preset)
             if not found:
-                missing.append(f"biasloop loop --preset {preset} --seeds {_seeds(preset)}")
+                missing.append(f"biasloop loop --preset {preset} --seeds {_seeds(preset, path)}")
                 continue
             title = layout.titles[i][j] if layout.titles else preset
             row.append(panel(title, arms(found), layout.metric))
         if row:
             rows.append(row)
-    return Figure(layout, rows, missing)
+    return Figure(layout, rows, list(dict.fromkeys(missing)))
 
 
 def _begun(place: Path) -> list[Run]:
@@ -140,5 +140,8 @@ def _begun(place: Path) -> list[Run]:
     return [run for run in found if run.rounds]
 
 
-def _seeds(preset: str) -> str:
-    return str(presets.read(preset).values.get("seeds", "0"))
+def _seeds(preset: str, layout: Path) -> str:
+    try:
+        return str(presets.read(preset).values.get("seeds", "0"))
+    except InvalidInput as error:
+        raise InvalidInput(f"{layout}: rows: {error}") from error

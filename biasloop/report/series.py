@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from biasloop import bound
 from biasloop.data import Floats, Metric
 from biasloop.errors import InvalidInput
 from biasloop.experiment import AccumulateSettings, BoundSection
 from biasloop.nesting import flatten
+from biasloop.report.curves import bound_over_rounds, per_round_bound
 from biasloop.store.reader import Run, find_runs
 
 NAN = float("nan")
@@ -91,24 +91,14 @@ class Measured:
     def bound(self, delta: float | None = None) -> Floats:
         """Theorem 1 over the run's rounds, from the calibration error of round 0."""
         first = self.bias()[0] if delta is None else delta
-        loop = self.loop
-        return bound.bound(
-            loop.start,
-            loop.human,
-            loop.model,
-            float(first),
-            len(self.metrics) - 1,
-            replace=loop.keep == "replace",
-        )
+        return bound_over_rounds(self.loop, float(first), len(self.metrics) - 1)
 
     def per_round_bound(self) -> Floats | None:
         """The same with the calibration error measured each round, if the preset names the training share."""
         section = self.needs_bound()
         if section.train is None or section.train not in self.metrics[0]:
             return None
-        deltas = self.values(section.metric) - self.values(section.train)
-        loop = self.loop
-        return bound.per_round_bound(loop.start, loop.human, loop.model, deltas, replace=loop.keep == "replace")
+        return per_round_bound(self.loop, self.values(section.metric) - self.values(section.train))
 
 
 @dataclass(frozen=True)

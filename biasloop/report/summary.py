@@ -51,19 +51,30 @@ def _spread(values: Floats) -> dict[str, Any]:
     return {"mean": spread.mean, "std": spread.std, "low": spread.low, "high": spread.high, "n": spread.n}
 
 
+def quality_of(arms: Sequence[Arm]) -> str:
+    """The metric of the quality column."""
+    return str(arms[0].runs[0].run.manifest.about.get("plot", {}).get("quality", "accuracy"))
+
+
+def headers(arms: Sequence[Arm]) -> list[str]:
+    """Names of the columns."""
+    return [name.format(quality=quality_of(arms)) for name in HEADERS]
+
+
 def rows(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
     """The study's table, one row an arm."""
-    return [_row(arm_statistics(arm)) for arm in arms]
+    quality = quality_of(arms)
+    return [_row(arm_statistics(arm), quality) for arm in arms]
 
 
-def _row(found: dict[str, Any]) -> tuple[str, ...]:
+def _row(found: dict[str, Any], quality: str) -> tuple[str, ...]:
     metrics, none = found["metrics"], {"mean": float("nan"), "std": float("nan")}
     bias, limit = metrics.get("bias", none), metrics.get("bound", none)
     return (
         found["arm"] or "all",
         str(len(found["seeds"])),
         str(found["rounds"]),
-        tables.percent(metrics.get("accuracy", none)["mean"]),
+        tables.quality(quality, metrics.get(quality, none)["mean"]),
         _signed(found.get("bias_at_start", none)),
         _signed(bias),
         tables.interval(bias.get("low", float("nan")), bias.get("high", float("nan"))),

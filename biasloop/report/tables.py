@@ -48,6 +48,11 @@ def percent(share: float, decimals: int = 1) -> str:
     return MISSING if math.isnan(share) else f"{_plain(100 * share, decimals)} %"
 
 
+def quality(name: str, value: float) -> str:
+    """A model's quality: accuracy as percent, anything else (perplexity) as a number."""
+    return percent(value) if name == "accuracy" else number(value)
+
+
 def count(n: int) -> str:
     """A whole number with its thousands apart: 50,000."""
     return f"{n:,}"

@@ -1,0 +1,131 @@
+"""What can be fetched under a name, before it is read: data sets and weights."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeVar
+
+from biasloop.downloads import Remote
+from biasloop.errors import BiasloopError, DownloadError, InvalidInput, SomethingToFetch
+
+Kind = Literal["data", "weights"]
+A = TypeVar("A", bound="Asset")
+
+_NOUNS: dict[Kind, str] = {"data": "data set", "weights": "model"}
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the files that something else installs: the same content, differently packed."""
+
+    directory: Path
+    files: tuple[Remote, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asset:
+    """Published files that belong together: a data set, or the weights of a model with what it takes to load them.
+
+    Attributes:
+        name: what to type.
+        summary: one line.
+        homepage: where it is described.
+        licence: terms, as the publisher states them.
+        citation: what to cite.
+        kind: "data" or "weights".
+        remotes: the files to fetch; none if it is shipped.
+        shipped: the file that comes with biasloop, if one does.
+        copy: files that a distribution package may have installed.
+    """
+
+    name: str
+    summary: str
+    homepage: str
+    licence: str
+    citation: str
+    kind: Kind = "data"
+    remotes: tuple[Remote, ...] = ()
+    shipped: Path | None = None
+    copy: Copy | None = None
+
+    @property
+    def bytes(self) -> int:
+        """Bytes to fetch; 0 if it is shipped."""
+        return sum(remote.size for remote in self.remotes)
+
+    def directory(self, data: Path) -> Path:
+        """Where its fetched files live in a data directory."""
+        return data / self.name
+
+    def location(self, data: Path) -> Path | None:
+        """The directory that will be read: fetched, shipped or installed files; None if any is missing."""
+        if self.shipped is not None:
+            return self.shipped.parent if self.shipped.is_file() else None
+        if all(remote.same_size(self.directory(data) / remote.filename) for remote in self.remotes):
+            return self.directory(data)
+        if self.copy and all(file.same_size(self.copy.directory / file.filename) for file in self.copy.files):
+            return self.copy.directory
+        return None
+
+    def present(self, data: Path) -> bool:
+        """Whether every file is there with the right size; reads none."""
+        return self.location(data) is not None
+
+    def require(self, data: Path) -> Path:
+        """The directory that has its files.
+
+        Raises:
+            SomethingToFetch: if a file is not there; the message has the command that gets it.
+            DownloadError: if one is there with the wrong size.
+        """
+        directory = self.location(data)
+        if directory is None:
+            raise self._absent(data)
+        return directory
+
+    def damaged(self, file: Path, why: str) -> DownloadError:
+        """The error to raise when a file is not as published."""
+        mend = "reinstall biasloop" if self.shipped else f"`biasloop fetch {self.name}` gets it anew"
+        return DownloadError(f"{file} is damaged: {why}; {mend}")
+
+    def _absent(self, data: Path) -> BiasloopError:
+        if self.shipped is not None:
+            return DownloadError(f"{self.shipped}, which comes with biasloop, is not there; reinstall biasloop")
+        for remote in self.remotes:
+            path = self.directory(data) / remote.filename
+            if path.is_file() and not remote.same_size(path):
+                return self.damaged(path, f"it has {path.stat().st_size:,} bytes, expected {remote.size:,}")
+        return SomethingToFetch(
+            f"{_NOUNS[self.kind]} {self.name!r} is not in {self.directory(data)}; "
+            f"`biasloop fetch {self.name}` gets it ({self.bytes / 1e6:.1f} MB)"
+        )
+
+
+def find(name: str, among: Iterable[A], what: str) -> A:
+    """The asset of that name.
+
+    Args:
+        name: what the person typed.
+        among: those it may be.
+        what: what they are, for the message.
+
+    Raises:
+        InvalidInput: if there is none; the message names the nearest.
+    """
+    found = {one.name: one for one in among}
+    if name not in found:
+        near = difflib.get_close_matches(name, found, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InvalidInput(f"no {what} is called {name!r} (known: {', '.join(found)}){hint}")
+    return found[name]
+
+
+def remotes(places: tuple[str, ...], *files: tuple[str, int, str]) -> tuple[Remote, ...]:
+    """Files (name, bytes, SHA-256) that lie together in each of the places (URLs that end in `/`)."""
+    return tuple(
+        Remote(filename, tuple(place + filename for place in places), size, f"sha256:{digest}")
+        for filename, size, digest in files
+    )

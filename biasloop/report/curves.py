@@ -1,0 +1,23 @@
+"""The bound of a loop of given settings."""
+
+import math
+
+import numpy as np
+
+from biasloop import bound
+from biasloop.data import Floats
+from biasloop.experiment import AccumulateSettings
+
+
+def bound_over_rounds(loop: AccumulateSettings, delta: float, last: int) -> Floats:
+    """Theorem 1 for rounds 0 to `last`; NaN throughout where round 0 measured nothing (`delta` is NaN)."""
+    if not math.isfinite(delta):
+        return np.full(last + 1, math.nan)
+    return bound.bound(loop.start, loop.human, loop.model, delta, last, replace=loop.keep == "replace")
+
+
+def per_round_bound(loop: AccumulateSettings, deltas: Floats) -> Floats | None:
+    """The bound with the calibration error of every round; None where one was not measured."""
+    if not np.isfinite(deltas).all():
+        return None
+    return bound.per_round_bound(loop.start, loop.human, loop.model, deltas, replace=loop.keep == "replace")

@@ -1,0 +1,133 @@
+"""Where prompts and continuations come from: RealToxicityPrompts, State of the Union addresses, a person's file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from biasloop import datasets
+from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
+from biasloop.domains import Context, Requirement
+from biasloop.errors import InvalidInput
+from biasloop_language import ownfiles, realtoxicity, sotu
+from biasloop_language.pairs import Pairs
+
+if TYPE_CHECKING:
+    from biasloop_language.config import Config
+
+__all__ = ["OwnFile", "Pairs", "RealToxicityPrompts", "Sotu", "Source", "network_requirements", "requirement", "source"]
+
+
+class Source(Protocol):
+    """A corpus that is known by name and not yet read."""
+
+    def requirements(self) -> list[Requirement]:
+        """What has to be fetched first; reads nothing."""
+
+    def read(self) -> Pairs:
+        """Prompts and continuations for the loop.
+
+        Raises:
+            SomethingToFetch: if it has to be fetched first.
+            DownloadError: if a fetched file is damaged.
+            InvalidInput: if the file has what it must not have.
+        """
+
+    def pretraining(self) -> Pairs:
+        """Sentences that the loop never sees, for a network that has not learnt English yet."""
+
+
+def source(config: Config, context: Context) -> Source:
+    """The corpus that `domain.data` names.
+
+    Raises:
+        InvalidInput: if there is none.
+    """
+    data, corpus = config.data, config.corpus
+    if data == REALTOXICITYPROMPTS.name:
+        return RealToxicityPrompts(context)
+    if data == SOTU.name:
+        return Sotu(corpus.from_year)
+    path = Path(data).expanduser()
+    if path.suffix.lower() not in ownfiles.FORMATS:
+        raise InvalidInput(
+            f'domain.data is {data!r}; expected "{REALTOXICITYPROMPTS.name}", "{SOTU.name}", or a file that ends in '
+            f"{' or '.join(ownfiles.FORMATS)}"
+        )
+    if not path.is_file():
+        raise InvalidInput(f"domain.data is {data!r}, and there is no such file in {Path.cwd()}")
+    return OwnFile(path, corpus.prompt, corpus.continuation, corpus.from_year)
+
+
+def requirement(name: str, data: Path) -> Requirement:
+    """A data set or model by its name in `biasloop fetch`, and whether it is in a data directory."""
+    asset = datasets.asset(name)
+    return Requirement(name, asset.kind, asset.bytes, asset.present(data))
+
+
+def network_requirements(network: str, data: Path) -> list[Requirement]:
+    """The weights of a published network; none of one that is built in or in a directory."""
+    known = {asset.name for asset in datasets.all_assets() if asset.kind == "weights"}
+    return [requirement(network, data)] if network in known else []
+
+
+@dataclass(frozen=True)
+class RealToxicityPrompts:
+    """The published prompts and continuations."""
+
+    context: Context
+
+    def requirements(self) -> list[Requirement]:
+        """The archive, unless it was read before."""
+        need = requirement(REALTOXICITYPROMPTS.name, self.context.data)
+        return [replace(need, present=need.present or realtoxicity.is_prepared(self.context))]
+
+    def read(self) -> Pairs:
+        """All rows."""
+        return realtoxicity.read(self.context)
+
+    def pretraining(self) -> Pairs:
+        """Sentences of State of the Union addresses."""
+        return sotu.read("pretraining")
+
+
+@dataclass(frozen=True)
+class Sotu:
+    """Sentences of State of the Union addresses."""
+
+    from_year: int
+
+    def requirements(self) -> list[Requirement]:
+        """Nothing: it comes with biasloop."""
+        return []
+
+    def read(self) -> Pairs:
+        """The loop's half of the sentences."""
+        return sotu.read("loop", self.from_year)
+
+    def pretraining(self) -> Pairs:
+        """The other half."""
+        return sotu.read("pretraining", self.from_year)
+
+
+@dataclass(frozen=True)
+class OwnFile:
+    """A person's own file."""
+
+    path: Path
+    prompt: str
+    continuation: str
+    from_year: int
+
+    def requirements(self) -> list[Requirement]:
+        """Nothing."""
+        return []
+
+    def read(self) -> Pairs:
+        """All rows."""
+        return ownfiles.read(self.path, self.prompt, self.continuation)
+
+    def pretraining(self) -> Pairs:
+        """Sentences of State of the Union addresses."""
+        return sotu.read("pretraining", self.from_year)

@@ -1,0 +1,197 @@
+"""The domain "language": a model continues prompts, and later models are trained on its continuations.
+
+No torch here: it is imported with the learner, by the methods that compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biasloop.data import Arrays, Bools, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
+from biasloop.domains import Context, Requirement, Work
+from biasloop.errors import InvalidInput
+from biasloop_language import config as settings
+from biasloop_language import corpora, measures, scorers
+from biasloop_language.memorization import Memorized
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from biasloop_language.learner import Learner
+    from biasloop_language.tokens import TokenRows
+
+TOKENS, TEXT = "tokens", "text"
+
+
+class LanguageDomain:
+    """Prompts and continuations.
+
+    Args:
+        config: the `[domain]` table.
+        context: data directory, streams, device.
+
+    Raises:
+        InvalidInput: if there is no such corpus, network or scorer.
+    """
+
+    Config = settings.Config
+
+    def __init__(self, config: settings.Config, context: Context) -> None:
+        self.config = config
+        self._context = context
+        self._corpus = corpora.source(config, context)
+        self._memorized = Memorized(config.memorization)
+
+    def requirements(self) -> list[Requirement]:
+        """The corpus, the network, and the scorers' weights."""
+        needs = [*self._corpus.requirements(), *corpora.network_requirements(self.config.network, self._context.data)]
+        if "detoxify" in self.config.scorers:
+            needs.append(corpora.requirement("detoxify-original", self._context.data))
+        return needs
+
+    def environment(self) -> Mapping[str, str]:
+        """What it computes on."""
+        return self._learner.environment()
+
+    def fingerprint(self) -> str:
+        """A digest of the corpus."""
+        return self._pairs.fingerprint
+
+    def vocabularies(self) -> Mapping[str, Column]:
+        """None: token ids are explained by the tokenizer, which belongs to the network."""
+        return {}
+
+    def splits(self) -> Splits:
+        """A uniform test set of rows with a human continuation; the rest is the pool."""
+        return self._splits
+
+    def truth(self, ids: Ints) -> Frame:
+        """Human continuations, as token ids."""
+        return Frame({TOKENS: self._tokens.take(ids).continuations})
+
+    def answers(self, work: Work) -> Tables:
+        """The table "test": ids, human continuations and their scores."""
+        ids = self._splits.test
+        human = self.truth(ids)
+        scored = self._score(human.columns[TOKENS], work.at("score"))
+        columns = {measures.REFERENCE + name: column for name, column in scored.columns.items()}
+        return {"test": Frame({"ids": Column(ids, role="ids"), "reference": human.columns[TOKENS], **columns})}
+
+    def score(self, ids: Ints, labels: Frame, work: Work) -> Frame:
+        """Scores of continuations, computed once, when the rows enter the training set."""
+        return self._score(labels.columns[TOKENS], work)
+
+    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+        """Scores, ratios of word lists, perplexity, repetition, memorisation: what the columns allow."""
+        test, columns = tables["test"], self._score_columns
+        found = measures.scores(test, train.labels, columns)
+        found |= measures.ratios(test, train.labels, self.config.ratios)
+        if TOKENS in test:
+            tokens = test.columns[TOKENS]
+            found |= measures.texts(tokens)
+            found |= self._memorized.overlaps(tokens, train)
+            released = self.config.evaluation_batch if self.config.compat == "released" else None
+            found["perplexity"] = measures.fit_quality(test["loss"], test["loss_tokens"], released)
+        return found
+
+    def pretrained(self, work: Work) -> nn.Module:
+        """The network before any round."""
+        return self._learner.pretrained(work)
+
+    def fit(self, train: Samples, work: Work) -> nn.Module:
+        """The pretrained network, fine-tuned on the rows."""
+        return self._learner.fit(self._rows(train.ids, train.labels.columns[TOKENS]), work)
+
+    def predict(self, model: nn.Module, work: Work) -> Tables:
+        """The table "test": a continuation of each test prompt, its text and scores, and the human one's loss."""
+        ids = self._splits.test
+        tokens = self._learner.generate(model, self._tokens.take(ids).prompts, ids, work.at("generate"))
+        losses, counted = self._learner.losses(model, self._tokens.take(ids), work.at("loss"))
+        columns = {
+            TOKENS: tokens,
+            TEXT: Column.text(self._learner.texts(tokens)),
+            "loss": Column(losses),
+            "loss_tokens": Column(counted),
+        }
+        return {"test": Frame(columns).plus(self._score(tokens, work.at("score")))}
+
+    def label_rules(self) -> tuple[str, ...]:
+        """The decoder."""
+        return (self.config.decoder,)
+
+    def label(self, model: nn.Module, ids: Ints, by: str, work: Work) -> Frame:
+        """The model's continuations of the prompts."""
+        return Frame({TOKENS: self._learner.generate(model, self._tokens.take(ids).prompts, ids, work)})
+
+    def continuations(self, model: nn.Module, prompts: list[str], work: Work) -> list[str]:
+        """The model's continuations of anybody's prompts."""
+        tokens = self._learner.generate(model, self._learner.encode(prompts), np.arange(len(prompts)), work)
+        return self._learner.texts(tokens)
+
+    def save(self, kind: str, model: nn.Module) -> Arrays:
+        """Parameters of the network by name."""
+        return self._learner.save(model)
+
+    def load(self, kind: str, arrays: Arrays) -> nn.Module:
+        """The network that was saved."""
+        return self._learner.load(arrays)
+
+    def _rows(self, ids: Ints, continuations: Column) -> TokenRows:
+        from biasloop_language.tokens import TokenRows
+
+        return TokenRows(self._tokens.take(ids).prompts, continuations)
+
+    def _score(self, tokens: Column, work: Work) -> Frame:
+        texts, columns = self._learner.texts(tokens), {}
+        for scorer in self._scorers:
+            for name, values in scorer.score(texts, work.tick).items():
+                columns[name] = Column(_narrow(values), role="score")
+        return Frame(columns)
+
+    @cached_property
+    def _scorers(self) -> list[scorers.Scorer]:
+        options = {"lexicon": {"lists": self.config.lexicon}}
+        names = [*self.config.scorers, "quotes"]
+        device = self._context.device
+        return [scorers.build(name, options.get(name, {}), self._context.data, device) for name in names]
+
+    @property
+    def _score_columns(self) -> list[str]:
+        return [name for scorer in self._scorers for name in scorer.columns()]
+
+    @cached_property
+    def _pairs(self) -> corpora.Pairs:
+        return self._corpus.read()
+
+    @cached_property
+    def _learner(self) -> Learner:
+        from biasloop_language.learner import Learner
+
+        return Learner(self.config, self._corpus, self._context)
+
+    @cached_property
+    def _tokens(self) -> TokenRows:
+        return self._learner.tokenised(self._pairs)
+
+    @cached_property
+    def _splits(self) -> Splits:
+        pairs, test = self._pairs, self.config.test
+        labelled = np.flatnonzero(pairs.labelled)
+        if test >= len(labelled):
+            raise InvalidInput(
+                f"domain.test = {test}: {self.config.data} has {len(labelled)} rows with a continuation; "
+                f"set it to less than {len(labelled)}"
+            )
+        order = self._context.streams.at("split").order(labelled)
+        in_test: Bools = np.zeros(len(pairs), np.bool_)
+        in_test[order[:test]] = True
+        return Splits(np.flatnonzero(in_test), np.flatnonzero(~in_test), unlabelled=np.flatnonzero(~pairs.labelled))
+
+
+def _narrow(values: Floats) -> Floats:
+    """Scores as they are stored: single precision is more than a scorer has."""
+    return values.astype(np.float32)

@@ -1,0 +1,221 @@
+"""Training causal language models on continuations of prompts, and their losses."""
+
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from biasloop.data import Arrays, Column, Floats, Ints
+from biasloop.domains import Work
+from biasloop.errors import Diverged, InvalidInput
+from biasloop.training.device import seeded
+from biasloop.training.weights import load_optimizer, prefixed, save_optimizer, under
+from biasloop_language.compat import ReleasedUpdates
+from biasloop_language.networks import load, save
+from biasloop_language.recipes import Recipe
+from biasloop_language.stepping import context
+from biasloop_language.tokens import TokenRows, padded, ragged
+from biasloop_language.updates import Updates
+
+__all__ = ["Recipe", "TokenRows", "fit", "losses", "pretrain"]
+
+
+def fit(model: nn.Module, rows: TokenRows, recipe: Recipe, work: Work) -> nn.Module:
+    """Trains a network to continue prompts; goes on from the last kept epoch if there is one.
+
+    The loss is the mean over an update's predicted tokens of -log probability; prompts are read, not learnt, and a
+    row without a predicted token counts nothing. Order and dropout of an epoch depend on `work.streams` and the
+    epoch alone, so a resumed fit gives the bits of an uninterrupted one. Torch's global generators are as before
+    afterwards. Adds a row an epoch to the table "curve": epoch (from 1), loss (mean over its predicted tokens,
+    while training), lr (of its last update).
+
+    Args:
+        model: a causal language model of transformers; trained in place.
+        rows: what to train on; of a row longer than the network's context, the last tokens count.
+        recipe: how.
+        work: streams, progress (in micro-batches), checkpoints, curve.
+
+    Returns:
+        The network, in evaluation mode.
+
+    Raises:
+        Diverged: if the loss of an epoch is not finite.
+        InvalidInput: if there is no row.
+    """
+    if not len(rows):
+        raise InvalidInput("there are no rows to fine-tune on; set a larger training set")
+    fitting = _Fit(model, rows, recipe, work)
+    begin = fitting.restore()
+    model.train()
+    device = next(model.parameters()).device
+    for epoch in range(begin, recipe.epochs):
+        with seeded(work.streams.at("epoch", epoch, "noise"), device):
+            fitting.epoch(epoch)
+    return model.eval()
+
+
+def pretrain(model: nn.Module, sentences: Column, eos: int, recipe: Recipe, work: Work) -> nn.Module:
+    """Trains a network on whole sentences: each follows an end-of-text token and ends with one.
+
+    Args:
+        model: as for `fit`.
+        sentences: `(n,)` ragged token ids without end-of-text.
+        eos: id of the end-of-text token.
+        recipe: as for `fit`.
+        work: as for `fit`.
+
+    Returns:
+        The network, in evaluation mode.
+
+    Raises:
+        Diverged: if the loss of an epoch is not finite.
+        InvalidInput: if there is no sentence.
+    """
+    assert sentences.offsets is not None
+    ended = np.insert(sentences.values, sentences.offsets[1:], eos)
+    offsets = sentences.offsets + np.arange(len(sentences) + 1)
+    starts = ragged([[eos]] * len(sentences))
+    return fit(model, TokenRows(starts, Column(ended, offsets)), recipe, work)
+
+
+def losses(model: nn.Module, rows: TokenRows, batch: int) -> tuple[Floats, Ints]:
+    """How unlikely a network finds each continuation; the network's mode is as before afterwards.
+
+    Args:
+        model: a causal language model of transformers.
+        rows: prompts and continuations; of a row longer than the network's context, the last tokens count.
+        batch: rows of a forward pass; changes the results by rounding alone.
+
+    Returns:
+        `(n,)` float64 sums over each row's predicted tokens of -log probability (natural), and `(n,)` int64 how
+        many tokens those are.
+    """
+    limit, training = context(model) or sys.maxsize, model.training
+    tokens, sums = rows.predicted(limit), np.zeros(len(rows))
+    order = np.argsort(-rows.lengths(), kind="stable")
+    order = order[tokens[order] > 0]
+    model.eval()
+    try:
+        with torch.inference_mode():
+            for begin in range(0, len(order), batch):
+                some = order[begin : begin + batch]
+                each = _token_losses(model, rows.take(some), limit).double().cpu().numpy()
+                np.add.at(sums, np.repeat(some, tokens[some]), each)
+    finally:
+        model.train(training)
+    return sums, tokens
+
+
+def _token_losses(model: nn.Module, rows: TokenRows, limit: int) -> Tensor:
+    """`(predicted tokens,)` float32 -log probabilities, row after row."""
+    device, config = next(model.parameters()).device, model.config
+    batch = padded(rows, _pad(config), limit)
+    ids, learnt = torch.from_numpy(batch.ids).to(device), torch.from_numpy(batch.learnt).to(device)
+    mask = torch.from_numpy(batch.real).to(device, torch.int64)
+    logits: Tensor = model(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=True).logits
+    aim = learnt[:, 1:]
+    return functional.cross_entropy(logits[:, :-1][aim].float(), ids[:, 1:][aim], reduction="none")
+
+
+def _pad(config: Any) -> int:
+    """End-of-text where the settings name one; padding is masked, so any id would do."""
+    eos = getattr(config, "eos_token_id", None)
+    return eos if isinstance(eos, int) else 0
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """What all epochs of a fit share."""
+
+    model: nn.Module
+    rows: TokenRows
+    recipe: Recipe
+    work: Work
+
+    @cached_property
+    def updates(self) -> Updates:
+        return ReleasedUpdates(self.recipe) if self.recipe.released else Updates(self.recipe)
+
+    @cached_property
+    def optimizer(self) -> torch.optim.Optimizer:
+        recipe = self.recipe
+        return torch.optim.AdamW(
+            self.model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.999), weight_decay=recipe.weight_decay
+        )
+
+    @cached_property
+    def limit(self) -> int:
+        return context(self.model) or sys.maxsize
+
+    @cached_property
+    def tokens(self) -> Ints:
+        return self.rows.predicted(self.limit)
+
+    def epoch(self, epoch: int) -> None:
+        """One pass over the rows; a checkpoint is possible at its end."""
+        batches = self._batches(epoch)
+        groups = self.updates.groups(len(batches))
+        planned, total = self.recipe.planned(len(self.rows)), self.recipe.epochs * len(batches)
+        # Read once an epoch, since reading waits for the device.
+        loss = torch.zeros((), dtype=torch.float64, device=next(self.model.parameters()).device)
+        begin, rate = 0, 0.0
+        for number, size in enumerate(groups):
+            update, done = epoch * len(groups) + number, epoch * len(batches) + begin
+            rate = self.recipe.rate(update, planned)
+            loss += self._update(batches[begin : begin + size], rate, self.updates.epsilon(update), done, total)
+            begin += size
+            if begin < len(batches):
+                self.work.tick(done + size, total)
+        self._end(epoch, float(loss) / max(int(self.tokens.sum()), 1), rate)
+        self.work.tick((epoch + 1) * len(batches), total, lambda: self._state(epoch))
+
+    def _batches(self, epoch: int) -> list[Ints]:
+        """Rows of each micro-batch."""
+        order = self.work.streams.at("epoch", epoch, "order").generator().permutation(len(self.rows))
+        size = self.recipe.batch_size
+        return [order[begin : begin + size] for begin in range(0, len(order), size)]
+
+    def _update(self, group: Sequence[Ints], rate: float, epsilon: float, done: int, total: int) -> Tensor:
+        """One step of the optimiser; the sum of the losses, still on the device."""
+        self.optimizer.zero_grad(set_to_none=True)
+        tokens, loss = int(sum(self.tokens[rows].sum() for rows in group)), torch.zeros((), dtype=torch.float64)
+        for number, rows in enumerate(group, 1):
+            predicted = rows[self.tokens[rows] > 0]
+            if len(predicted):
+                here = _token_losses(self.model, self.rows.take(predicted), self.limit).sum()
+                (here * self.updates.factor(int(self.tokens[predicted].sum()), tokens)).backward()  # type: ignore[no-untyped-call]
+                loss = here.detach().double() + loss.to(here.device)
+            if number < len(group):
+                self.work.tick(done + number, total)
+        for settings in self.optimizer.param_groups:
+            settings["lr"], settings["eps"] = rate, epsilon
+        self.optimizer.step()
+        return loss
+
+    def _end(self, epoch: int, loss: float, rate: float) -> None:
+        if not math.isfinite(loss):
+            raise Diverged(
+                f"fine-tuning diverged in epoch {epoch + 1} of {self.recipe.epochs} (mean loss {loss}); "
+                f"set a learning_rate below {self.recipe.learning_rate:g}"
+            )
+        self.work.log("curve", epoch=epoch + 1, loss=loss, lr=rate)
+
+    def _state(self, epoch: int) -> Arrays:
+        arrays = prefixed("network", save(self.model)) | prefixed("optimizer", save_optimizer(self.optimizer))
+        return arrays | {"epoch": np.array(epoch + 1)}
+
+    def restore(self) -> int:
+        """Puts a kept state back; how many epochs it has behind it."""
+        state = self.work.resume()
+        if state is None:
+            return 0
+        load(self.model, under("network", state))
+        load_optimizer(self.optimizer, under("optimizer", state))
+        return int(state["epoch"])

@@ -1,0 +1,147 @@
+"""Fine-tuning and running a language model; everything of this plugin that needs torch is reached from here."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from torch import nn
+
+from biasloop.data import Arrays, Column, Floats, Ints
+from biasloop.domains import Context, Work
+from biasloop.randomness import Streams
+from biasloop.training import device as devices
+from biasloop_language import builtin, decoding, finetuning, networks
+from biasloop_language.config import Config
+from biasloop_language.corpora import Source
+from biasloop_language.encoder import Encoder
+from biasloop_language.networks import Language
+from biasloop_language.pairs import Pairs
+from biasloop_language.recipes import PUBLISHED, Decoder, Recipe
+from biasloop_language.stepping import context
+from biasloop_language.tokenising import tokenise
+from biasloop_language.tokens import TokenRows
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Language models over one corpus.
+
+    Attributes:
+        config: the domain's settings.
+        corpus: where the built-in network's pre-training sentences come from.
+        context: data directory, device, threads.
+    """
+
+    config: Config
+    corpus: Source
+    context: Context
+
+    def environment(self) -> dict[str, str]:
+        """The device, and how many CPU threads."""
+        with devices.computing(self.context.threads):
+            return {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+
+    def tokenised(self, pairs: Pairs) -> TokenRows:
+        """The corpus as token ids of the network; tokenised once for all runs."""
+        limit = self._limit
+        return tokenise(pairs, self._encoder.inner, self.context, limit=limit)
+
+    def encode(self, texts: list[str]) -> Column:
+        """Texts as token ids."""
+        return self._encoder.encode(texts)
+
+    def texts(self, tokens: Column) -> list[str]:
+        """Token ids as texts."""
+        return self._encoder.decode(tokens)
+
+    def pretrained(self, work: Work) -> nn.Module:
+        """The network before any round; the built-in one is pre-trained if it was not yet."""
+        with devices.computing(self.context.threads):
+            return self._language(work).fresh(self._device)
+
+    def fit(self, rows: TokenRows, work: Work) -> nn.Module:
+        """The pretrained network, fine-tuned."""
+        with devices.computing(self.context.threads):
+            return finetuning.fit(self._language(work).fresh(self._device), rows, self._recipe, work)
+
+    def generate(self, model: nn.Module, prompts: Column, ids: Ints, work: Work) -> Column:
+        """Continuations, without end-of-text; a drawn token depends on (stream, id, step), not on the batch."""
+        with devices.computing(self.context.threads):
+            return decoding.generate(
+                model, prompts, self._decoder, work.streams, ids, self._encoder.eos,
+                work.tick,
+            )  # fmt: skip
+
+    def losses(self, model: nn.Module, rows: TokenRows, work: Work) -> tuple[Floats, Ints]:
+        """How unlikely the network finds each human continuation: summed loss and tokens, per row."""
+        with devices.computing(self.context.threads):
+            found = finetuning.losses(model, rows, self.config.evaluation_batch)
+        work.tick(len(rows), len(rows))
+        return found
+
+    def save(self, model: nn.Module) -> Arrays:
+        """Parameters by name."""
+        return networks.save(model)
+
+    def load(self, arrays: Arrays) -> nn.Module:
+        """A network with saved parameters, in evaluation mode."""
+        network = self._language(Work(Streams(("load",)))).fresh(self._device)
+        networks.load(network, arrays)
+        return network.eval()
+
+    @cached_property
+    def _device(self) -> torch.device:
+        return devices.resolve(self.context.device)
+
+    @property
+    def _builtin(self) -> builtin.Small:
+        return builtin.Small(self.config.small, self.corpus, self.context)
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        if self.config.network == builtin.NAME:
+            return self._builtin.encoder()
+        return self._read.encoder
+
+    @cached_property
+    def _read(self) -> Language:
+        return networks.resolve(self.config.network, self.context.data)
+
+    @cached_property
+    def _limit(self) -> int | None:
+        if self.config.network == builtin.NAME:
+            return builtin.CONTEXT
+        return context(self._read.network)
+
+    def _language(self, work: Work) -> Language:
+        """The network's initial weights, read or pre-trained once and kept in memory."""
+        if self.config.network != builtin.NAME:
+            return self._read
+        if "_small" not in self.__dict__:
+            object.__setattr__(self, "_small", self._builtin.language(self._encoder, work))
+        found: Language = self.__dict__["_small"]
+        return found
+
+    @cached_property
+    def _recipe(self) -> Recipe:
+        """As published for the network, with what the preset sets."""
+        config = self.config
+        changes = {
+            name: getattr(config, name)
+            for name in ("batch_size", "accumulation", "learning_rate")
+            if getattr(config, name) is not None
+        }
+        base = PUBLISHED.get(config.network, Recipe())
+        return replace(base, epochs=config.epochs, released=config.compat == "released", **changes)
+
+    @cached_property
+    def _decoder(self) -> Decoder:
+        config = self.config
+        return Decoder(
+            kind=config.decoder,
+            new_tokens=config.new_tokens,
+            top_p=config.top_p,
+            beams=config.beams,
+            released_length=config.compat == "released",
+            batch_tokens=config.generation_tokens,
+        )

@@ -1,0 +1,149 @@
+"""`biasloop plot`: runs as a figure, and a published figure from a layout file with what is there of it."""
+
+import json
+from pathlib import Path
+
+import pytest
+from support import toy
+
+from biasloop.errors import InvalidInput
+
+PNG, PDF = b"\x89PNG\r\n", b"%PDF"
+
+
+def texts(svg: str) -> str:
+    """An SVG as text; labels stand in comments beside their glyphs."""
+    return Path(svg).read_text()
+
+
+def test_a_run_is_drawn(cli):
+    cli("loop", "-p", "toy")
+    result = cli("plot", "runs/toy", "--out", "x.pdf")
+    assert result.exit_code == 0, result.exception
+    assert result.stdout == "wrote x.pdf\n"
+    assert Path("x.pdf").read_bytes().startswith(PDF)
+
+
+def test_json_names_the_file_and_the_default_lies_beside_the_runs(cli):
+    cli("loop", "-p", "toy")
+    result = cli("plot", "runs/toy", "--json")
+    assert json.loads(result.stdout) == {"file": "runs/toy.png"}
+    assert Path("runs/toy.png").read_bytes().startswith(PNG)
+
+
+def test_a_study_has_one_series_an_arm_and_its_source_below(cli):
+    cli("loop", "-p", "toy", "--seeds", "0-1", "--grid", "loop.human=5,25")
+    assert cli("plot", "runs/toy", "--out", "x.svg").exit_code == 0
+    drawn = texts("x.svg")
+    assert "20 % human" in drawn
+    assert "55.56 % human" in drawn
+    assert "made up" in drawn
+
+
+def test_arms_are_told_apart_by_what_differs_whether_one_place_is_given_or_two(cli):
+    cli("loop", "-p", "toy", "--out", "a")
+    cli("loop", "-p", "toy", "--out", "b", "--set", "domain.delta=0.1")
+    cli("plot", "a", "b", "a", "--out", "x.svg")
+    drawn = texts("x.svg")
+    assert "domain.delta = 0.05" in drawn
+    assert "domain.delta = 0.1" in drawn
+
+
+def test_another_metric_can_be_drawn(cli):
+    cli("loop", "-p", "toy")
+    cli("plot", "runs/toy", "--metric", "label_error", "--out", "x.svg")
+    assert "label error" in texts("x.svg")
+
+
+def test_wrong_usage_is_refused_in_a_sentence(cli):
+    cli("loop", "-p", "toy")
+    for arguments, words in (
+        (("nowhere",), "nowhere"),
+        (("runs/toy", "--metric", "nope"), "'nope'; it has share_target"),
+        (("runs/toy", "--out", "x.bmp"), ".bmp"),
+    ):
+        result = cli("plot", *arguments)
+        assert isinstance(result.exception, InvalidInput), result.exception
+        assert words in str(result.exception)
+
+
+def test_a_run_that_has_only_begun_does_not_spoil_the_others(cli):
+    cli("loop", "-p", "toy", "--seeds", "0-1")
+    manifest = Path("runs/toy/seed-1/manifest.json")
+    content = json.loads(manifest.read_text())
+    content["files"] = [entry for entry in content["files"] if entry["name"] == "setup.h5"]
+    manifest.write_text(json.dumps(content))
+    result = cli("plot", "runs/toy", "--out", "x.png")
+    assert result.exit_code == 0, result.exception
+
+
+# --- published figures
+
+LAYOUT = """
+title = "Figure X"
+source = "Somebody 2024, figure X"
+certainty = "the metric is inferred"
+rows = [["toy", "absent"], ["other", "toy"]]
+titles = [["first", "second"], ["third", "fourth"]]
+y_labels = ["Share", "Share"]
+"""
+
+
+@pytest.fixture
+def figure(workplace, monkeypatch):
+    """A layout file on the preset path, with a preset of which no run exists."""
+    library = workplace / "library"
+    (library / "figures").mkdir(parents=True)
+    (library / "figures" / "figX.toml").write_text(LAYOUT)
+    for name in ("absent", "other"):
+        (library / f"{name}.toml").write_text(toy.PRESET)
+    monkeypatch.setenv("BIASLOOP_PRESETS", str(library))
+    return library / "figures" / "figX.toml"
+
+
+def test_a_figure_is_drawn_from_what_is_there_and_names_what_is_missing(cli, figure):
+    cli("loop", "-p", "toy")
+    Path("runs/other").mkdir()
+    result = cli("plot", "figX", "--out", "x.svg", "--json")
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.stdout) == {"file": "x.svg"}
+    assert "\n  biasloop loop --preset absent --seeds 0-2\n" in result.stderr
+    assert "\n  biasloop loop --preset other --seeds 0-2\n" in result.stderr
+    drawn = texts("x.svg")
+    assert "first" in drawn
+    assert "second" not in drawn
+    assert "fourth" in drawn
+    assert "Somebody 2024" in drawn
+    assert "inferred" in drawn
+
+
+def test_the_default_file_is_called_like_the_figure(cli, figure):
+    cli("loop", "-p", "toy")
+    assert cli("plot", "figX").stdout == "wrote figX.png\n"
+
+
+def test_a_figure_of_which_nothing_is_there_is_refused_with_the_commands(cli, figure):
+    result = cli("plot", "figX")
+    assert isinstance(result.exception, InvalidInput)
+    assert "no run of figX" in str(result.exception)
+    assert result.stderr.count("biasloop loop --preset toy --seeds 0-2") == 1
+    assert not Path("figX.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("rows =", "row =", "row"),
+        ('rows = [["toy", "absent"], ["other", "toy"]]', 'rows = "toy"', "rows"),
+        ('["third", "fourth"]', '["third"]', "titles"),
+        ("title =", "title", "line 2"),
+        ('"absent"]', '"apsent"]', "'absent'"),
+    ],
+)
+def test_a_bad_layout_is_named(cli, figure, old, new, words):
+    figure.write_text(LAYOUT.replace(old, new, 1))
+    cli("loop", "-p", "toy")
+    result = cli("plot", "figX")
+    assert isinstance(result.exception, InvalidInput), result.exception
+    assert str(figure) in str(result.exception)
+    assert words in str(result.exception)

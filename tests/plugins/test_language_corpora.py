@@ -1,0 +1,391 @@
+"""Corpora of the language domain: the published archive, a person's own file, the sentences that are shipped."""
+
+import csv
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+import tarfile
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.archives import remote, special, tar_gz
+from support.servers import serving
+
+from biasloop.datasets import asset, fetch
+from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
+from biasloop.domains import Context
+from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
+from biasloop.randomness import Streams
+from biasloop_language import corpora, ownfiles, realtoxicity, sotu
+from biasloop_language.pairs import Pairs
+
+MEMBER = "realtoxicityprompts-data/prompts.jsonl"
+ROWS = [
+    ("According to a", " report from the inspector—an \u201cagency\u201d."),
+    ("5][6] The term was coined by Maki", " Fukasawa in 2006.["),
+    ("Line one\u2028still line one", " \n and\ttwo"),
+]
+
+
+def context(data) -> Context:
+    return Context(data, Streams((0, "data")))
+
+
+def read(pairs: Pairs) -> list[tuple[str, str]]:
+    return list(zip(pairs.prompts.strings(), pairs.continuations.strings(), strict=True))
+
+
+# --- RealToxicityPrompts
+
+
+def lines(rows=ROWS) -> bytes:
+    """As published: scores beside the texts, everything but ASCII escaped."""
+    records = [
+        {"filename": f"0{n}.txt", "begin": 0, "end": 9, "challenging": False,
+         "prompt": {"text": prompt, "toxicity": 0.29, "threat": None},
+         "continuation": {"severe_toxicity": 0.02, "text": continuation}}
+        for n, (prompt, continuation) in enumerate(rows)
+    ]  # fmt: skip
+    return b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
+
+
+def archive(content: bytes) -> bytes:
+    return tar_gz({
+        "realtoxicityprompts-data/": special("realtoxicityprompts-data/", tarfile.DIRTYPE),
+        "realtoxicityprompts-data/generations/prompted/gens.jsonl": b'{"generations": []}\n' * 50,
+        "realtoxicityprompts-data/._prompts.jsonl": b"not these",
+        MEMBER: content,
+        "realtoxicityprompts-data/generations/unprompted.jsonl": b'{"text": "x"}\n' * 50,
+    })  # fmt: skip
+
+
+def published(content: bytes, rows=3, url: str = ""):
+    filename = "realtoxicityprompts-data.tar.gz"
+    return replace(REALTOXICITYPROMPTS, rows=rows, remotes=(remote(filename, content, url + filename),))
+
+
+def put(data, content: bytes, rows=3):
+    dataset = published(content, rows)
+    dataset.directory(data).mkdir(parents=True)
+    (dataset.directory(data) / dataset.remotes[0].filename).write_bytes(content)
+    return dataset
+
+
+def test_the_archive_is_fetched_and_read_row_by_row(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    content = archive(lines())
+    with serving({"realtoxicityprompts-data.tar.gz": content}) as server:
+        dataset = published(content, url=server.url)
+        fetch(dataset, tmp_path)
+    pairs = realtoxicity.read(context(tmp_path), dataset)
+    assert read(pairs) == ROWS
+    assert pairs.labelled.all()
+    assert pairs.empty == 0
+
+
+def test_the_archive_is_unpacked_once_and_then_no_longer_needed(tmp_path):
+    dataset = put(tmp_path, archive(lines()))
+    first = realtoxicity.read(context(tmp_path), dataset)
+    assert realtoxicity.is_prepared(context(tmp_path), dataset)
+    (tmp_path / dataset.name / dataset.remotes[0].filename).unlink()
+    second = realtoxicity.read(context(tmp_path), dataset)
+    assert read(second) == ROWS
+    assert second.fingerprint == first.fingerprint
+
+
+def test_another_archive_is_not_taken_for_the_one_that_was_read(tmp_path):
+    realtoxicity.read(context(tmp_path), put(tmp_path, archive(lines())))
+    (tmp_path / "realtoxicityprompts" / "realtoxicityprompts-data.tar.gz").unlink()
+    with pytest.raises(SomethingToFetch):
+        realtoxicity.read(context(tmp_path))
+
+
+def test_damaged_prepared_data_say_how_they_are_made_anew(tmp_path):
+    dataset = put(tmp_path, archive(lines()))
+    realtoxicity.read(context(tmp_path), dataset)
+    (file,) = (tmp_path / "prepared").rglob("*.h5")
+    content = bytearray(file.read_bytes())
+    place = content.index(b"inspector")
+    content[place] ^= 1
+    file.write_bytes(content)
+    with pytest.raises(DownloadError, match=rf"columns\.h5 is damaged .*delete {file.parent}, "):
+        realtoxicity.read(context(tmp_path), dataset)
+
+
+def test_an_archive_that_is_not_there_comes_with_its_command(tmp_path):
+    with pytest.raises(SomethingToFetch, match="`biasloop fetch realtoxicityprompts`"):
+        realtoxicity.read(context(tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+BROKEN = lines()[: len(lines()) // 2] + b"\n"
+
+
+@pytest.mark.parametrize(("content", "why"), [
+    (archive(lines())[:200], "it does not unpack|it lacks"),
+    (b"no archive at all", "it does not unpack"),
+    (tar_gz({"other.jsonl": lines()}), f"it lacks {MEMBER}"),
+    (archive(lines(ROWS[:2])), f"{MEMBER} has 2 lines, expected 3"),
+    (archive(lines(ROWS * 2)), f"{MEMBER} has 6 lines, expected 3"),
+    (archive(BROKEN), f"line 2 of {MEMBER} is no prompt and continuation"),
+    (archive(lines().replace(b'"continuation"', b'"sequel"')), f"line 1 of {MEMBER} .*continuation"),
+    (archive(lines([*ROWS[:2], ("a", None)])), f"line 3 of {MEMBER}"),
+])  # fmt: skip
+def test_a_damaged_archive_is_named_and_leaves_nothing_prepared(tmp_path, content, why):
+    dataset = put(tmp_path, content)
+    with pytest.raises(DownloadError, match=f"tar.gz is damaged: ({why}).*`biasloop fetch realtoxicityprompts`"):
+        realtoxicity.read(context(tmp_path), dataset)
+    assert not realtoxicity.is_prepared(context(tmp_path), dataset)
+    assert not list((tmp_path / "prepared").iterdir())
+
+
+# --- a person's own file
+
+
+def write(path, records) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records))
+
+
+def test_json_lines(tmp_path):
+    file = tmp_path / "own.jsonl"
+    file.write_bytes(
+        b'\xef\xbb\xbf{"prompt": "a", "continuation": " b", "other": 3}\r\n'
+        b'\n{"continuation": "", "prompt": " c "}\n'
+        b'{"prompt": "d\\u2028e"}\n'
+        b'   \n{"prompt": "f", "continuation": null}'
+    )
+    pairs = ownfiles.read(file)
+    assert read(pairs) == [("a", " b"), (" c ", ""), ("d\u2028e", ""), ("f", "")]
+    assert pairs.labelled.tolist() == [True, True, False, False]
+    assert pairs.empty == 1
+    assert pairs.source == str(file)
+
+
+def test_nested_fields_read_the_published_lines_too(tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    file.write_bytes(lines())
+    assert read(ownfiles.read(file, "prompt.text", "continuation.text")) == ROWS
+    write(file, [{"a.b": "flat", "a": {"b": "deep"}, "c": "d"}])
+    assert read(ownfiles.read(file, "a.b", "c")) == [("flat", "d")]
+
+
+def test_csv(tmp_path):
+    file = tmp_path / "own.csv"
+    file.write_text(
+        'n,text,sequel\r\n1,"Once, upon"," a ""time""\r\n  it was"\r\n\r\n2,only a model,\r\n',
+        encoding="utf-8-sig", newline="",
+    )  # fmt: skip
+    pairs = ownfiles.read(file, "text", "sequel")
+    assert read(pairs) == [("Once, upon", ' a "time"\r\n  it was'), ("only a model", "")]
+    assert pairs.labelled.tolist() == [True, False]
+
+
+@given(st.lists(st.tuples(st.text(min_size=1), st.none() | st.text()), min_size=1))
+def test_json_lines_come_back_as_they_were(tmp_path_factory, rows):
+    rows = [("first", " one"), *rows]
+    file = tmp_path_factory.mktemp("own") / "own.jsonl"
+    records = [{"prompt": a} | ({} if b is None else {"continuation": b}) for a, b in rows]
+    write(file, records)
+    pairs = ownfiles.read(file)
+    assert read(pairs) == [(a, b or "") for a, b in rows]
+    assert pairs.labelled.tolist() == [b is not None for _, b in rows]
+    assert pairs.empty == sum(b == "" for _, b in rows)
+
+
+def test_a_long_cell_is_read(tmp_path):
+    file = tmp_path / "own.csv"
+    before = csv.field_size_limit()
+    file.write_text(f"prompt,continuation\n{'a' * 200_000},b\n")
+    assert ownfiles.read(file).prompts.strings() == ["a" * 200_000]
+    assert csv.field_size_limit() == before
+
+
+GOOD = b'{"prompt": "a", "continuation": "b"}\n'
+
+
+@pytest.mark.parametrize(("name", "content", "message"), [
+    ("x.jsonl", GOOD * 1233 + b'{"prompt": "a"\n', r"x\.jsonl, line 1,234: not valid JSON \(.*expected one object"),
+    ("x.jsonl", GOOD + b'["a", "b"]\n', r"x\.jsonl, line 2: expected a JSON object"),
+    ("x.jsonl", GOOD + b"[" * 100_000 + b"\n", r"x\.jsonl, line 2: not valid JSON"),
+    ("x.jsonl", GOOD + b'{"text": "a", "continuation": "b"}\n',
+     r"line 2: there is no field 'prompt' \(found: text, continuation\); .*domain\.corpus\.prompt"),
+    ("x.jsonl", GOOD + b'{"prompt": null}\n', "line 2: there is no field 'prompt'"),
+    ("x.jsonl", GOOD + b'{"prompt": ""}\n', "line 2: the prompt is empty"),
+    ("x.jsonl", GOOD + b'{"prompt": 7}\n', "line 2: the field 'prompt' is 7, expected text"),
+    ("x.jsonl", b'{"prompt": "a", "continuation": ["b"]}\n', r"line 1: the field 'continuation' is \[\"b\"\]"),
+    ("x.jsonl", b'{"prompt": "ab\\ud800"}\n', "line 1: character 3 of 'prompt' is half of a surrogate pair"),
+    ("x.jsonl", b'{"prompt": "a", "sequel": "b"}\n{"prompt": "c"}\n',
+     r"no row of .*x\.jsonl has a continuation in the field 'continuation' \(found: prompt, sequel\)"),
+    ("x.jsonl", GOOD + b'\n{"prompt": "caf\xe9"}\n', r"line 3: byte 16 \(0xe9\) is not UTF-8 text"),
+    ("x.jsonl", GOOD.decode().encode("utf-16"), r"line 1: byte 1 \(0xff\) is not UTF-8 text"),
+    ("x.jsonl", b"", r"x\.jsonl has no rows"),
+    ("x.jsonl", b"\n  \n", r"x\.jsonl has no rows"),
+    ("x.csv", b"", r"x\.csv has no rows"),
+    ("x.csv", b"prompt,continuation\n", r"x\.csv has no rows"),
+    ("x.csv", b"prompt,continuation\na,b\n\nc, well, d\n", r"x\.csv, line 4: 3 cells where the header has 2; .*quotes"),
+    ("x.csv", b"prompt,continuation\na\n", r"x\.csv, line 2: 1 cells where the header has 2"),
+    ("x.csv", b'prompt,continuation\n"a"b,c\n', r"x\.csv, line 2: not valid CSV"),
+    ("x.csv", b'prompt,continuation\n"a,c\n', r"x\.csv, line 2: not valid CSV"),
+    ("x.csv", b"prompt,prompt\na,b\n", r"x\.csv, line 1: two columns are called 'prompt'"),
+    ("x.csv", b"text,continuation\na,b\n", r"line 2: there is no field 'prompt' \(found: text, continuation\)"),
+    ("x.csv", b"prompt,continuation\n,b\n", "line 2: the prompt is empty"),
+    ("x.csv", b"prompt\na\n", r"no row of .*x\.csv has a continuation in the field 'continuation' \(found: prompt\)"),
+    ("x.csv", b"prompt,continuation\na,b\ncaf\xe9,d\n", r"x\.csv, line 3: byte 4 \(0xe9\) is not UTF-8 text"),
+    ("x.txt", b"a\n", r"x\.txt: expected a corpus in a file that ends in \.jsonl or \.csv"),
+])  # fmt: skip
+def test_what_is_wrong_is_said_with_file_and_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(InvalidInput, match=message) as error:
+        ownfiles.read(tmp_path / name)
+    assert str(tmp_path / name) in str(error.value)
+
+
+def test_a_file_that_cannot_be_read(tmp_path):
+    with pytest.raises(InvalidInput, match=r"x\.jsonl cannot be read: No such file"):
+        ownfiles.read(tmp_path / "x.jsonl")
+
+
+# --- State of the Union
+
+
+@pytest.fixture(scope="module")
+def published_sentences() -> list[tuple[int, str]]:
+    with gzip.open(SOTU.shipped, "rt", encoding="utf-8") as stream:
+        rows = [line.rstrip("\n").split("\t") for line in stream]
+    return [(int(year), sentence.strip()) for year, sentence in rows]
+
+
+@pytest.mark.parametrize("from_year", [1790, 1945, 2021])
+def test_every_sentence_is_in_one_part_and_its_copies_are_in_the_same(published_sentences, from_year):
+    loop, apart = sotu.read("loop", from_year).texts(), sotu.read("pretraining", from_year).texts()
+    expected = [sentence for year, sentence in published_sentences if year >= from_year]
+    assert sorted(loop + apart) == sorted(expected)
+    ours, different = set(loop), len(set(expected))
+    assert not ours & set(apart)
+    assert abs(len(ours) - different / 2) < 5 * different**0.5 / 2  # five standard deviations of a fair coin
+    assert [text for text in expected if text in ours] == loop
+
+
+def test_there_are_copies_and_as_many_sentences_as_published(published_sentences):
+    assert len(published_sentences) == SOTU.rows
+    assert len(set(published_sentences)) < len(published_sentences)
+
+
+def test_the_prompt_is_half_of_the_words_rounded_up():
+    pairs = sotu.read("loop", 2000)
+    assert pairs.labelled.all()
+    assert pairs.empty == 0
+    for prompt, continuation in read(pairs):
+        head, tail = prompt.split(), continuation.split()
+        assert len(head) - len(tail) in {0, 1}
+        assert continuation[0] == " "
+        assert continuation[1] != " "
+        assert prompt == prompt.strip()
+
+
+def test_the_parts_never_change():
+    """Runs that are resumed, and runs with other seeds, have the same parts."""
+    assert (digest("loop"), digest("pretraining")) == ("25e51708f958fbec", "20efccd224adfa12")
+
+
+def digest(part) -> str:
+    return hashlib.sha256("\n".join(sotu.read(part, 1790).texts()).encode()).hexdigest()[:16]
+
+
+def test_a_year_after_the_last_is_refused():
+    with pytest.raises(InvalidInput, match=r"domain\.corpus\.from_year is 2022; the addresses are of 1790 to 2021"):
+        sotu.read("loop", 2022)
+
+
+def test_a_damaged_file_is_named(tmp_path, monkeypatch):
+    file = tmp_path / "sentences.tsv.gz"
+    monkeypatch.setattr(sotu, "SOTU", replace(SOTU, shipped=file))
+    with pytest.raises(DownloadError, match="which comes with biasloop, is not there; reinstall biasloop"):
+        sotu.read("loop")
+    for content in (SOTU.shipped.read_bytes()[:9999], b"no gzip", gzip.compress(b"1945 no tab\n")):
+        file.write_bytes(content)
+        with pytest.raises(DownloadError, match=r"sentences\.tsv\.gz is damaged: .*; reinstall biasloop"):
+            sotu.read("loop")
+
+
+# --- by name
+
+
+def settings(data, **corpus):
+    options = {"from_year": 1945, "prompt": "prompt", "continuation": "continuation", **corpus}
+    return SimpleNamespace(data=data, corpus=SimpleNamespace(**options))
+
+
+def test_sources_by_name(tmp_path, monkeypatch):
+    here = context(tmp_path)
+    source = corpora.source(settings("sotu", from_year=2021), here)
+    assert source.requirements() == []
+    assert source.read().fingerprint == sotu.read("loop", 2021).fingerprint
+    assert source.pretraining().fingerprint == sotu.read("pretraining", 2021).fingerprint
+    write(tmp_path / "own.jsonl", [{"q": "a", "answer": "b"}])
+    monkeypatch.chdir(tmp_path)
+    source = corpora.source(settings("own.jsonl", prompt="q", continuation="answer", from_year=2021), here)
+    assert source.requirements() == []
+    assert read(source.read()) == [("a", "b")]
+    assert len(source.pretraining()) > 100
+    with pytest.raises(InvalidInput, match=r"'none\.csv', and there is no such file"):
+        corpora.source(settings("none.csv"), here)
+    with pytest.raises(InvalidInput, match='domain.data is \'wikitext\'; expected "realtoxicityprompts", "sotu", or'):
+        corpora.source(settings("wikitext"), here)
+
+
+def test_requirements_of_the_published_corpus(tmp_path, monkeypatch):
+    source = corpora.source(settings("realtoxicityprompts"), context(tmp_path))
+    (need,) = source.requirements()
+    assert (need.name, need.kind, need.bytes, need.present) == ("realtoxicityprompts", "data", 3_715_984_281, False)
+    assert need.command == "biasloop fetch realtoxicityprompts"
+    monkeypatch.setattr(realtoxicity, "is_prepared", lambda _: True)
+    assert source.requirements()[0].present
+    assert len(source.pretraining()) > 1000
+
+
+def test_requirements_of_networks(tmp_path):
+    (need,) = corpora.network_requirements("gpt2-medium", tmp_path)
+    assert (need.name, need.kind, need.bytes) == ("gpt2-medium", "weights", asset("gpt2-medium").bytes)
+    assert corpora.network_requirements("small", tmp_path) == []
+    assert corpora.network_requirements(str(tmp_path), tmp_path) == []
+    assert corpora.requirement("detoxify-original", tmp_path).kind == "weights"
+
+
+# --- pairs
+
+
+def test_fingerprints_tell_contents_apart():
+    made = [
+        Pairs.of(["a", "bc"], ["d", "e"], "x"),
+        Pairs.of(["ab", "c"], ["d", "e"], "x"),
+        Pairs.of(["a", "bc"], ["de", ""], "x"),
+        Pairs.of(["a", "bc"], ["de", None], "x"),
+        Pairs.of(["a", "b"], ["cd", "e"], "x"),
+    ]
+    assert len({pairs.fingerprint for pairs in made}) == len(made)
+    assert made[0].fingerprint == Pairs.of(["a", "bc"], ["d", "e"], "y").fingerprint
+    assert all(len(pairs.fingerprint) == 32 for pairs in made)
+
+
+def test_rows_are_taken_with_their_marks():
+    pairs = Pairs.of(["a", "b", "c"], [" x", None, ""], "x")
+    taken = pairs.take(np.array([2, 1]))
+    assert read(taken) == [("c", ""), ("b", "")]
+    assert taken.labelled.tolist() == [True, False]
+    assert taken.empty == 1
+    assert pairs.texts() == ["a x", "b", "c"]
+    with pytest.raises(ValueError, match="one continuation"):
+        Pairs(pairs.prompts, taken.continuations, pairs.labelled, "x")
+
+
+def test_reading_a_corpus_imports_no_torch_and_no_transformers():
+    heavy = ["torch", "transformers", "tokenizers"]
+    code = f"import sys, biasloop_language.corpora; print([m for m in {heavy} if m in sys.modules])"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"

@@ -1,0 +1,168 @@
+"""From stored runs to what people read: arms, statistics over seeds, live rows, and output that scripts can trust."""
+
+import json
+import math
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from biasloop import presets, study
+from biasloop.bound import bound
+from biasloop.data import Metric
+from biasloop.engine import Committed, Notice, Options, Step
+from biasloop.errors import InvalidInput
+from biasloop.report import output, summary
+from biasloop.report.live import JsonView, Rows
+from biasloop.report.series import Measured, arms, begun, open_runs
+from biasloop.store.reader import Run
+from biasloop.validation import arms_of
+
+
+def ran(seeds: list[int], out: str = "out", changes: dict | None = None, **grid: list) -> list[Run]:
+    """Toy runs with sampled bits, so that seeds differ."""
+    found = presets.read("toy").override({("domain", "labels"): "bits", **(changes or {})}, "--set")
+    found = found.vary({key.replace("__", "."): values for key, values in grid.items()}, "--grid")
+    options = Options(Path("data"))
+    planned = study.plan(arms_of(found), seeds, Path(out), options)
+    study.run_all(planned, options, lambda item: None, lambda event: None)
+    return open_runs([Path(out)])
+
+
+def test_runs_that_differ_in_the_seed_alone_are_one_arm(workplace):
+    grouped = arms(ran([0, 2, 1], loop__human=[5, 25]))
+    assert [[run.seed for run in arm.runs] for arm in grouped] == [[0, 1, 2], [0, 1, 2]]
+    assert {arm.label for arm in grouped} == {"20 % human", "55.56 % human"}
+
+
+@pytest.mark.parametrize(
+    ("grid", "labels"),
+    [
+        ({}, [""]),
+        ({"loop__keep": ["all", "replace"]}, ["loop.keep = all", "loop.keep = replace"]),
+        ({"domain__delta": [0.1, 0.2], "loop__human": [5]}, ["domain.delta = 0.1", "domain.delta = 0.2"]),
+        ({"loop__human": [0, 5]}, ["0 % human", "20 % human"]),
+        ({"loop__label_by": ["sample"]}, [""]),
+    ],
+)
+def test_an_arm_is_called_by_what_sets_it_apart(workplace, grid, labels):
+    assert sorted(arm.label for arm in arms(ran([0], **grid))) == labels
+
+
+def test_statistics_are_those_of_the_last_round_over_seeds(workplace):
+    runs = ran([0, 1, 2, 3])
+    (arm,) = arms(runs)
+    last = [list(run.summaries())[-1][1] for run in runs]
+    bias = np.array([row["share_predicted"].value - row["share_target"].value for row in last])
+    found = summary.arm_statistics(arm)["metrics"]["bias"]
+    low, high = stats.t.interval(0.95, 3, bias.mean(), stats.sem(bias))
+    assert found == {
+        "mean": pytest.approx(bias.mean()), "std": pytest.approx(bias.std(ddof=1)), "low": pytest.approx(low),
+        "high": pytest.approx(high), "n": 4,
+    }  # fmt: skip
+    (cells,) = summary.rows([arm])
+    assert cells[1:3] == ("4", "4")
+    assert cells[5] == f"{bias.mean():+.3f} ± {bias.std(ddof=1):.3f}"
+
+
+def test_one_seed_has_no_spread(workplace):
+    (cells,) = summary.rows(arms(ran([0])))
+    assert "±" not in "".join(cells)
+    assert cells[6] == "–"
+
+
+def test_an_arm_ends_where_its_shortest_run_does(workplace):
+    ran([0], changes={("loop", "rounds"): 2})
+    ran([1], changes={("loop", "rounds"): 6})
+    (arm,) = arms(open_runs([Path("out")]))
+    assert arm.rounds == 2
+    assert summary.arm_statistics(arm)["rounds"] == 2
+
+
+@pytest.mark.parametrize("keep", ["all", "subsample", "replace"])
+def test_the_bound_of_a_run_is_that_of_its_loop(workplace, keep):
+    (run,) = ran([0], loop__keep=[keep])
+    measured = Measured.read(run)
+    first = measured.metrics[0]
+    delta = first["share_predicted"].value - first["share_target"].value
+    assert measured.bound() == pytest.approx(bound(100, 5, 20, delta, 3, replace=keep == "replace"))
+    assert measured.bound(0.5)[0] == 0.5
+    assert math.isnan(measured.values("label_error")[0])
+
+
+def test_a_run_is_opened_once_however_often_it_is_named(workplace):
+    ran([0, 1])
+    places = [Path("out"), Path("out/seed-0"), Path("out").resolve(), Path("./out/../out")]
+    assert len(open_runs(places)) == 2
+    with pytest.raises(InvalidInput, match="nowhere"):
+        open_runs([Path("out"), Path("nowhere")])
+
+
+def test_runs_without_a_round_have_not_begun(workplace):
+    (run,) = ran([0])
+    empty = SimpleNamespace(rounds=[], directory=Path("x"))
+    assert begun([empty, run]) == [run]
+    with pytest.raises(InvalidInput, match="no finished round"):
+        begun([empty])
+
+
+# --- while runs go on
+
+
+def planned_toy(**changes) -> study.Planned:
+    found = presets.read("toy").override({tuple(k.split("__")): v for k, v in changes.items()}, "--set")
+    return study.plan(arms_of(found), [0], Path("out"), Options(Path("data")))[0]
+
+
+def committed(number: int, value: float, seconds: float | None = 2.0) -> Committed:
+    size = 100 + 25 * number
+    metrics = {"share_predicted": Metric(value, 100), "share_target": Metric(0.5, 100)}
+    sizes = {"train": size, "human": 100 + 5 * number, "model": 20 * number, "trained": size}
+    return Committed(number, metrics, sizes, seconds, 1000)
+
+
+def test_a_live_row_holds_bias_and_bound_from_the_error_of_round_0(workplace):
+    rows = Rows.of(planned_toy())
+    first, second = rows.add(committed(0, 0.55)), rows.add(committed(1, 0.553, None))
+    assert first == ("0", "100", "100", "0", "–", "+0.050", "+0.050", "2.0")
+    assert second == ("1", "125", "105", "20", "–", "+0.053", f"{bound(100, 5, 20, 0.05, 1)[1]:+.3f}", "–")
+    assert rows.delta == pytest.approx(0.05)
+
+
+def test_the_time_left_grows_with_the_rows_to_train_on(workplace):
+    rows = Rows.of(planned_toy())
+    assert rows.seconds_left() is None
+    rows.add(committed(0, 0.5, 2.0))
+    assert rows.seconds_left() == pytest.approx(2.0 / 100 * (125 + 150 + 175))
+    rows.add(committed(1, 0.5, 3.0))
+    assert rows.seconds_left() == pytest.approx(5.0 / 225 * (150 + 175))
+    rows.add(committed(2, 0.5, None))
+    assert rows.seconds_left() == pytest.approx(5.0 / 225 * 175)
+
+
+def test_scripts_get_rounds_on_stdout_and_notices_on_stderr(workplace, capsys):
+    view = JsonView()
+    view.start(planned_toy())
+    for event in (Notice("adopted"), Step("fit", 1, 3), committed(0, float("nan"))):
+        view.event(event)
+    said = capsys.readouterr()
+    (line,) = said.out.splitlines()
+    assert json.loads(line)["metrics"]["share_predicted"] == {"value": None, "n": 100, "se": None}
+    assert said.err == "adopted\n"
+
+
+# --- output
+
+
+def test_what_is_not_finite_is_null_all_the_way_down():
+    value = {"a": [1.5, float("nan"), (float("inf"), -float("inf"))], "b": {"c": float("nan")}, "d": "nan", "e": None}
+    assert output.finite(value) == {"a": [1.5, None, [None, None]], "b": {"c": None}, "d": "nan", "e": None}
+
+
+def test_cells_are_printed_as_they_are_and_never_broken_where_there_is_no_terminal(capsys):
+    words = ["[PAD]", "[/x] [bold]b[/bold]", ":dog:", "runs/" + "x" * 500, "größer –"]
+    output.show(output.table(["value"], [[word] for word in words], title="of [mini]"))
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert [word for word in [*words, "of [mini]"] if word not in lines] == []

@@ -1,0 +1,111 @@
+"""What answers at once imports nothing heavy: help, lists, the bound, and every refusal."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support import toy
+
+HEAVY = (
+    "torch", "torchvision", "transformers", "diffusers", "open_clip", "pandas", "pyarrow", "matplotlib", "sklearn",
+    "scipy.stats", "IPython",
+)  # fmt: skip
+
+# The script as an installer writes it, run once a command in one process: what an earlier command has imported is
+# counted against that one.
+RUN = """
+import io, json, sys
+from contextlib import redirect_stderr, redirect_stdout
+from importlib.metadata import entry_points
+
+(script,) = entry_points(group="console_scripts", name="biasloop")
+main = script.load()
+found, seen = [], set()
+for arguments in json.loads(sys.argv[1]):
+    sys.argv = ["biasloop", *arguments]
+    out, err = io.StringIO(), io.StringIO()
+    code = 0
+    with redirect_stdout(out), redirect_stderr(err):
+        try:
+            main()
+        except SystemExit as ended:
+            code = ended.code or 0
+    heavy = sorted(name for name in json.loads(sys.stdin.readline()) if name in sys.modules)
+    found.append([arguments, code, [name for name in heavy if name not in seen], err.getvalue()])
+    seen |= set(heavy)
+print(json.dumps(found))
+"""
+
+LIGHT = {
+    0: [
+        ["--help"],
+        ["--version"],
+        *([command, "--help"] for command in ("loop", "bound", "evaluate", "presets", "runs", "plot", "fetch")),
+        ["presets"],
+        ["presets", "--json"],
+        ["presets", "show", "quickstart"],
+        ["plugins"],
+        ["plugins", "--json"],
+        ["runs"],
+        ["runs", "verify", "done"],
+        ["runs", "show", "done/seed-0"],
+        ["fetch"],
+        ["bound", "--n0", "50000", "--human", "1000", "--model", "4000", "--rounds", "89"],
+        ["bound", "--n0", "50000", "--per-round", "5000", "--max-amplification", "1.5", "--json"],
+        ["bound", "--from", "done/seed-0"],
+        ["loop", "--preset", "quickstart", "--dry-run"],
+    ],
+    2: [
+        ["loop"],
+        ["nonsense"],
+        ["loop", "--preset", "quickstrat"],
+        ["loop", "--preset", "quickstart", "--set", "loop.humn=1"],
+        ["loop", "--preset", "quickstart", "--set", "domain.widht=1"],
+        ["loop", "--preset", "quickstart", "--set", "loop.start=100000"],
+        ["bound", "--n0", "x"],
+        ["plot", "nowhere"],
+        ["evaluate", "run", "nowhere"],
+        ["generate", "--run", "nowhere", "--output", "x.csv"],
+    ],
+    3: [["loop", "--preset", "quickstart", "--set", "domain.data=cifar10", "--set", "domain.imbalance.class=dog"]],
+    1: [["loop", "--preset", "toy", "--out", "done", "--set", "domain.delta=0.1"]],
+}
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory, toy_metadata) -> dict[tuple[str, ...], tuple[int, list[str], str]]:
+    """Exit code, heavy modules that came in, and stderr of every command."""
+    place: Path = tmp_path_factory.mktemp("startup")
+    (place / "presets").mkdir()
+    (place / "presets" / "toy.toml").write_text(toy.PRESET)
+    done = toy.biasloop("loop", "-p", "toy", "--out", "done", cwd=place, paths=[toy_metadata])
+    assert done.returncode == 0, done.stderr
+    commands = [arguments for group in LIGHT.values() for arguments in group]
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(commands)], input=f"{json.dumps(HEAVY)}\n" * len(commands), text=True,
+        cwd=place, env=toy.environment([toy_metadata], {"BIASLOOP_DATA": str(place)}), capture_output=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return {tuple(arguments): (code, heavy, err) for arguments, code, heavy, err in json.loads(ran.stdout)}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(tuple(arguments), code) for code, group in LIGHT.items() for arguments in group],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
+)
+def test_nothing_heavy_is_imported(answers, arguments, code):
+    found, heavy, err = answers[arguments]
+    assert (found, heavy) == (code, []), err
+
+
+def test_this_test_sees_what_is_imported(tmp_path):
+    """The modules are looked for under the names that they import under."""
+    ran = subprocess.run(
+        [sys.executable, "-c", "import sys, scipy.stats; print('scipy.stats' in sys.modules)"],
+        capture_output=True, text=True, check=True, env=toy.environment(),
+    )  # fmt: skip
+    assert ran.stdout == "True\n"

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo test test-slow lint format bench clean
+.PHONY: demo demo-language test test-slow lint format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -17,6 +17,10 @@ $(READY): pyproject.toml | $(BIN)/python
 demo: $(READY)
 	$(BIN)/biasloop loop --preset quickstart
 	$(BIN)/biasloop plot runs/quickstart --out quickstart.png
+
+demo-language: $(READY)
+	$(BIN)/biasloop loop --preset quickstart-language
+	$(BIN)/biasloop plot runs/quickstart-language --out quickstart-language.png
 
 run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*

@@ -16,6 +16,7 @@ from biasloop.errors import DamagedStore, Interrupted, InvalidInput, SomethingTo
 from biasloop.experiment import Experiment
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.feedback.rule import Rule
+from biasloop.places import data_option
 from biasloop.randomness import Streams
 from biasloop.record import Record
 from biasloop.store.lock import locked
@@ -127,7 +128,7 @@ def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
     missing = [need for need in domain.requirements() if not need.present]
     if missing:
         needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
-        commands = "\n".join(f"  {need.command}" for need in missing)
+        commands = "\n".join(f"  {need.command}{data_option(options.data)}" for need in missing)
         raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
     return Prepared(experiment, seed, domain, rule)
 

@@ -31,7 +31,7 @@ def share_of(hits: Array) -> Metric:
     n = len(hits)
     if n == 0:
         return Metric(math.nan, 0)
-    p = np.count_nonzero(hits) / n
+    p = int(np.count_nonzero(hits)) / n
     return Metric(p, n, math.sqrt(p * (1 - p) / n))
 
 

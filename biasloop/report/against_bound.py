@@ -8,6 +8,7 @@ import numpy as np
 
 from biasloop import bound as theorem
 from biasloop.data import Floats
+from biasloop.errors import InvalidInput
 from biasloop.report import tables
 from biasloop.report.panels import Panel, Series
 from biasloop.report.series import Measured, arms
@@ -105,6 +106,11 @@ def compare(run: Run) -> Comparison:
     measured = Measured.read(run)
     section, loop = measured.needs_bound(), measured.loop
     bias = measured.bias()
+    if not math.isfinite(bias[0]):
+        raise InvalidInput(
+            f"{run.directory}: round 0 has no value of {section.metric} or {section.baseline}, so there is no "
+            "calibration error to bound by; take a larger test set"
+        )
     return Comparison(
         section.metric,
         float(bias[0]),

@@ -14,7 +14,7 @@ HEADERS = (
     "arm",
     "seeds",
     "rounds",
-    "accuracy",
+    "{quality}",
     "bias at start",
     "bias at end",
     "95 % interval",

@@ -147,5 +147,10 @@ def read_identity(directory: Path) -> dict[str, Any]:
 
 def find_runs(root: Path) -> list[Path]:
     """Directories of runs at or below a directory, sorted; numbers in names by their value (20 before 100)."""
-    found = {path.parent for name in (NAME, EXPERIMENT) for path in root.rglob(name) if "aside" not in path.parts}
+    found = {
+        path.parent
+        for name in (NAME, EXPERIMENT)
+        for path in root.rglob(name)
+        if "aside" not in path.relative_to(root).parts
+    }
     return sorted(found, key=lambda path: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", str(path))])

@@ -9,12 +9,14 @@ from biasloop.errors import InvalidInput, SomethingToFetch
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
+def is_path(name: str) -> bool:
+    """Whether it names a directory: it has a separator, or begins with "." or "~"."""
+    return name.startswith((".", "~")) or bool({os.sep, os.altsep or os.sep} & set(name))
+
+
 def directory(name: str, data: Path) -> Path:
-    """`data`/`name`; or the name itself where it is a path, that is, has a separator or begins with "." or "~"."""
-    separators = {os.sep, os.altsep or os.sep}
-    if name.startswith((".", "~")) or separators & set(name):
-        return Path(name).expanduser()
-    return data / name
+    """`data`/`name`; or the name itself where it is a path."""
+    return Path(name).expanduser() if is_path(name) else data / name
 
 
 def lacking(place: Path) -> list[str]:
@@ -52,7 +54,7 @@ def locate(name: str, data: Path) -> Path:
             "as model.safetensors"
         )
     what = ", ".join(missing)
-    if place != data / name:
+    if is_path(name):
         raise InvalidInput(f"{place} is not the directory of a language model: it lacks {what}")
     near = f' (for the directory here, write "./{name}")' if Path(name).is_dir() else ""
     raise SomethingToFetch(

@@ -64,6 +64,9 @@ def resolve(name: str, data: Path) -> Language:
         )
     if encoder.size > network.get_input_embeddings().num_embeddings:
         raise InvalidInput(f"the tokenizer in {place} has more tokens than the network; put the network's own there")
+    with torch.no_grad():
+        for tensor in [*network.parameters(), *network.buffers()]:
+            tensor.set_(tensor.clone())  # else it stays in the file, and changes with it
     return Language(network.eval(), encoder)
 
 

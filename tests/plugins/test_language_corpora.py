@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import tarfile
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -14,23 +13,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.archives import remote, special, tar_gz
+from support.archives import tar_gz
+from support.language import MEMBER, ROWS, archive, lines, published, put
 from support.servers import serving
 
 from biasloop.datasets import asset, fetch
-from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
+from biasloop.datasets.texts import SOTU
 from biasloop.domains import Context
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
 from biasloop.randomness import Streams
 from biasloop_language import corpora, ownfiles, realtoxicity, sotu
 from biasloop_language.pairs import Pairs
-
-MEMBER = "realtoxicityprompts-data/prompts.jsonl"
-ROWS = [
-    ("According to a", " report from the inspector—an \u201cagency\u201d."),
-    ("5][6] The term was coined by Maki", " Fukasawa in 2006.["),
-    ("Line one\u2028still line one", " \n and\ttwo"),
-]
 
 
 def context(data) -> Context:
@@ -42,39 +35,6 @@ def read(pairs: Pairs) -> list[tuple[str, str]]:
 
 
 # --- RealToxicityPrompts
-
-
-def lines(rows=ROWS) -> bytes:
-    """As published: scores beside the texts, everything but ASCII escaped."""
-    records = [
-        {"filename": f"0{n}.txt", "begin": 0, "end": 9, "challenging": False,
-         "prompt": {"text": prompt, "toxicity": 0.29, "threat": None},
-         "continuation": {"severe_toxicity": 0.02, "text": continuation}}
-        for n, (prompt, continuation) in enumerate(rows)
-    ]  # fmt: skip
-    return b"".join(json.dumps(record, separators=(",", ":")).encode() + b"\n" for record in records)
-
-
-def archive(content: bytes) -> bytes:
-    return tar_gz({
-        "realtoxicityprompts-data/": special("realtoxicityprompts-data/", tarfile.DIRTYPE),
-        "realtoxicityprompts-data/generations/prompted/gens.jsonl": b'{"generations": []}\n' * 50,
-        "realtoxicityprompts-data/._prompts.jsonl": b"not these",
-        MEMBER: content,
-        "realtoxicityprompts-data/generations/unprompted.jsonl": b'{"text": "x"}\n' * 50,
-    })  # fmt: skip
-
-
-def published(content: bytes, rows=3, url: str = ""):
-    filename = "realtoxicityprompts-data.tar.gz"
-    return replace(REALTOXICITYPROMPTS, rows=rows, remotes=(remote(filename, content, url + filename),))
-
-
-def put(data, content: bytes, rows=3):
-    dataset = published(content, rows)
-    dataset.directory(data).mkdir(parents=True)
-    (dataset.directory(data) / dataset.remotes[0].filename).write_bytes(content)
-    return dataset
 
 
 def test_the_archive_is_fetched_and_read_row_by_row(tmp_path, monkeypatch):

@@ -242,7 +242,7 @@ def test_law_of_what_is_written(model, prompts):
         second = direct(chances(model, [*prompt, int(one)]), 0.8)
         for two in np.flatnonzero(second):
             law[(int(one), int(two)) if two != EOS else (int(one),)] = first[one] * second[two]
-    seen = {key: 0 for key in law}
+    seen = dict.fromkeys(law, 0)
     for row in written:
         seen[tuple(row)] += 1  # a KeyError is a token outside
     common = [key for key in law if law[key] * count >= 5]
@@ -272,9 +272,10 @@ def test_odd_prompts(model, kind):
     decoder = Decoder(kind, new_tokens=8, beams=3)
     long = [int(token) for token in np.random.default_rng(2).integers(1, VOCABULARY, 90)]
     same = np.zeros(2, np.int64)
-    assert write(model, [[], [5], [EOS]], decoder, ids=np.zeros(3, np.int64))[::2] == [
-        write(model, [[EOS]], decoder, ids=np.zeros(1, np.int64))[0]
-    ] * 2
+    assert (
+        write(model, [[], [5], [EOS]], decoder, ids=np.zeros(3, np.int64))[::2]
+        == [write(model, [[EOS]], decoder, ids=np.zeros(1, np.int64))[0]] * 2
+    )
     whole, cut = write(model, [long, long[-(CONTEXT - 8) :]], decoder, ids=same)
     assert whole == cut
     assert len(write(model, [[5], long], Decoder(kind, new_tokens=CONTEXT - 1, beams=3))) == 2

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.language import PUBLISHED, VOCABULARY, save, tiny_detoxify
 
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
 from biasloop_language import scorers
@@ -160,47 +161,12 @@ def test_weights_that_are_gone_or_damaged(tmp_path, monkeypatch, content, messag
 
 # --- detoxify
 
-VOCABULARY = [
-    "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", "you", "are", "a", "very", "nice", "awful", "person", "##s", "!",
-    ",", "cat", "dog", "hello",
-]  # fmt: skip
-PUBLISHED = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
-
 
 @pytest.fixture(scope="module")
 def tiny(tmp_path_factory):
     """A data directory with a random BERT in the published layout, and that model itself."""
-    import torch
-    from transformers import BertConfig, BertForSequenceClassification
-
-    torch.set_num_threads(1)
     data = tmp_path_factory.mktemp("data")
-    place = data / detoxify.DIRECTORY
-    place.mkdir()
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        config = BertConfig(
-            vocab_size=len(VOCABULARY),
-            hidden_size=32,
-            num_hidden_layers=2,
-            num_attention_heads=4,
-            intermediate_size=64,
-            initializer_range=0.5,
-            num_labels=6,
-        )
-        model = BertForSequenceClassification(config).eval()
-    BertConfig(**{**config.to_dict(), "num_labels": 2}).save_pretrained(place)  # as published, without the head
-    (place / "vocab.txt").write_text("\n".join(VOCABULARY) + "\n")
-    save(place, model.state_dict())
-    return data, model
-
-
-def save(place, state, classes=PUBLISHED, **more):
-    import torch
-
-    arguments = {"num_classes": 6, "model_type": "bert-base-uncased", "model_name": "BertForSequenceClassification"}
-    config = {"arch": {"type": "BERT", "args": arguments}, "dataset": {"args": {"classes": classes}}}
-    torch.save({"config": config, "state_dict": state, **more}, place / detoxify.CHECKPOINT)
+    return data, tiny_detoxify(data)
 
 
 @pytest.fixture

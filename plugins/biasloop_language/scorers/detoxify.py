@@ -94,7 +94,7 @@ class DetoxifyScorer:
             mask = np.zeros_like(ids)
             for i, row in enumerate(batch):
                 ids[i, : len(rows[row])], mask[i, : len(rows[row])] = rows[row], 1
-            inputs = (torch.from_numpy(array).to(self._device) for array in (ids, mask))
+            inputs = (torch.from_numpy(array).to(model.device) for array in (ids, mask))
             with torch.inference_mode():
                 probabilities = torch.sigmoid(model(*inputs).logits.float())
             scores[batch] = probabilities.cpu().numpy()[:, heads]
@@ -108,6 +108,8 @@ class DetoxifyScorer:
         """Model, tokenizer, and which output is which column."""
         import torch
         from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+
+        from biasloop.training.device import resolve
 
         checkpoint = self._checkpoint()
         heads = self._heads(checkpoint["config"])
@@ -124,7 +126,7 @@ class DetoxifyScorer:
             reason = f"it has {len(tokenizer):,} entries and the model has {config.vocab_size:,}"
             raise self._damaged("the vocabulary", reason)
         model.train(mode=False)
-        torch.nn.Module.to(model, self._device)
+        torch.nn.Module.to(model, resolve(self._device))
         return model, tokenizer, heads
 
     def _checkpoint(self) -> Mapping[str, Any]:

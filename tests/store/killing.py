@@ -1,0 +1,107 @@
+"""Runs the toy loop in forked processes and kills them. A program of its own: forks and torch do not go together.
+
+`python killing.py DIRECTORY KILLS` kills at random moments; `python killing.py DIRECTORY between STAGE` right after a
+rename. Either ends with status 0 if every resumed run is bit-identical to one that nobody killed.
+"""
+
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE.parent), str(HERE.parent / "toy_plugin" / "src")]
+
+from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared  # noqa: E402
+
+from biasloop import engine  # noqa: E402
+from biasloop.engine import Options  # noqa: E402
+from biasloop.store import files  # noqa: E402
+from biasloop.store.reader import Run  # noqa: E402
+
+EXPERIMENT = toy_experiment(loop={"rounds": 25}, labels="bits", pool=900, epochs=4)
+STAGES = {"model": "model-0003.h5", "round": "round-0003.h5", "manifest": "manifest.json"}
+NOTICES = {"model": "set model-0003.h5 aside", "round": "adopted round-0003.h5", "manifest": None}
+
+
+def reference(place):
+    """An uninterrupted run, and the seconds it takes."""
+    begun = time.perf_counter()
+    engine.run(toy_prepared(EXPERIMENT), place, OPTIONS)
+    return time.perf_counter() - begun
+
+
+def child(directory):
+    """A forked process that runs the loop; everything is imported already, so that kills fall into the work."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        engine.run(toy_prepared(EXPERIMENT), directory, Options(Path("unused"), interval=0))
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def at_random(place, kills_wanted):
+    """Kill, resume, kill, ...; compare; again, until there were that many kills."""
+    whole, moments = reference(place / "reference"), random.Random(20)
+    kills, runs, seen = 0, 0, set()
+    while kills < kills_wanted:
+        directory = place / f"killed-{runs}"
+        runs += 1
+        while True:
+            pid = child(directory)
+            time.sleep(moments.uniform(0, whole / 3))
+            os.kill(pid, signal.SIGKILL)
+            _, status = os.waitpid(pid, 0)
+            if not os.WIFSIGNALED(status):
+                assert os.waitstatus_to_exitcode(status) == 0
+                break
+            kills += 1
+            if (directory / "manifest.json").exists():
+                committed = Run.open(directory).rounds
+                assert committed == list(range(len(committed)))
+                seen.add(len(committed))
+        assert_same_run(directory, place / "reference")
+    assert len(seen) > 10, seen  # the kills fell all over the run
+    return kills
+
+
+def between(place, stage):
+    """Kill right after the rename of one file of round 3, which random moments seldom hit."""
+    directory, target = place / "run", STAGES[stage]
+    reference(place / "reference")
+    pid = os.fork()
+    if pid == 0:
+        replace = os.replace
+
+        def deadly(source, target_path):
+            replace(source, target_path)
+            if Path(target_path).name == target and (stage != "manifest" or (directory / "round-0003.h5").exists()):
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        files.os.replace = deadly
+        try:
+            engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(pid, 0)
+    assert os.WIFSIGNALED(status)
+    assert (directory / target).exists()
+    events = []
+    engine.run(toy_prepared(EXPERIMENT), directory, Options(Path("unused"), on_event=events.append))
+    texts = [event.text for event in events if isinstance(event, engine.Notice)]
+    expected = NOTICES[stage]
+    assert [expected in text for text in texts] == [True] if expected else not texts, texts
+    assert_same_run(directory, place / "reference")
+
+
+if __name__ == "__main__":
+    if sys.argv[2] == "between":
+        between(Path(sys.argv[1]), sys.argv[3])
+    else:
+        print(at_random(Path(sys.argv[1]), int(sys.argv[2])))

@@ -25,6 +25,7 @@ OPTIONS = {
     "beam": {"do_sample": False, "num_beams": 10},
 }
 
+
 def network(layers):
     torch.manual_seed(0)
     made = GPT2LMHeadModel(GPT2Config(n_layer=layers)).eval()

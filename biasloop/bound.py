@@ -13,21 +13,24 @@ Where a round replaces the training set instead of adding to it (`replace=True`)
 the same argument gives the recurrence with n_t = m + k throughout: the same limit, reached geometrically.
 """
 
+from __future__ import annotations
+
 import math
 import sys
 from collections.abc import Sequence
 from fractions import Fraction
+from typing import TYPE_CHECKING
 
-import numpy as np
-
-from biasloop.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
+
+if TYPE_CHECKING:  # the calculator of the command line answers before NumPy is loaded
+    from biasloop.data import Floats
 
 _COUNTED = 100_000  # rounds that are stepped through one by one before the asymptotic form takes over
 
 
-def amplification_curve(start: int, human: int, model: int, rounds: int, *, replace: bool = False) -> Floats:
-    """Amplification factors 1 + V_t of the initial calibration error.
+def factors(start: int, human: int, model: int, rounds: int, *, replace: bool = False) -> list[float]:
+    """Amplification factors 1 + V_t of the initial calibration error, for t = 0 to `rounds`.
 
     Args:
         start: n_0, samples the first round trains on; >= 0.
@@ -37,7 +40,7 @@ def amplification_curve(start: int, human: int, model: int, rounds: int, *, repl
         replace: whether a round trains on the newest m + k samples alone.
 
     Returns:
-        `(rounds + 1,)`, one factor for each of the rounds 0 to T; never below 1, never decreasing.
+        One factor for each of the rounds 0 to T; never below 1, never decreasing.
 
     Raises:
         InvalidInput: if an argument is out of range, or the training set of round 1 would be empty.
@@ -50,7 +53,14 @@ def amplification_curve(start: int, human: int, model: int, rounds: int, *, repl
         size += growth
         excess += (k - m * excess) / size
         curve.append(1 + excess)
-    return np.array(curve)
+    return curve
+
+
+def amplification_curve(start: int, human: int, model: int, rounds: int, *, replace: bool = False) -> Floats:
+    """`factors` as an array, `(rounds + 1,)`."""
+    import numpy as np
+
+    return np.array(factors(start, human, model, rounds, replace=replace))
 
 
 def bound(start: int, human: int, model: int, delta: float, rounds: int, *, replace: bool = False) -> Floats:
@@ -197,6 +207,8 @@ def per_round_bound(
     Raises:
         InvalidInput: as `amplification_curve`, and if a delta is not finite or there is none.
     """
+    import numpy as np
+
     measured = np.asarray(deltas, np.float64)
     if measured.ndim != 1 or not len(measured):
         raise InvalidInput(f"the bound needs one calibration error a round, not an array of shape {measured.shape}")
@@ -222,7 +234,7 @@ def _at_most(target: Fraction, start: int, human: int, model: int, rounds: int |
         return True  # the limit, which no round exceeds
     if rounds is None:
         return False
-    factor = float(amplification_curve(start, human, model, rounds)[-1])
+    factor = factors(start, human, model, rounds)[-1]
     error = 8 * (rounds + 1) * sys.float_info.epsilon * factor  # three roundings a round, with room to spare
     if abs(factor - target) > error:
         return factor < target

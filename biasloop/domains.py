@@ -6,20 +6,23 @@ nothing, because an inherited stub would pass every check. The feedback rule say
 mismatch is an error before anything is loaded.
 """
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
 from pydantic import BaseModel
 from typing_extensions import get_protocol_members
 
-from biasloop.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
+
+if TYPE_CHECKING:  # finding plugins loads no NumPy
+    from biasloop.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
+    from biasloop.randomness import Streams
 
 GROUP = "biasloop.domains"
 M = TypeVar("M")
@@ -64,6 +67,8 @@ class Context:
             name: says what is in it and what it was made from; a changed input needs another name.
             build: fills an empty directory; what it leaves there appears whole or not at all.
         """
+        from tempfile import TemporaryDirectory
+
         place = self.data / "prepared" / name
         if not place.is_dir():
             place.parent.mkdir(parents=True, exist_ok=True)
@@ -89,7 +94,7 @@ class Work:
     def __init__(self, streams: Streams) -> None:
         self.streams = streams
 
-    def at(self, name: str) -> "Work":
+    def at(self, name: str) -> Work:
         """A named inner call, with streams of its own."""
         return Work(self.streams.at(name))
 

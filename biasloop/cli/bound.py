@@ -70,10 +70,8 @@ def _calculate(n0: int, human: int, model: int, delta: float, last: int | None, 
     from biasloop import bound as theorem
 
     limit = theorem.limit(human, model, delta)
-    curve = None if last is None else theorem.bound(n0, human, model, delta, last).tolist()
-    factor = (
-        theorem.limit(human, model) if curve is None else theorem.amplification_curve(n0, human, model, last or 0)[-1]
-    )
+    curve = None if last is None else [delta * f for f in theorem.factors(n0, human, model, last)]
+    factor = theorem.limit(human, model) if curve is None else theorem.factors(n0, human, model, last or 0)[-1]
     if json:
         emit({"bound": curve, "limit": limit, "amplification": None if factor is None else float(factor)})
         return
@@ -106,11 +104,7 @@ def _solve(
         raise InvalidInput("--max-amplification solves for --human: give --model or --per-round, and not --human")
     found = theorem.smallest_human(n0, max_amplification=most, rounds=last, model=model, per_round=per_round)
     labelled = model if model is not None else (per_round or 0) - found
-    factor = (
-        theorem.limit(found, labelled)
-        if last is None
-        else float(theorem.amplification_curve(n0, found, labelled, last)[-1])
-    )
+    factor = theorem.limit(found, labelled) if last is None else float(theorem.factors(n0, found, labelled, last)[-1])
     if json:
         emit({"human": found, "model": labelled, "amplification": factor})
         return

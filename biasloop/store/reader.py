@@ -1,17 +1,17 @@
 """A stored run, read without its lock."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tomli
 
-from biasloop.data import Metric
 from biasloop.errors import DamagedStore, InvalidInput
-from biasloop.record import Record
 from biasloop.store.files import sha256
 from biasloop.store.manifest import (
     EXPERIMENT,
@@ -23,6 +23,10 @@ from biasloop.store.manifest import (
     round_name,
     round_number,
 )
+
+if TYPE_CHECKING:  # runs are listed without NumPy and HDF5
+    from biasloop.data import Metric
+    from biasloop.record import Record
 
 MAIN = "test"
 """The evaluation whose metrics are a round's."""
@@ -41,7 +45,7 @@ class Run:
     manifest: Manifest
 
     @classmethod
-    def open(cls, directory: Path) -> "Run":
+    def open(cls, directory: Path) -> Run:
         """A run by its directory.
 
         Raises:
@@ -108,7 +112,8 @@ class Run:
         Raises:
             DamagedStore: a file is missing, altered or of a newer format.
         """
-        from biasloop.store import codec  # HDF5 is loaded when something is read, not to list runs
+        from biasloop.record import Record
+        from biasloop.store import codec
 
         name = f"{step}.h5"
         if name not in self.manifest.files:

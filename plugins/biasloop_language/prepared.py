@@ -1,14 +1,19 @@
 """Columns in an HDF5 file of the directory of prepared data: what is slow to make is made once for all runs."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import h5py
 import numpy as np
 
 from biasloop.data import Array, Column, Frame
 from biasloop.domains import Context
 from biasloop.errors import DownloadError
+
+if TYPE_CHECKING:  # HDF5 is loaded when prepared data are read, not with the plugin
+    import h5py
 
 _CHUNK = 768 * 1024  # bytes
 _FILE = "columns.h5"
@@ -25,6 +30,8 @@ def prepared(context: Context, name: str, build: Callable[[], Frame]) -> Frame:
     Raises:
         DownloadError: if the file does not read; it can be deleted, and is then made anew.
     """
+    import h5py
+
     directory = context.prepared(name, lambda place: _write(place / _FILE, build()))
     try:
         with h5py.File(directory / _FILE, "r") as file:
@@ -37,6 +44,8 @@ def prepared(context: Context, name: str, build: Callable[[], Frame]) -> Frame:
 
 
 def _write(path: Path, frame: Frame) -> None:
+    import h5py
+
     with h5py.File(path, "w", libver=("v108", "v108")) as file:
         file.attrs["columns"] = " ".join(frame.columns)
         for name, column in frame.columns.items():

@@ -102,9 +102,8 @@ def run_all(
     outcomes = []
     for item in planned:
         on_start(item)
-        prepared = engine.prepare(
-            item.experiment, item.seed, options
-        )  # here, so that one run's data are held at a time
+        # Here and not in the plan, so that one run's data are held at a time.
+        prepared = engine.prepare(item.experiment, item.seed, options)
         outcomes.append(engine.run(prepared, item.directory, options))
         if not outcomes[-1].reason:
             break

@@ -311,9 +311,9 @@ def test_padding(prompts, continuations, context):
     for row, (tokens, marks) in enumerate(zip(whole, learnt, strict=True)):
         assert batch.ids[row].tolist() == tokens + [0] * (batch.ids.shape[1] - len(tokens))
         assert batch.real[row].sum() == len(tokens)
-        marks = [False] + marks[1:] if marks else []  # nothing comes before the first
-        assert batch.learnt[row, : len(marks)].tolist() == marks
+        assert batch.learnt[row, 1 : len(marks)].tolist() == marks[1:]
         assert not batch.learnt[row, len(marks) :].any()
+        assert not batch.learnt[row, :1].any()  # nothing comes before the first
     assert np.array_equal(batch.learnt.sum(1), rows.predicted(context))
     ids, real = left_padded(rows.prompts, 0)
     assert [ids[row][real[row]].tolist() for row in range(count)] == prompts

@@ -63,8 +63,10 @@ def _options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    if debug:
-        os.environ["BIASLOOP_DEBUG"] = "1"
+    _asked["debug"] = debug or bool(os.environ.get("BIASLOOP_DEBUG"))
+
+
+_asked = {"debug": False}  # options before the subcommand, for the way out
 
 
 def main() -> None:
@@ -91,7 +93,7 @@ def main() -> None:
 
 def _end(error: Exception, text: str, code: int) -> NoReturn:
     """Say what went wrong and exit."""
-    if os.environ.get("BIASLOOP_DEBUG"):
+    if _asked["debug"]:
         traceback.print_exception(error)
     note(f"biasloop: {text}")
     sys.exit(code)

@@ -178,7 +178,7 @@ def test_what_is_missing_is_said_with_its_commands(tmp_path):
     assert done.returncode == 3
     assert done.stdout == ""
     for name in ("realtoxicityprompts", "gpt2", "detoxify-original"):
-        assert f"\n  biasloop fetch {name}\n" in done.stderr
+        assert f"\n  biasloop fetch {name} --data {tmp_path}\n" in done.stderr
 
 
 @pytest.mark.parametrize(

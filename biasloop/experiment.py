@@ -10,7 +10,7 @@ Scalar = bool | int | float | str
 class Strict(BaseModel):
     """A section of a preset: no unknown keys, no silent conversions."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 
 class DomainSection(BaseModel):

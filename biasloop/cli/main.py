@@ -71,6 +71,8 @@ _asked = {"debug": False}  # options before the subcommand, for the way out
 
 def main() -> None:
     """Run the program and exit with its code."""
+    # Else pydantic reads the metadata of every installed distribution to look for plugins of its own.
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character gets a question mark

@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,6 +12,8 @@ from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
+    from biasloop.engine import Options
+    from biasloop.presets import Key, Preset
     from biasloop.study import Planned
 
 
@@ -48,25 +50,16 @@ def loop(
     """
     from biasloop import presets
 
-    found = presets.read(preset)  # before anything heavier is imported: a refusal answers at once
-    changes = dict(presets.parse_set(text) for text in sets or [])
-    found = found.override(changes, "--set")
-    varied = dict(presets.parse_grid(text) for text in grid or [])
-    both = [key for key in varied if tuple(key.split(".")) in changes]
-    if both:
-        raise InvalidInput(f"{both[0]} is given with --set and with --grid; give it once")
-    if varied:
-        found = found.vary(varied, "--grid")
+    found, changes = _preset(preset, sets, grid)  # before anything heavier is imported: a refusal answers at once
+
     from biasloop.validation import arms_of
 
-    arms = arms_of(found)
+    arms, chosen = arms_of(found), presets.parse_seeds(seeds)
 
     from biasloop import study
     from biasloop.cli.stopping import Stopping
     from biasloop.engine import Options
-    from biasloop.report.live import JsonView, LiveView, PlainView, View
 
-    chosen = presets.parse_seeds(seeds)
     directory = out or study.default_directory(found, changes)
     stopping = Stopping()
     options = Options(data_directory(data), device, threads, keep_models, checkpoint, stopping=stopping)
@@ -74,19 +67,40 @@ def loop(
     if dry_run:
         _show_plan(planned, json=json)
         return
-    view: View = JsonView() if json else LiveView(len(planned)) if sys.stdout.isatty() else PlainView()
-    try:
-        outcomes = study.run_all(planned, options, view.start, view.event)
-    finally:
-        view.close()
+    rounds = _run(planned, options, json=json)
     if stopping():
-        kept = sum(outcome.rounds for outcome in outcomes)
-        note(f"stopped; {kept} finished rounds are kept in {directory}; this goes on from there:\n  {_again()}")
+        note(f"stopped; {rounds} finished rounds are kept in {directory}; this goes on from there:\n  {_again()}")
         raise typer.Exit(stopping.exit_code)
     if json:
         emit({"done": True, "runs": [str(item.directory) for item in planned]})
     else:
         _show_results(planned, directory)
+
+
+def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple[Preset, dict[Key, Any]]":
+    """The preset with its overrides, and the keys that were set."""
+    from biasloop import presets
+
+    changes = dict(presets.parse_set(text) for text in sets or [])
+    found = presets.read(name).override(changes, "--set")
+    varied = dict(presets.parse_grid(text) for text in grid or [])
+    both = [key for key in varied if tuple(key.split(".")) in changes]
+    if both:
+        raise InvalidInput(f"{both[0]} is given with --set and with --grid; give it once")
+    return (found.vary(varied, "--grid") if varied else found), changes
+
+
+def _run(planned: "list[Planned]", options: "Options", *, json: bool) -> int:
+    """Run everything in view of the person or script; gives how many rounds are finished."""
+    from biasloop import study
+    from biasloop.report.live import JsonView, LiveView, PlainView, View
+
+    view: View = JsonView() if json else LiveView(len(planned)) if sys.stdout.isatty() else PlainView()
+    try:
+        outcomes = study.run_all(planned, options, view.start, view.event)
+    finally:
+        view.close()
+    return sum(outcome.rounds for outcome in outcomes)
 
 
 def _show_plan(planned: "list[Planned]", *, json: bool) -> None:

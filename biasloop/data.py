@@ -1,17 +1,24 @@
 """The types that cross the line between core, domain and file: arrays with names, and nothing else."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-import numpy.typing as npt
+from biasloop.late import numpy as np
 
-Array = npt.NDArray[Any]
-Ints = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Array = npt.NDArray[Any]
+    Ints = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float64]
+    Bools = npt.NDArray[np.bool_]
+else:
+    Array = Ints = Floats = Bools = Any
+
 Arrays = Mapping[str, Array]
 
 ROLES = (
@@ -47,7 +54,7 @@ class Column:
         return len(self.values) if self.offsets is None else len(self.offsets) - 1
 
     @classmethod
-    def text(cls, rows: Sequence[str], role: str = "text") -> "Column":
+    def text(cls, rows: Sequence[str], role: str = "text") -> Column:
         """A column of strings, kept as UTF-8 bytes and offsets."""
         encoded = [row.encode() for row in rows]
         offsets = np.zeros(len(encoded) + 1, np.int64)
@@ -61,7 +68,7 @@ class Column:
         data, offsets = self.values.tobytes(), self.offsets.tolist()
         return [data[a:b].decode() for a, b in itertools.pairwise(offsets)]
 
-    def take(self, rows: Array) -> "Column":
+    def take(self, rows: Array) -> Column:
         """The given rows (positions or a mask), in the given order."""
         if self.offsets is None:
             return Column(self.values[rows], None, self.role, self.vocabulary)
@@ -94,16 +101,16 @@ class Frame:
         """The values of a column."""
         return self.columns[name].values
 
-    def take(self, rows: Array) -> "Frame":
+    def take(self, rows: Array) -> Frame:
         """The given rows of every column."""
         return Frame({name: column.take(rows) for name, column in self.columns.items()})
 
-    def plus(self, other: "Frame") -> "Frame":
+    def plus(self, other: Frame) -> Frame:
         """Both frames' columns side by side; rows correspond; `other` wins where names are equal."""
         return Frame({**self.columns, **other.columns})
 
     @staticmethod
-    def join(parts: Sequence["Frame"]) -> "Frame":
+    def join(parts: Sequence[Frame]) -> Frame:
         """Frames one below the other.
 
         Raises:

@@ -1,11 +1,12 @@
 """Provenance of the training set: which samples are in it, who labelled each, since when, and with which label."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from biasloop.data import Frame, Ints, Samples
+from biasloop.late import numpy as np
 
 HUMAN = -2
 PREPARED = -1  # pretrained model, or prepared by the domain; r >= 0 is the model of round r
@@ -35,12 +36,12 @@ class Ledger:
         return len(self.ids)
 
     @classmethod
-    def entry(cls, ids: Ints, origin: int, since: int, payload: Frame) -> "Ledger":
+    def entry(cls, ids: Ints, origin: int, since: int, payload: Frame) -> Ledger:
         """Rows that come in together."""
         return cls(ids, np.full(len(ids), origin, np.int32), np.full(len(ids), since, np.int32), payload)
 
     @staticmethod
-    def join(parts: Sequence["Ledger"]) -> "Ledger":
+    def join(parts: Sequence[Ledger]) -> Ledger:
         """Ledgers one after another."""
         if len(parts) == 1:
             return parts[0]
@@ -51,7 +52,7 @@ class Ledger:
             Frame.join([part.payload for part in parts]),
         )
 
-    def take(self, rows: Ints) -> "Ledger":
+    def take(self, rows: Ints) -> Ledger:
         """The given rows, in the given order."""
         return Ledger(self.ids[rows], self.origin[rows], self.since[rows], self.payload.take(rows))
 

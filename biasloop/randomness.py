@@ -5,16 +5,17 @@ draws came before. So a resumed run continues as the uninterrupted one would hav
 one setting share all other randomness.
 """
 
+from __future__ import annotations
+
 import hashlib
 from dataclasses import dataclass
 
-import numpy as np
-
 from biasloop.data import Floats, Ints
+from biasloop.late import numpy as np
 
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
-_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
-_MIX_2 = np.uint64(0x94D049BB133111EB)
+_GOLDEN = 0x9E3779B97F4A7C15
+_MIX_1 = 0xBF58476D1CE4E5B9
+_MIX_2 = 0x94D049BB133111EB
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Streams:
 
     path: tuple[int | str, ...]
 
-    def at(self, *names: int | str) -> "Streams":
+    def at(self, *names: int | str) -> Streams:
         """The stream below this one with the given name."""
         return Streams(self.path + names)
 

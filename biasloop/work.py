@@ -1,15 +1,16 @@
 """The handle of one call into a domain during a run: progress, checkpoints, curves, and stopping on request."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import numpy as np
-
 from biasloop.data import Arrays, Column, Frame
 from biasloop.domains import Work
 from biasloop.errors import Interrupted
+from biasloop.late import numpy as np
 from biasloop.randomness import Streams
 from biasloop.record import Record
 
@@ -63,7 +64,7 @@ class RoundWork(Work):
         self.session = session
         self.call = call
 
-    def at(self, name: str) -> "RoundWork":
+    def at(self, name: str) -> RoundWork:
         """A named inner call, with streams, checkpoints and curves of its own."""
         return RoundWork(self.streams.at(name), self.session, f"{self.call}/{name}")
 
@@ -95,7 +96,7 @@ class RoundWork(Work):
         """Tell the person something."""
         self.session.on_note(text)
 
-    def memo(self, name: str, build: Callable[["RoundWork"], Record]) -> Record:
+    def memo(self, name: str, build: Callable[[RoundWork], Record]) -> Record:
         """What an inner call gives; after an interruption, what it gave if it had already finished.
 
         Args:

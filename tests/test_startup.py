@@ -74,6 +74,32 @@ LIGHT = {
 }
 
 
+# What reads no stored run and no data set needs no arrays either.
+ARRAYS = ("numpy", "h5py")
+WITHOUT_ARRAYS = [
+    ["--help"],
+    ["presets"],
+    ["plugins"],
+    ["runs"],
+    ["fetch"],
+    ["bound", "--n0", "50000", "--human", "1000", "--model", "4000", "--rounds", "89"],
+    ["loop", "--preset", "quickstart", "--set", "loop.humn=1"],
+    ["loop", "--preset", "quickstart", "--set", "domain.data=cifar10", "--set", "domain.imbalance.class=dog"],
+    ["loop", "--preset", "fig5-beam"],
+]
+
+
+def run(place, commands, modules, paths=()):
+    """What `RUN` found out about the commands."""
+    ran = subprocess.run(
+        [sys.executable, "-c", RUN, json.dumps(commands)], input=f"{json.dumps(modules)}\n" * len(commands), text=True,
+        cwd=place, env=toy.environment(paths, {"BIASLOOP_DATA": str(place)}), capture_output=True, timeout=120,
+        check=False,
+    )  # fmt: skip
+    assert ran.returncode == 0, ran.stderr
+    return json.loads(ran.stdout)
+
+
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory, toy_metadata) -> dict[tuple[str, ...], tuple[int, list[str], str]]:
     """Exit code, heavy modules that came in, and stderr of every command."""
@@ -83,13 +109,10 @@ def answers(tmp_path_factory, toy_metadata) -> dict[tuple[str, ...], tuple[int, 
     done = toy.biasloop("loop", "-p", "toy", "--out", "done", cwd=place, paths=[toy_metadata])
     assert done.returncode == 0, done.stderr
     commands = [arguments for group in LIGHT.values() for arguments in group]
-    ran = subprocess.run(
-        [sys.executable, "-c", RUN, json.dumps(commands)], input=f"{json.dumps(HEAVY)}\n" * len(commands), text=True,
-        cwd=place, env=toy.environment([toy_metadata], {"BIASLOOP_DATA": str(place)}), capture_output=True, timeout=120,
-        check=False,
-    )  # fmt: skip
-    assert ran.returncode == 0, ran.stderr
-    return {tuple(arguments): (code, heavy, err) for arguments, code, heavy, err in json.loads(ran.stdout)}
+    return {
+        tuple(arguments): (code, heavy, err)
+        for arguments, code, heavy, err in run(place, commands, HEAVY, [toy_metadata])
+    }
 
 
 @pytest.mark.parametrize(
@@ -100,6 +123,12 @@ def answers(tmp_path_factory, toy_metadata) -> dict[tuple[str, ...], tuple[int, 
 def test_nothing_heavy_is_imported(answers, arguments, code):
     found, heavy, err = answers[arguments]
     assert (found, heavy) == (code, []), err
+
+
+def test_no_arrays_are_imported(tmp_path):
+    found = run(tmp_path, WITHOUT_ARRAYS, ARRAYS)
+    assert not [(arguments, modules) for arguments, _, modules, _ in found if modules]
+    assert [code for _, code, _, _ in found] == [0, 0, 0, 0, 0, 0, 2, 3, 3]
 
 
 def test_this_test_sees_what_is_imported(tmp_path):

@@ -6,17 +6,18 @@ The draw stands at the start of the round that first trains on it, so the last r
 finished run can be extended.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
-
-import numpy as np
 
 from biasloop.data import Column, Evaluation, Floats, Frame, Ints, Metric, Samples, Tables
 from biasloop.domains import Labelling, Pretrained, Sampled, Storing
 from biasloop.errors import Mismatch
 from biasloop.experiment import AccumulateSettings
 from biasloop.feedback.rule import require
+from biasloop.late import numpy as np
 from biasloop.ledger import HUMAN, GrowingLedger, Ledger
 from biasloop.randomness import Streams
 from biasloop.record import Model, Record

@@ -1,9 +1,10 @@
 """Checks that metrics share: rows that correspond, and class ids that were declared."""
 
-import numpy as np
+from __future__ import annotations
 
 from biasloop.data import Array
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 
 
 def check_paired(**columns: Array) -> None:

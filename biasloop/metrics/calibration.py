@@ -4,12 +4,13 @@ Bins are of equal width. Bin b of B holds confidences in (b/B, (b + 1)/B], and 0
 Guo et al., "On Calibration of Modern Neural Networks" (2017).
 """
 
-from dataclasses import dataclass
+from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
 from biasloop.data import Array, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 from biasloop.metrics._rows import check_paired
 
 

@@ -4,12 +4,13 @@ Classes are declared, never taken from those that occur: a class without test ro
 recall of NaN, and no other class takes its place.
 """
 
-from collections.abc import Sequence
+from __future__ import annotations
 
-import numpy as np
+from collections.abc import Sequence
 
 from biasloop.data import Array, Ints, Metric
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 from biasloop.metrics._rows import check_classes, check_paired
 from biasloop.metrics.shares import share_of
 

@@ -1,14 +1,15 @@
 """How far a number may be off: a t interval over seeds, the Wilson interval of a share."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
-import numpy as np
-
 from biasloop.data import Floats
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 
 
 @dataclass(frozen=True)

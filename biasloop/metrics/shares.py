@@ -4,12 +4,13 @@ A share's standard error says how far it may be off because the test set is fini
 seed to seed, which `biasloop.metrics.intervals` gives.
 """
 
-import math
+from __future__ import annotations
 
-import numpy as np
+import math
 
 from biasloop.data import Array, Metric
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 from biasloop.metrics._rows import check_paired
 
 

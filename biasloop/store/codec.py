@@ -3,6 +3,8 @@
 The same record always gives the same bytes: no times, no host, every group in canonical order, a pinned HDF5 format.
 """
 
+from __future__ import annotations
+
 import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -10,11 +12,10 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
-import h5py
-import numpy as np
-
 from biasloop.data import Array, Column, Evaluation, Frame, Metric
 from biasloop.errors import DamagedStore, NewerFormat
+from biasloop.late import h5py
+from biasloop.late import numpy as np
 from biasloop.ledger import Ledger
 from biasloop.record import Model, Record
 

@@ -10,12 +10,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from biasloop import datasets
 from biasloop.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
 from biasloop.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 from biasloop_images import config as settings
 from biasloop_images.measures import measure
 from biasloop_images.resample import class_id, resample

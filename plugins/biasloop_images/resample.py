@@ -1,12 +1,13 @@
 """Class imbalance: which images of a data set are used, so that one class is more frequent."""
 
+from __future__ import annotations
+
 import difflib
 from collections.abc import Sequence
 
-import numpy as np
-
 from biasloop.data import Ints
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 from biasloop.randomness import Streams
 
 

@@ -9,11 +9,10 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from biasloop.data import Arrays, Bools, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
 from biasloop.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 from biasloop_language import config as settings
 from biasloop_language import corpora, measures, scorers
 from biasloop_language.memorization import Memorized
@@ -44,7 +43,6 @@ class LanguageDomain:
         self.config = config
         self._context = context
         self._corpus = corpora.source(config, context)
-        self._memorized = Memorized(config.memorization)
 
     def requirements(self) -> list[Requirement]:
         """The corpus, the network, and the scorers' weights."""
@@ -77,13 +75,13 @@ class LanguageDomain:
         """The table "test": ids, human continuations and their scores."""
         ids = self._splits.test
         human = self.truth(ids)
-        scored = self._score(human.columns[TOKENS], work.at("score"))
+        scored = self._score(self._learner.texts(human.columns[TOKENS]), work.at("score"))
         columns = {measures.REFERENCE + name: column for name, column in scored.columns.items()}
         return {"test": Frame({"ids": Column(ids, role="ids"), "reference": human.columns[TOKENS], **columns})}
 
     def score(self, ids: Ints, labels: Frame, work: Work) -> Frame:
         """Scores of continuations, computed once, when the rows enter the training set."""
-        return self._score(labels.columns[TOKENS], work)
+        return self._score(self._learner.texts(labels.columns[TOKENS]), work)
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Scores, ratios of word lists, perplexity, repetition, memorisation: what the columns allow."""
@@ -111,13 +109,14 @@ class LanguageDomain:
         ids = self._splits.test
         tokens = self._learner.generate(model, self._tokens.take(ids).prompts, ids, work.at("generate"))
         losses, counted = self._learner.losses(model, self._tokens.take(ids), work.at("loss"))
+        texts = self._learner.texts(tokens)
         columns = {
             TOKENS: tokens,
-            TEXT: Column.text(self._learner.texts(tokens)),
+            TEXT: Column.text(texts),
             "loss": Column(losses),
             "loss_tokens": Column(counted),
         }
-        return {"test": Frame(columns).plus(self._score(tokens, work.at("score")))}
+        return {"test": Frame(columns).plus(self._score(texts, work.at("score")))}
 
     def label_rules(self) -> tuple[str, ...]:
         """The decoder."""
@@ -143,10 +142,10 @@ class LanguageDomain:
     def _rows(self, ids: Ints, continuations: Column) -> TokenRows:
         from biasloop_language.tokens import TokenRows
 
-        return TokenRows(self._tokens.take(ids).prompts, continuations)
+        return TokenRows(self._tokens.prompts.take(ids), continuations)
 
-    def _score(self, tokens: Column, work: Work) -> Frame:
-        texts, columns = self._learner.texts(tokens), {}
+    def _score(self, texts: list[str], work: Work) -> Frame:
+        columns = {}
         for scorer in self._scorers:
             for name, values in scorer.score(texts, work.tick).items():
                 columns[name] = Column(_narrow(values), role="score")
@@ -162,6 +161,10 @@ class LanguageDomain:
     @property
     def _score_columns(self) -> list[str]:
         return [name for scorer in self._scorers for name in scorer.columns()]
+
+    @cached_property
+    def _memorized(self) -> Memorized:
+        return Memorized(self.config.memorization)
 
     @cached_property
     def _pairs(self) -> corpora.Pairs:

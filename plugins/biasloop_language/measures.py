@@ -5,12 +5,13 @@ continuations of the test prompts), `c.reference` (the human ones), `c.train` (t
 (generated - reference, with the standard error of paired rows).
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from biasloop.data import Array, Column, Floats, Frame, Metric
+from biasloop.late import numpy as np
 from biasloop.metrics.shares import share_of
 from biasloop_language import perplexity
 from biasloop_language.ngrams import distinct, repeated_share

@@ -1,10 +1,11 @@
 """How much of what is generated stands in the training set; only new rows are ever hashed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
-import numpy as np
-
 from biasloop.data import Column, Ints, Metric, Samples
+from biasloop.late import numpy as np
 from biasloop_language.ngrams import NgramIndex
 
 

@@ -4,20 +4,24 @@ An n-gram is n tokens in a row of one text; none crosses from a text to the next
 one if their hashes are equal: among two million n-grams that is expected 1e-7 times.
 """
 
+from __future__ import annotations
+
 import math
 from collections.abc import Sequence
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, TypeAlias
 
 from biasloop.data import Column, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
 from biasloop_language.ratios import ratio
 
-_Hashes = npt.NDArray[np.uint64]
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+_Hashes: TypeAlias = "npt.NDArray[np.uint64]"
 
 # An odd multiplier that is 5 modulo 8, so that swapping two tokens shifts the polynomial by few factors of 2.
-_MULTIPLIER = np.uint64(0xD1342543DE82EF95)
+_MULTIPLIER = 0xD1342543DE82EF95
 
 
 class NgramIndex:
@@ -134,11 +138,11 @@ def _check_size(n: int) -> None:
 
 def _mix(values: _Hashes) -> _Hashes:
     """A bijection of 64-bit numbers that scatters them: the output function of SplitMix64 (Steele et al. 2014)."""
-    values = values + np.uint64(0x9E3779B97F4A7C15)
+    values = values + 0x9E3779B97F4A7C15
     values ^= values >> np.uint64(30)
-    values *= np.uint64(0xBF58476D1CE4E5B9)
+    values *= 0xBF58476D1CE4E5B9
     values ^= values >> np.uint64(27)
-    values *= np.uint64(0x94D049BB133111EB)
+    values *= 0x94D049BB133111EB
     values ^= values >> np.uint64(31)
     return values
 

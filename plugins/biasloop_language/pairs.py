@@ -1,13 +1,14 @@
 """Prompts and their continuations as texts; NumPy alone."""
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-import numpy as np
-
 from biasloop.data import Array, Bools, Column, Frame
+from biasloop.late import numpy as np
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Pairs:
         return len(self.prompts)
 
     @classmethod
-    def of(cls, prompts: Sequence[str], continuations: Sequence[str | None], source: str) -> "Pairs":
+    def of(cls, prompts: Sequence[str], continuations: Sequence[str | None], source: str) -> Pairs:
         """Pairs of strings; None where no continuation is given."""
         labelled = np.array([text is not None for text in continuations], np.bool_)
         return cls(Column.text(prompts), Column.text([text or "" for text in continuations]), labelled, source)
@@ -57,7 +58,7 @@ class Pairs:
         """Each prompt with its continuation, as one text."""
         return [a + b for a, b in zip(self.prompts.strings(), self.continuations.strings(), strict=True)]
 
-    def take(self, rows: Array) -> "Pairs":
+    def take(self, rows: Array) -> Pairs:
         """The given rows (positions or a mask), in the given order; their ids are new."""
         return Pairs(self.prompts.take(rows), self.continuations.take(rows), self.labelled[rows], self.source)
 
@@ -68,7 +69,7 @@ class Pairs:
         })  # fmt: skip
 
     @classmethod
-    def from_frame(cls, frame: Frame, source: str) -> "Pairs":
+    def from_frame(cls, frame: Frame, source: str) -> Pairs:
         """The opposite of `frame`."""
         columns = frame.columns
         return cls(columns["prompt"], columns["continuation"], columns["labelled"].values, source)

@@ -1,8 +1,9 @@
 """Perplexity from the losses of rows; pure functions of NumPy arrays."""
 
-import numpy as np
+from __future__ import annotations
 
 from biasloop.data import Floats, Ints
+from biasloop.late import numpy as np
 
 
 def corpus(losses: Floats, tokens: Ints) -> float:

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from biasloop.data import Array, Column, Frame
 from biasloop.domains import Context
 from biasloop.errors import DownloadError
+from biasloop.late import numpy as np
 
 if TYPE_CHECKING:  # HDF5 is loaded when prepared data are read, not with the plugin
     import h5py

@@ -1,10 +1,11 @@
 """The ratio of two counts that are summed over texts, with an error that knows that a text is one draw."""
 
+from __future__ import annotations
+
 import math
 
-import numpy as np
-
 from biasloop.data import Array, Metric
+from biasloop.late import numpy as np
 from biasloop.metrics._rows import check_paired
 
 

@@ -20,11 +20,11 @@ SIZES = (5, 10)
 VOCABULARY = 50_257
 
 
-def texts(draws, rows, source=None):
+def texts(draws, rows, source=None, vocabulary=VOCABULARY):
     """Ragged token ids; with a source, every fourth row begins as one of its rows does."""
     lengths = np.clip(draws.poisson(20, rows), 1, None)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    values = (VOCABULARY ** draws.random(offsets[-1]) - 1).astype(np.int32)
+    values = (vocabulary ** draws.random(offsets[-1]) - 1).astype(np.int32)
     for row in range(0, rows if source else 0, 4):
         origin = draws.integers(len(source))
         copied = min(draws.integers(3, 16), lengths[row], np.diff(source.offsets)[origin])

@@ -76,8 +76,8 @@ class Column:
         starts, lengths = self.offsets[positions], np.diff(self.offsets)[positions]
         offsets = np.zeros(len(positions) + 1, np.int64)
         np.cumsum(lengths, out=offsets[1:])
-        within = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-        return Column(self.values[np.repeat(starts, lengths) + within], offsets, self.role, self.vocabulary)
+        sources = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return Column(self.values[sources], offsets, self.role, self.vocabulary)
 
 
 @dataclass(frozen=True)

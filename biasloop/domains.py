@@ -21,6 +21,8 @@ from typing_extensions import get_protocol_members
 from biasloop.errors import InvalidInput
 
 if TYPE_CHECKING:  # finding plugins loads no NumPy
+    from contextlib import AbstractContextManager
+
     from biasloop.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
     from biasloop.randomness import Streams
 
@@ -207,6 +209,17 @@ class Storing(Protocol):
 
     def load(self, kind: str, arrays: Arrays) -> Any:
         """The model: `load(kind, save(kind, m))` predicts the same bits as `m`."""
+
+
+@runtime_checkable
+class Following(Protocol):
+    """Fits that several processes, started together, do in common; the first alone runs, writes and prints."""
+
+    def lead(self) -> AbstractContextManager[None]:
+        """In the first process, around all of its runs: connects the others, and lets them go at the end."""
+
+    def follow(self) -> None:
+        """In another process: helps with the fits of the first, whatever the run, until that one is done."""
 
 
 def entries(group: str = GROUP) -> dict[str, list[EntryPoint]]:

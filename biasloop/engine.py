@@ -12,7 +12,7 @@ from typing import Any
 from biasloop import __version__, domains
 from biasloop.data import Column, Frame, Metric
 from biasloop.domains import Context
-from biasloop.errors import DamagedStore, Interrupted, InvalidInput, SomethingToFetch
+from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, SomethingToFetch
 from biasloop.experiment import Experiment
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.feedback.rule import Rule
@@ -139,6 +139,7 @@ def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
     Raises:
         StoreError: the directory holds something else, is locked, or cannot be written.
         DamagedStore: what it holds cannot be read.
+        Diverged: a model could not be trained; earlier rounds are kept.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
@@ -169,9 +170,18 @@ class _Driver:
             reason = self._rounds()
         except Interrupted:
             return Outcome(self.store.directory, "", len(self.store.rounds))
+        except Diverged as error:
+            raise Diverged(f"{error}{self._kept()}") from error
         self.store.manifest.about["finished"] = reason
         self.store.manifest.write(self.store.directory)
         return Outcome(self.store.directory, reason, len(self.store.rounds))
+
+    def _kept(self) -> str:
+        """What a run that cannot go on leaves behind, as the end of a sentence."""
+        rounds, place = self.store.rounds, self.store.directory
+        return (
+            f"; all up to round {rounds[-1]} stays in {place}, and other settings need another --out" if rounds else ""
+        )
 
     def _rounds(self) -> str:
         self._resume()

@@ -3,12 +3,15 @@
 import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from biasloop import engine
+from biasloop import domains, engine, processes
+from biasloop.domains import Following
 from biasloop.engine import Event, Options, Outcome
+from biasloop.errors import InvalidInput
 from biasloop.experiment import Experiment
 from biasloop.presets import MINI, Key, Preset, parse_value
 
@@ -97,14 +100,56 @@ def run_all(
     on_start: Callable[[Planned], None],
     on_event: Callable[[Event], None],
 ) -> list[Outcome]:
-    """Run after run, until all are done or the person asks to stop."""
+    """Run after run, until all are done or the person asks to stop; other processes help with all of them."""
     options = replace(options, on_event=on_event)
     outcomes = []
-    for item in planned:
-        on_start(item)
-        # Here and not in the plan, so that one run's data are held at a time.
-        prepared = engine.prepare(item.experiment, item.seed, options)
-        outcomes.append(engine.run(prepared, item.directory, options))
-        if not outcomes[-1].reason:
-            break
+    with _helped(planned[0], options):
+        for item in planned:
+            on_start(item)
+            # Here and not in the plan, so that one run's data are held at a time.
+            prepared = engine.prepare(item.experiment, item.seed, options)
+            outcomes.append(engine.run(prepared, item.directory, options))
+            if not outcomes[-1].reason:
+                break
     return outcomes
+
+
+def check_processes(arms: Sequence[tuple[Mapping[str, Any], Experiment]]) -> None:
+    """Whether all processes that a launcher started have something to do; nothing is loaded for it but the class.
+
+    Raises:
+        InvalidInput: if they have not.
+    """
+    if processes.count() == 1:
+        return
+    names = sorted({experiment.domain.name for _, experiment in arms})
+    single = [name for name in names if domains.missing_methods(domains.load(name), Following)]
+    if single:
+        raise InvalidInput(
+            f"the domain {single[0]!r} trains in one process, but {processes.count()} were launched; "
+            "start the command without a launcher"
+        )
+    if len(names) > 1:
+        raise InvalidInput(
+            f"several processes can train for one domain at a time, but the grid has {' and '.join(names)}; "
+            "start one command for each, or start this one without a launcher"
+        )
+
+
+def help_first(experiment: Experiment, seed: int, options: Options) -> None:
+    """In a process that is not the first: trains with it until it is done with all its runs.
+
+    Args:
+        experiment: of any of the runs; the domain is theirs in common.
+        seed: of any of the runs.
+        options: as the first process has them.
+    """
+    engine.build_domain(experiment.domain.model_dump(), seed, options).follow()
+
+
+def _helped(item: Planned, options: Options) -> AbstractContextManager[None]:
+    """Inside, other processes help, if there are any."""
+    if processes.count() == 1:
+        return nullcontext()
+    domain: Following = engine.build_domain(item.experiment.domain.model_dump(), item.seed, options)
+    return domain.lead()

@@ -31,8 +31,8 @@ BELOW: dict[str, set[str]] = {
     "store": {"data", "errors", "late", "ledger", "nesting", "record"},
     "domains": {"data", "errors", "randomness"},
 }
-HEAVY = ("torch", "torchvision", "transformers", "diffusers", "open_clip", "pandas", "pyarrow", "matplotlib", "sklearn",
-         "scipy")  # fmt: skip
+HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
+         "matplotlib", "sklearn", "scipy")  # fmt: skip
 
 
 def sources(root: Path) -> list[Path]:

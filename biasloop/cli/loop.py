@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory
-from biasloop.errors import InvalidInput
+from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.engine import Options
+    from biasloop.experiment import Experiment
     from biasloop.presets import Key, Preset
     from biasloop.study import Planned
 
@@ -48,8 +49,10 @@ def loop(
 
     Example: biasloop loop --preset quickstart --set loop.human=50 --out my-run
     """
-    from biasloop import presets
+    from biasloop import presets, processes
 
+    if not processes.first():
+        processes.hush()
     found, changes = _preset(preset, sets, grid)  # before anything heavier is imported: a refusal answers at once
 
     from biasloop.validation import arms_of
@@ -60,6 +63,11 @@ def loop(
     from biasloop.cli.stopping import Stopping
     from biasloop.engine import Options
 
+    study.check_processes(arms)
+    if not processes.first():
+        if not dry_run:
+            _help_first(arms[0][1], chosen[0], Options(data_directory(data), device, threads))
+        return
     directory = out or study.default_directory(found, changes)
     stopping = Stopping()
     options = Options(data_directory(data), device, threads, keep_models, checkpoint, stopping=stopping)
@@ -101,6 +109,20 @@ def _run(planned: "list[Planned]", options: "Options", *, json: bool) -> int:
     finally:
         view.close()
     return sum(outcome.rounds for outcome in outcomes)
+
+
+def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None:
+    """In a process that is not the first; what only it can know, it says."""
+    from biasloop import processes, study
+
+    try:
+        study.help_first(experiment, seed, options)
+    except BiasloopError:
+        raise  # the first process says so, or is gone
+    except Exception as error:  # whatever it is, the person has to know why the command ended
+        text = f"biasloop (process {processes.rank()} of {processes.count()}): {type(error).__name__}: {error}"
+        print(text, file=sys.__stderr__, flush=True)
+        raise typer.Exit(1) from error
 
 
 def _show_plan(planned: "list[Planned]", *, json: bool) -> None:

@@ -75,7 +75,7 @@ class Small:
 
     def _pretrained(self, pairs: Pairs, encoder: Encoder, work: Work) -> Any:
         settings = self.settings
-        recipe = Recipe(settings.epochs, settings.batch_size, 1, settings.learning_rate)
+        recipe = Recipe(settings.epochs, settings.batch_size, 1, settings.learning_rate, by_length=True)
         named = _Fixed(work)
         return finetuning.pretrain(self._network(encoder), encoder.encode(pairs.texts()), encoder.eos, recipe, named)
 

@@ -18,6 +18,8 @@ from biasloop_language import corpora, measures, scorers
 from biasloop_language.memorization import Memorized
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import nn
 
     from biasloop_language.learner import Learner
@@ -54,6 +56,14 @@ class LanguageDomain:
     def environment(self) -> Mapping[str, str]:
         """What it computes on."""
         return self._learner.environment()
+
+    def lead(self) -> AbstractContextManager[None]:
+        """In the first of several processes: inside, the others help with every fit."""
+        return self._learner.lead()
+
+    def follow(self) -> None:
+        """In another process: helps with the fits of the first until that one is done."""
+        self._learner.follow()
 
     def fingerprint(self) -> str:
         """A digest of the corpus."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -44,8 +45,9 @@ class Encoder:
     def decode(self, column: Column) -> list[str]:
         """The text of each row, end-of-text left out; bytes that are no UTF-8 become U+FFFD."""
         assert column.offsets is not None
-        rows = [row.tolist() for row in np.split(column.values, column.offsets[1:-1])]
-        decoded: list[str] = self.inner.decode_batch(rows[: len(column)], skip_special_tokens=True)
+        ids = column.values.tolist()
+        rows = [ids[begin:end] for begin, end in itertools.pairwise(column.offsets.tolist())]
+        decoded: list[str] = self.inner.decode_batch(rows, skip_special_tokens=True)
         return decoded
 
     def save(self) -> Array:

@@ -2,7 +2,8 @@
 
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,9 +16,12 @@ from torch.nn import functional
 from biasloop.data import Arrays, Column, Floats, Ints
 from biasloop.domains import Work
 from biasloop.errors import Diverged, InvalidInput
+from biasloop.training import team as teams
 from biasloop.training.device import seeded
+from biasloop.training.team import Alone, Message
 from biasloop.training.weights import load_optimizer, prefixed, save_optimizer, under
 from biasloop_language.compat import ReleasedUpdates
+from biasloop_language.messages import packed
 from biasloop_language.networks import load, save
 from biasloop_language.recipes import Recipe
 from biasloop_language.stepping import context
@@ -49,15 +53,16 @@ def fit(model: nn.Module, rows: TokenRows, recipe: Recipe, work: Work) -> nn.Mod
         Diverged: if the loss of an epoch is not finite.
         InvalidInput: if there is no row.
     """
+    return _fit(model, rows, recipe, work, teams.current())
+
+
+def _fit(model: nn.Module, rows: TokenRows, recipe: Recipe, work: Work, team: Alone) -> nn.Module:
     if not len(rows):
         raise InvalidInput("there are no rows to fine-tune on; set a larger training set")
-    fitting = _Fit(model, rows, recipe, work)
+    fitting = Fit(model, rows, recipe, work, team)
     begin = fitting.restore()
-    model.train()
-    device = next(model.parameters()).device
-    for epoch in range(begin, recipe.epochs):
-        with seeded(work.streams.at("epoch", epoch, "noise"), device):
-            fitting.epoch(epoch)
+    with team.leads(lambda: fitting.message(begin)):
+        fitting.train(begin)
     return model.eval()
 
 
@@ -82,7 +87,8 @@ def pretrain(model: nn.Module, sentences: Column, eos: int, recipe: Recipe, work
     ended = np.insert(sentences.values, sentences.offsets[1:], eos)
     offsets = sentences.offsets + np.arange(len(sentences) + 1)
     starts = ragged([[eos]] * len(sentences))
-    return fit(model, TokenRows(starts, Column(ended, offsets)), recipe, work)
+    # In one process however many there are: the result is kept, and runs of any number of processes begin with it.
+    return _fit(model, TokenRows(starts, Column(ended, offsets)), recipe, work, Alone())
 
 
 def losses(model: nn.Module, rows: TokenRows, batch: int) -> tuple[Floats, Ints]:
@@ -113,15 +119,32 @@ def losses(model: nn.Module, rows: TokenRows, batch: int) -> tuple[Floats, Ints]
     return sums, tokens
 
 
-def _token_losses(model: nn.Module, rows: TokenRows, limit: int) -> Tensor:
+def _token_losses(model: Any, rows: TokenRows, limit: int) -> Tensor:
     """`(predicted tokens,)` float32 -log probabilities, row after row."""
-    device, config = next(model.parameters()).device, model.config
-    batch = padded(rows, _pad(config), limit)
-    ids, learnt = torch.from_numpy(batch.ids).to(device), torch.from_numpy(batch.learnt).to(device)
-    mask = torch.from_numpy(batch.real).to(device, torch.int64)
-    logits: Tensor = model(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=True).logits
-    aim = learnt[:, 1:]
-    return functional.cross_entropy(logits[:, :-1][aim].float(), ids[:, 1:][aim], reduction="none")
+    device = next(model.parameters()).device
+    batch = padded(rows, _pad(model.config), limit)
+    ids, mask = torch.from_numpy(batch.ids).to(device), torch.from_numpy(batch.real).to(device, torch.int64)
+    at = torch.from_numpy(np.flatnonzero(batch.learnt[:, 1:])).to(device)
+    with _only(model.get_output_embeddings(), at):
+        logits: Tensor = model(input_ids=ids, attention_mask=mask, use_cache=False, return_dict=True).logits
+    return functional.cross_entropy(logits[0].float(), ids[:, 1:].flatten()[at], reduction="none")
+
+
+@contextmanager
+def _only(head: nn.Module, at: Tensor) -> Iterator[None]:
+    """Within, an output layer sees the given places of `(rows, tokens - 1)` alone, as one row.
+
+    With a vocabulary's width it is the largest layer; what it makes of prompts and padding would be thrown away.
+    """
+
+    def places(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (inputs[0][:, :-1].flatten(0, 1)[at][None], *inputs[1:])
+
+    hook = head.register_forward_pre_hook(places)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _pad(config: Any) -> int:
@@ -131,13 +154,14 @@ def _pad(config: Any) -> int:
 
 
 @dataclass(frozen=True)
-class _Fit:
-    """What all epochs of a fit share."""
+class Fit:
+    """What all epochs of a fit share; a process of several has one of its own."""
 
     model: nn.Module
     rows: TokenRows
     recipe: Recipe
     work: Work
+    team: Alone
 
     @cached_property
     def updates(self) -> Updates:
@@ -158,6 +182,14 @@ class _Fit:
     def tokens(self) -> Ints:
         return self.rows.predicted(self.limit)
 
+    def train(self, begin: int) -> None:
+        """All epochs from the given one on."""
+        self.model.train()
+        device = next(self.model.parameters()).device
+        for epoch in range(begin, self.recipe.epochs):
+            with seeded(self.team.own(self.work.streams.at("epoch", epoch, "noise")), device):
+                self.epoch(epoch)
+
     def epoch(self, epoch: int) -> None:
         """One pass over the rows; a checkpoint is possible at its end."""
         batches = self._batches(epoch)
@@ -174,13 +206,18 @@ class _Fit:
             if begin < len(batches):
                 self.work.tick(done + size, total)
         self._end(epoch, float(loss) / max(int(self.tokens.sum()), 1), rate)
-        self.work.tick((epoch + 1) * len(batches), total, lambda: self._state(epoch))
+        self.work.tick((epoch + 1) * len(batches), total, lambda: self._state(epoch + 1))
 
     def _batches(self, epoch: int) -> list[Ints]:
         """Rows of each micro-batch."""
-        order = self.work.streams.at("epoch", epoch, "order").generator().permutation(len(self.rows))
-        size = self.recipe.batch_size
-        return [order[begin : begin + size] for begin in range(0, len(order), size)]
+        draws = self.work.streams.at("epoch", epoch, "order").generator()
+        order, size = draws.permutation(len(self.rows)), self.recipe.batch_size
+        if self.recipe.by_length:
+            order = order[np.argsort(self.rows.lengths()[order], kind="stable")]
+        batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
+        if self.recipe.by_length:
+            batches = [batches[number] for number in draws.permutation(len(batches))]
+        return batches
 
     def _update(self, group: Sequence[Ints], rate: float, epsilon: float, done: int, total: int) -> Tensor:
         """One step of the optimiser; the sum of the losses, still on the device."""
@@ -188,12 +225,15 @@ class _Fit:
         tokens, loss = int(sum(self.tokens[rows].sum() for rows in group)), torch.zeros((), dtype=torch.float64)
         for number, rows in enumerate(group, 1):
             predicted = rows[self.tokens[rows] > 0]
-            if len(predicted):
-                here = _token_losses(self.model, self.rows.take(predicted), self.limit).sum()
+            own = self.team.part(predicted)
+            if len(own):
+                here = _token_losses(self.model, self.rows.take(own), self.limit).sum()
                 (here * self.updates.factor(int(self.tokens[predicted].sum()), tokens)).backward()  # type: ignore[no-untyped-call]
                 loss = here.detach().double() + loss.to(here.device)
             if number < len(group):
                 self.work.tick(done + number, total)
+        if tokens:
+            loss = self.team.add_up(self.model.parameters(), loss)
         for settings in self.optimizer.param_groups:
             settings["lr"], settings["eps"] = rate, epsilon
         self.optimizer.step()
@@ -207,9 +247,14 @@ class _Fit:
             )
         self.work.log("curve", epoch=epoch + 1, loss=loss, lr=rate)
 
-    def _state(self, epoch: int) -> Arrays:
+    def message(self, begin: int) -> Message:
+        """What another process needs to do its share."""
+        return packed(self.model, self.rows, self.recipe, self.work.streams, self._state(begin))
+
+    def _state(self, epochs: int) -> Arrays:
+        """As it is after so many epochs."""
         arrays = prefixed("network", save(self.model)) | prefixed("optimizer", save_optimizer(self.optimizer))
-        return arrays | {"epoch": np.array(epoch + 1)}
+        return arrays | {"epoch": np.array(epochs)}
 
     def restore(self) -> int:
         """Puts a kept state back; how many epochs it has behind it."""

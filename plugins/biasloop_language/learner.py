@@ -1,15 +1,19 @@
 """Fine-tuning and running a language model; everything of this plugin that needs torch is reached from here."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 from torch import nn
 
 from biasloop.data import Arrays, Column, Floats, Ints
 from biasloop.domains import Context, Work
+from biasloop.errors import Diverged
 from biasloop.randomness import Streams
 from biasloop.training import device as devices
+from biasloop.training import team as teams
 from biasloop_language import builtin, decoding, finetuning, networks
 from biasloop_language.config import Config
 from biasloop_language.corpora import Source
@@ -37,9 +41,24 @@ class Learner:
     context: Context
 
     def environment(self) -> dict[str, str]:
-        """The device, and how many CPU threads."""
+        """The device, how many CPU threads, and how many processes if there are several."""
         with devices.computing(self.context.threads):
-            return {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+            found = {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+        processes = teams.current().count
+        # With the device, since that is compared when a run goes on: other sums have other last bits.
+        more = {"device": f"{found['device']}, {processes} processes", "processes": str(processes)}
+        return found | more if processes > 1 else found
+
+    def lead(self) -> AbstractContextManager[None]:
+        """Inside, other processes help with every fit."""
+        return teams.leading(self.context.device)
+
+    def follow(self) -> None:
+        """Helps with the fits of the first process."""
+        from biasloop_language import helping
+
+        with devices.computing(self.context.threads):
+            helping.follow(self.context.device)
 
     def tokenised(self, pairs: Pairs) -> TokenRows:
         """The corpus as token ids of the network; tokenised once for all runs."""
@@ -73,11 +92,21 @@ class Learner:
             )  # fmt: skip
 
     def losses(self, model: nn.Module, rows: TokenRows, work: Work) -> tuple[Floats, Ints]:
-        """How unlikely the network finds each human continuation: summed loss and tokens, per row."""
+        """How unlikely the network finds each human continuation: summed loss and tokens, per row.
+
+        Raises:
+            Diverged: if a loss is not finite.
+        """
         with devices.computing(self.context.threads):
-            found = finetuning.losses(model, rows, self.config.evaluation_batch)
+            sums, counted = finetuning.losses(model, rows, self.config.evaluation_batch)
+        wrong = np.count_nonzero(~np.isfinite(sums))
+        if wrong:  # the last update of a fit can spoil the weights after its loss was taken
+            raise Diverged(
+                f"the network's loss on {wrong:,} of {len(rows):,} test rows is not a finite number; "
+                f"set domain.learning_rate below {self._recipe.learning_rate:g}"
+            )
         work.tick(len(rows), len(rows))
-        return found
+        return sums, counted
 
     def save(self, model: nn.Module) -> Arrays:
         """Parameters by name."""

@@ -47,7 +47,8 @@ def resolve(name: str, data: Path) -> Language:
         data: the data directory.
 
     Raises:
-        InvalidInput: if the files are no causal language model, or the weights are there as a pickle only.
+        InvalidInput: if the files are no causal language model, hold weights that are not finite, or hold them as a
+            pickle only.
         SomethingToFetch: if the files of a name are not all there.
     """
     place = locate(name, data)
@@ -64,10 +65,20 @@ def resolve(name: str, data: Path) -> Language:
         )
     if encoder.size > network.get_input_embeddings().num_embeddings:
         raise InvalidInput(f"the tokenizer in {place} has more tokens than the network; put the network's own there")
+    _check_finite(network, place)
     with torch.no_grad():
         for tensor in [*network.parameters(), *network.buffers()]:
             tensor.set_(tensor.clone())  # else it stays in the file, and changes with it
     return Language(network.eval(), encoder)
+
+
+def _check_finite(network: nn.Module, place: Path) -> None:
+    wrong = [name for name, weights in network.named_parameters() if not bool(torch.isfinite(weights).all())]
+    if wrong:
+        raise InvalidInput(
+            f"the weights in {place} are not all finite numbers, those of {wrong[0]} for one; put the network's own "
+            "*.safetensors there"
+        )
 
 
 def _read(place: Path) -> tuple[Any, dict[str, Any]]:
@@ -97,6 +108,8 @@ def small(
 ) -> nn.Module:
     """A network shaped as GPT-2 (Radford et al. 2019) with random weights, output tied to input embeddings.
 
+    It has no dropout: it is too small, and trained too briefly, to need any.
+
     As it is, with 4,096 tokens, it has 937,472 parameters. Weights come from torch's global generator.
 
     Args:
@@ -123,6 +136,9 @@ def small(
         n_positions=context,
         bos_token_id=eos,
         eos_token_id=eos,
+        resid_pdrop=0.0,
+        embd_pdrop=0.0,
+        attn_pdrop=0.0,
     )
     network: nn.Module = GPT2LMHeadModel(config)
     return network.eval()

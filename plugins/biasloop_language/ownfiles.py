@@ -28,6 +28,9 @@ def read(path: Path, prompt: str = "prompt", continuation: str = "continuation")
         prompt: field of the prompts; in JSON `a.b` is the field b of the object a, unless there is a field "a.b".
         continuation: field of the continuations.
 
+    Fields that nobody asks for are ignored. An empty continuation is kept: nothing is learnt from its row, it scores as
+    an empty text does, and its prompt can be in the test set. All that can be wrong is in `docs/own-corpus.md`.
+
     Raises:
         InvalidInput: naming file and line: not UTF-8, not JSON or CSV, no prompt, or no continuation in any row.
     """
@@ -48,6 +51,11 @@ def read(path: Path, prompt: str = "prompt", continuation: str = "continuation")
         raise InvalidInput(
             f"no row of {path} has a continuation in the field {continuation!r} (found: {', '.join(fields)}); "
             "name the field with domain.corpus.continuation"
+        )
+    if not any(continuations):
+        raise InvalidInput(
+            f"every continuation of {path} is empty, so that nothing can be learnt from it; give at least some rows a "
+            f"text in the field {continuation!r}, or name another field with domain.corpus.continuation"
         )
     return Pairs.of(prompts, continuations, str(path))
 
@@ -84,11 +92,19 @@ def _jsonl(path: Path) -> Iterator[tuple[int, Record]]:
             record = json.loads(line)
         except (ValueError, RecursionError) as error:
             raise InvalidInput(
-                f"{path}, line {number:,}: not valid JSON ({error}); expected one object a line, such as {_EXAMPLE}"
+                f"{path}, line {number:,}: not valid JSON ({_reason(error)}); "
+                f"expected one object a line, such as {_EXAMPLE}"
             ) from error
         if not isinstance(record, dict):
             raise InvalidInput(f"{path}, line {number:,}: expected a JSON object, such as {_EXAMPLE}")
         yield number, record
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong within a line; the library would count lines within it."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg}, at character {error.pos + 1:,}"
+    return str(error)
 
 
 def _csv(path: Path) -> Iterator[tuple[int, Record]]:

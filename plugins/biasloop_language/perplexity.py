@@ -14,10 +14,10 @@ def corpus(losses: Floats, tokens: Ints) -> float:
         tokens: `(n,)` int64 predicted tokens of each row.
 
     Returns:
-        At least 1; NaN if no token was predicted.
+        At least 1; NaN if no token was predicted, infinite if it is beyond 1e308.
     """
     total = int(tokens.sum())
-    return float(np.exp(losses.sum() / total)) if total else float("nan")
+    return _exp(losses.sum() / total) if total else float("nan")
 
 
 def released(losses: Floats, tokens: Ints, batch: int) -> float:
@@ -39,4 +39,9 @@ def released(losses: Floats, tokens: Ints, batch: int) -> float:
     rows = np.diff(np.append(starts, len(losses)))
     with np.errstate(invalid="ignore"):
         means = np.add.reduceat(losses, starts) / np.add.reduceat(tokens, starts)
-    return float(np.exp((means * rows).sum() / rows.sum()))
+    return _exp((means * rows).sum() / rows.sum())
+
+
+def _exp(loss: float) -> float:
+    with np.errstate(over="ignore"):
+        return float(np.exp(loss))

@@ -23,6 +23,7 @@ class Recipe:
         learning_rate: of the first update.
         weight_decay: of every parameter, decoupled.
         released: updates and optimiser as in the published code (`compat.ReleasedUpdates`).
+        by_length: whether a micro-batch holds rows of like length, which saves padding; else any rows.
     """
 
     epochs: int = 1
@@ -31,6 +32,7 @@ class Recipe:
     learning_rate: float = 5e-5
     weight_decay: float = 0.0
     released: bool = False
+    by_length: bool = False
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size", "accumulation"):

@@ -13,6 +13,7 @@ from biasloop_language.pairs import Pairs
 from biasloop_language.prepared import prepared
 from biasloop_language.tokens import TokenRows, lengths
 
+_SHOWN = 30  # characters
 _BATCH = 4096  # texts: more gain no time and cost memory
 
 
@@ -45,10 +46,10 @@ def tokenise(
     rows = TokenRows(frame.columns["prompt"], frame.columns["continuation"])
     mute = np.flatnonzero(lengths(rows.prompts) == 0)
     if mute.size:
-        raise InvalidInput(f"the prompt of row {mute[0]:,} of {pairs.source} has no tokens; leave the row out")
+        raise InvalidInput(f"the prompt of {_row(pairs, mute[0])} has no tokens; leave the row out")
     if limit is None:
         return rows
-    return truncated(rows, limit) if truncate else _within(rows, limit, pairs.source)
+    return truncated(rows, limit) if truncate else _within(rows, limit, pairs)
 
 
 def plain(tokenizer: Any) -> Any:
@@ -100,13 +101,20 @@ def _cut(column: Column, starts: Ints, sizes: Ints) -> Column:
     return Column(column.values[np.repeat(column.offsets[:-1] + starts, sizes) + within], offsets)
 
 
-def _within(rows: TokenRows, limit: int, source: str) -> TokenRows:
+def _row(pairs: Pairs, row: int) -> str:
+    """A row in a message, so that it can be found in its file, where blank lines are no rows."""
+    (prompt,) = pairs.prompts.take(np.array([row])).strings()
+    start = repr(prompt if len(prompt) <= _SHOWN else f"{prompt[:_SHOWN]}...")
+    return f"row {row:,} of {pairs.source} (counted from 0, its prompt is {start})"
+
+
+def _within(rows: TokenRows, limit: int, pairs: Pairs) -> TokenRows:
     long = np.flatnonzero(rows.lengths() > limit)
     if long.size:
         row = long[0]
         more = f", as are {long.size - 1:,} more" if long.size > 1 else ""
         raise InvalidInput(
-            f"row {row:,} of {source} is too long{more}: {rows.lengths()[row]:,} tokens, of which "
+            f"{_row(pairs, row)} is too long{more}: {rows.lengths()[row]:,} tokens, of which "
             f"{lengths(rows.prompts)[row]:,} in the prompt, and the network reads at most {limit:,}; "
             "shorten it or leave it out"
         )

@@ -170,7 +170,8 @@ GOOD = b'{"prompt": "a", "continuation": "b"}\n'
 
 
 @pytest.mark.parametrize(("name", "content", "message"), [
-    ("x.jsonl", GOOD * 1233 + b'{"prompt": "a"\n', r"x\.jsonl, line 1,234: not valid JSON \(.*expected one object"),
+    ("x.jsonl", GOOD * 1233 + b'{"prompt": "a"\n',
+     r"x\.jsonl, line 1,234: not valid JSON \(Expecting ',' delimiter, at character 16\); expected one object"),
     ("x.jsonl", GOOD + b'["a", "b"]\n', r"x\.jsonl, line 2: expected a JSON object"),
     ("x.jsonl", GOOD + b"[" * 100_000 + b"\n", r"x\.jsonl, line 2: not valid JSON"),
     ("x.jsonl", GOOD + b'{"text": "a", "continuation": "b"}\n',
@@ -184,6 +185,8 @@ GOOD = b'{"prompt": "a", "continuation": "b"}\n'
      r"no row of .*x\.jsonl has a continuation in the field 'continuation' \(found: prompt, sequel\)"),
     ("x.jsonl", GOOD + b'\n{"prompt": "caf\xe9"}\n', r"line 3: byte 16 \(0xe9\) is not UTF-8 text"),
     ("x.jsonl", GOOD.decode().encode("utf-16"), r"line 1: byte 1 \(0xff\) is not UTF-8 text"),
+    ("x.jsonl", b'{"prompt": "a", "continuation": ""}\n{"prompt": "c"}\n',
+     r"every continuation of .*x\.jsonl is empty, .*'continuation', or name another field with domain\.corpus"),
     ("x.jsonl", b"", r"x\.jsonl has no rows"),
     ("x.jsonl", b"\n  \n", r"x\.jsonl has no rows"),
     ("x.csv", b"", r"x\.csv has no rows"),

@@ -339,6 +339,12 @@ def test_perplexity():
     assert math.isnan(perplexity.released(np.zeros(0), np.zeros(0, np.int64), 4))
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_perplexity_beyond_all_numbers_is_infinite():
+    losses, tokens = np.array([1e5, 2.0]), np.array([1, 1])
+    assert perplexity.corpus(losses, tokens) == perplexity.released(losses, tokens, 2) == math.inf
+
+
 def test_recipes_refuse_nonsense():
     with pytest.raises(InvalidInput, match="accumulation"):
         Recipe(accumulation=0)

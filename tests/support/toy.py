@@ -93,10 +93,10 @@ def command(*arguments: str) -> list[str]:
 
 
 def biasloop(
-    *arguments: str, cwd: Path, paths: Sequence[Path] = (), extra: Mapping[str, str] | None = None
+    *arguments: str, cwd: Path, paths: Sequence[Path] = (), extra: Mapping[str, str] | None = None, timeout: float = 120
 ) -> "subprocess.CompletedProcess[str]":
     """Run the program for real, its output piped."""
     return subprocess.run(
-        command(*arguments), cwd=cwd, env=environment(paths, extra), capture_output=True, text=True, timeout=120,
-        check=False,
+        command(*arguments), cwd=cwd, env=environment(paths, extra), capture_output=True, text=True,
+        timeout=timeout, check=False,
     )  # fmt: skip

@@ -26,6 +26,8 @@ from biasloop_language.recipes import Recipe
 
 NAME = "small"
 CONTEXT = 256
+_MADE = 2  # counts up when the same settings make other weights, so that kept ones are made anew
+_WARM_UP = 0.1  # without it, weights at a learning rate that learns fast enough run away in the first updates
 _STREAMS = Streams(("language", "small"))  # the same for every run: it stands for a network that exists already
 
 
@@ -74,14 +76,18 @@ class Small:
             )
 
     def _pretrained(self, pairs: Pairs, encoder: Encoder, work: Work) -> Any:
+        named, tokens = _Fixed(work), encoder.encode(pairs.texts())
+        return finetuning.pretrain(self._network(encoder), tokens, encoder.eos, self._recipe, named)
+
+    @property
+    def _recipe(self) -> Recipe:
         settings = self.settings
-        recipe = Recipe(settings.epochs, settings.batch_size, 1, settings.learning_rate, by_length=True)
-        named = _Fixed(work)
-        return finetuning.pretrain(self._network(encoder), encoder.encode(pairs.texts()), encoder.eos, recipe, named)
+        return Recipe(settings.epochs, settings.batch_size, 1, settings.learning_rate, warm_up=_WARM_UP, by_length=True)
 
     def _identity(self, pairs: Pairs, encoder: Encoder) -> str:
         """16 hexadecimal digits of all that the weights were made from."""
-        made_from = f"{self.settings.model_dump_json()}{pairs.fingerprint}".encode() + encoder.save().tobytes()
+        how = f"{_MADE}{self._recipe}{self.settings.model_dump_json()}{pairs.fingerprint}"
+        made_from = how.encode() + encoder.save().tobytes()
         return hashlib.blake2b(made_from, digest_size=8).hexdigest()
 
 

@@ -26,8 +26,10 @@ class Pretraining(BaseModel):
     layers: int = Field(2, ge=1, description="Transformer layers.")
     width: int = Field(128, ge=8, description="Width of a layer.")
     epochs: int = Field(3, ge=1, description="Passes over the pre-training part.")
-    batch_size: int = Field(32, ge=1, description="Sentences a step.")
-    learning_rate: float = Field(1e-3, gt=0, description="At the start; it falls linearly to 0.")
+    batch_size: int = Field(16, ge=1, description="Sentences a step.")
+    learning_rate: float = Field(
+        2e-3, gt=0, description="At its highest: it rises for a tenth of the steps and then falls linearly to 0."
+    )
 
 
 class Config(BaseModel):

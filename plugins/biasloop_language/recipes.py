@@ -14,15 +14,16 @@ KINDS: tuple[Kind, ...] = ("nucleus", "beam", "greedy")
 
 @dataclass(frozen=True)
 class Recipe:
-    """Fine-tuning by AdamW (Loshchilov & Hutter 2019) with a learning rate that falls linearly to 0.
+    """Training by AdamW (Loshchilov & Hutter 2019) with a learning rate that falls linearly to 0.
 
     Attributes:
         epochs: passes over the rows.
         batch_size: rows of a micro-batch, that is of one forward and backward pass.
         accumulation: micro-batches of an update.
-        learning_rate: of the first update.
+        learning_rate: of the first update, or where the line begins that the warm-up rises to.
         weight_decay: of every parameter, decoupled.
         released: updates and optimiser as in the published code (`compat.ReleasedUpdates`).
+        warm_up: share of the updates, 0 .. 1, in which the learning rate rises from 0 to that line.
         by_length: whether a micro-batch holds rows of like length, which saves padding; else any rows.
     """
 
@@ -32,6 +33,7 @@ class Recipe:
     learning_rate: float = 5e-5
     weight_decay: float = 0.0
     released: bool = False
+    warm_up: float = 0.0
     by_length: bool = False
 
     def __post_init__(self) -> None:
@@ -49,7 +51,8 @@ class Recipe:
 
     def rate(self, update: int, planned: int) -> float:
         """Learning rate of an update, counted from 0 over all epochs; 0 after those that were planned."""
-        return self.learning_rate * max(0.0, 1 - update / planned)
+        risen = min(1.0, (update + 1) / (self.warm_up * planned)) if self.warm_up else 1.0
+        return self.learning_rate * risen * max(0.0, 1 - update / planned)
 
 
 PUBLISHED: Mapping[str, Recipe] = MappingProxyType({

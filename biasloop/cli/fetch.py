@@ -31,6 +31,9 @@ def fetch(
     offline: Annotated[
         bool, typer.Option("--offline", help="Never use the network; say what is missing ($BIASLOOP_OFFLINE=1).")
     ] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="Keep an archive that was made into the file that runs read.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Get data sets; without a name, list what there is, how large it is, and whether it is present.
@@ -56,7 +59,7 @@ def fetch(
     fetched = []
     for dataset in chosen:
         with _stoppable(dataset, place), _progress(dataset.name) as tell:
-            files = datasets.fetch(dataset, place, source, tell, notice=note, offline=offline)
+            files = datasets.fetch(dataset, place, source, tell, notice=note, offline=offline, keep=keep)
         fetched.append({"name": dataset.name, "files": [str(path) for path in files]})
         if not json:
             say(f"{dataset.name}: " + (f"fetched to {dataset.directory(place)}" if files else "is there already"))

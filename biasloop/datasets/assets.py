@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeVar
@@ -25,6 +25,24 @@ class Copy:
     files: tuple[Remote, ...]
 
 
+@dataclass(frozen=True)
+class Made:
+    """A file that is made of the fetched ones, and read instead of them.
+
+    Attributes:
+        filename: its name.
+        size: bytes, about.
+        build: `(asset, directory of the fetched files, temporary path)`: makes it; raises DownloadError if a fetched
+            file is not what it should be.
+        examine: reads it all and says why it is damaged, or None.
+    """
+
+    filename: str
+    size: int
+    build: Callable[[Asset, Path, Path], None]
+    examine: Callable[[Path], str | None]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asset:
     """Published files that belong together: a data set, or the weights of a model with what it takes to load them.
@@ -39,6 +57,7 @@ class Asset:
         remotes: the files to fetch; none if it is shipped.
         shipped: the file that comes with biasloop, if one does.
         copy: files that a distribution package may have installed.
+        made: what is made of the fetched files, which are deleted then.
     """
 
     name: str
@@ -50,6 +69,7 @@ class Asset:
     remotes: tuple[Remote, ...] = ()
     shipped: Path | None = None
     copy: Copy | None = None
+    made: Made | None = None
 
     @property
     def bytes(self) -> int:
@@ -64,6 +84,8 @@ class Asset:
         """The directory that will be read: fetched, shipped or installed files; None if any is missing."""
         if self.shipped is not None:
             return self.shipped.parent if self.shipped.is_file() else None
+        if self.made is not None:
+            return self.directory(data) if (self.directory(data) / self.made.filename).is_file() else None
         if all(remote.same_size(self.directory(data) / remote.filename) for remote in self.remotes):
             return self.directory(data)
         if self.copy and all(file.same_size(self.copy.directory / file.filename) for file in self.copy.files):
@@ -88,8 +110,12 @@ class Asset:
 
     def damaged(self, file: Path, why: str) -> DownloadError:
         """The error to raise when a file is not as published."""
-        mend = "reinstall biasloop" if self.shipped else f"`biasloop fetch {self.name}` gets it anew"
-        return DownloadError(f"{file} is damaged: {why}; {mend}")
+        return DownloadError(f"{file} is damaged: {why}; {self.mend}")
+
+    @property
+    def mend(self) -> str:
+        """What to do about a damaged file, as part of a sentence."""
+        return "reinstall biasloop" if self.shipped else f"`biasloop fetch {self.name}` gets it anew"
 
     def _absent(self, data: Path) -> BiasloopError:
         if self.shipped is not None:

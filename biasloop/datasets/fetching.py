@@ -1,9 +1,9 @@
-"""Get the files of a data set."""
+"""Get the files of a data set, and make of them what is read, where that is another file."""
 
 import shlex
 from pathlib import Path
 
-from biasloop.datasets.assets import Asset
+from biasloop.datasets.assets import Asset, Made
 from biasloop.downloads import (
     Notice,
     Patience,
@@ -15,7 +15,8 @@ from biasloop.downloads import (
     is_remote,
     require_space,
 )
-from biasloop.errors import InvalidInput, SomethingToFetch
+from biasloop.downloads.places import alone, flush_directory
+from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
 
 _PATIENCE = Patience()
 
@@ -28,9 +29,13 @@ def fetch(
     *,
     notice: Notice | None = None,
     offline: bool = False,
+    keep: bool = False,
     patience: Patience = _PATIENCE,
 ) -> list[Path]:
     """Get every file of a data set that is not there as published; files that are there are read and checked.
+
+    Where another file is made of them and read instead, that one is checked; once it is there whole, the files that it
+    was made of are deleted. If making it was interrupted, they are still there, and the next call goes on with them.
 
     Args:
         dataset: which.
@@ -39,6 +44,7 @@ def fetch(
         progress: told how many bytes of those to get have come, and how many there are.
         notice: told, in a sentence, why it takes longer.
         offline: do not touch the network; also if the environment variable BIASLOOP_OFFLINE is 1.
+        keep: leave the files that another one was made of.
         patience: how long to wait for a server and how often to try.
 
     Returns:
@@ -50,14 +56,15 @@ def fetch(
         DownloadError: if a file cannot be got as published, or the disk has no room for them all.
     """
     directory = dataset.directory(data)
-    if _installed(dataset, data):
+    if _installed(dataset, data) or _is_made(dataset, directory):
         return []
     needed = [remote for remote in dataset.remotes if not remote.intact(directory / remote.filename)]
     place = _place(dataset, needed, source)
     if is_offline(offline):
         _require_local(dataset, data, needed, place)
     total, done, paths = sum(remote.size for remote in needed), 0, []
-    require_space(directory, total - sum(_partial(remote, directory) for remote in needed), dataset.name)
+    made = dataset.made.size if dataset.made else 0
+    require_space(directory, total - sum(_partial(remote, directory) for remote in needed) + made, dataset.name)
     for remote in needed:
         shifted = _shifted(progress, done, total)
         paths.append(
@@ -66,11 +73,40 @@ def fetch(
             )
         )
         done += remote.size
-    return paths
+    return paths if dataset.made is None else [_make(dataset, dataset.made, directory, notice, keep=keep)]
+
+
+def _is_made(dataset: Asset, directory: Path) -> bool:
+    """Whether the file that is read is there, and whole."""
+    path = directory / dataset.made.filename if dataset.made else directory
+    return dataset.made is not None and path.is_file() and dataset.made.examine(path) is None
+
+
+def _make(dataset: Asset, made: Made, directory: Path, notice: Notice | None, *, keep: bool) -> Path:
+    """Make the file that is read: under a temporary name first, so that it is seen only whole."""
+    path, tell = directory / made.filename, notice or (lambda _: None)
+    temporary = path.with_name(f".{path.name}.part")
+    with alone(path, "making", tell) as waited:
+        if not (waited and _is_made(dataset, directory)):
+            tell(f"{dataset.name}: making {path.name} of what was fetched")
+            try:
+                made.build(dataset, directory, temporary)
+                temporary.replace(path)
+                flush_directory(directory)
+            except OSError as error:
+                raise DownloadError(f"cannot write {path}: {error.strerror or error}") from error
+            finally:
+                temporary.unlink(missing_ok=True)
+        if not keep:
+            for remote in dataset.remotes:
+                (directory / remote.filename).unlink(missing_ok=True)
+    return path
 
 
 def kept(dataset: Asset, data: Path) -> int:
     """Bytes of a data set's files that are there, partial files included; reads none of them."""
+    if dataset.made is not None and dataset.present(data):
+        return dataset.bytes
     return sum(arrived(remote, dataset.directory(data)) for remote in dataset.remotes)
 
 
@@ -84,11 +120,13 @@ def _require_local(dataset: Asset, data: Path, needed: list[Remote], place: str 
     places = [place] if place is not None else [url for remote in needed for url in remote.urls]
     if not needed or not all(is_remote(one) for one in places):
         return
-    files = ", ".join(f"{remote.filename} ({remote.size:,} bytes)" for remote in needed)
+    files = ", ".join(f"{remote.filename} ({remote.amount})" for remote in needed)
+    command = f"biasloop fetch {dataset.name}"
+    keep = " --keep" if dataset.made else ""  # the archive, which is what --from wants
     raise SomethingToFetch(
         f"data set {dataset.name!r} lacks {files} in {dataset.directory(data)} and the network must not be used "
-        f"(--offline or BIASLOOP_OFFLINE); run `biasloop fetch {dataset.name} --data FOLDER` on a machine that may, "
-        f"copy FOLDER here, then `biasloop fetch {dataset.name} --from FOLDER/{dataset.name} "
+        f"(--offline or BIASLOOP_OFFLINE); run `{command}{keep} --data FOLDER` on a machine that may, "
+        f"copy FOLDER here, then `{command} --from FOLDER/{dataset.name} "
         f"--data {shlex.quote(str(data))}`"
     )
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import accumulate
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from biasloop.datasets.assets import Asset, Copy
 from biasloop.errors import DownloadError
@@ -19,7 +21,34 @@ if TYPE_CHECKING:  # this module is imported by commands that must answer before
 
     Pixels = npt.NDArray[np.uint8]
 
-__all__ = ["Copy", "ImageDataset", "LabelledImages", "Part", "Reader"]
+__all__ = ["Copy", "ImageDataset", "Images", "LabelledImages", "Part", "Reader"]
+
+
+class Images(Protocol):
+    """Images with stable ids 0 .. N - 1, of which a run uses some.
+
+    Attributes:
+        labels: `(N,)` int64, positions in `classes`; -1 for an image that nobody labelled.
+        classes: names.
+    """
+
+    @property
+    def labels(self) -> Ints:
+        """As above."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """As above."""
+
+    def take(self, ids: Ints) -> Pixels:
+        """`(n, H, W, C)` uint8, the images of ascending ids; not to be written to.
+
+        Raises:
+            BiasloopError: if a file is not as it was when it was opened.
+        """
+
+    def digest(self, kept: Pixels) -> str:
+        """Tells these images and labels from any others; `kept` are those that the run uses."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +69,25 @@ class LabelledImages:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, ids: Ints) -> Pixels:
+        """The images of ascending ids; all of them are not copied."""
+        return self.images if len(ids) == len(self) else self.images[ids]
+
+    def digest(self, kept: Pixels) -> str:
+        """Of all images and labels, whichever are kept."""
+        return digest_of(self.images, self.labels)
+
+
+def digest_of(*arrays: npt.NDArray[np.generic]) -> str:
+    """A digest of arrays with their shapes and types."""
+    import numpy as np
+
+    digest = hashlib.blake2b(digest_size=16)
+    for array in arrays:
+        digest.update(repr((array.shape, array.dtype.str)).encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -68,12 +116,18 @@ class ImageDataset(Asset):
         shape: (height, width, channels) of an image.
         counts: images in each published split, in the order of rows.
         read: the reader of its format: `(dataset, directory)` to parts.
+        stream: instead, what opens files too large to be read whole: `(dataset, directory)` to images.
+        mean: published mean of each channel of pixels scaled to 0 .. 1; None where none is used.
+        std: their published standard deviation.
     """
 
     classes: tuple[str, ...]
     shape: tuple[int, int, int]
     counts: Mapping[str, int] = field(hash=False)
-    read: Reader
+    read: Reader | None = None
+    stream: Opener | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
 
     @property
     def count(self) -> int:
@@ -87,8 +141,24 @@ class ImageDataset(Asset):
         rows = zip(self.counts.items(), stops, strict=True)
         return {name: slice(stop - count, stop) for (name, count), stop in rows}
 
+    def open(self, data: Path) -> Images:
+        """The data set with its labels in memory; its images too, unless they are streamed from files.
+
+        Args:
+            data: the data directory.
+
+        Raises:
+            SomethingToFetch: if a file is not there.
+            DownloadError: if one is damaged.
+        """
+        if self.stream is None:
+            return self.load(data)
+        directory = self.require(data)
+        with _readable(directory):
+            return self.stream(self, directory)
+
     def load(self, data: Path) -> LabelledImages:
-        """Read all splits.
+        """Read all splits into memory.
 
         Args:
             data: the data directory.
@@ -100,15 +170,16 @@ class ImageDataset(Asset):
         import numpy as np
 
         directory = self.require(data)
+        if self.read is None:
+            found = self.open(data)
+            return LabelledImages(found.take(np.arange(self.count)), found.labels, self.classes, self.splits)
         images = np.empty((self.count, *self.shape), np.uint8)
         labels = np.full(self.count, -1, np.int64)
-        try:
+        with _readable(directory):
             for part in self.read(self, directory):
                 self._check(part)
                 rows = slice(part.start, part.start + len(part.labels))
                 images[rows], labels[rows] = part.images, part.labels
-        except OSError as error:
-            raise DownloadError(f"cannot read {error.filename or directory}: {error.strerror or error}") from error
         if (labels < 0).any():
             missing = int((labels < 0).sum())
             raise self.damaged(self.shipped or directory, f"{missing:,} of {self.count:,} images are missing")
@@ -123,12 +194,31 @@ class ImageDataset(Asset):
             raise self.damaged(part.file, f"it has {found}")
         if part.start + len(part.labels) > self.count:
             raise self.damaged(part.file, f"it has more images than the {self.count:,} expected")
-        wrong = (part.labels < 0) | (part.labels >= len(self.classes))
-        if part.labels.dtype.kind not in "iu" or wrong.any():
+        self.check_labels(part.file, part.labels)
+
+    def check_labels(self, file: Path, labels: npt.NDArray[np.generic]) -> None:
+        """Refuse labels that are not positions in `classes`.
+
+        Raises:
+            DownloadError: naming the first.
+        """
+        wrong = (labels < 0) | (labels >= len(self.classes))  # type: ignore[operator]
+        if labels.dtype.kind not in "iu" or wrong.any():
             row = int(wrong.argmax())
-            found = f"label {part.labels[row]} of image {row}"
-            raise self.damaged(part.file, f"{found} is not a whole number from 0 to {len(self.classes) - 1}")
+            found = f"label {labels[row]} of image {row}"
+            raise self.damaged(file, f"{found} is not a whole number from 0 to {len(self.classes) - 1}")
+
+
+@contextmanager
+def _readable(directory: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise DownloadError(f"cannot read {error.filename or directory}: {error.strerror or error}") from error
 
 
 Reader = Callable[[ImageDataset, Path], Iterator[Part]]
 """Reads the files in a directory."""
+
+Opener = Callable[[ImageDataset, Path], Images]
+"""Opens the files in a directory: their labels are read, their images when they are taken."""

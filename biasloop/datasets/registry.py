@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from biasloop.datasets.assets import Copy, find, remotes
-from biasloop.datasets.images import ImageDataset, Part, Reader
+from biasloop.datasets.assets import Asset, Copy, Made, find, remotes
+from biasloop.datasets.images import ImageDataset, Images, Opener, Part, Reader
+from biasloop.downloads import Remote
 
 _CLOTHES = (
     "t-shirt", "trouser", "pullover", "dress", "coat", "sandal", "shirt", "sneaker", "bag", "ankle-boot",
@@ -61,6 +62,49 @@ _TORONTO = ("https://www.cs.toronto.edu/~kriz/", "https://cave.cs.toronto.edu/kr
 _CIFAR_LICENCE = "none stated; the publisher asks to cite the report"
 _CIFAR_REPORT = "A. Krizhevsky (2009). Learning Multiple Layers of Features from Tiny Images. University of Toronto."
 _XIAO = "H. Xiao, K. Rasul, R. Vollgraf (2017). Fashion-MNIST. arXiv:1708.07747."
+
+# Channels of pixels scaled to 0 .. 1, as the published experiments normalise them (Taori & Hashimoto 2022, code).
+_CIFAR_MEAN, _CIFAR_STD = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
+_CINIC_MEAN, _CINIC_STD = (0.47889522, 0.47227842, 0.43047404), (0.24205776, 0.23828046, 0.25874835)
+
+_CIFAR5M_PART = 1_000_448  # images
+
+
+def _parts(*numbers: int) -> tuple[Remote, ...]:
+    """Parts of CIFAR-5m: neither their sizes nor checksums are published."""
+    names = [f"part{number}.npz" for number in numbers]
+    place = "https://storage.googleapis.com/gresearch/cifar5m/"
+    return tuple(Remote(name, (place + name,), 3_081_000_000, examine=_is_part) for name in names)
+
+
+def _is_part(path: Path) -> str | None:
+    from biasloop.datasets.cifar5m import examine
+
+    return examine(path, (_CIFAR5M_PART, 32, 32, 3))
+
+
+def _build_cinic10(dataset: Asset, directory: Path, path: Path) -> None:
+    from biasloop.datasets.cinic10 import build
+
+    assert isinstance(dataset, ImageDataset)
+    build(dataset, directory, path)
+
+
+def _damage(path: Path) -> str | None:
+    from biasloop.datasets.stored import why_damaged
+
+    return why_damaged(path)
+
+
+def _opener(module: str, function: str) -> Opener:
+    """What opens files that are too large to be read whole; imported when it is used, as readers are."""
+
+    def stream(dataset: ImageDataset, directory: Path) -> Images:
+        opener: Opener = getattr(import_module(f"biasloop.datasets.{module}"), function)
+        return opener(dataset, directory)
+
+    return stream
+
 
 _DATASETS = (
     ImageDataset(
@@ -188,6 +232,8 @@ _DATASETS = (
         classes=_CIFAR10,
         shape=(32, 32, 3),
         counts={"train": 50_000, "test": 10_000},
+        mean=_CIFAR_MEAN,
+        std=_CIFAR_STD,
         read=_reader("cifar", "read_cifar10"),
         remotes=remotes(
             _TORONTO,
@@ -243,5 +289,51 @@ _DATASETS = (
                 "cdce80dfb2a2c4c6160906d0bd7c68ec5a99d7ca4831afa54f09182025b6a75b",
             ),
         ),
+    ),
+    ImageDataset(
+        name="cifar5m",
+        summary="3,001,344 synthetic colour 32x32 images like CIFAR-10's: three of the six parts of CIFAR-5m",
+        homepage="https://github.com/preetum/cifar5m",
+        licence="none stated; the publisher asks to cite the paper",
+        citation=(
+            "P. Nakkiran, B. Neyshabur, H. Sedghi (2021). The Deep Bootstrap Framework: Good Online Learners are Good "
+            "Offline Generalizers. ICLR. arXiv:2010.08127."
+        ),
+        classes=_CIFAR10,
+        shape=(32, 32, 3),
+        counts={"part0": _CIFAR5M_PART, "part1": _CIFAR5M_PART, "part2": _CIFAR5M_PART},
+        stream=_opener("cifar5m", "open_parts"),
+        mean=_CIFAR_MEAN,
+        std=_CIFAR_STD,
+        remotes=_parts(0, 1, 2),
+    ),
+    ImageDataset(
+        name="cinic10",
+        summary="270,000 colour 32x32 photographs of CIFAR-10's kinds, most of them from ImageNet",
+        homepage="https://github.com/BayesWatch/cinic-10",
+        licence="CC BY 4.0",
+        citation=(
+            "L. N. Darlow, E. J. Crowley, A. Antoniou, A. J. Storkey (2018). CINIC-10 is not ImageNet or CIFAR-10. "
+            "arXiv:1810.03505."
+        ),
+        classes=_CIFAR10,
+        shape=(32, 32, 3),
+        counts={"train": 90_000, "valid": 90_000, "test": 90_000},
+        stream=_opener("cinic10", "open_made"),
+        mean=_CINIC_MEAN,
+        std=_CINIC_STD,
+        # Size and checksum: as stated by those who fetched it; the publisher gives neither.
+        remotes=(
+            Remote(
+                "CINIC-10.tar.gz",
+                (
+                    "https://datashare.is.ed.ac.uk/bitstream/handle/10283/3192/CINIC-10.tar.gz",
+                    "https://datashare.ed.ac.uk/bitstream/handle/10283/3192/CINIC-10.tar.gz",
+                ),
+                687_544_992,
+                "md5:6ee4d0c996905fe93221de577967a372",
+            ),
+        ),
+        made=Made("cinic10.h5", 832_000_000, _build_cinic10, _damage),
     ),
 )

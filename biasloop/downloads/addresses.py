@@ -42,12 +42,14 @@ class Answer:
         start: position of the first of them in the file.
         validator: a strong ETag or a Last-Modified date; empty if the server states none.
         timeout: seconds that the server may stay silent.
+        total: bytes of the whole file, if that is said.
     """
 
     stream: Stream
     start: int = 0
     validator: str = ""
     timeout: float = 0.0
+    total: int | None = None
 
     def read(self) -> bytes:
         """Some bytes; none at the end.
@@ -131,9 +133,9 @@ def _local(path: Path, remote: Remote) -> Iterator[Answer]:
         raise Trouble(error.strerror or str(error)) from error
     with stream:
         size = path.stat().st_size
-        if size != remote.size:
+        if not remote.may_have(size):
             raise Trouble(f"it has {size:,} bytes, expected {remote.size:,}")
-        yield Answer(stream)
+        yield Answer(stream, total=size)
 
 
 class _NoSuchRange(Exception):
@@ -204,7 +206,7 @@ def _answer(response: "HTTPResponse", remote: Remote, start: int, validator: str
         raise Trouble(f"its transfer encoding {headers['Transfer-Encoding']!r} is not known")
     answer = Answer(response, 0, _validator(headers), timeout)
     if response.status == 206:
-        answer.start = _range_start(headers, remote, start)
+        answer.start, answer.total = _range_start(headers, remote, start)
         if validator and answer.validator not in {"", validator}:
             raise StaleRange("the file has changed since")
         answer.validator = answer.validator or validator  # a 206 need not repeat it (RFC 9110, 15.3.7)
@@ -214,7 +216,8 @@ def _answer(response: "HTTPResponse", remote: Remote, start: int, validator: str
     if headers.get_content_type() == "text/html" and length != remote.size:
         refuse_page(b"<html", remote)
     if length == remote.size or not _encoding(headers):
-        if length not in {None, remote.size}:
+        answer.total = length
+        if not remote.may_have(length):
             refuse_page(answer.beginning(), remote)
             raise Trouble(f"the server announces {length:,} bytes, expected {remote.size:,}")
     elif _encoding(headers) not in {"gzip", "x-gzip"}:
@@ -234,13 +237,15 @@ def refuse_page(beginning: bytes, remote: Remote) -> None:
         raise Trouble(f"an HTML page came instead of the {remote.size:,} bytes expected")
 
 
-def _range_start(headers: "Message", remote: Remote, start: int) -> int:
+def _range_start(headers: "Message", remote: Remote, start: int) -> tuple[int, int | None]:
+    """The first byte of what comes, and how many the whole file has, if that is said."""
     found = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", headers.get("Content-Range", "").strip())
     if found is None or int(found[1]) != start:
         raise (StaleRange if start else Trouble)("the server gives another part of the file than asked for")
-    if found[3] not in {"*", str(remote.size)}:
-        raise Trouble(f"the server announces {int(found[3]):,} bytes, expected {remote.size:,}")
-    return start
+    total = None if found[3] == "*" else int(found[3])
+    if total is not None and not remote.may_have(total):
+        raise Trouble(f"the server announces {total:,} bytes, expected {remote.size:,}")
+    return start, total
 
 
 def _validator(headers: "Message") -> str:

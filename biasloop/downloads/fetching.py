@@ -66,7 +66,7 @@ def download(
                     _fetch(partial, places, path, patience, progress, tell)
     except OSError as error:
         raise DownloadError(
-            f"cannot write {path}: {error.strerror or error}; {remote.size:,} bytes are needed there "
+            f"cannot write {path}: {error.strerror or error}; {remote.amount} are needed there "
             f"and {free_bytes(directory)} are free; once that is mended, the same command goes on"
         ) from error
     return path
@@ -89,7 +89,7 @@ def _local_only(places: tuple[str, ...], remote: Remote, path: Path) -> tuple[st
     if not local:
         address = f"fetch {places[0]}" if places else "get it"
         raise SomethingToFetch(
-            f"{remote.filename} ({remote.size:,} bytes) is not in {path.parent} and the network must not be used "
+            f"{remote.filename} ({remote.amount}) is not in {path.parent} and the network must not be used "
             f"(--offline or BIASLOOP_OFFLINE); {address} on a machine that may, and put it at {path}"
         )
     return local
@@ -105,7 +105,7 @@ def _fetch(
 ) -> None:
     """Try the addresses in their order."""
     remote, failures = partial.remote, []
-    if partial.complete and partial.checksum != remote.checksum:
+    if partial.complete and partial.wrong():
         partial.clear()
     if partial.complete:  # killed between the last byte and the rename
         partial.publish()
@@ -122,7 +122,8 @@ def _fetch(
     kept = f"; {partial.done:,} bytes are kept, and the same command goes on from there" if partial.done else ""
     raise DownloadError(
         f"cannot fetch {remote.filename} ({'; '.join(failures) or 'it is published nowhere'}){kept}; or put a copy "
-        f"at {path} ({remote.size:,} bytes, {remote.checksum}), or name one with --from PATH_OR_URL"
+        f"at {path} ({remote.amount}, {remote.checksum or 'no checksum is published'}), "
+        "or name one with --from PATH_OR_URL"
     )
 
 
@@ -167,26 +168,30 @@ def _one_try(place: str, partial: Partial, patience: Patience, progress: Progres
         block = answer.beginning()
         if answer.start:
             notice(f"{remote.filename}: going on after {start:,} of {remote.size:,} bytes")
-            partial.go_on(place, answer.validator)
+            partial.go_on(place, answer.validator, answer.total)
         elif block:
             refuse_page(block, remote)
             if start:
                 notice(f"{remote.filename}: starting from zero, the server gives the whole file or a changed one")
-            partial.begin(place, answer.validator)
+            partial.begin(place, answer.validator, answer.total)
         _receive(answer, block, partial, progress)
 
 
 def _receive(answer: Answer, block: bytes, partial: Partial, progress: Progress | None) -> None:
-    """Append what comes, from its first block on, until the file has its size; then check it."""
-    remote, more = partial.remote, False
+    """Append what comes, from its first block on, until the file has its size; then check it.
+
+    A file whose size nobody states ends with the answer.
+    """
+    size, total, more = partial.remote.size, partial.total, False
     while block and not partial.complete:
-        more = len(block) > remote.size - partial.done
-        partial.append(block[: remote.size - partial.done])
+        room = len(block) if total is None else total - partial.done
+        more = len(block) > room
+        partial.append(block[:room])
         if progress is not None:
-            progress(partial.done, remote.size)
+            progress(partial.done, size if total is None else total)
         block = b"" if partial.complete else answer.read()
-    if not partial.complete:
-        raise Trouble(f"only {partial.done:,} of the {remote.size:,} bytes expected came", Again.LATER)
-    if partial.checksum != remote.checksum:
-        reason = f"its checksum is {partial.checksum}, expected {remote.checksum}"
-        raise WrongContent(f"more than the {remote.size:,} bytes expected came" if more else reason)
+    if total is not None and not partial.complete:
+        raise Trouble(f"only {partial.done:,} of the {total:,} bytes expected came", Again.LATER)
+    reason = partial.wrong()
+    if reason is not None:
+        raise WrongContent(f"more than the {total:,} bytes expected came" if more else reason)

@@ -28,9 +28,10 @@ def arrived(remote: Remote, directory: Path) -> int:
     """Bytes of a published file that are in a directory: all of them, or those of its partial file."""
     path = directory / remote.filename
     if remote.same_size(path):
-        return remote.size
+        return path.stat().st_size
     try:
-        return min(_part(path).stat().st_size, remote.size)
+        here = _part(path).stat().st_size
+        return min(here, remote.size) if remote.checksum else here
     except OSError:
         return 0
 
@@ -41,6 +42,7 @@ class Partial:
     Attributes:
         remote: what it is a part of.
         done: bytes that are there.
+        total: bytes of the whole; None as long as nobody said.
         pieces: from how many answers, or earlier processes, they came.
         address: a hash of where the last of them came from.
         validator: what that server called its file; empty if it did not.
@@ -66,15 +68,15 @@ class Partial:
             self._part.unlink(missing_ok=True)
             self._sidecar.unlink(missing_ok=True)
 
-    def begin(self, address: str, validator: str) -> None:
-        """Start from zero with an answer of this address."""
+    def begin(self, address: str, validator: str, total: int | None = None) -> None:
+        """Start from zero with an answer of this address, which may say how many bytes there are."""
         self.clear()
-        self._describe(address, validator)
+        self._describe(address, validator, total)
 
-    def go_on(self, address: str, validator: str) -> None:
+    def go_on(self, address: str, validator: str, total: int | None = None) -> None:
         """Continue with an answer of this address."""
         if (_known_by(address), validator) != (self.address, self.validator):
-            self._describe(address, validator)
+            self._describe(address, validator, total)
         self.pieces += 1
 
     def validator_at(self, address: str) -> str:
@@ -102,7 +104,15 @@ class Partial:
     @property
     def complete(self) -> bool:
         """Whether there are as many bytes as were published."""
-        return self.done == self.remote.size
+        return self.done == self.total
+
+    def wrong(self) -> str | None:
+        """Why what is there is not the file as published, or None; of a file without checksum reads it all."""
+        if self.remote.examine is not None:
+            return self.remote.examine(self._part)
+        if self.checksum == self.remote.checksum:
+            return None
+        return f"its checksum is {self.checksum}, expected {self.remote.checksum}"
 
     @property
     def checksum(self) -> str:
@@ -118,6 +128,7 @@ class Partial:
 
     def _forget(self) -> None:
         self.done, self.pieces, self.address, self.validator = 0, 1, "", ""
+        self.total: int | None = self.remote.size if self.remote.checksum else None
         self._digest: hashlib._Hash = self.remote.new_hash()
 
     def _take_over(self) -> None:
@@ -126,19 +137,25 @@ class Partial:
             sidecar = json.loads(self._sidecar.read_bytes())
             known = sidecar["checksum"] == self.remote.checksum
             address, validator = str(sidecar["address"]), str(sidecar["validator"])
+            total = self.remote.size if self.remote.checksum else sidecar.get("size")
         except (OSError, ValueError, KeyError, TypeError):
             known = False
-        if not known or self._part.stat().st_size > self.remote.size:
+        if not known or (total is not None and self._part.stat().st_size > total):
             self.clear()
             return
+        self.total = total
         self._file.seek(0)
         while block := self._file.read(_BLOCK):
             self._digest.update(block)
             self.done += len(block)
         self.address, self.validator = address, validator
 
-    def _describe(self, address: str, validator: str) -> None:
+    def _describe(self, address: str, validator: str, total: int | None) -> None:
         self.address, self.validator = _known_by(address), validator
-        content = {"checksum": self.remote.checksum, "address": self.address, "validator": validator}
+        content: dict[str, str | int] = {
+            "checksum": self.remote.checksum, "address": self.address, "validator": validator,
+        }  # fmt: skip
+        if not self.remote.checksum and total is not None:
+            self.total = content["size"] = total
         self._draft.write_text(json.dumps(content) + "\n")
         self._draft.replace(self._sidecar)

@@ -89,6 +89,8 @@ class Layout(Strict):
     def _check(self) -> "Layout":
         if self.titles and [len(row) for row in self.titles] != [len(row) for row in self.rows]:
             raise ValueError("`titles` has other rows than `rows`")
+        if self.y_labels and len(self.y_labels) != len(self.rows):
+            raise ValueError("`y_labels` needs one label for each of the `rows`")
         return self
 
 
@@ -102,13 +104,14 @@ class Figure:
 
 
 def find_layout(name: str) -> Path | None:
-    """The layout file of a published figure, on the presets' search path."""
-    places = (place / "figures" / f"{name}.toml" for place in presets.search_path())
+    """The layout file of a published figure, on the presets' search path; figN-mini has that of figN."""
+    names = dict.fromkeys((name, name.removesuffix(presets.MINI)))
+    places = (place / "figures" / f"{one}.toml" for one in names for place in presets.search_path())
     return next((path for path in places if path.is_file()), None)
 
 
 def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
-    """A published figure from the runs found below a directory.
+    """A published figure from the runs found below a directory; figN-mini from those of its presets' minis.
 
     Raises:
         InvalidInput: the layout file is not valid.
@@ -119,7 +122,9 @@ def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"]) or "figure"
         raise InvalidInput(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
-    missing, rows = [], []
+    if name != path.stem:
+        layout = _mini(layout)
+    missing, rows, y_labels = [], [], []
     for i, names in enumerate(layout.rows):
         row = []
         for j, preset in enumerate(names):
@@ -131,7 +136,14 @@ def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
             row.append(panel(title, arms(found), layout.metric))
         if row:
             rows.append(row)
-    return Figure(layout, rows, list(dict.fromkeys(missing)))
+            y_labels += layout.y_labels[i : i + 1]
+    return Figure(layout.model_copy(update={"y_labels": y_labels}), rows, list(dict.fromkeys(missing)))
+
+
+def _mini(layout: Layout) -> Layout:
+    rows = [[preset + presets.MINI for preset in row] for row in layout.rows]
+    source = f"after {layout.source}, with small data and networks" if layout.source else ""
+    return layout.model_copy(update={"rows": rows, "source": source, "certainty": ""})
 
 
 def _begun(place: Path) -> list[Run]:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -38,16 +37,22 @@ def crop_flip(images: Tensor, padding: int, places: Places) -> Tensor:
         places: one crop an image.
 
     Returns:
-        `(B, C, H, W)`, same dtype.
+        `(B, C, H, W)`, same dtype, channels last in memory.
     """
-    height, width = images.shape[2:]
-    padded = functional.pad(images, (padding, padding, padding, padding))
-    # The padded image and its mirror image side by side: a mirrored crop is a crop of the right half, so that
-    # crop and flip are one gather of whole windows.
-    both = torch.cat([padded, padded.flip(-1)], dim=-1)
-    left = torch.where(places.mirrored, width + 4 * padding - places.left, places.left)
-    windows = both.unfold(2, height, 1).unfold(3, width, 1)  # a view (B, C, tops, lefts, H, W)
-    return windows[torch.arange(len(images), device=images.device), :, places.top, left]
+    count, channels, height, width = images.shape
+    across = width + 2 * padding
+    # Each padded image beside its mirror image, the channels of a pixel together: a mirrored crop is a crop of the
+    # right half, and a line of a crop is one piece of memory.
+    both = images.new_zeros(count, height + 2 * padding, 2, across, channels)
+    pixels = images.permute(0, 2, 3, 1)
+    middle = both[:, padding : padding + height, :, padding : padding + width]
+    middle[:, :, 0], middle[:, :, 1] = pixels, pixels.flip(2)
+    left = torch.where(places.mirrored, across + 2 * padding - places.left, places.left)
+    numbers = torch.arange(count, device=images.device)
+    corners = (numbers * (height + 2 * padding) + places.top) * 2 * across + left
+    starts = corners[:, None] + torch.arange(height, device=images.device) * 2 * across
+    lines = both.as_strided((both.numel() // channels - width + 1, width * channels), (channels, 1))
+    return lines.index_select(0, starts.flatten()).view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 def random_crop_flip(images: Tensor, padding: int, generator: torch.Generator, *, flip: bool = True) -> Tensor:
@@ -62,10 +67,17 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
         images: `(B, C, H, W)` uint8.
         mean: `(C,)`, of pixels scaled to 0 .. 1.
         std: `(C,)`, likewise.
+
+    Returns:
+        `(B, C, H, W)` float32, channels last in memory.
     """
-    scale = (1 / (255 * std.double())).float()[:, None, None]
-    shift = (-mean.double() / std.double()).float()[:, None, None]
-    return images.to(torch.float32).mul_(scale).add_(shift)
+    scale = (1 / (255 * std.double())).float()
+    shift = (-mean.double() / std.double()).float()
+    count, channels, height, width = images.shape
+    # An image as one line, so that the arithmetic runs along thousands of numbers and not along the few channels.
+    lines = images.permute(0, 2, 3, 1).reshape(count, height * width * channels).to(torch.float32)
+    lines.mul_(scale.repeat(height * width)).add_(shift.repeat(height * width))
+    return lines.view(count, height, width, channels).permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,8 @@ def computing(threads: int) -> Iterator[None]:
     """Thread count and deterministic algorithms for what runs inside; what was set before comes back.
 
     Operations without a deterministic algorithm run with a warning. cuDNN does not time its alternatives,
-    since the choice would differ between runs.
+    since the choice would differ between runs, and its convolutions of float32 have all bits (no TF32): else a
+    label could depend on the size of the batch that it was predicted in.
 
     Args:
         threads: CPU threads; 0 leaves torch's choice.
@@ -57,19 +58,20 @@ def computing(threads: int) -> Iterator[None]:
     before = torch.get_num_threads()
     mode = torch.get_deterministic_debug_mode()
     fill = deterministic.fill_uninitialized_memory  # type: ignore[attr-defined]
-    timing = torch.backends.cudnn.benchmark
+    timing, short = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
     try:
         if threads:
             torch.set_num_threads(threads)
         torch.set_deterministic_debug_mode("warn")  # use_deterministic_algorithms imports a compiler: 2 s
         deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined] # costs time, hides nothing
         torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.allow_tf32 = False
         yield
     finally:
         torch.set_num_threads(before)
         torch.set_deterministic_debug_mode(mode)
         deterministic.fill_uninitialized_memory = fill  # type: ignore[attr-defined]
-        torch.backends.cudnn.benchmark = timing
+        torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = timing, short
 
 
 @contextmanager

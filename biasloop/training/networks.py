@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from biasloop.errors import InvalidInput
+from biasloop.training import library
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> list[nn.Module]:
@@ -26,12 +30,14 @@ class SmallCNN(nn.Module):
         width: channels of the first convolution; doubled by each further one.
     """
 
+    smallest: ClassVar[int] = 1  # height and width that it takes, in pixels
+
     def __init__(self, classes: int, channels: int = 1, width: int = 16) -> None:
         super().__init__()
         widths = (channels, width, 2 * width, 4 * width)
         layers: list[nn.Module] = []
         for inputs, outputs in pairwise(widths):
-            layers += [*_convolution(inputs, outputs, stride=2), nn.ReLU()]
+            layers += [*_convolution(inputs, outputs, stride=2), nn.ReLU(inplace=True)]
         self.features = nn.Sequential(*layers)
         self.head = nn.Linear(4 * width, classes)
 
@@ -46,12 +52,14 @@ class _BasicBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.branch = nn.Sequential(*_convolution(inputs, outputs, stride), nn.ReLU(), *_convolution(outputs, outputs))
+        self.branch = nn.Sequential(
+            *_convolution(inputs, outputs, stride), nn.ReLU(inplace=True), *_convolution(outputs, outputs)
+        )
         same = stride == 1 and inputs == outputs
         self.shortcut = nn.Sequential(*([] if same else _convolution(inputs, outputs, stride, size=1)))
 
     def forward(self, x: Tensor) -> Tensor:
-        return functional.relu(self.branch(x) + self.shortcut(x))
+        return functional.relu(self.branch(x) + self.shortcut(x), inplace=True)
 
 
 def _stages(width: int) -> Iterator[nn.Module]:
@@ -74,9 +82,11 @@ class ResNet18(nn.Module):
         width: channels of the first stage; 64 is the published network.
     """
 
+    smallest: ClassVar[int] = 1
+
     def __init__(self, classes: int, channels: int = 3, width: int = 64) -> None:
         super().__init__()
-        self.stem = nn.Sequential(*_convolution(channels, width), nn.ReLU())
+        self.stem = nn.Sequential(*_convolution(channels, width), nn.ReLU(inplace=True))
         self.stages = nn.Sequential(*_stages(width))
         self.head = nn.Linear(8 * width, classes)
 
@@ -86,16 +96,105 @@ class ResNet18(nn.Module):
         return logits
 
 
-NETWORKS: dict[str, type[SmallCNN] | type[ResNet18]] = {"small-cnn": SmallCNN, "resnet18": ResNet18}
+class _Residual(nn.Module):
+    """An input plus two convolutions of it, each with batch normalisation and ReLU; no ReLU after the sum."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            layers += [*_convolution(channels, channels), nn.ReLU(inplace=True)]
+        self.branch = nn.Sequential(*layers)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + cast("Tensor", self.branch(x))
+
+
+class BaiduNet9(nn.Module):
+    """A residual network of nine layers, made for fast training on CIFAR-10 (B. Li, Baidu; DAWNBench 2019).
+
+    As in the code of Taori & Hashimoto 2022: 2,440,256 parameters at width 64 with 10 classes and 3 channels.
+
+    Args:
+        classes: number of outputs.
+        channels: of the input, `(B, channels, H, W)` of 8x8 or more.
+        width: channels of the first convolution; 64 is the published network.
+    """
+
+    smallest: ClassVar[int] = 8
+
+    def __init__(self, classes: int, channels: int = 3, width: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = [*_convolution(channels, width), nn.ReLU(inplace=True)]
+        for inputs, outputs in pairwise((width, 2 * width, 4 * width)):
+            layers += [*_convolution(inputs, outputs), nn.ReLU(inplace=True), nn.MaxPool2d(2), _Residual(outputs)]
+        layers += [*_convolution(4 * width, 4 * width), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers)
+        self.head = nn.Linear(4 * width, classes, bias=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, channels, H, W)` to logits `(B, classes)`."""
+        found: Tensor = self.features(images)
+        # Over the whole of what is left: 4x4 of images of 32x32.
+        highest = functional.max_pool2d(found, (found.shape[2], found.shape[3])).flatten(1)
+        logits: Tensor = self.head(highest)
+        return 0.2 * logits
+
+
+NETWORKS: dict[str, type[SmallCNN] | type[ResNet18] | type[BaiduNet9]] = {
+    "small-cnn": SmallCNN,
+    "resnet18": ResNet18,
+    "baidunet9": BaiduNet9,
+}
 
 
 def build(name: str, classes: int, channels: int, width: int) -> nn.Module:
     """A new network with weights from torch's global generator, channels last (faster on CPUs and on GPUs).
 
     Args:
-        name: a key of `NETWORKS`.
+        name: a key of `NETWORKS`, or a classification network of torchvision.
         classes: number of outputs.
-        channels: of the input.
-        width: channels of the first layer.
+        channels: of the input; torchvision's have 3.
+        width: channels of the first layer; torchvision's have widths of their own.
+
+    Raises:
+        InvalidInput: if no network has that name; says the nearest.
     """
-    return NETWORKS[name](classes, channels, width).to(memory_format=torch.channels_last)
+    kind = NETWORKS.get(name)
+    network = library.build(name, classes, tuple(NETWORKS)) if kind is None else kind(classes, channels, width)
+    return network.to(memory_format=torch.channels_last)
+
+
+def check(name: str, classes: int, shape: tuple[int, int, int], width: int) -> None:
+    """Whether a network takes images of that shape.
+
+    A network of torchvision is tried on two black images; torch's global generator is as before afterwards.
+
+    Args:
+        name: as for `build`.
+        classes: number of outputs.
+        shape: height, width and channels of the images.
+        width: as for `build`.
+
+    Raises:
+        InvalidInput: if no network has that name, or images of that shape are not for it.
+    """
+    height, wide, channels = shape
+    pixels = f"network {name!r} cannot take images of {height}x{wide} pixels"
+    own = NETWORKS.get(name)
+    if own is not None:
+        if min(height, wide) < own.smallest:
+            raise InvalidInput(f"{pixels}; use images of at least {own.smallest}x{own.smallest}, or another network")
+        return
+    with torch.random.fork_rng([]), torch.inference_mode():
+        network = build(name, classes, channels, width).eval()
+        if channels != 3:
+            raise InvalidInput(
+                f"network {name!r} takes images with 3 channels, and these have {channels}; "
+                f"use one of {', '.join(NETWORKS)}, or set domain.shape = [{height}, {wide}, 3]"
+            )
+        try:
+            network(torch.zeros(2, channels, height, wide))
+        except (RuntimeError, ValueError, AssertionError) as error:
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+            raise InvalidInput(f"{pixels} ({reason}); use another network, or set a larger domain.shape") from error

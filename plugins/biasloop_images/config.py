@@ -1,10 +1,14 @@
 """What the `[domain]` table of a preset may say."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
+
+
+Pair = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
+Triple = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 
 
 class Imbalance(BaseModel):
@@ -30,30 +34,64 @@ class Config(BaseModel):
 
     model_config = _STRICT
 
-    data: str = Field("fashion-mnist-t10k", description="Data set, by its name in `biasloop fetch --list`.")
+    data: str = Field(
+        "fashion-mnist-t10k",
+        description='Data set, by its name in `biasloop fetch`; or "folder" or "npz", of your own images (see path).',
+    )
+    path: str | None = Field(
+        None, description='Own images: of data = "folder" the folder of class folders, of data = "npz" the file.'
+    )
+    size: Annotated[int, Field(ge=1)] | Pair | None = Field(
+        None, description='Of data = "folder": side, or [height, width], that images are resized to.'
+    )
+    shape: Triple | None = Field(
+        None, description="[height, width, channels] that images get: zeros around them, grey repeated in channels."
+    )
     test: int = Field(500, ge=1, description="Images of the test set.")
     holdout: int = Field(0, ge=0, description="Images kept out of both the test set and the pool.")
     imbalance: Imbalance | None = Field(
         None,
         description="Resample the data so that one class is more frequent; without it all images are used.",
     )
-    network: Literal["small-cnn", "resnet18"] = Field("small-cnn", description="Kind of network.")
-    width: int = Field(16, ge=1, description="Channels of the first layer; 64 is the published resnet18.")
+    network: str = Field(
+        "small-cnn",
+        min_length=1,
+        description='"small-cnn", "resnet18", "baidunet9", or a classification network of torchvision.',
+    )
+    width: int = Field(
+        16, ge=1, description="Channels of the first layer; 64 as published; torchvision's networks have their own."
+    )
     augment: bool | Augmentation = Field(
         True, description="Random crops and flips in training: false, true, or { padding, flip }."
     )
-    epochs: int = Field(20, ge=1, description="Passes over the training set.")
+    epochs: Annotated[int, Field(ge=1)] | Literal["by-size", "by-size-doubled"] = Field(
+        20,
+        description='Passes over the training set; "by-size": as published, 62 up to 20,000 images down to 25 from a '
+        'million on; "by-size-doubled": twice as many.',
+    )
     batch_size: int = Field(64, ge=1, description="Images a step.")
     learning_rate: float = Field(0.1, gt=0, description="Highest learning rate, for the mean loss of a batch.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     nesterov: bool = Field(True, description="Nesterov's form of the momentum.")
     weight_decay: float = Field(5e-4, ge=0, description="Weight decay, of all parameters.")
-    schedule: Literal["triangle", "cosine", "constant"] = Field(
+    schedule: Literal["triangle", "cosine", "constant", "plateau"] = Field(
         "cosine", description="How the learning rate falls after the warm-up."
     )
     warm_up: float = Field(0.0, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
+    warm_up_whole_epochs: bool = Field(False, description="Round the warm-up down to whole epochs, as published.")
     drop_last: bool = Field(False, description="Leave out the last batch of an epoch if it is not full.")
+    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+        "auto",
+        description='Of training: "auto" is float32 on CPUs, bfloat16 (else float16) on GPUs; weights, predictions and '
+        "labels are float32 always.",
+    )
+    compile: bool = Field(False, description="Compile the network for training; changes its last bits.")
     evaluation_batch: int = Field(500, ge=1, description="Images a batch when predicting and labelling.")
+    compat: Literal["fixed", "released"] = Field(
+        "fixed",
+        description='"released": weight decay of resnet18 divided by the batch size, pixels of cinic10 normalised '
+        "twice with bytes that wrap, as in the published code.",
+    )
 
     @property
     def augmentation(self) -> Augmentation:

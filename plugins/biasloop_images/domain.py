@@ -5,24 +5,23 @@ No torch here: it is imported with the learner, by the methods that compute.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from biasloop import datasets
 from biasloop.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
 from biasloop.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop_images import config as settings
+from biasloop_images import pictures, sources
 from biasloop_images.measures import measure
 from biasloop_images.resample import class_id, resample
 
 if TYPE_CHECKING:
     from torch import nn
 
-    from biasloop.datasets import LabelledImages
+    from biasloop.datasets import Images
     from biasloop_images.learner import Learner
 
 CLASSES = "classes"  # the vocabulary that targets and predictions index
@@ -37,7 +36,7 @@ class ImagesDomain:
         context: data directory, streams, device.
 
     Raises:
-        InvalidInput: if there is no such data set, or it has no such class.
+        InvalidInput: if there are no such data, or they have no such class.
     """
 
     Config = settings.Config
@@ -45,26 +44,23 @@ class ImagesDomain:
     def __init__(self, config: settings.Config, context: Context) -> None:
         self.config = config
         self._context = context
-        self._dataset = datasets.get(config.data)
+        self._source = sources.source(config, context)
+        self._name = config.data if config.path is None else config.path
         imbalance = config.imbalance
-        self._chosen = None if imbalance is None else class_id(imbalance.class_name, self._dataset.classes, config.data)
+        self._chosen = None if imbalance is None else class_id(imbalance.class_name, self._source.classes, self._name)
 
     def requirements(self) -> list[Requirement]:
-        """The data set."""
-        present = self._dataset.present(self._context.data)
-        return [Requirement(self.config.data, "data", self._dataset.bytes, present)]
+        """The data set, unless it is a person's own."""
+        return sources.requirements(self._source, self.config.data)
 
     def fingerprint(self) -> str:
-        """The data set's name and a digest of its images and labels."""
-        digest = hashlib.blake2b(digest_size=16)
-        for array in (self._data.images, self._data.labels):
-            digest.update(repr((array.shape, array.dtype.str)).encode())
-            digest.update(np.ascontiguousarray(array).data)
-        return f"{self.config.data}:{digest.hexdigest()}"
+        """The data set's name and a digest of its images and labels: of those kept, if all are too much to read."""
+        _, digest = self._kept
+        return f"{self.config.data}:{digest}"
 
     def vocabularies(self) -> Mapping[str, Column]:
         """The names of the classes."""
-        return {CLASSES: Column.text(self._dataset.classes)}
+        return {CLASSES: Column.text(self._source.classes)}
 
     def environment(self) -> Mapping[str, str]:
         """What it computes on: results are the same bits only on the same."""
@@ -73,8 +69,10 @@ class ImagesDomain:
     def splits(self) -> Splits:
         """Test set, holdout and pool, drawn uniformly from the resampled data; each with ascending ids.
 
+        Images without a label are all in the pool, whatever is drawn and resampled.
+
         Raises:
-            InvalidInput: if test set and holdout leave nothing.
+            InvalidInput: if test set and holdout leave nothing, a class has no image, or there is only one class.
         """
         return self._splits
 
@@ -91,7 +89,7 @@ class ImagesDomain:
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop_images.measures.measure`."""
         given = train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
-        return measure(tables["test"], given, self._dataset.classes, self._chosen)
+        return measure(tables["test"], given, self._source.classes, self._chosen)
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """A new network, trained on the samples' labels.
@@ -140,36 +138,63 @@ class ImagesDomain:
         return self._learner.load(arrays)
 
     @cached_property
-    def _data(self) -> LabelledImages:
-        return self._dataset.load(self._context.data)
+    def _data(self) -> Images:
+        return self._source.read()
+
+    @cached_property
+    def _kept(self) -> tuple[pictures.Pictures, str]:
+        """The images that the run uses, and what tells the data from other data."""
+        data, splits, config = self._data, self._splits, self.config
+        ids = np.sort(np.concatenate([splits.test, splits.holdout, splits.pool]))
+        raw = data.take(ids)
+        digest = data.digest(raw)
+        mean, std = self._pixel_statistics(raw)
+        if config.compat == "released" and config.data == "cinic10":
+            raw = pictures.wrapped(raw, mean, std)
+        if config.shape is not None:
+            height, width, channels = config.shape
+            raw = pictures.shaped(raw, (height, width, channels))
+        channels = raw.shape[-1] // len(mean)  # grey that was repeated
+        return pictures.Pictures(raw, ids, np.tile(mean, channels), np.tile(std, channels)), digest
+
+    def _pixel_statistics(self, kept: Array) -> tuple[Floats, Floats]:
+        """As published, else measured: on the whole data set if it is in memory; zeros of padding do not count."""
+        mean, std = self._source.mean, self._source.std
+        if mean is not None and std is not None:
+            return np.array(mean), np.array(std)
+        return pictures.pixel_statistics(getattr(self._data, "images", kept))
 
     @cached_property
     def _learner(self) -> Learner:
         from biasloop_images.learner import Learner
 
-        context, classes = self._context, len(self._dataset.classes)
-        return Learner(self.config, self._data.images, classes, context.device, context.threads)
+        context, classes = self._context, len(self._source.classes)
+        return Learner(self.config, self._kept[0], classes, context.device, context.threads)
 
     @cached_property
     def _splits(self) -> Splits:
+        sources.check_classes(self._data, self._name)
         used, test, holdout = self._used(), self.config.test, self.config.holdout
         if test + holdout >= len(used):
             parts = f"domain.test {test}" + (f" and domain.holdout {holdout}" if holdout else "")
             raise InvalidInput(
-                f"{parts} leave nothing to train on: {self.config.data} has {len(used)} images here; "
+                f"{parts} leave nothing to train on: {self._name} has {len(used)} images here; "
                 f"set them to less than {len(used)} together"
             )
         order = self._context.streams.at("data", "split").order(used)
         ends = (test, test + holdout)
         parts_of = [np.sort(part) for part in np.split(order, ends)]
-        return Splits(test=parts_of[0], holdout=parts_of[1], pool=parts_of[2])
+        unlabelled = np.flatnonzero(self._data.labels < 0)
+        pool = np.union1d(parts_of[2], unlabelled)
+        return Splits(test=parts_of[0], holdout=parts_of[1], pool=pool, unlabelled=unlabelled)
 
     def _used(self) -> Ints:
+        """The labelled images that are used."""
         if self._chosen is None or self.config.imbalance is None:
-            return np.arange(len(self._data.labels))
+            return np.flatnonzero(self._data.labels >= 0)
         streams = self._context.streams.at("data", "imbalance")
         factor = self.config.imbalance.factor
-        return resample(self._data.labels, self._dataset.classes, self._chosen, factor, streams)
+        return resample(self._data.labels, self._source.classes, self._chosen, factor, streams)
 
 
 def softmax(logits: Array) -> Floats:

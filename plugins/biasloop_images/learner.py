@@ -1,5 +1,6 @@
-"""Training and running an image classifier; the only module of this plugin that imports torch."""
+"""Training and running an image classifier; the only module of this plugin that imports torch at once."""
 
+import warnings
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,52 +14,70 @@ from biasloop.training import device as devices
 from biasloop.training import networks, weights
 from biasloop.training.augment import Preparation
 from biasloop.training.loop import TrainingSet, fit
-from biasloop.training.schedule import Recipe
+from biasloop.training.precision import Precision, precision
 from biasloop_images.config import Config
-
-_ENOUGH = 20_000  # images that the mean and spread of pixels are measured on
+from biasloop_images.pictures import Pictures
+from biasloop_images.recipes import recipe
 
 
 @dataclass(frozen=True)
 class Learner:
-    """Networks over the images of one data set.
+    """Networks over the images of one run.
+
+    The images are copied to the device once, as bytes; fits and predictions index them there.
 
     Attributes:
         config: the domain's settings.
-        images: `(N, H, W, C)` uint8, the whole data set.
+        pictures: the images that the run uses.
         classes: number of classes.
         device: torch's name of the device.
         threads: CPU threads, 0 for torch's choice.
+
+    Raises:
+        InvalidInput: if no network has the name in the settings, or it cannot take images of that shape; there is
+            no such device.
     """
 
     config: Config
-    images: Array
+    pictures: Pictures
     classes: int
     device: str
     threads: int
+
+    def __post_init__(self) -> None:
+        height, width, channels = self.pictures.images.shape[1:]
+        networks.check(self.config.network, self.classes, (height, width, channels), self.config.width)
 
     def fit(self, ids: Ints, labels: Ints, factors: Floats | None, work: Work) -> nn.Module:
         """A new network trained on the given images and labels; `factors` weigh the samples' losses."""
         with devices.computing(self.threads):
             with devices.seeded(work.streams.at("init"), self._device):
                 network = self._build()
-            factor = None if factors is None else torch.from_numpy(factors).float().to(self._device)
-            train = TrainingSet(self._stored(ids), torch.from_numpy(labels).to(self._device), factor)
-            return fit(network, train, self._recipe, work, self._prepare)
+            train = TrainingSet(
+                self._stored,
+                torch.from_numpy(labels).to(self._device),
+                None if factors is None else torch.from_numpy(factors).float().to(self._device),
+                torch.from_numpy(self.pictures.rows(ids)).to(self._device),
+            )
+            return fit(
+                network, train, recipe(self.config, len(ids)), work, self._prepare,
+                precision=self._precision, compile=self.config.compile,
+            )  # fmt: skip
 
     def logits(self, network: nn.Module, ids: Ints) -> Array:
-        """`(n, classes)` float32 on the host; leaves the network in the mode it was in."""
+        """`(n, classes)` float32 on the host, computed in float32; leaves the network in the mode it was in."""
         training = network.training
         network.eval()
-        parts = [torch.zeros(0, self.classes)]
+        rows = torch.from_numpy(self.pictures.rows(ids)).to(self._device)
+        found = torch.zeros(len(ids), self.classes, device=self._device)
         try:
             with devices.computing(self.threads), torch.inference_mode():
                 for start in range(0, len(ids), self.config.evaluation_batch):
-                    batch = self._stored(ids[start : start + self.config.evaluation_batch])
-                    parts.append(network(self._prepare(batch)).float().cpu())
+                    part = slice(start, start + self.config.evaluation_batch)
+                    found[part] = network(self._prepare(self._stored[rows[part]]))
         finally:
             network.train(training)
-        return torch.cat(parts).numpy()
+        return np.asarray(found.cpu().numpy())  # the host waits for the device here alone
 
     def environment(self) -> dict[str, str]:
         """The device, and how many CPU threads."""
@@ -81,56 +100,27 @@ class Learner:
         return devices.resolve(self.device)
 
     @cached_property
-    def _recipe(self) -> Recipe:
-        config = self.config
-        return Recipe(
-            epochs=config.epochs,
-            batch_size=config.batch_size,
-            learning_rate=config.learning_rate,
-            momentum=config.momentum,
-            nesterov=config.nesterov,
-            weight_decay=config.weight_decay,
-            schedule=config.schedule,
-            warm_up=config.warm_up,
-            drop_last=config.drop_last,
-        )
+    def _precision(self) -> Precision:
+        return precision(self.config.precision, self._device)
 
     @cached_property
     def _prepare(self) -> Preparation:
-        mean, std = pixel_statistics(self.images)
         augment = self.config.augmentation
-        return Preparation(self._tensor(mean), self._tensor(std), augment.padding, augment.flip)
+        mean, std = self._tensor(self.pictures.mean), self._tensor(self.pictures.std)
+        return Preparation(mean, std, augment.padding, augment.flip)
 
     def _tensor(self, values: Floats) -> Tensor:
         return torch.from_numpy(values).to(self._device)
 
     def _build(self) -> nn.Module:
-        channels = self.images.shape[-1]
+        channels = self.pictures.images.shape[-1]
         network = networks.build(self.config.network, self.classes, channels, self.config.width)
         return network.to(self._device)
 
-    def _stored(self, ids: Ints) -> Tensor:
-        """`(n, C, H, W)` uint8 on the device, channels last in memory, as in the data set."""
-        return torch.from_numpy(self.images[ids]).to(self._device).permute(0, 3, 1, 2)
-
-
-def pixel_statistics(images: Array) -> tuple[Floats, Floats]:
-    """Mean and standard deviation of each channel, of pixels scaled to 0 .. 1.
-
-    Of a large data set, images at equal distances are measured.
-
-    Args:
-        images: `(N, H, W, C)` uint8.
-
-    Returns:
-        Two `(C,)` float64; a channel without spread has 1.
-    """
-    sample = images[:: max(1, len(images) // _ENOUGH)]
-    levels = np.arange(256) / 255
-    means, stds = [], []
-    for channel in range(images.shape[-1]):
-        counts = np.bincount(sample[..., channel].ravel(), minlength=256)
-        mean = float(counts @ levels / counts.sum())
-        means.append(mean)
-        stds.append(float(np.sqrt(counts @ (levels - mean) ** 2 / counts.sum())) or 1.0)
-    return np.array(means), np.array(stds)
+    @cached_property
+    def _stored(self) -> Tensor:
+        """`(N, C, H, W)` uint8 on the device, channels last in memory; on a CPU, the very array of the pictures."""
+        with warnings.catch_warnings():  # of a read-only array: nothing writes to it here
+            warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+            stored = torch.from_numpy(self.pictures.images)
+        return stored.to(self._device).permute(0, 3, 1, 2)

@@ -33,7 +33,7 @@ def resample(labels: Ints, classes: Sequence[str], chosen: int, factor: int, str
     depends on (stream, id), so two factors share all the images they can.
 
     Args:
-        labels: `(N,)` class of each image of the data set.
+        labels: `(N,)` class of each image of the data set; -1 for those without one, of which none is kept.
         classes: names.
         chosen: the class that is to be more frequent.
         factor: >= 1.
@@ -45,7 +45,7 @@ def resample(labels: Ints, classes: Sequence[str], chosen: int, factor: int, str
     Raises:
         InvalidInput: if a class has no image, or the factor leaves none of the other classes.
     """
-    counts = np.bincount(labels, minlength=len(classes))
+    counts = np.bincount(labels[labels >= 0], minlength=len(classes))
     if not counts.all():
         missing = classes[int(np.flatnonzero(counts == 0)[0])]
         raise InvalidInput(

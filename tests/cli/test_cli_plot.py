@@ -117,6 +117,25 @@ def test_a_figure_is_drawn_from_what_is_there_and_names_what_is_missing(cli, fig
     assert "inferred" in drawn
 
 
+def test_a_row_without_runs_takes_its_label_along(cli, figure):
+    cli("loop", "-p", "toy")
+    figure.write_text('rows = [["absent"], ["toy"]]\ny_labels = ["Upper", "Lower"]')
+    assert cli("plot", "figX", "--out", "x.svg").exit_code == 0
+    assert "Lower" in texts("x.svg")
+    assert "Upper" not in texts("x.svg")
+
+
+def test_a_figure_of_minis_has_the_layout_of_the_figure(cli, figure):
+    cli("loop", "-p", "other-mini")
+    result = cli("plot", "figX-mini", "--out", "x.svg")
+    assert result.exit_code == 0, result.exception
+    assert "\n  biasloop loop --preset absent-mini --seeds 0-2\n" in result.stderr
+    drawn = texts("x.svg")
+    assert "third" in drawn
+    assert "after Somebody 2024, figure X" in drawn
+    assert "inferred" not in drawn
+
+
 def test_the_default_file_is_called_like_the_figure(cli, figure):
     cli("loop", "-p", "toy")
     assert cli("plot", "figX").stdout == "wrote figX.png\n"
@@ -133,6 +152,7 @@ def test_a_figure_of_which_nothing_is_there_is_refused_with_the_commands(cli, fi
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
+        ('["Share", "Share"]', '["Share"]', "one label for each of the `rows`"),
         ("rows =", "row =", "row"),
         ('rows = [["toy", "absent"], ["other", "toy"]]', 'rows = "toy"', "rows"),
         ('["third", "fourth"]', '["third"]', "titles"),

@@ -27,7 +27,7 @@ def test_importing_the_registry_loads_nothing_heavy():
 
 
 def test_descriptions_are_complete():
-    assert names() == ("fashion-mnist-t10k", *FETCHED)
+    assert names() == ("fashion-mnist-t10k", *FETCHED, "cifar5m", "cinic10")
     for dataset in all_datasets():
         assert get(dataset.name) is dataset
         assert len(set(dataset.classes)) == len(dataset.classes) == (100 if dataset.name == "cifar100" else 10)

@@ -50,8 +50,10 @@ def data(monkeypatch):
         held.loads += 1
         return held.images
 
-    dataset = SimpleNamespace(classes=CLASSES, bytes=123, present=lambda path: path.name == "here", load=load)
-    monkeypatch.setattr(module.datasets, "get", lambda name: {"toy": dataset}[name])
+    dataset = SimpleNamespace(
+        classes=CLASSES, bytes=123, present=lambda path: path.name == "here", open=load, mean=None, std=None
+    )
+    monkeypatch.setattr(module.sources.datasets, "get", lambda name: {"toy": dataset}[name])
     return held
 
 
@@ -328,7 +330,7 @@ def test_data_are_loaded_once(data, tmp_path):
         {"epochs": "3"},
         {"width": 0},
         {"test": 0},
-        {"network": "resnet"},
+        {"network": ""},
         {"momentum": 1.0},
         {"imbalance": {"class": "cross"}},
         {"imbalance": {"class": "cross", "factor": 0}},

@@ -5,6 +5,7 @@ import hashlib
 import io
 import struct
 import tarfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -149,3 +150,82 @@ def svhn(images: Images, digits: list[int]) -> bytes:
     for number, image in enumerate(images):
         stacked[..., number] = image
     return mat(X=stacked, y=np.array([[digit or 10] for digit in digits], np.uint8))
+
+
+def png(pixels: Images) -> bytes:
+    """A PNG file: `(H, W)` grey, `(H, W, 3)` RGB."""
+    height, width = pixels.shape[:2]
+    lines = b"".join(b"\0" + bytes(line.flatten().tolist()) for line in pixels)
+    header = struct.pack(">IIBBBBB", width, height, 8, 0 if pixels.ndim == 2 else 2, 0, 0, 0)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", zlib.compress(lines)), chunk(b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+CINIC_FOLDERS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+
+
+@dataclass(frozen=True)
+class Big:
+    """A data set of which runs read a part: its description, its files, and what they hold."""
+
+    dataset: ImageDataset
+    files: dict[str, bytes]
+    images: Images
+    labels: list[int]
+
+
+def cifar5m(url: str = "", count: int = 40, *, compressed: bool = False, classes: int = 10) -> Big:
+    """CIFAR-5m with parts of `count` images."""
+    generator = np.random.default_rng(11)
+    images = generator.integers(0, 256, (3 * count, 32, 32, 3), np.uint8)
+    labels = (generator.permutation(3 * count) % classes).astype(np.int64)
+    files = {}
+    for number in range(3):
+        stream, rows = io.BytesIO(), slice(number * count, (number + 1) * count)
+        (np.savez_compressed if compressed else np.savez)(stream, X=images[rows], Y=labels[rows])
+        files[f"part{number}.npz"] = stream.getvalue()
+    return Big(replace(get("cifar5m"), **cifar5m_changes(files, url, count)), files, images, labels.tolist())
+
+
+def cifar5m_changes(files: Mapping[str, bytes], url: str, count: int) -> dict[str, Any]:
+    """What differs from the published description."""
+    from biasloop.datasets.cifar5m import examine
+
+    published = get("cifar5m").remotes
+    shape = (count, 32, 32, 3)
+    return {
+        "counts": dict.fromkeys(("part0", "part1", "part2"), count),
+        "remotes": tuple(
+            Remote(one.filename, (url + one.filename,), 1000, examine=lambda path: examine(path, shape))
+            for one in published
+        ),
+    }
+
+
+def cinic10(url: str = "", each: int = 2, folder: str = "CINIC-10/", changed: Mapping[str, bytes] | None = None) -> Big:
+    """CINIC-10 with `each` images a class and split, some of them grey, in an order that is not that of names."""
+    generator = np.random.default_rng(12)
+    members, rows, labels = {}, [], []
+    for split in ("train", "valid", "test"):
+        for label, name in enumerate(CINIC_FOLDERS):
+            for number in range(each):
+                grey = number == 1
+                pixels = generator.integers(0, 256, (32, 32) if grey else (32, 32, 3), np.uint8)
+                members[f"{folder}{split}/{name}/n{number:05}.png"] = png(pixels)
+                rows.append(np.repeat(pixels[..., None], 3, 2) if grey else pixels)
+                labels.append(label)
+    order = generator.permutation(len(members)).tolist()
+    names = list(members)
+    shuffled = {f"{folder}README": b"as published", **{names[place]: members[names[place]] for place in order}}
+    content = tar_gz({**shuffled, **(changed or {})})
+    filename = "CINIC-10.tar.gz"
+    dataset = replace(
+        get("cinic10"),
+        counts=dict.fromkeys(("train", "valid", "test"), 10 * each),
+        remotes=(remote(filename, content, url + filename, algorithm="md5"),),
+    )
+    return Big(dataset, {filename: content}, np.array(rows), labels)

@@ -20,11 +20,15 @@ def test_a_device_that_is_not_here_is_refused(name):
 
 
 def test_computing_sets_and_restores():
-    before = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    def settings():
+        cudnn = torch.backends.cudnn
+        return torch.get_num_threads(), torch.are_deterministic_algorithms_enabled(), cudnn.benchmark, cudnn.allow_tf32
+
+    before = settings()
+    assert before[3]
     with computing(1):
-        assert torch.get_num_threads() == 1
-        assert torch.are_deterministic_algorithms_enabled()
-    assert (torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()) == before
+        assert settings() == (1, True, False, False)
+    assert settings() == before
 
 
 def test_computing_restores_after_an_error():

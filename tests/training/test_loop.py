@@ -212,3 +212,13 @@ def test_a_sample_of_weight_zero_does_not_count():
     fit(first, TrainingSet(train.inputs, train.labels, weights), RECIPE, work, PREPARE)
     fit(second, TrainingSet(train.inputs, wrong, weights), RECIPE, work, PREPARE)
     assert bits(first) == bits(second)
+
+
+def test_rows_of_a_larger_store_train_like_the_inputs_themselves():
+    train, rows = data(27), torch.randperm(60, generator=torch.Generator().manual_seed(1))[:27]
+    store = torch.zeros(60, 1, 8, 8, dtype=torch.uint8)
+    store[rows] = train.inputs
+    weights = torch.rand(27)
+    expected = trained(Work(Streams((1, "fit"))), train=TrainingSet(train.inputs, train.labels, weights))
+    found = trained(Work(Streams((1, "fit"))), train=TrainingSet(store, train.labels, weights, rows))
+    assert bits(found) == bits(expected)

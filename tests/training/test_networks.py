@@ -1,7 +1,11 @@
+import warnings
+
 import pytest
 import torch
+from torch.nn import functional
 
-from biasloop.training.networks import ResNet18, SmallCNN, build
+from biasloop.errors import InvalidInput
+from biasloop.training.networks import BaiduNet9, ResNet18, SmallCNN, build, check
 
 torch.set_num_threads(1)
 
@@ -39,7 +43,7 @@ def test_resnet18_keeps_full_resolution_in_its_first_stage():
     assert sizes == [(4, 32, 32)] * 2 + [(8, 16, 16)] * 2 + [(16, 8, 8)] * 2 + [(32, 4, 4)] * 2
 
 
-@pytest.mark.parametrize(("name", "width"), [("small-cnn", 4), ("resnet18", 4)])
+@pytest.mark.parametrize(("name", "width"), [("small-cnn", 4), ("resnet18", 4), ("baidunet9", 4)])
 @pytest.mark.parametrize(("channels", "size"), [(1, 28), (3, 32), (3, 19)])
 def test_logits_for_any_size(name, width, channels, size):
     network = build(name, 7, channels, width)
@@ -59,3 +63,109 @@ def test_memory_format_does_not_change_what_is_computed():
     fast.load_state_dict(plain.state_dict())
     images = torch.rand(5, 1, 28, 28)
     torch.testing.assert_close(plain(images), fast(images))
+
+
+def test_memory_format_of_images_does_not_change_what_baidunet9_computes():
+    torch.manual_seed(0)
+    network = build("baidunet9", 10, 3, 4).eval()
+    images = torch.rand(3, 3, 32, 32)
+    torch.testing.assert_close(network(images), network(images.contiguous(memory_format=torch.channels_last)))
+
+
+class Weights:
+    """The tensors of a network in the order in which its layers are written down."""
+
+    def __init__(self, network):
+        self.left = list(network.state_dict().values())
+
+    def convolution(self, x, stride=1):
+        """Convolution without bias, then batch normalisation by running statistics."""
+        weight, scale, shift, mean, variance, _ = self.left[:6]
+        del self.left[:6]
+        x = functional.conv2d(x, weight, stride=stride, padding=weight.shape[-1] // 2)
+        axes = (slice(None), None, None)
+        return (x - mean[axes]) / (variance[axes] + 1e-5).sqrt() * scale[axes] + shift[axes]
+
+
+def trained_a_little(network):
+    """Batch statistics and scales that are not those of a new network."""
+    generator = torch.Generator().manual_seed(2)
+    for name, tensor in network.state_dict().items():
+        if tensor.ndim == 1 and tensor.is_floating_point():
+            low = -0.3 if name.endswith(("bias", "mean")) else 0.5
+            tensor.copy_(torch.rand(tensor.shape, generator=generator) + low)
+    return network.eval()
+
+
+def test_baidunet9_layer_by_layer():
+    torch.manual_seed(0)
+    network, x = trained_a_little(BaiduNet9(10, 3, 4)), torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        found, weights, relu = network(x), Weights(network), functional.relu
+        x = relu(weights.convolution(x))
+        for _ in range(2):
+            x = functional.max_pool2d(relu(weights.convolution(x)), 2)
+            x = x + relu(weights.convolution(relu(weights.convolution(x))))
+        x = functional.max_pool2d(relu(weights.convolution(x)), 2)
+        assert x.shape == (3, 16, 4, 4)
+        x = functional.max_pool2d(x, 4).flatten(1) @ weights.left.pop().T * 0.2
+    assert not weights.left
+    torch.testing.assert_close(found, x, rtol=1e-4, atol=1e-5)
+
+
+def test_resnet18_layer_by_layer():
+    torch.manual_seed(0)
+    network, x = trained_a_little(ResNet18(10, 3, 4)), torch.randn(3, 3, 32, 32)
+    with torch.no_grad():
+        found, weights, relu = network(x), Weights(network), functional.relu
+        x = relu(weights.convolution(x))
+        for block in range(8):
+            stride = 2 if block in (2, 4, 6) else 1
+            branch = weights.convolution(relu(weights.convolution(x, stride)))
+            x = relu(branch + (weights.convolution(x, 2) if stride == 2 else x))
+        weight, bias = weights.left
+        x = functional.avg_pool2d(x, 4).flatten(1) @ weight.T + bias
+    torch.testing.assert_close(found, x, rtol=1e-4, atol=1e-5)
+
+
+def test_baidunet9_has_the_published_number_of_parameters():
+    assert parameters(BaiduNet9(10, 3, 64)) == 2_440_256
+
+
+def test_baidunet9_parameters_at_any_width():
+    def expected(w, channels, classes):
+        kernels = 9 * (channels * w + 2 * w**2 + 2 * 4 * w**2 + 8 * w**2 + 2 * 16 * w**2 + 16 * w**2)
+        return kernels + 2 * (w + 3 * 2 * w + 3 * 4 * w + 4 * w) + 4 * w * classes
+
+    for width, channels, classes in ((4, 1, 10), (8, 3, 100), (64, 3, 10)):
+        assert parameters(BaiduNet9(classes, channels, width)) == expected(width, channels, classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "words"),
+    [
+        ("baidunet9", (7, 32, 3), "7x32 pixels; use images of at least 8x8"),
+        ("restnet18", (32, 32, 3), "no network is called 'restnet18'; did you mean 'resnet18'"),
+        ("squeezenet1_1", (32, 32, 1), "3 channels, and these have 1"),
+        ("squeezenet1_1", (8, 8, 3), "cannot take images of 8x8 pixels .*larger domain.shape"),
+    ],
+)
+def test_networks_that_do_not_exist_or_fit_are_refused_in_one_sentence(name, shape, words):
+    with pytest.raises(InvalidInput, match=words) as refused:
+        check(name, 10, shape, 8)
+    assert "\n" not in str(refused.value)
+
+
+def test_check_takes_what_fits_and_leaves_the_generator_alone():
+    state = torch.get_rng_state()
+    for name, shape in (("baidunet9", (8, 8, 1)), ("small-cnn", (1, 1, 2)), ("shufflenet_v2_x0_5", (32, 32, 3))):
+        check(name, 10, shape, 4)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", ["squeezenet1_1", "googlenet"])
+def test_networks_of_torchvision_give_logits_in_training_too(name):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        network = build(name, 7, 3, 8)
+    assert network.train()(torch.rand(2, 3, 64, 64)).shape == (2, 7)

@@ -5,10 +5,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biasloop.training.schedule import Recipe, cosine, piecewise_linear
+from biasloop.training.schedule import Recipe, cosine, epochs_of, piecewise_linear
 
-
-@pytest.mark.parametrize(
+PUBLISHED_RATES = pytest.mark.parametrize(
     ("step", "rate"),
     [
         (1, 0.0008547008547008547),
@@ -20,6 +19,9 @@ from biasloop.training.schedule import Recipe, cosine, piecewise_linear
         (2418, 0.001),
     ],
 )
+
+
+@PUBLISHED_RATES
 def test_piecewise_linear_gives_published_rates(step, rate):
     """Taori & Hashimoto's released code at 20,000 images and batch 512: knots 0, 468, 2418."""
     assert piecewise_linear(step, (0, 468, 2418), (0, 0.4, 0.001)) == pytest.approx(rate, rel=1e-12)
@@ -51,7 +53,7 @@ def test_cosine_agrees_with_torch_stepping_after_the_update():
 
 
 @given(
-    st.sampled_from(["triangle", "cosine", "constant"]),
+    st.sampled_from(["triangle", "cosine", "constant", "plateau"]),
     st.floats(0, 1),
     st.integers(1, 200),
 )
@@ -60,7 +62,7 @@ def test_rates_are_positive_and_never_above_the_highest(schedule, warm_up, total
     rates = [recipe.rate(step, total) for step in range(1, total + 1)]
     assert all(0 < rate <= 0.3 for rate in rates)
     rising = round(warm_up * total)
-    if schedule != "triangle" or rising:
+    if schedule in ("cosine", "constant") or (schedule == "triangle" and rising):
         assert max(rates) == pytest.approx(0.3)
 
 
@@ -87,3 +89,70 @@ def test_momentum_zero_is_plain_descent():
         parameter.weight.grad = torch.ones(1, 1)
         optimizer.step()
     assert parameter.weight.item() == pytest.approx((1 - 0.5 * 1.1) - 0.5 * (1 + 0.1 * 0.45))
+
+
+@PUBLISHED_RATES
+def test_recipe_of_baidunet9_gives_published_rates(step, rate):
+    recipe = Recipe(
+        epochs_of("by-size", 20_000), 512, 0.4, schedule="triangle", warm_up=0.2, whole_epochs=True, drop_last=True
+    )
+    steps = recipe.steps(20_000)
+    assert (recipe.epochs, steps) == (62, 39)
+    assert recipe.rate(step, 62 * steps) == pytest.approx(rate, rel=1e-12)
+
+
+def test_underfitted_recipe_gives_published_rates():
+    recipe, steps = Recipe(5, 512, 0.1, schedule="plateau", drop_last=True), 97
+    knots = (0, 3 * steps, 4 * steps, 5 * steps)
+    for step in range(1, 5 * steps + 1):
+        published = piecewise_linear(step, knots, (0.1, 0.1, 0.01, 0.001))
+        assert recipe.rate(step, 5 * steps) == pytest.approx(published, rel=1e-12)
+
+
+@pytest.mark.parametrize(("warm_up", "epochs", "whole"), [(0.2, 62, 12), (0.29, 100, 29), (0.3, 10, 3), (0.1, 5, 0)])
+def test_a_warm_up_of_whole_epochs(warm_up, epochs, whole):
+    recipe, steps = Recipe(epochs, 8, 0.4, schedule="triangle", warm_up=warm_up, whole_epochs=True), 7
+    rates = [recipe.rate(step, epochs * steps) for step in range(1, epochs * steps + 1)]
+    assert rates.index(max(rates)) == max(whole * steps - 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("samples", "epochs"),
+    [
+        (1, 62), (20_000, 62), (25_000, 60), (30_000, 58), (35_000, 56), (40_000, 54), (45_000, 52), (50_000, 50),
+        (55_000, 48), (75_000, 43), (100_000, 37), (200_000, 36), (495_000, 32), (1_000_000, 25), (5_000_000, 25),
+    ],
+)  # fmt: skip
+def test_epochs_by_size_are_the_published_ones(samples, epochs):
+    assert epochs_of("by-size", samples) == epochs
+    assert epochs_of("by-size-doubled", samples) == 2 * epochs
+    assert epochs_of(7, samples) == 7
+
+
+@given(st.integers(1, 1_200_000))
+def test_epochs_by_size_agree_with_rounded_arithmetic(samples):
+    bends = (0, 20_000, 50_000, 100_000, 1_000_000)
+    assert epochs_of("by-size", samples) == int(2.5 * piecewise_linear(samples, bends, (25, 25, 20, 15, 10)))
+
+
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("scaled_decay", [True, False])
+def test_published_summed_loss_is_the_mean_loss_with_other_settings(nesterov, scaled_decay):
+    """Sum of losses, learning rate / B and weight decay * B equal the mean; decay as it is equals decay / B."""
+    size, decay = 16, 0.05
+    draws = torch.Generator().manual_seed(0)
+    inputs, labels = torch.randn(5, size, 6, generator=draws), torch.randint(0, 3, (5, size), generator=draws)
+    summed, mean = torch.nn.Linear(6, 3).double(), torch.nn.Linear(6, 3).double()
+    mean.load_state_dict(summed.state_dict())
+    settings = {"momentum": 0.9, "nesterov": nesterov}
+    theirs = torch.optim.SGD(
+        summed.parameters(), lr=0.4 / size, weight_decay=decay * size if scaled_decay else decay, **settings
+    )
+    ours = Recipe(1, size, 0.4, weight_decay=decay if scaled_decay else decay / size, **settings).optimizer(mean)
+    for x, y in zip(inputs.double(), labels, strict=True):
+        for network, optimizer, reduction in ((summed, theirs, "sum"), (mean, ours, "mean")):
+            optimizer.zero_grad()
+            torch.nn.functional.cross_entropy(network(x), y, reduction=reduction).backward()
+            optimizer.step()
+    torch.testing.assert_close(summed.weight, mean.weight, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(summed.bias, mean.bias, rtol=1e-12, atol=1e-12)

@@ -1,0 +1,108 @@
+"""Images in one HDF5 file that was made of many image files: `images`, `labels`, the names of classes and a digest."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import h5py
+import numpy as np
+
+from biasloop.datasets.streaming import StreamedImages, Unreadable, spans
+
+if TYPE_CHECKING:
+    from biasloop.data import Ints
+    from biasloop.datasets.images import Pixels
+
+_CHUNK = 768 * 1024  # bytes
+_CACHE = 96 << 20  # bytes: images of a folder may come in any order, and its chunks are written once
+
+
+@dataclass(frozen=True)
+class StoredBlocks:
+    """The images of a file (`biasloop.datasets.streaming.Blocks`)."""
+
+    path: Path
+    shape: tuple[int, ...]
+
+    def blocks(self, wanted: Ints) -> Iterator[tuple[int, Pixels]]:
+        """Blocks of rows."""
+        row = int(np.prod(self.shape[1:]))
+        with _opened(self.path) as file:
+            images = file["images"]
+            for start, stop in spans(self.shape[0], row, wanted):
+                yield start, images[start:stop]
+
+
+def open_stored(path: Path, mend: str) -> StreamedImages:
+    """The images of a file; their labels are read.
+
+    Args:
+        path: the file.
+        mend: what to do should it be damaged, as part of a sentence.
+
+    Raises:
+        Unreadable: if it is not such a file.
+    """
+    with _opened(path) as file:
+        images, labels = file["images"], np.asarray(file["labels"])
+        if images.dtype != np.uint8 or images.ndim != 4 or labels.shape != images.shape[:1]:
+            raise Unreadable(f"it has {images.dtype} {images.shape} images and labels of shape {labels.shape}")
+        classes = tuple(json.loads(file.attrs["classes"]))
+        return StreamedImages([StoredBlocks(path, images.shape)], labels, classes, mend, str(file.attrs["digest"]))
+
+
+def why_damaged(path: Path) -> str | None:
+    """Why a file does not read to its end with its checksums and its digest, or None."""
+    try:
+        with _opened(path) as file:
+            return None if _digest(file) == file.attrs["digest"] else "its digest is not that of its content"
+    except Unreadable as error:
+        return str(error)
+
+
+@contextmanager
+def storing(path: Path, shape: tuple[int, ...], labels: Ints, classes: Sequence[str]) -> Iterator[h5py.Dataset]:
+    """Make a file; the images, `(N, H, W, C)` uint8, are to be filled inside. The caller places it whole.
+
+    Args:
+        path: a temporary name.
+        shape: (N, H, W, C).
+        labels: `(N,)`.
+        classes: names.
+    """
+    rows = max(1, min(shape[0], _CHUNK // int(np.prod(shape[1:]))))
+    with h5py.File(path, "w", libver=("v108", "v108"), rdcc_nbytes=_CACHE, rdcc_nslots=10_007) as file:
+        file.attrs["classes"] = json.dumps(list(classes))
+        file.create_dataset("labels", data=labels.astype(np.int64), fletcher32=True, track_times=False)
+        images = file.create_dataset(
+            "images", shape, np.uint8, chunks=(rows, *shape[1:]), fletcher32=True, track_times=False
+        )
+        yield images
+        file.flush()
+        file.attrs["digest"] = _digest(file)
+
+
+def _digest(file: h5py.File) -> str:
+    """Of images, labels and names of classes."""
+    digest, images = hashlib.blake2b(digest_size=16), file["images"]
+    digest.update(repr(images.shape).encode())
+    for start, stop in spans(len(images), int(np.prod(images.shape[1:])), np.arange(len(images))):
+        digest.update(np.ascontiguousarray(images[start:stop]).data)
+    digest.update(np.asarray(file["labels"], "<i8").tobytes())
+    digest.update(str(file.attrs["classes"]).encode())
+    return digest.hexdigest()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[h5py.File]:
+    try:
+        with h5py.File(path, "r") as file:
+            yield file
+    except (OSError, KeyError, ValueError, AttributeError) as error:
+        raise Unreadable((str(error).strip() or type(error).__name__).splitlines()[0]) from error

@@ -1,0 +1,71 @@
+"""In which numbers a network computes: float32, or half as many bits with float32 master weights."""
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+
+from biasloop.data import Arrays
+
+Name = Literal["auto", "float32", "bfloat16", "float16"]
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Mixed precision of training (Micikevicius et al. 2018).
+
+    Weights, their updates, batch statistics and the loss are float32 always. In bfloat16 and float16,
+    convolutions and matrix products are computed from copies of the weights with fewer bits.
+
+    Attributes:
+        dtype: torch.float32, torch.bfloat16 or torch.float16.
+        device: what is computed on.
+    """
+
+    dtype: torch.dtype
+    device: torch.device
+
+    @property
+    def scaled(self) -> bool:
+        """Whether gradients would vanish without a factor on the loss: in float16 alone."""
+        return self.dtype == torch.float16
+
+    def casting(self) -> AbstractContextManager[object]:
+        """Inside, a network computes in this precision."""
+        if self.dtype == torch.float32:
+            return nullcontext()
+        return torch.autocast(self.device.type, self.dtype)
+
+    def scaler(self) -> torch.amp.GradScaler:
+        """What keeps float16 gradients above 0; does nothing in another precision."""
+        return torch.amp.GradScaler(self.device.type, enabled=self.scaled)
+
+
+def precision(name: Name, device: torch.device) -> Precision:
+    """The precision of that name.
+
+    Args:
+        name: "auto" is float32 on CPUs and bfloat16 on GPUs, float16 on those that lack bfloat16.
+        device: what is computed on.
+    """
+    if name == "auto":
+        name = "float32"
+        if device.type == "cuda":
+            with torch.cuda.device(device):
+                name = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
+    return Precision(_DTYPES[name], device)
+
+
+def save_scaler(scaler: torch.amp.GradScaler) -> Arrays:
+    """What changes in a scaler while training; nothing of one that does nothing."""
+    held = scaler.state_dict()
+    return {name: np.array(held[name]) for name in ("scale", "_growth_tracker") if name in held}
+
+
+def load_scaler(scaler: torch.amp.GradScaler, arrays: Arrays) -> None:
+    """Puts saved state back."""
+    if arrays:
+        scaler.load_state_dict(scaler.state_dict() | {name: array.item() for name, array in arrays.items()})

@@ -1,0 +1,120 @@
+"""Where the images come from: a data set that has a name, a person's folder, a person's file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from biasloop import datasets
+from biasloop.domains import Context, Requirement
+from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
+from biasloop_images.folder import Folder
+from biasloop_images.ownarrays import Npz
+
+if TYPE_CHECKING:
+    from biasloop.datasets import Images
+    from biasloop_images.config import Config
+
+FOLDER, NPZ = "folder", "npz"
+
+
+class Source(Protocol):
+    """Images that are known and not yet read."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+
+    @property
+    def mean(self) -> tuple[float, ...] | None:
+        """Published mean of each channel, if one is to be used."""
+
+    @property
+    def std(self) -> tuple[float, ...] | None:
+        """Published standard deviation of each channel, if one is to be used."""
+
+    def read(self) -> Images:
+        """Read the labels, and what else has to be read to say what is wrong.
+
+        Raises:
+            SomethingToFetch: if it has to be fetched first.
+            DownloadError: if a fetched file is damaged.
+            InvalidInput: if a person's file is not as it has to be.
+        """
+
+
+@dataclass(frozen=True)
+class Named:
+    """A data set of `biasloop fetch`."""
+
+    dataset: datasets.ImageDataset
+    data: Path
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes."""
+        return self.dataset.classes
+
+    @property
+    def mean(self) -> tuple[float, ...] | None:
+        """As published."""
+        return self.dataset.mean
+
+    @property
+    def std(self) -> tuple[float, ...] | None:
+        """As published."""
+        return self.dataset.std
+
+    def read(self) -> Images:
+        """Its labels; its images too, unless it is streamed."""
+        return self.dataset.open(self.data)
+
+
+def requirements(source: Source, name: str) -> list[Requirement]:
+    """What has to be fetched; nothing of a person's own."""
+    if not isinstance(source, Named):
+        return []
+    return [Requirement(name, "data", source.dataset.bytes, source.dataset.present(source.data))]
+
+
+def source(config: Config, context: Context) -> Source:
+    """The images that `domain.data` and `domain.path` name; reads none.
+
+    Raises:
+        InvalidInput: if there are none, or settings do not go together.
+    """
+    data, own = config.data, config.data in {FOLDER, NPZ}
+    if own != (config.path is not None):
+        missing = f'domain.data = "{data}" needs domain.path' if own else "domain.path is given"
+        raise InvalidInput(f'{missing}; path goes with data = "{FOLDER}" (class folders) or "{NPZ}" (one file)')
+    if config.size is not None and data != FOLDER:
+        raise InvalidInput(f'domain.size resizes the images of data = "{FOLDER}"; to pad others, set domain.shape')
+    if config.path is None:
+        return Named(datasets.get(data), context.data)
+    path = Path(config.path).expanduser()
+    if not (path.is_dir() if data == FOLDER else path.is_file()):
+        kind = "folder" if data == FOLDER else "file"
+        raise InvalidInput(f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}")
+    if data == NPZ:
+        return Npz(path)
+    size = (config.size, config.size) if isinstance(config.size, int) else config.size
+    return Folder(path, None if size is None else (size[0], size[1]), context)
+
+
+def check_classes(images: Images, name: str) -> None:
+    """Refuse what no classifier can learn from.
+
+    Raises:
+        InvalidInput: if there are fewer than two classes, or one has no image.
+    """
+    classes, counts = images.classes, np.bincount(images.labels[images.labels >= 0], minlength=len(images.classes))
+    if len(classes) < 2:
+        only = f"only the class {classes[0]!r}" if classes else "no labelled image"
+        raise InvalidInput(f"{name} has {only}; a classifier needs images of at least two classes")
+    if not counts.all():
+        missing = classes[int(np.flatnonzero(counts == 0)[0])]
+        raise InvalidInput(
+            f"class {missing!r} has no image in {name}; every one of the {len(classes)} classes needs some in the pool"
+        )

@@ -18,10 +18,10 @@ from biasloop.feedback.accumulate import Accumulate
 from biasloop.feedback.rule import Rule
 from biasloop.places import data_option
 from biasloop.randomness import Streams
-from biasloop.record import Record
+from biasloop.record import MAIN, PRETRAINED, Record
 from biasloop.store.lock import locked
 from biasloop.store.manifest import SETUP, round_name
-from biasloop.store.reader import MAIN, Run
+from biasloop.store.reader import Run
 from biasloop.store.writer import RunWriter
 from biasloop.work import RoundWork, Session
 
@@ -206,8 +206,7 @@ class _Driver:
             record = self.store.read(step, models=step == steps[-1])
             if step == SETUP:
                 _check_fingerprint(self.store, record, self.domain)
-            else:
-                self._report(step, record, 0, resumed=True)
+            self._report(step, record, 0, resumed=True)
             self.rule.absorb(record)
 
     def _fit_again(self, number: int) -> None:
@@ -228,14 +227,14 @@ class _Driver:
         self.store.clear_partial()
         record = self.store.read(step, models=True)
         self.rule.absorb(record)
-        if step != SETUP:
-            self._report(step, record, size)
+        self._report(step, record, size)
 
     def _report(self, step: str, record: Record, size: int, *, resumed: bool = False) -> None:
         seconds = self.store.manifest.files[f"{step}.h5"].seconds
-        number = int(step.removeprefix("round-"))
-        metrics = record.evaluations[MAIN].metrics
-        self.options.on_event(Committed(number, metrics, record.sizes, seconds, size, resumed))
+        number = -1 if step == SETUP else int(step.removeprefix("round-"))
+        evaluation = record.evaluations.get(PRETRAINED if step == SETUP else MAIN)
+        if evaluation is not None:
+            self.options.on_event(Committed(number, evaluation.metrics, record.sizes, seconds, size, resumed))
 
     def _on_note(self, text: str) -> None:
         self.options.on_event(Notice(text))

@@ -6,6 +6,11 @@ from dataclasses import dataclass, field, replace
 from biasloop.data import Arrays, Evaluation, Frame
 from biasloop.ledger import Ledger
 
+MAIN = "test"
+"""The evaluation whose metrics are a round's."""
+PRETRAINED = "pretrained"
+"""The evaluation of the untouched model, round -1; it is in the set-up."""
+
 
 @dataclass(frozen=True)
 class Model:

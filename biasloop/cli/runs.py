@@ -1,13 +1,18 @@
 """`biasloop runs`: list, show, verify and repair stored runs."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
 from biasloop.report.output import emit, note, say, show, table
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from biasloop.data import Metric
 
 app = typer.Typer(
     cls=Group,
@@ -83,14 +88,12 @@ def show_run(place: Place, json: Json = False) -> None:
 
     run = Run.open(place)
     rounds: list[dict[str, Any]] = [
-        {
-            "round": number,
-            "metrics": {name: {"value": m.value, "n": m.n, "se": m.error} for name, m in metrics.items()},
-            "sizes": sizes,
-            "seconds": seconds,
-        }
+        {"round": number, "metrics": _values(metrics), "sizes": sizes, "seconds": seconds}
         for number, metrics, sizes, seconds in run.summaries()
     ]
+    untouched = run.pretrained()
+    if untouched:
+        rounds.insert(0, {"round": -1, "metrics": _values(untouched), "sizes": {}, "seconds": None})
     if json:
         experiment = {**run.identity, **{k: v for k, v in run.manifest.about.items() if k != "rounds"}}
         experiment["loop"] = {**experiment["loop"], "rounds": run.manifest.about.get("rounds")}
@@ -98,7 +101,7 @@ def show_run(place: Place, json: Json = False) -> None:
         return
     say(tomli_w.dumps(run.identity).rstrip())
     every = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
-    names = [name for name in every if "." not in name][:MOST]
+    names = _columns(run.manifest.about, every)
     cells = [
         [
             str(row["round"]),
@@ -111,6 +114,19 @@ def show_run(place: Place, json: Json = False) -> None:
         say(f"{len(every) - len(names)} more metrics with --json")
     if len(run.manifest.environments) > 1:
         say(f"made in {len(run.manifest.environments)} segments (other versions, device or threads)")
+
+
+def _values(metrics: "Mapping[str, Metric]") -> dict[str, dict[str, float]]:
+    return {name: {"value": m.value, "n": m.n, "se": m.error} for name, m in metrics.items()}
+
+
+def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
+    """The metrics that the preset speaks of, then those that are about the whole."""
+    bound, plot = about.get("bound", {}), about.get("plot", {})
+    of_bound = [bound.get(key) for key in ("metric", "baseline", "train")]
+    wanted = [*plot.get("series", []), *of_bound, plot.get("quality")]
+    chosen = [name for name in dict.fromkeys(wanted) if name in every]
+    return [*chosen, *(name for name in every if "." not in name and name not in chosen)][:MOST]
 
 
 @app.command("verify", cls=Command)

@@ -20,11 +20,9 @@ from biasloop.feedback.rule import require
 from biasloop.late import numpy as np
 from biasloop.ledger import HUMAN, GrowingLedger, Ledger
 from biasloop.randomness import Streams
-from biasloop.record import Model, Record
+from biasloop.record import MAIN, PRETRAINED, Model, Record
 from biasloop.work import RoundWork
 
-MAIN = "test"
-PRETRAINED = "pretrained"
 KIND = "model"
 
 

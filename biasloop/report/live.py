@@ -42,6 +42,7 @@ class Rows:
     delta: float | None = None
     rows: list[tuple[str, ...]] = field(default_factory=list)
     spent: list[tuple[int, float]] = field(default_factory=list)
+    rounds: int = 0
 
     @classmethod
     def of(cls, planned: Planned) -> "Rows":
@@ -70,7 +71,8 @@ class Rows:
             tables.MISSING if event.seconds is None else f"{event.seconds:.1f}",
         )
         self.rows.append(row)
-        if event.seconds is not None:
+        self.rounds += event.number >= 0
+        if event.seconds is not None and event.number >= 0:
             self.spent.append((sizes.get("trained", 1), event.seconds))
         return row
 
@@ -90,7 +92,7 @@ class Rows:
         rows, seconds = (sum(column) for column in zip(*self.spent, strict=True)) if self.spent else (0, 0.0)
         if not rows:
             return None
-        ahead = sum(self.loop.trained(number) for number in range(len(self.rows), self.expected))
+        ahead = sum(self.loop.trained(number) for number in range(self.rounds, self.expected))
         return float(seconds) / float(rows) * ahead
 
 

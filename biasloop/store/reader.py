@@ -28,9 +28,6 @@ if TYPE_CHECKING:  # runs are listed without NumPy and HDF5
     from biasloop.data import Metric
     from biasloop.record import Record
 
-MAIN = "test"
-"""The evaluation whose metrics are a round's."""
-
 
 @dataclass
 class Run:
@@ -127,12 +124,24 @@ class Run:
 
     def summaries(self) -> Iterator[tuple[int, dict[str, Metric], dict[str, int], float | None]]:
         """Round, metrics, sizes and seconds of every round, without reading tables."""
+        from biasloop.record import MAIN
         from biasloop.store import codec
 
         for number in self.rounds:
             name = f"{round_name(number)}.h5"
             _, metrics, sizes = codec.read_summary(self.directory / name)
             yield number, metrics.get(MAIN, {}), sizes, self.manifest.files[name].seconds
+
+    def pretrained(self) -> dict[str, Metric]:
+        """What the untouched model measured, round -1; empty if it was not evaluated."""
+        from biasloop.record import PRETRAINED
+        from biasloop.store import codec
+
+        name = f"{SETUP}.h5"
+        if name not in self.manifest.files:
+            return {}
+        _, metrics, _ = codec.read_summary(self.directory / name)
+        return dict(metrics.get(PRETRAINED, {}))
 
 
 def read_identity(directory: Path) -> dict[str, Any]:

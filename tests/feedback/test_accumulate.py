@@ -13,11 +13,13 @@ from support.loops import OPTIONS, records, toy_experiment, toy_prepared
 from biasloop import bound, engine
 from biasloop.data import Column, Frame
 from biasloop.domains import Context
+from biasloop.engine import Committed
 from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.ledger import HUMAN
 from biasloop.randomness import Streams
-from biasloop.store.reader import MAIN, Run
+from biasloop.record import MAIN
+from biasloop.store.reader import Run
 
 SIZES = st.fixed_dictionaries(
     {"start": st.integers(1, 60), "human": st.integers(0, 15), "model": st.integers(0, 15), "rounds": st.integers(1, 9)}
@@ -182,14 +184,14 @@ class Scored(ToyDomain):
         return Overshoot(0.9)
 
 
-def run_scored(directory, interval=1e9):
+def run_scored(directory, **options):
     experiment = toy_experiment(loop={"rounds": 4, "pretrained": True})
     prepared = toy_prepared(toy_experiment(loop={"rounds": 4}))
     domain = Scored(prepared.domain.config, Context(Path("unused"), Streams((0, "data"))))
     rule = Accumulate(experiment.loop, domain, "toy", Streams((0,)))
     Scored.scored.clear()
     prepared = replace(prepared, experiment=experiment, domain=domain, rule=rule)
-    engine.run(prepared, directory, replace(OPTIONS, interval=interval))
+    engine.run(prepared, directory, replace(OPTIONS, **{"interval": 1e9, **options}))
     return Run.open(directory), rule
 
 
@@ -206,8 +208,23 @@ def test_the_untouched_model_is_evaluated_as_round_minus_one(tmp_path):
     setup = records(run)[0]
     assert setup.evaluations["pretrained"].metrics["share_predicted"].value == pytest.approx(0.9)
     assert setup.evaluations["pretrained"].metrics["share_target"].value == 0.5
+    assert run.pretrained()["share_predicted"].value == pytest.approx(0.9)
     with pytest.raises(Mismatch, match="it has no pretrained"):
         toy_prepared(toy_experiment(loop={"pretrained": True}))
+
+
+def test_round_minus_one_is_told_when_it_is_made_and_when_a_run_goes_on(tmp_path):
+    made, again = [], []
+    run_scored(tmp_path / "run", on_event=made.append)
+    run_scored(tmp_path / "run", on_event=again.append)
+    for events in (made, again):
+        told = [event for event in events if isinstance(event, Committed)]
+        assert [event.number for event in told] == [-1, 0, 1, 2, 3]
+        assert told[0].metrics["share_predicted"].value == pytest.approx(0.9)
+    assert [event.resumed for event in told] == [True] * 5
+    plain = []
+    engine.run(toy_prepared(toy_experiment()), tmp_path / "plain", replace(OPTIONS, on_event=plain.append))
+    assert min(event.number for event in plain if isinstance(event, Committed)) == 0
 
 
 def test_kept_calls_change_no_bit(tmp_path):

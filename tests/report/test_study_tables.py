@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -129,6 +130,15 @@ def test_a_live_row_holds_bias_and_bound_from_the_error_of_round_0(workplace):
     assert first == ("0", "100", "100", "0", "–", "+0.050", "+0.050", "2.0")
     assert second == ("1", "125", "105", "20", "–", "+0.053", f"{bound(100, 5, 20, 0.05, 1)[1]:+.3f}", "–")
     assert rows.delta == pytest.approx(0.05)
+
+
+def test_the_untouched_model_has_a_row_without_a_bound_and_counts_as_no_round(workplace):
+    rows = Rows.of(planned_toy())
+    untouched = rows.add(replace(committed(-1, 0.7, 60.0), sizes={}))
+    assert untouched == ("-1", "0", "0", "0", "–", "+0.200", "–", "60.0")
+    assert rows.seconds_left() is None
+    assert rows.add(committed(0, 0.55))[5:7] == ("+0.050", "+0.050")
+    assert rows.seconds_left() == pytest.approx(2.0 / 100 * (125 + 150 + 175))
 
 
 def test_the_time_left_grows_with_the_rows_to_train_on(workplace):

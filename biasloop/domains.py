@@ -21,8 +21,10 @@ from typing_extensions import get_protocol_members
 from biasloop.errors import InvalidInput
 
 if TYPE_CHECKING:  # finding plugins loads no NumPy
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
+    from biasloop.batches import Batches, Star
     from biasloop.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
     from biasloop.randomness import Streams
 
@@ -198,6 +200,59 @@ class Continuing(Learning[M], Protocol[M]):
 
     def continuations(self, model: M, prompts: list[str], work: Work) -> list[str]:
         """One continuation per prompt."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a generator or a classifier of a generation learns from.
+
+    Attributes:
+        generator: samples come from it; None where all data are natural.
+        labeller: a classifier that labels samples; None where no label is needed.
+        annotators: classifiers of the label and of each group, in the order of `targets`.
+        batches: how batches are made of samples and natural data.
+    """
+
+    generator: Any
+    labeller: Any
+    annotators: Sequence[Any]
+    batches: Batches
+
+
+@runtime_checkable
+class Generating(Protocol):
+    """Generators of samples, and classifiers of their label and groups."""
+
+    def targets(self) -> Mapping[str, int]:
+        """The label first, then groups, each with its number of classes."""
+
+    def check_star(self, star: Star) -> None:
+        """Refuse STAR settings that do not fit the strata, before anything is trained.
+
+        Raises:
+            InvalidInput: saying what fits.
+        """
+
+    def answers(self, work: Work) -> Tables:
+        """The test tables as humans fill them, with every column that never changes (targets, groups)."""
+
+    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+        """Metrics of answers joined with predictions and of populations, as far as tables allow; NumPy alone."""
+
+    def fit_annotator(self, target: str, work: Work) -> Any:
+        """A classifier of a target, trained on natural data with their true classes."""
+
+    def fit_generator(self, source: Source, work: Work) -> Any:
+        """A new generator."""
+
+    def fit_classifier(self, source: Source, work: Work) -> Any:
+        """A new classifier of the label."""
+
+    def predict_classifier(self, classifier: Any, work: Work) -> Tables:
+        """Per-sample outputs on the test tables: only what the model changes; rows as in `answers`."""
+
+    def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
+        """Tables of fresh samples: "population" with the label that the labeller gives and groups; a few samples."""
 
 
 @runtime_checkable

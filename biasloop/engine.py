@@ -14,7 +14,7 @@ from biasloop.data import Column, Frame, Metric
 from biasloop.domains import Context
 from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, SomethingToFetch
 from biasloop.experiment import Experiment
-from biasloop.feedback.accumulate import Accumulate
+from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.places import data_option
 from biasloop.randomness import Streams
@@ -22,6 +22,7 @@ from biasloop.record import MAIN, PRETRAINED, Record
 from biasloop.store.lock import locked
 from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
+from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
 from biasloop.work import RoundWork, Session
 
@@ -124,7 +125,7 @@ def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
     """
     settings = experiment.domain.model_dump()
     domain = build_domain(settings, seed, options)
-    rule = Accumulate(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
+    rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
     missing = [need for need in domain.requirements() if not need.present]
     if missing:
         needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
@@ -151,15 +152,21 @@ class _Driver:
 
     def __init__(self, prepared: Prepared, directory: Path, options: Options) -> None:
         self.options = options
-        self.rule: Accumulate = prepared.rule
+        self.rule: Rule = prepared.rule
         self.domain = prepared.domain
         experiment = prepared.experiment
         self.rule.prepare()
+        identity, made_with = experiment.identity(prepared.seed), environment(self.domain)
         self.store = RunWriter.create_or_resume(
-            directory, experiment.identity(prepared.seed), about(experiment), environment(self.domain),
+            directory, identity, about(experiment), made_with,
             keep_models=options.keep_models, defaults=defaults(self.domain, experiment),
         )  # fmt: skip
-        self.session = Session(self.store, self._on_step, self._on_note, options.stopping, options.interval)
+        # The loop's own settings are left out: calls that do not depend on them are what is shared.
+        alike = {name: identity[name] for name in ("seed", "compat", "domain")} | {
+            n: made_with.get(n) for n in _COMPARED
+        }
+        shared = SharedCalls(options.data / "shared", alike | {"data": self.domain.fingerprint()})
+        self.session = Session(self.store, self._on_step, self._on_note, options.stopping, options.interval, shared)
         self.streams = Streams((prepared.seed,))
 
     def drive(self) -> Outcome:
@@ -186,7 +193,7 @@ class _Driver:
     def _rounds(self) -> str:
         self._resume()
         number = len(self.store.rounds)
-        if number and self.rule.stop(number) is None and not self.rule.carried:
+        if number and self.rule.stop(number) is None and not self.rule.can_go_on:
             self._fit_again(number - 1)
         while (reason := self.rule.stop(number)) is None:
             if self.options.stopping():
@@ -203,7 +210,7 @@ class _Driver:
         _warn_of_other_environment(self.store, self.options.on_event)
         steps = self.store.manifest.steps()
         for step in steps:
-            record = self.store.read(step, models=step == steps[-1])
+            record = self.store.read(step, models=step in {SETUP, steps[-1]})
             if step == SETUP:
                 _check_fingerprint(self.store, record, self.domain)
             self._report(step, record, 0, resumed=True)

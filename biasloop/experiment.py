@@ -1,8 +1,11 @@
 """What a preset may say: the typed experiment."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+
+from biasloop.batches import Star
+from biasloop.errors import InvalidInput
 
 Scalar = bool | int | float | str
 
@@ -82,6 +85,62 @@ class AccumulateSettings(Strict):
         return self.start if self.keep == "subsample" else self.human + self.model
 
 
+class GenerationsSettings(Strict):
+    """Generators and classifiers learn from the generation before (Wyllie et al. 2024)."""
+
+    rule: Literal["generations"]
+    rounds: int = Field(ge=1, description="Generations.")
+    generator: Literal["sequential", "frozen"] = Field(
+        "sequential", description='"frozen": all classifiers learn from samples of the first generator.'
+    )
+    labels: Literal["sequential", "annotator"] = Field(
+        "sequential", description="Samples are labelled by the classifier before, or always by the annotator."
+    )
+    synthetic: float = Field(1.0, ge=0, le=1, description="Share of samples in a later generator's batches.")
+    classifier_synthetic: float = Field(1.0, ge=0, le=1, description="Share of samples in a classifier's batches.")
+    star: Literal["none", "classifier", "generator", "both"] = Field(
+        "none", description="Whose batches are filled by quota over strata of label and groups (STAR)."
+    )
+    star_budget: int = Field(64, description="Samples drawn beyond the size of a batch before it is filled.")
+    star_ideal: list[float] = Field(default_factory=list, description="Share of each stratum; empty for equal ones.")
+    star_refill: Literal["until-met", "surplus-first", "single"] = Field(
+        "until-met", description='What fills places that quotas leave; "single" is as published.'
+    )
+    star_draws: float = Field(10.0, description='Of "until-met": samples for a batch at most, times its size.')
+
+    @model_validator(mode="after")
+    def _check(self) -> "GenerationsSettings":
+        if self.generator == "frozen" and self.star in {"generator", "both"}:
+            raise ValueError(f'`star = "{self.star}"` is for later generators, and `generator = "frozen"` has none')
+        try:
+            self.reparation()
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def reparation(self) -> Star | None:
+        """STAR as set, or None."""
+        if self.star == "none":
+            return None
+        return Star(tuple(self.star_ideal), self.star_budget, self.star_refill, self.star_draws)
+
+    def trained(self, round_number: int) -> int:
+        """Work of a round, in units of its own: each generation costs the same."""
+        return 1
+
+
+def _rule_of(loop: Any) -> str:
+    named = loop.get("rule", "accumulate") if isinstance(loop, dict) else getattr(loop, "rule", "accumulate")
+    return named if named in RULES else "accumulate"  # which then says what is allowed
+
+
+LoopSettings = Annotated[
+    Annotated[AccumulateSettings, Tag("accumulate")] | Annotated[GenerationsSettings, Tag("generations")],
+    Discriminator(_rule_of),
+]
+RULES: dict[str, type[Strict]] = {"accumulate": AccumulateSettings, "generations": GenerationsSettings}
+
+
 class BoundSection(Strict):
     """Which metric the bound of Theorem 1 speaks of."""
 
@@ -110,7 +169,7 @@ class Experiment(Strict):
     )
     seeds: str = Field("0", description='What the publication ran, for example "0-2".')
     domain: DomainSection
-    loop: AccumulateSettings
+    loop: LoopSettings
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     bound: BoundSection | None = None
     plot: PlotSection = PlotSection()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 
 from biasloop import domains
 from biasloop.errors import InvalidInput
-from biasloop.experiment import AccumulateSettings, Experiment
+from biasloop.experiment import RULES, AccumulateSettings, Experiment
 from biasloop.presets import Key, Preset, parse_seeds
 
 
@@ -144,7 +144,7 @@ def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseMode
     if error["type"] == "missing":
         return f"{where}: this key is required"
     if error["type"] == "extra_forbidden":
-        allowed = sorted(_fields(model, key[len(at) : -1]))
+        allowed = sorted(_fields(model, key[len(at) : -1], _loop_settings(preset)))
         near = difflib.get_close_matches(key[-1], allowed, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{where} = {_show(error['input'])}: there is no such key{hint} (allowed: {', '.join(allowed)})"
@@ -162,9 +162,18 @@ def _show(value: Any) -> str:
         return str(value)
 
 
-def _fields(model: type[BaseModel], place: Iterable[str]) -> set[str]:
-    """Keys that are allowed at a place of a model."""
+def _loop_settings(preset: Preset) -> type[BaseModel]:
+    """The settings of the rule that a preset names."""
+    loop = preset.values.get("loop")
+    return RULES.get(loop.get("rule", ""), AccumulateSettings) if isinstance(loop, dict) else AccumulateSettings
+
+
+def _fields(model: type[BaseModel], place: Iterable[str], loop: type[BaseModel]) -> set[str]:
+    """Keys that are allowed at a place of a model; `loop` is the model of `[loop]`."""
     for part in place:
+        if model is Experiment and part == "loop":
+            model = loop
+            continue
         if part.isdigit():  # an item of a list: its model was found with the list
             continue
         named = {info.alias or name: info.annotation for name, info in model.model_fields.items()}

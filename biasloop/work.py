@@ -28,12 +28,23 @@ class Partials(Protocol):
         """What was kept, or None."""
 
 
+class Shared(Protocol):
+    """Where finished calls are kept that other runs make too (`biasloop.store.shared.SharedCalls` is one)."""
+
+    def get(self, call: str) -> Record | None:
+        """What was kept of a call, or None."""
+
+    def put(self, call: str, record: Record) -> None:
+        """Keep a finished call."""
+
+
 @dataclass
 class Session:
     """What all calls of one run share.
 
     Attributes:
         partials: keeps checkpoints and finished calls; None keeps nothing.
+        shared: keeps finished calls that other runs make too; None keeps nothing.
         on_step: told (call, steps done, steps in all) after every step.
         on_note: told what a domain wants a person to know.
         stopping: whether the person has asked to stop.
@@ -46,6 +57,7 @@ class Session:
     on_note: Callable[[str], None] = lambda text: None
     stopping: Callable[[], bool] = lambda: False
     interval: float = 30.0
+    shared: Shared | None = None
     logs: dict[tuple[str, str], Rows] = field(default_factory=dict)
     kept_at: float = field(default_factory=time.monotonic)
 
@@ -96,30 +108,38 @@ class RoundWork(Work):
         """Tell the person something."""
         self.session.on_note(text)
 
-    def memo(self, name: str, build: Callable[[RoundWork], Record]) -> Record:
+    def memo(self, name: str, build: Callable[[RoundWork], Record], *, shared: bool = False) -> Record:
         """What an inner call gives; after an interruption, what it gave if it had already finished.
 
         Args:
             name: of the inner call.
             build: the call; its frames and models are kept if it took longer than the session's interval.
+            shared: whether the call depends on domain, data, seed and streams alone, so that other runs that share
+                them can take what this one has made.
         """
         inner, partials = self.at(name), self.session.partials
+        common = self.session.shared if shared else None
         key = f"{inner.call}.done"
         kept = partials.get_partial(key) if partials else None
-        if kept is not None:
-            logs = {table: frame for table, frame in kept[1].frames.items() if table.startswith(_LOG)}
-            inner._restore(Record(frames=logs))
-            results = {table: frame for table, frame in kept[1].frames.items() if table not in logs}
-            return Record(frames=results, models=kept[1].models)
+        known = kept[1] if kept else common.get(inner.call) if common else None
+        if known is not None:
+            return inner._recalled(known)
         begun = time.monotonic()
         record = build(inner)
-        if partials and time.monotonic() - begun > self.session.interval:
-            partials.put_partial(
-                key, {}, Record(frames={**record.frames, **inner._logged().frames}, models=record.models)
-            )
+        whole = Record(frames={**record.frames, **inner._logged().frames}, models=record.models)
+        if common:
+            common.put(inner.call, whole)
+        elif partials and time.monotonic() - begun > self.session.interval:
+            partials.put_partial(key, {}, whole)
         if self.session.stopping():
             raise Interrupted
         return record
+
+    def _recalled(self, kept: Record) -> Record:
+        """What a finished call gave; what it had logged is there again."""
+        logs = {table: frame for table, frame in kept.frames.items() if table.startswith(_LOG)}
+        self._restore(Record(frames=logs))
+        return Record(frames={name: kept.frames[name] for name in kept.frames if name not in logs}, models=kept.models)
 
     def _logged(self) -> Record:
         """What this call and its inner calls have logged."""

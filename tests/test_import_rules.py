@@ -13,13 +13,14 @@ CORE = toy.PROJECT / "biasloop"
 PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
-GROUND = ("data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound", "nesting",
-          "randomness", "record", "store")  # fmt: skip
+GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
+          "nesting", "randomness", "record", "store")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "late": set(),
     "nesting": set(),
+    "batches": {"errors"},
     "data": {"errors", "late"},
     "randomness": {"data", "errors", "late"},
     "ledger": {"data", "errors", "late"},
@@ -29,7 +30,7 @@ BELOW: dict[str, set[str]] = {
     "downloads": {"errors"},
     "datasets": {"data", "downloads", "errors"},
     "store": {"data", "errors", "late", "ledger", "nesting", "record"},
-    "domains": {"data", "errors", "randomness"},
+    "domains": {"batches", "data", "errors", "randomness"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
          "matplotlib", "sklearn", "scipy")  # fmt: skip
@@ -146,7 +147,7 @@ def plugin_folders() -> list[Path]:
     return sorted({PLUGINS / target.partition(":")[0].partition(".")[0] for target in declared.values()})
 
 
-MAY = {"data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound", "nesting",
+MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound", "nesting",
        "randomness", "training"}  # fmt: skip
 
 

@@ -146,7 +146,8 @@ def _show_results(planned: "list[Planned]", directory: Path) -> None:
     runs, seeds = [item.directory for item in planned], {item.seed for item in planned}
     say()
     grouped = arms(open_runs(runs))
-    show(table(summary.headers(grouped), summary.rows(grouped), right=range(1, len(summary.HEADERS)),
+    headers = summary.headers(grouped)
+    show(table(headers, summary.rows(grouped), right=range(1, len(headers)),
                title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
     experiment = planned[0].experiment
     say(f"runs are in {directory}; next:\n  biasloop runs show {shlex.quote(str(runs[0]))}")

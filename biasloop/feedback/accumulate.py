@@ -213,6 +213,11 @@ class Accumulate:
             return f"{settings.rounds} rounds"
         return self.reserve.lacks(settings.human, settings.model) if number else None
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the newest round's model is there to label with."""
+        return bool(self.carried)
+
     def expected_rounds(self) -> int:
         """How many models the run will train, as far as settings and pool say."""
         settings, cap = self.settings, self.settings.rounds

@@ -27,6 +27,10 @@ class Rule(Protocol):
     def stop(self, number: int) -> str | None:
         """Why there is no round of that number, or None if there is one."""
 
+    @property
+    def can_go_on(self) -> bool:
+        """Whether what the newest absorbed round left for the next one is there."""
+
     def training_set(self, number: int) -> Samples:
         """What the model of an absorbed round was trained on."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 from biasloop.engine import Committed, Event, Notice, Step
-from biasloop.experiment import AccumulateSettings, BoundSection
+from biasloop.experiment import AccumulateSettings, BoundSection, GenerationsSettings, PlotSection
 from biasloop.report import tables
 from biasloop.report.curves import bound_over_rounds
 from biasloop.report.output import console, emit, note, say
@@ -33,12 +33,17 @@ class View(Protocol):
 
 @dataclass
 class Rows:
-    """The rows of one run's table, and how long the rest may take."""
+    """The rows of one run's table, and how long the rest may take.
 
-    loop: AccumulateSettings
+    Attributes:
+        expected: rounds of the run.
+        plot: which metrics the preset shows.
+    """
+
+    loop: AccumulateSettings | GenerationsSettings
     section: BoundSection | None
     expected: int
-    quality: str = "accuracy"
+    plot: PlotSection = field(default_factory=PlotSection)
     delta: float | None = None
     rows: list[tuple[str, ...]] = field(default_factory=list)
     spent: list[tuple[int, float]] = field(default_factory=list)
@@ -48,35 +53,41 @@ class Rows:
     def of(cls, planned: Planned) -> "Rows":
         """An empty table for a run that starts."""
         experiment = planned.experiment
-        return cls(experiment.loop, experiment.bound, planned.rounds, experiment.plot.quality)
+        return cls(experiment.loop, experiment.bound, planned.rounds, experiment.plot)
 
     @property
     def headers(self) -> list[str]:
         """Names of the columns."""
-        return [name.format(quality=self.quality) for name in HEADERS]
+        if isinstance(self.loop, GenerationsSettings):
+            return ["round", self.plot.quality, *self.plot.series, "seconds"]
+        return [name.format(quality=self.plot.quality) for name in HEADERS]
 
     def add(self, event: Committed) -> tuple[str, ...]:
         """A round's row."""
-        metrics, sizes = event.metrics, event.sizes
-        quality = metrics.get(self.quality)
-        bias, limit = self._bias(event)
-        row = (
-            str(event.number),
-            tables.count(sizes.get("train", 0)),
-            tables.count(sizes.get("human", 0)),
-            tables.count(sizes.get("model", 0)),
-            tables.MISSING if quality is None else tables.quality(self.quality, quality.value),
-            bias,
-            limit,
-            tables.MISSING if event.seconds is None else f"{event.seconds:.1f}",
-        )
+        middle = self._shown(event) if isinstance(self.loop, GenerationsSettings) else self._grown(event, self.loop)
+        seconds = tables.MISSING if event.seconds is None else f"{event.seconds:.1f}"
+        row = (str(event.number), *middle, seconds)
         self.rows.append(row)
         self.rounds += event.number >= 0
         if event.seconds is not None and event.number >= 0:
-            self.spent.append((sizes.get("trained", 1), event.seconds))
+            self.spent.append((event.sizes.get("trained", 1), event.seconds))
         return row
 
-    def _bias(self, event: Committed) -> tuple[str, str]:
+    def _grown(self, event: Committed, loop: AccumulateSettings) -> tuple[str, ...]:
+        """Of a training set that grows: its parts, quality, bias and bound."""
+        sizes = [tables.count(event.sizes.get(name, 0)) for name in ("train", "human", "model")]
+        return (*sizes, self._quality(event), *self._bias(event, loop))
+
+    def _shown(self, event: Committed) -> tuple[str, ...]:
+        """Quality and the metrics that the preset shows."""
+        values = [event.metrics[name].value if name in event.metrics else math.nan for name in self.plot.series]
+        return (self._quality(event), *(tables.number(value, 3) for value in values))
+
+    def _quality(self, event: Committed) -> str:
+        quality = event.metrics.get(self.plot.quality)
+        return tables.MISSING if quality is None else tables.quality(self.plot.quality, quality.value)
+
+    def _bias(self, event: Committed, loop: AccumulateSettings) -> tuple[str, str]:
         section, metrics = self.section, event.metrics
         if section is None or section.metric not in metrics or section.baseline not in metrics:
             return tables.MISSING, tables.MISSING
@@ -85,7 +96,7 @@ class Rows:
             self.delta = bias
         if self.delta is None:
             return _signed(bias), tables.MISSING
-        return _signed(bias), _signed(bound_over_rounds(self.loop, self.delta, event.number)[-1])
+        return _signed(bias), _signed(bound_over_rounds(loop, self.delta, event.number)[-1])
 
     def seconds_left(self) -> float | None:
         """An estimate that weighs rounds by the rows they train on; None before the first round."""
@@ -231,7 +242,12 @@ class LiveView:
         from biasloop.report.output import table
 
         heading = self.title + (f" ({hidden} earlier rounds not shown)" if hidden else "")
-        return table(self.table.headers if self.table else HEADERS, rows, right=range(len(HEADERS)), title=heading)
+        return table(
+            self.table.headers if self.table else HEADERS,
+            rows,
+            right=range(len(self.table.headers if self.table else HEADERS)),
+            title=heading,
+        )
 
     def close(self) -> None:
         """Leave the whole table of the run on the screen, without the bar."""

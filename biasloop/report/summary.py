@@ -58,13 +58,34 @@ def quality_of(arms: Sequence[Arm]) -> str:
 
 def headers(arms: Sequence[Arm]) -> list[str]:
     """Names of the columns."""
+    if _series_of(arms):
+        return [*HEADERS[:3], quality_of(arms), *(f"{name} at start, end" for name in _series_of(arms))]
     return [name.format(quality=quality_of(arms)) for name in HEADERS]
 
 
 def rows(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
     """The study's table, one row an arm."""
-    quality = quality_of(arms)
+    quality, series = quality_of(arms), _series_of(arms)
+    if series:
+        return [_shown(arm, quality, series) for arm in arms]
     return [_row(arm_statistics(arm), quality) for arm in arms]
+
+
+def _series_of(arms: Sequence[Arm]) -> list[str]:
+    """The metrics to show where there is no bound to stand beside one of them."""
+    first = arms[0].runs[0]
+    return [] if first.bound_section else list(first.run.manifest.about.get("plot", {}).get("series", []))
+
+
+def _shown(arm: Arm, quality: str, series: Sequence[str]) -> tuple[str, ...]:
+    found, cells = arm_statistics(arm), []
+    for name in series:
+        begins = _spread(_at([run.values(name) for run in arm.runs], 0))["mean"] if arm.rounds else float("nan")
+        ends = found["metrics"].get(name, {"mean": float("nan"), "std": float("nan")})
+        std = "" if np.isnan(ends["std"]) else f" ± {ends['std']:.3f}"
+        cells.append(f"{tables.number(begins, 3)}, {tables.number(ends['mean'], 3)}{std}")
+    last = found["metrics"].get(quality, {"mean": float("nan")})["mean"]
+    return (found["arm"] or "all", str(len(found["seeds"])), str(arm.rounds), tables.quality(quality, last), *cells)
 
 
 def _row(found: dict[str, Any], quality: str) -> tuple[str, ...]:

@@ -1,0 +1,191 @@
+"""Generators and classifiers that learn from the generation before them (Wyllie et al. 2024).
+
+Annotators of the label and of the groups are trained on natural data once. Generation g: a generator is trained on
+samples of the generator before it (g = 0: on natural data); then a classifier on samples of that generator, labelled
+by the classifier before it (g = 0: by the annotator of the label). With frozen settings one of the chains stands still.
+
+Every model starts anew; samples are drawn afresh for every batch, so there is no training set, no ledger, and the
+cost of a generation is constant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from biasloop.batches import Batches
+from biasloop.data import Evaluation, Frame, Metric, Samples, Tables
+from biasloop.domains import Generating, Source, Storing
+from biasloop.errors import DamagedStore, Mismatch
+from biasloop.experiment import GenerationsSettings
+from biasloop.feedback.rule import require
+from biasloop.late import numpy as np
+from biasloop.randomness import Streams
+from biasloop.record import MAIN, Model, Record
+from biasloop.work import RoundWork
+
+GENERATOR, CLASSIFIER, ANNOTATOR = "generator", "classifier", "annotator"
+
+
+@dataclass
+class Generations:
+    """The rule `generations` over one domain.
+
+    Attributes:
+        settings: which chains there are, and of what batches are made.
+        domain: a `Generating` and `Storing` domain.
+        name: the domain's name, for messages.
+        streams: randomness of the run.
+    """
+
+    settings: GenerationsSettings
+    domain: Any
+    name: str
+    streams: Streams
+    answers: Tables = field(default_factory=dict)
+    carried: dict[str, Model] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        require(self.domain, self.name, "generations", (Generating, Storing))
+
+    def prepare(self) -> None:
+        """Check what the domain can say of the settings before anything is trained.
+
+        Raises:
+            Mismatch: STAR has another number of ideal shares than there are strata, or a batch is too small for it.
+        """
+        star = self.settings.reparation()
+        if star is not None:
+            self.domain.check_star(star)
+
+    def _batches(self, kind: str) -> Batches:
+        settings = self.settings
+        share = settings.synthetic if kind == GENERATOR else settings.classifier_synthetic
+        return Batches(share, settings.reparation() if settings.star in {kind, "both"} else None)
+
+    def setup(self, work: RoundWork) -> Record:
+        """The annotators, and the test tables as humans fill them; what each annotator makes of them is kept too."""
+        models: dict[str, Model] = {}
+        for target in self.domain.targets():
+            name = f"{ANNOTATOR}-{target}"
+            fit = _saving(self.domain, name, partial(self.domain.fit_annotator, target))
+            models |= work.memo(name, fit, shared=True).models
+        answers = self.domain.answers(work.at("answers"))
+        first = next(iter(self.domain.targets()))
+        judged = self.domain.predict_classifier(self._load(models[f"{ANNOTATOR}-{first}"]), work.at("predict"))
+        evaluations = {
+            MAIN: Evaluation(self._measured(answers, {}), answers),
+            ANNOTATOR: Evaluation(self._measured(answers, judged), judged),
+        }
+        return Record(None, evaluations, {}, models)
+
+    def round(self, number: int, work: RoundWork) -> Record:
+        """A generator, its population, a classifier, its evaluation."""
+        models = {GENERATOR: self._generator(number, work)}
+        generator = self._load(models[GENERATOR])
+        labeller = self._labeller()
+        judge = labeller if self.settings.generator == "frozen" else self._annotators[0]
+        population = _tables(
+            work, "population", lambda call: self.domain.predict_population(generator, judge, self._annotators, call)
+        )
+        source = Source(generator, labeller, self._annotators, self._batches(CLASSIFIER))
+        fit = _saving(self.domain, CLASSIFIER, lambda call: self.domain.fit_classifier(source, call))
+        trained = work.memo(CLASSIFIER, fit)
+        models |= trained.models
+        classifier = self._load(models[CLASSIFIER])
+        tables = _tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
+        found = {**tables, **population}
+        sizes = {"generation": number}
+        return Record(None, {MAIN: Evaluation(self._measured(self.answers, found), found)}, {}, models, sizes)
+
+    def _generator(self, number: int, work: RoundWork) -> Model:
+        """Of this generation: fitted to natural data, kept, or fitted to samples of the one before."""
+        if number and self.settings.generator == "frozen":
+            return self.carried[GENERATOR]
+        batches = self._batches(GENERATOR) if number else Batches(0.0)
+        source = Source(
+            self._load(self.carried[GENERATOR]) if number else None,
+            self._labeller() if batches.star else None, self._annotators, batches,
+        )  # fmt: skip
+        fit = _saving(self.domain, GENERATOR, lambda call: self.domain.fit_generator(source, call))
+        # The first sees natural data alone, so it is the same in all runs that share data, seed and models.
+        return work.memo(GENERATOR, fit, shared=number == 0).models[GENERATOR]
+
+    def _labeller(self) -> Any:
+        """Who labels what the next classifier learns from: the classifier before it, at first the annotator."""
+        if self.settings.labels == "annotator" or CLASSIFIER not in self.carried:
+            return self._annotators[0]
+        return self._load(self.carried[CLASSIFIER])
+
+    @property
+    def _annotators(self) -> list[Any]:
+        """Of the label, then of each group."""
+        return [self._load(self.carried[f"{ANNOTATOR}-{target}"]) for target in self.domain.targets()]
+
+    def _load(self, model: Model) -> Any:
+        return self.domain.load(model.kind, model.arrays)
+
+    def absorb(self, record: Record) -> None:
+        """Take a committed set-up or round into the state; a model replaces an earlier one of that name."""
+        if not self.answers:
+            self.answers = record.evaluations[MAIN].tables
+        self.carried |= record.models
+
+    def stop(self, number: int) -> str | None:
+        """The last generation was reached."""
+        rounds = self.settings.rounds
+        return f"{rounds} generations" if number >= rounds else None
+
+    def expected_rounds(self) -> int:
+        """Generations."""
+        return self.settings.rounds
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the models that the next generation needs are there."""
+        return {GENERATOR, CLASSIFIER} <= self.carried.keys()
+
+    def training_set(self, number: int) -> Samples:
+        """Nothing: samples are drawn afresh and have no ids."""
+        nothing = np.zeros(0, np.int64)
+        return Samples(nothing, nothing.astype(np.bool_), Frame())
+
+    def measure(self, number: int, record: Record, tables: Tables) -> dict[str, Metric]:
+        """Metrics of an absorbed generation, from its stored tables."""
+        return self._measured(self.answers, tables)
+
+    def _measured(self, answers: Tables, tables: Tables) -> dict[str, Metric]:
+        joined = {name: answers[name].plus(table) if name in answers else table for name, table in tables.items()}
+        return dict(self.domain.measure({**answers, **joined}, self.training_set(0)))
+
+    def recover(self, number: int, work: RoundWork) -> None:
+        """A chain cannot be fitted again from its middle.
+
+        Raises:
+            DamagedStore: always.
+        """
+        raise DamagedStore(
+            f"the models of generation {number} are not there any more, and a chain cannot go on without them; "
+            "`biasloop runs repair RUN` goes back to where it can, or start anew with another --out"
+        )
+
+    def refit(self, number: int, work: RoundWork) -> Any:
+        """A chain's models are kept or gone.
+
+        Raises:
+            Mismatch: always.
+        """
+        raise Mismatch(
+            f"the models of generation {number} are not stored; run the loop with --keep-models to keep them all"
+        )
+
+
+def _saving(domain: Any, name: str, fit: Callable[[RoundWork], Any]) -> Callable[[RoundWork], Record]:
+    return lambda call: Record(models={name: Model(name, domain.save(name, fit(call)))})
+
+
+def _tables(work: RoundWork, name: str, build: Callable[[RoundWork], Mapping[str, Frame]]) -> Tables:
+    """The tables of an inner call, kept over an interruption."""
+    return work.memo(name, lambda call: Record(frames=dict(build(call)))).frames

@@ -1,0 +1,148 @@
+"""Chains of generators and classifiers: who learns from whom, resumed bit for bit, shared where they are alike."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.chains import NATURAL, chain
+from support.loops import assert_same_run, records, toy_experiment, toy_prepared
+
+from biasloop import engine
+from biasloop.engine import Options, Step
+from biasloop.errors import DamagedStore, InvalidInput, Mismatch
+from biasloop.experiment import Experiment
+from biasloop.feedback import rules
+from biasloop.randomness import Streams
+from biasloop.store.reader import Run
+
+
+def options(tmp_path, **changes):
+    return replace(Options(tmp_path / "data", interval=1e9), **changes)
+
+
+def ran(tmp_path, name="run", loop=None, **changes):
+    prepared = chain(loop, data=tmp_path / "data")
+    outcome = engine.run(prepared, tmp_path / name, options(tmp_path, **changes))
+    return Run.open(tmp_path / name), prepared.domain, outcome
+
+
+def models(run, name):
+    """Values of a model over the rounds that hold it."""
+    found = [run.read(step, models=True).models for step in run.manifest.steps()]
+    return [held[name].arrays["values"] for held in found if name in held]
+
+
+def test_a_chain_fits_a_generator_and_a_classifier_a_generation(tmp_path):
+    run, domain, outcome = ran(tmp_path, keep_models=True)
+    assert outcome.reason == "6 generations"
+    assert domain.fitted == ["annotator-label", "annotator-group", *["generator", "classifier"] * 6]
+    setup, *rounds = records(run)
+    assert setup.evaluations["annotator"].metrics["accuracy"].value == 1
+    assert [sorted(record.evaluations["test"].metrics) for record in rounds] == [
+        ["accuracy", "share_group", "share_label"]
+    ] * 6
+    assert rounds[0].frames["generator.curve"]["epoch"].tolist() == [1, 2, 3, 4]
+    generators = models(run, "generator")
+    assert abs(generators[0] - NATURAL).max() < 0.1
+    assert generators[5][0] > generators[0][0] + 0.05  # the drift adds up over the chain
+
+
+def test_a_frozen_generator_is_fitted_once_and_labels_come_from_the_chain(tmp_path):
+    run, domain, _ = ran(tmp_path, loop={"generator": "frozen"}, keep_models=True)
+    assert domain.fitted.count("generator") == 1
+    assert domain.fitted.count("classifier") == 6
+    generators = models(run, "generator")
+    assert all(np.array_equal(one, generators[0]) for one in generators)
+
+
+def test_labels_of_the_annotator_never_change(tmp_path):
+    run, _, _ = ran(tmp_path, loop={"labels": "annotator"}, keep_models=True)
+    wrong = [int((values != [0, 0, 1, 1]).sum()) for values in models(run, "classifier")]
+    assert max(wrong) <= 1  # each classifier errs anew in one stratum at most, instead of adding errors up
+
+
+def test_star_reaches_the_models_it_is_for(tmp_path):
+    plain = models(ran(tmp_path, "none")[0], "generator")
+    run, _, _ = ran(tmp_path, "star", loop={"star": "generator"})
+    assert not np.array_equal(models(run, "generator")[-1], plain[-1])
+    assert abs(models(run, "generator")[-1] - 0.25).max() < abs(plain[-1] - 0.25).max()
+    run, _, _ = ran(tmp_path, "classifier", loop={"star": "classifier"})
+    assert np.array_equal(models(run, "generator")[-1], plain[-1])
+
+
+def test_annotators_and_the_first_generator_are_shared_by_settings(tmp_path):
+    first, _, _ = ran(tmp_path, "one")
+    second, domain, _ = ran(tmp_path, "two", loop={"star": "classifier"})
+    assert domain.fitted[0] == "classifier"
+    assert domain.fitted.count("generator") == 5
+    alone, _, _ = ran(tmp_path / "elsewhere", "two", loop={"star": "classifier"})
+    assert_same_run(second.directory, alone.directory)
+    assert first.read("setup").frames.keys() == second.read("setup").frames.keys()
+    prepared = chain(seed=1, data=tmp_path / "data")
+    engine.run(prepared, tmp_path / "seed-1", options(tmp_path))
+    assert prepared.domain.fitted[0] == "annotator-label"
+
+
+@pytest.mark.parametrize("at", range(1, 30, 4))
+def test_a_chain_stopped_anywhere_goes_on_bit_for_bit(tmp_path, at):
+    reference, _, _ = ran(tmp_path / "reference", loop={"star": "both"})
+    seen = [0]
+
+    def watch(event):
+        seen[0] += isinstance(event, Step)
+
+    for interval in (1e9, -1):
+        seen[0], name = 0, f"stopped{interval}"
+        _, _, outcome = ran(
+            tmp_path / name, loop={"star": "both"}, interval=interval, on_event=watch, stopping=lambda: seen[0] >= at
+        )
+        assert outcome.reason == ""
+        run, _, outcome = ran(tmp_path / name, loop={"star": "both"}, interval=interval)
+        assert outcome.reason == "6 generations"
+        assert_same_run(run.directory, reference.directory)
+
+
+def test_metrics_are_recomputed_from_stored_tables(tmp_path):
+    run, _, _ = ran(tmp_path)
+    fresh = chain(data=tmp_path / "data")
+    fresh.rule.prepare()
+    for number, record in engine.replay(run, fresh.rule):
+        evaluation = record.evaluations["test"]
+        again = fresh.rule.measure(number, record, evaluation.tables)
+        assert {name: metric.value for name, metric in again.items()} == {
+            name: metric.value for name, metric in evaluation.metrics.items()
+        }
+
+
+def test_a_chain_without_its_models_says_that_it_cannot_go_on(tmp_path):
+    run, _, _ = ran(tmp_path, loop={"rounds": 2})
+    (run.directory / "model-0001.h5").unlink()
+    with pytest.raises(DamagedStore):
+        ran(tmp_path, loop={"rounds": 4})
+
+
+def test_a_domain_that_generates_nothing_is_refused():
+    domain = toy_prepared(toy_experiment()).domain
+    loop = Experiment.model_validate(
+        {"name": "x", "domain": {"name": "toy"}, "loop": {"rule": "generations", "rounds": 2}}
+    ).loop
+    with pytest.raises(Mismatch, match=r'cannot run loop.rule = "generations": it has no check_star, fit_annotator'):
+        rules.build(loop, domain, "toy", Streams((0,)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"star": "classifier", "star_budget": 0}, "the budget of STAR is 0"),
+        ({"star": "generator", "generator": "frozen"}, "is for later generators"),
+        ({"star": "both", "star_ideal": [0.5, 0.4]}, "sum to 0.9"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(ValueError, match=message):
+        chain(changes)
+
+
+def test_star_shares_that_do_not_fit_the_strata_are_refused_before_anything_is_fitted(tmp_path):
+    with pytest.raises(InvalidInput, match="2 ideal shares for 4 strata"):
+        ran(tmp_path, loop={"star": "both", "star_ideal": [0.5, 0.5]})

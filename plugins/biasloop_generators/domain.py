@@ -1,0 +1,149 @@
+"""The domain "generators": generators of images and classifiers learn from the generation before them.
+
+No torch here: it is imported with the learner, by the methods that compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from biasloop.batches import Star
+from biasloop.data import Arrays, Column, Frame, Metric, Samples, Tables
+from biasloop.domains import Context, Requirement, Source, Work
+from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
+from biasloop.metrics.fairness import margins
+from biasloop_generators import config as settings
+from biasloop_generators import kinds, sources
+from biasloop_generators.measures import GROUP, measure
+from biasloop_generators.pictures import Colored
+from biasloop_generators.recipes import classifier_recipe, generator_recipe, loss_of
+
+if TYPE_CHECKING:
+    from biasloop_generators.learner import Learner
+
+
+class GeneratorsDomain:
+    """Variational autoencoders, and classifiers of a label between groups.
+
+    Args:
+        config: the `[domain]` table.
+        context: data directory, streams, device.
+
+    Raises:
+        InvalidInput: if there are no such data or networks, or they do not fit each other.
+    """
+
+    Config = settings.Config
+
+    def __init__(self, config: settings.Config, context: Context) -> None:
+        self.config = config
+        self._context = context
+        self._source = sources.source(config, context)
+        side = self._source.side
+        kinds.check_generator(config.generator, side, config.latent, loss_of(config), config.data)
+        kinds.check_classifier(config.classifier, side, config.data)
+
+    def requirements(self) -> list[Requirement]:
+        """The data set, unless it is a person's own."""
+        return self._source.requirements()
+
+    def environment(self) -> Mapping[str, str]:
+        """What it computes on."""
+        return self._learner.environment()
+
+    def fingerprint(self) -> str:
+        """A digest of images, labels and groups."""
+        return f"{self.config.data}:{self._data.digest}"
+
+    def vocabularies(self) -> Mapping[str, Column]:
+        """Names of the classes of the label and of each group."""
+        return {name: Column.text(names) for name, names in zip(self._data.targets, self._data.classes, strict=True)}
+
+    def targets(self) -> Mapping[str, int]:
+        """The label, then groups, with their numbers of classes."""
+        return dict(zip(self._data.targets, self._data.sizes, strict=True))
+
+    def check_star(self, star: Star) -> None:
+        """Refuse shares that are not as many as strata, and batches too small for one image of each."""
+        count, samples = int(np.prod(self._data.sizes)), len(self._data.train)
+        for recipe in (
+            generator_recipe(self.config, samples, star=True),
+            classifier_recipe(self.config, samples, star=True),
+        ):
+            if not any(star.quotas(recipe.batch_size, count)):
+                raise InvalidInput(
+                    f"a batch of {recipe.batch_size} is too small for STAR over {count} strata; set "
+                    f"domain.generator_batch and domain.classifier_batch to {count} or more"
+                )
+
+    def answers(self, work: Work) -> Tables:
+        """Real images to evaluate on: ids, label, groups."""
+        wanted = ("test", "valid") if self.config.evaluate_on == "both" else (self.config.evaluate_on,)
+        # The table "test" is what metrics without a prefix are of.
+        return {("test" if len(wanted) == 1 else name): self._table(name) for name in wanted}
+
+    def _table(self, split: str) -> Frame:
+        data, rows = self._data, getattr(self._data, split)
+        columns = {
+            "ids": Column(rows, role="ids"),
+            "target": Column(data.labels[rows], role="target", vocabulary="label"),
+        }
+        for column, name in enumerate(data.targets[1:]):
+            columns[GROUP + name] = Column(data.groups[rows, column], role="group", vocabulary=name)
+        return Frame(columns)
+
+    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+        """Fairness of predictions, and what a population is, as `biasloop_generators.measures.measure`."""
+        return measure(tables, self._data.targets[1:], self._data.classes)
+
+    def fit_annotator(self, target: str, work: Work) -> Any:
+        """A classifier of a target, of natural images."""
+        return self._learner.annotator(target, work)
+
+    def fit_generator(self, source: Source, work: Work) -> Any:
+        """A new generator."""
+        return self._learner.generator(source, work)
+
+    def fit_classifier(self, source: Source, work: Work) -> Any:
+        """A new classifier of the label."""
+        return self._learner.classifier(source, work)
+
+    def predict_classifier(self, classifier: Any, work: Work) -> Tables:
+        """Predicted label, and by how much it leads, of every real image to evaluate on."""
+        found = {}
+        for name, table in self.answers(work).items():
+            logits = self._learner.logits(classifier, table["ids"], work.at(name))
+            prediction = Column(logits.argmax(1).astype(np.int64), role="prediction", vocabulary="label")
+            lead = Column(margins(logits).astype(np.float32), role="confidence")
+            found[name] = Frame({"prediction": prediction, "margin": lead})
+        return found
+
+    def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
+        """The table "population" of fresh samples, and "samples", the first of them as pictures."""
+        pictures, labels, groups = self._learner.population(generator, labeller, annotators[1:], work)
+        columns = {"label": Column(labels.astype(np.int64), role="prediction", vocabulary="label")}
+        for name, logits in zip(self._data.targets[1:], groups, strict=True):
+            columns[GROUP + name] = Column(logits.argmax(1).astype(np.int64), role="group", vocabulary=name)
+        columns["margin"] = Column(margins(groups[0]).astype(np.float32), role="confidence")
+        return {"population": Frame(columns), "samples": Frame({"image": Column(pictures)})}
+
+    def save(self, kind: str, model: Any) -> Arrays:
+        """Parameters and buffers of a network by name."""
+        return self._learner.save(model)
+
+    def load(self, kind: str, arrays: Arrays) -> Any:
+        """The network that was saved."""
+        return self._learner.load(kind, arrays)
+
+    @cached_property
+    def _data(self) -> Colored:
+        return self._source.read()
+
+    @cached_property
+    def _learner(self) -> Learner:
+        from biasloop_generators.learner import Learner
+
+        return Learner(self.config, self._data, self._context.device, self._context.threads)

@@ -1,0 +1,234 @@
+"""Training and running generators and classifiers; everything of this plugin that needs torch is reached from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from biasloop.batches import Batches
+from biasloop.data import Array, Arrays, Ints
+from biasloop.domains import Source, Work
+from biasloop.training import device as devices
+from biasloop.training import weights
+from biasloop.training.drawing import Drawing, Natural
+from biasloop.training.star import Generated
+from biasloop_generators import networks
+from biasloop_generators.config import Config
+from biasloop_generators.inputs import as_inputs, mirrored
+from biasloop_generators.networks import VAE
+from biasloop_generators.pictures import Colored
+from biasloop_generators.recipes import Recipe, classifier_recipe, generator_recipe
+from biasloop_generators.training import fit_classifier, fit_vae
+
+GENERATOR = "generator"
+N = TypeVar("N", bound=nn.Module)
+SHOWN = 64  # samples kept with a generation
+_TOGETHER = 2048  # images of 28x28 that are made at once
+
+
+@dataclass(frozen=True)
+class Learner:
+    """Generators and classifiers of one data set.
+
+    Attributes:
+        config: the domain's settings.
+        data: the images.
+        device: torch's name of the device.
+        threads: CPU threads, 0 for torch's choice.
+    """
+
+    config: Config
+    data: Colored
+    device: str
+    threads: int
+
+    def environment(self) -> dict[str, str]:
+        """The device, and how many CPU threads."""
+        with devices.computing(self.threads):
+            return {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+
+    def annotator(self, target: str, work: Work) -> nn.Module:
+        """A classifier of the label or of a group, trained on natural images and their true classes."""
+        column = self.data.targets.index(target)
+        recipe = classifier_recipe(self.config, len(self.data.train))
+        with devices.computing(self.threads):
+            labels = torch.from_numpy(self.data.attributes[self.data.train, column]).to(self._device)
+            drawing = self._drawing(Batches(0.0), recipe, work, natural=labels)
+            network = self._built(
+                lambda: networks.build_classifier(self.config.classifier, self.data.sizes[column]), work
+            )
+            batches = _labelled(drawing, recipe, work)
+            return fit_classifier(network, batches, self.config.classifier_epochs, recipe, work)
+
+    def generator(self, source: Source, work: Work) -> VAE:
+        """A new generator, of natural images or of samples."""
+        star = source.batches.star is not None
+        recipe = generator_recipe(self.config, len(self.data.train), star=star)
+        with devices.computing(self.threads):
+            drawing = self._drawing(source.batches, recipe, work, source=source, labelled=False)
+            network = self._built(lambda: networks.build_generator(self.config.generator), work)
+
+            def batches(epoch: int) -> Iterator[Tensor]:
+                for images, _ in drawing.epoch(epoch):
+                    yield images
+                _log(drawing, epoch, work)
+
+            return fit_vae(network, batches, self.config.generator_epochs, recipe, work)
+
+    def classifier(self, source: Source, work: Work) -> nn.Module:
+        """A new classifier of the label, of samples and perhaps natural images."""
+        star = source.batches.star is not None
+        recipe = classifier_recipe(self.config, len(self.data.train), star=star)
+        with devices.computing(self.threads):
+            natural = None
+            if source.batches.generated(recipe.batch_size) < recipe.batch_size:
+                natural = torch.from_numpy(self.data.labels[self.data.train]).to(self._device)
+            drawing = self._drawing(source.batches, recipe, work, source=source, natural=natural)
+            network = self._built(lambda: self._new_classifier(0), work)
+            batches = _labelled(drawing, recipe, work)
+            return fit_classifier(network, batches, self.config.classifier_epochs, recipe, work)
+
+    def logits(self, network: nn.Module, rows: Ints, work: Work) -> Array:
+        """`(n, classes)` float32 of real images."""
+        found, size = [], self.config.evaluation_batch
+        with devices.computing(self.threads), torch.inference_mode():
+            draws = devices.generator(work.streams.at("mirror"), self._device)
+            for begin in range(0, len(rows), size):
+                images = self._inputs(torch.from_numpy(self.data.images[rows[begin : begin + size]]).to(self._device))
+                if self.data.mirrored and self.config.mirrored_evaluation:
+                    images = mirrored(images, draws)
+                found.append(network(images).float())
+            return np.asarray(torch.cat(found).cpu().numpy())
+
+    def population(
+        self, generator: VAE, labeller: nn.Module, groups: Sequence[nn.Module], work: Work
+    ) -> tuple[Array, Array, list[Array]]:
+        """Fresh samples as networks see them.
+
+        Returns:
+            `(SHOWN, H, W, C)` uint8 of the first samples, `(n,)` labels, and of each group `(n, classes)` logits.
+        """
+        shown, labels = torch.zeros(0), []
+        seen: list[list[Tensor]] = [[] for _ in groups]
+        count, size = self.config.population, self._together
+        with devices.computing(self.threads), torch.inference_mode():
+            noise = devices.generator(work.streams, self._device)
+            for begin in range(0, count, size):
+                many = min(size, count - begin)
+                images = generator.decode(torch.randn(many, generator.latent, generator=noise, device=self._device))
+                shown = images[:SHOWN] if begin == 0 else shown
+                labels.append(labeller(images).argmax(1))
+                for found, network in zip(seen, groups, strict=True):
+                    found.append(network(images).float())
+                work.tick(begin + many, count)
+            pixels = shown.clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+            return pixels, torch.cat(labels).cpu().numpy(), [torch.cat(found).cpu().numpy() for found in seen]
+
+    def save(self, model: nn.Module) -> Arrays:
+        """Parameters and buffers by name."""
+        return weights.save_network(model)
+
+    def load(self, kind: str, arrays: Arrays) -> nn.Module:
+        """A network with saved parameters and buffers, in evaluation mode."""
+        with torch.random.fork_rng([]):
+            network = self._empty(kind).to(self._device)
+        weights.load_network(network, arrays)
+        return network.eval()
+
+    def _empty(self, kind: str) -> nn.Module:
+        if kind == GENERATOR:
+            return networks.build_generator(self.config.generator)
+        target = kind.partition("-")[2]
+        column = self.data.targets.index(target) if target else 0
+        return self._new_classifier(column)
+
+    def _new_classifier(self, column: int) -> nn.Module:
+        return networks.build_classifier(self.config.classifier, self.data.sizes[column])
+
+    @cached_property
+    def _device(self) -> torch.device:
+        return devices.resolve(self.device)
+
+    @cached_property
+    def _stored(self) -> Tensor:
+        """`(n, H, W, C)` uint8, the training images, on the device."""
+        return torch.from_numpy(np.ascontiguousarray(self.data.images[self.data.train])).to(self._device)
+
+    @property
+    def _together(self) -> int:
+        """Samples made at once, so that large images take no more memory than small ones."""
+        return max(64, _TOGETHER * 28 * 28 // self.data.side**2)
+
+    def _inputs(self, images: Tensor) -> Tensor:
+        return as_inputs(images, self.data.side)
+
+    def _prepared(self, images: Tensor) -> Tensor:
+        """Natural training images; mirrored with torch's global generator, which a fit seeds every epoch."""
+        inputs = self._inputs(images)
+        if not self.data.mirrored:
+            return inputs
+        flipped = torch.rand(len(inputs), 1, 1, 1, device=inputs.device) < 0.5
+        return torch.where(flipped, inputs.flip(3), inputs)
+
+    def _built(self, build: Callable[[], N], work: Work) -> N:
+        with devices.seeded(work.streams.at("init"), self._device):
+            return build().to(self._device)
+
+    def _drawing(
+        self,
+        batches: Batches,
+        recipe: Recipe,
+        work: Work,
+        *,
+        source: Source | None = None,
+        natural: Tensor | None = None,
+        labelled: bool = True,
+    ) -> Drawing:
+        """The batches of a fit; natural images only where some are used."""
+        generated = None if source is None or source.generator is None else self._generated(source)
+        mixed = generated is None or batches.generated(recipe.batch_size) < recipe.batch_size
+        images = Natural(self._stored, self._prepared, natural) if mixed else None
+        return Drawing(
+            batches, recipe.batch_size, recipe.steps, work.streams, self._device,
+            generated=generated, natural=images, labelled=labelled, chunk=self._together,
+        )  # fmt: skip
+
+    def _generated(self, source: Source) -> Generated:
+        groups = source.annotators[1:]
+        return Generated(
+            source.generator.decode,
+            source.generator.latent,
+            None if source.labeller is None else lambda images: source.labeller(images).argmax(1),
+            lambda images: torch.stack([network(images).argmax(1) for network in groups], 1),
+            self.data.sizes,
+        )
+
+
+def _labelled(drawing: Drawing, recipe: Recipe, work: Work) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:
+    """Batches with labels; the last one of an epoch has as many images as one of natural images would have."""
+
+    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
+        for step, (images, labels) in enumerate(drawing.epoch(epoch)):
+            assert labels is not None
+            size = recipe.size(step)
+            yield images[:size], labels[:size]
+        _log(drawing, epoch, work)
+
+    return batches
+
+
+def _log(drawing: Drawing, epoch: int, work: Work) -> None:
+    """What STAR counted in an epoch: means over its batches."""
+    counts = drawing.counts()
+    if counts is None:
+        return
+    drawn = {f"drawn.{number}": float(value) for number, value in enumerate(counts.drawn.mean(0))}
+    placed = {f"placed.{number}": float(value) for number, value in enumerate(counts.placed.mean(0))}
+    means = {"shortfall": float(counts.shortfall.mean()), "draws": float(counts.draws.mean())}
+    work.log("star", epoch=epoch + 1, **means, **drawn, **placed)

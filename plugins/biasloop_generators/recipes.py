@@ -1,0 +1,99 @@
+"""How networks are trained, from the settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from biasloop_generators import compat
+from biasloop_generators.config import Config
+from biasloop_generators.kinds import LossName
+from biasloop_generators.optimizers import Kind, Optimizer, chosen
+
+PUBLISHED_LOSSES: dict[str, LossName] = {
+    "colored-fashion": "bce-sum",
+    "colored-mnist": "bce-sum",
+    "colored-npz": "bce-sum",
+    "colored-svhn": "squared-sum",
+    "celeba": "bce-mean",
+    "fairface": "bce-mean",
+}
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One fit, besides its batches and epochs.
+
+    Attributes:
+        steps: of an epoch.
+        batch_size: images a step.
+        last: images of the last step of an epoch.
+        optimizer: which.
+        loss: of a generator; None for cross-entropy of a classifier.
+        precision: "auto", "float32" or "bfloat16".
+        freeze_norm: whether batch statistics are frozen after the first epoch.
+    """
+
+    steps: int
+    batch_size: int
+    last: int
+    optimizer: Optimizer
+    loss: LossName | None = None
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    freeze_norm: bool = False
+
+    def size(self, step: int) -> int:
+        """Images of a step, counted from 0 in each epoch."""
+        return self.last if step == self.steps - 1 else self.batch_size
+
+
+def loss_of(config: Config) -> LossName:
+    """The loss of generators."""
+    return PUBLISHED_LOSSES[config.data] if config.loss == "published" else config.loss
+
+
+def generator_recipe(config: Config, samples: int, *, star: bool = False) -> Recipe:
+    """The recipe of a generator.
+
+    Args:
+        config: the domain's settings.
+        samples: real training images; an epoch has as many, whatever it is trained on.
+        star: whether batches are filled by quota; then the last one of an epoch is full too.
+    """
+    steps, last = _steps(samples, config.generator_batch)
+    optimizer = _optimizer(
+        config, config.generator_optimizer, config.generator_learning_rate, config.generator_weight_decay
+    )
+    last = config.generator_batch if star else last
+    return Recipe(steps, config.generator_batch, last, optimizer, loss_of(config), config.precision)
+
+
+def classifier_recipe(config: Config, samples: int, *, star: bool = False) -> Recipe:
+    """The recipe of a classifier or annotator; see `generator_recipe`.
+
+    As published ("loader"), an epoch has as many steps as a generator's, with batches of that size unless they are
+    filled by quota.
+    """
+    size = config.classifier_batch
+    steps, last = _steps(samples, size)
+    if config.loader_steps:
+        steps, last = _steps(samples, config.generator_batch)
+        size = size if star else config.generator_batch
+    optimizer = _optimizer(
+        config, config.classifier_optimizer, config.classifier_learning_rate, config.classifier_weight_decay
+    )
+    last = size if star else last
+    return Recipe(steps, size, last, optimizer, None, config.precision, config.frozen_norm)
+
+
+def _steps(samples: int, batch: int) -> tuple[int, int]:
+    """Steps of an epoch, and images of its last one."""
+    steps = -(-samples // batch)
+    return steps, samples - (steps - 1) * batch
+
+
+def _optimizer(
+    config: Config, kind: Literal["published"] | Kind, learning_rate: float | None, weight_decay: float | None
+) -> Optimizer:
+    wanted = chosen(kind, config.data, learning_rate, weight_decay)
+    return compat.released_optimizer(kind, config.data, wanted.learning_rate) if config.released else wanted

@@ -1,0 +1,123 @@
+import pytest
+import torch
+from pydantic import ValidationError
+from support.generators import golden
+
+from biasloop_generators import sources
+from biasloop_generators.compat import released_optimizer
+from biasloop_generators.config import Config
+from biasloop_generators.optimizers import chosen, published
+from biasloop_generators.recipes import PUBLISHED_LOSSES, classifier_recipe, generator_recipe
+
+torch.set_num_threads(1)
+OPTIMIZERS = golden()["optimizers_lr0.0123_wd0.7"]
+DATA = {
+    "MNIST": "colored-npz", "ColoredMNIST": "colored-mnist", "SVHN": "colored-svhn", "celeba": "celeba",
+    "FairFace": "fairface",
+}  # fmt: skip
+KINDS = {"sgd": "sgd", "ADAM": "adam", "adamw_unknown": "adamw"}
+STEPS = golden()["steps_per_epoch"]
+
+
+def config(**settings):
+    return Config.model_validate(settings)
+
+
+@pytest.mark.parametrize("case", OPTIMIZERS)
+def test_optimisers_as_released(case):
+    """With learning rate 0.0123 and weight decay 0.7 asked for."""
+    expected = OPTIMIZERS[case]
+    data, kind = case.split("|")
+    built = released_optimizer(KINDS[kind], DATA[data], 0.0123).build([torch.nn.Parameter(torch.zeros(1))])
+    (group,) = built.param_groups
+    assert type(built).__name__ == expected["class"]
+    assert group["lr"] == expected["lr"]
+    assert group["weight_decay"] == expected["weight_decay"]
+    assert group.get("momentum") == expected["momentum"]
+    assert list(group.get("betas", ())) == (expected["betas"] or [])
+    settings = config(
+        data=DATA[data], compat="released", generator_optimizer=KINDS[kind], generator_learning_rate=0.0123,
+        generator_weight_decay=0.7,
+    )  # fmt: skip
+    assert generator_recipe(settings, 100).optimizer == released_optimizer(KINDS[kind], DATA[data], 0.0123)
+
+
+def test_optimisers_do_as_they_are_told():
+    settings = config(
+        data="celeba", generator_learning_rate=0.5, generator_weight_decay=0.7, classifier_optimizer="adamw",
+        classifier_learning_rate=0.25, classifier_weight_decay=0.125,
+    )  # fmt: skip
+    made, judge = generator_recipe(settings, 10).optimizer, classifier_recipe(settings, 10).optimizer
+    assert (made.kind, made.learning_rate, made.weight_decay) == ("adam", 0.5, 0.7)
+    assert (judge.kind, judge.learning_rate, judge.weight_decay) == ("adamw", 0.25, 0.125)
+
+
+@pytest.mark.parametrize("data", PUBLISHED_LOSSES)
+def test_what_is_not_told_is_as_published(data):
+    made, judge = (recipe(config(data=data), 10).optimizer for recipe in (generator_recipe, classifier_recipe))
+    assert made == published(data)
+    assert (judge.kind, judge.learning_rate, judge.weight_decay) == ("sgd", 0.1, 0)
+    assert chosen("adam", "colored-mnist", None, None) == published("colored-mnist")
+    assert chosen("adam", "colored-svhn", None, None) == published("colored-mnist")
+
+
+def test_each_data_set_has_a_loss():
+    assert set(PUBLISHED_LOSSES) == set(sources.names())
+    assert generator_recipe(config(data="colored-svhn"), 10).loss == "squared-sum"
+    assert generator_recipe(config(data="colored-svhn", loss="bce-mean"), 10).loss == "bce-mean"
+    assert classifier_recipe(config(), 10).loss is None
+
+
+def test_steps_as_published():
+    mnist = generator_recipe(config(), 50_001)
+    assert (mnist.steps, mnist.last) == (STEPS["ColoredMNIST_50001_b256"], STEPS["last_batch"])
+    svhn = generator_recipe(config(generator_batch=128), 52_327)
+    assert (svhn.steps, svhn.last) == (STEPS["SVHN_52327_b128"], STEPS["SVHN_last"])
+    celeba = generator_recipe(config(generator_batch=64), 162_770)
+    assert (celeba.steps, celeba.last) == (STEPS["celeba_162770_b64"], STEPS["celeba_last"])
+
+
+@pytest.mark.parametrize(("samples", "batch"), [(1, 4), (4, 4), (5, 4), (8, 4), (50_001, 256)])
+def test_an_epoch_has_as_many_images_as_are_real(samples, batch):
+    recipe = generator_recipe(config(generator_batch=batch), samples)
+    assert sum(map(recipe.size, range(recipe.steps))) == samples
+    assert all(0 < recipe.size(step) <= batch for step in range(recipe.steps))
+    assert generator_recipe(config(generator_batch=batch), samples, star=True).last == batch
+
+
+def test_batches_of_classifiers():
+    settings = {"generator_batch": 128, "classifier_batch": 32}
+    own = classifier_recipe(config(**settings), 52_327)
+    assert (own.steps, own.batch_size, own.last) == (1636, 32, 7)
+    loader = classifier_recipe(config(compat="released", **settings), 52_327)
+    assert (loader.steps, loader.batch_size, loader.last) == (409, 128, 103)
+    star = classifier_recipe(config(compat="released", **settings), 52_327, star=True)
+    assert (star.steps, star.batch_size, star.last) == (409, 32, 32)
+    set_by_itself = classifier_recipe(config(compat="released", classifier_steps="own", **settings), 52_327)
+    assert set_by_itself.steps == 1636
+
+
+def test_switches_follow_compat_unless_set():
+    fixed, released = config(), config(compat="released")
+    assert (fixed.bias_of_test, released.bias_of_test) == ("balanced", "as-released")
+    assert (fixed.frozen_norm, released.frozen_norm) == (False, True)
+    assert (fixed.mirrored_evaluation, released.mirrored_evaluation) == (False, True)
+    own = config(compat="released", test_bias="balanced", freeze_norm=False, mirror_evaluation=False)
+    assert (own.bias_of_test, own.frozen_norm, own.mirrored_evaluation) == ("balanced", False, False)
+    assert classifier_recipe(released, 10).freeze_norm
+    assert not generator_recipe(released, 10).freeze_norm
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"green": [0.3]}, {"green": [0.3, 1.2]}, {"threshold": 10}, {"noise": -0.1}, {"loss": "l1"}, {"latnt": 3},
+     {"generator_optimizer": "ADAM"}, {"generator_batch": 0}, {"test_bias": "none"}, {"images": 0}],
+)  # fmt: skip
+def test_settings_that_mean_nothing(wrong):
+    with pytest.raises(ValidationError):
+        config(**wrong)
+
+
+def test_settings_survive_being_written():
+    settings = config(green=[0.5, 0.5], compat="released")
+    assert Config.model_validate(settings.model_dump(mode="json")) == settings

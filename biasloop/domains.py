@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # finding plugins loads no NumPy
     from contextlib import AbstractContextManager
 
     from biasloop.batches import Batches, Star
-    from biasloop.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
+    from biasloop.data import Array, Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
     from biasloop.randomness import Streams
 
 GROUP = "biasloop.domains"
@@ -253,6 +253,14 @@ class Generating(Protocol):
 
     def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
         """Tables of fresh samples: "population" with the label that the labeller gives and groups; a few samples."""
+
+
+@runtime_checkable
+class Sampling(Protocol):
+    """Generators of pictures."""
+
+    def samples(self, generator: Any, count: int, work: Work) -> Array:
+        """`(count, H, W, C)` uint8 fresh samples."""
 
 
 @runtime_checkable

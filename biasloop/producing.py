@@ -1,20 +1,20 @@
-"""What a stored round's model, or a pretrained one, makes: labels of samples, continuations of prompts."""
+"""What a stored round's model, or a pretrained one, makes: labels, continuations of prompts, pictures."""
 
 import csv
 import io
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from biasloop.data import Column, Frame, Ints
-from biasloop.domains import Continuing, Pretrained, missing_methods
+from biasloop.data import Array, Column, Frame, Ints
+from biasloop.domains import Continuing, Labelling, Pretrained, Sampling, missing_methods
 from biasloop.engine import Options, prepare, reopen, replay
 from biasloop.errors import InvalidInput
 from biasloop.experiment import Experiment
-from biasloop.feedback.accumulate import KIND
 from biasloop.randomness import Streams
 from biasloop.store.files import write_atomically
 from biasloop.store.reader import Run
@@ -87,7 +87,12 @@ def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Fra
 
     Returns:
         Columns id, label columns and, where known, `true_...`.
+
+    Raises:
+        InvalidInput: the domain labels nothing.
     """
+    if missing_methods(type(maker.domain), Labelling):
+        raise InvalidInput("this run's domain labels nothing; for its samples give --output FILE.png or FILE.h5")
     ids = _ids(maker.domain, maker.rule, part)[:count]
     given: Frame = maker.domain.label(maker.model, ids, maker.rule.label_by, maker.work(options))
     return _readable(maker.domain, ids, given)
@@ -105,9 +110,23 @@ def continuations(maker: Maker, prompts: list[str], options: Options) -> list[di
     return [{"prompt": prompt, "continuation": text} for prompt, text in zip(prompts, made, strict=True)]
 
 
+def samples(maker: Maker, count: int, options: Options) -> Array:
+    """Fresh samples of a generator.
+
+    Returns:
+        `(count, H, W, C)` uint8.
+
+    Raises:
+        InvalidInput: the domain generates no pictures.
+    """
+    if missing_methods(type(maker.domain), Sampling):
+        raise InvalidInput("--output: this run's domain generates no pictures; its labels are written as a .csv file")
+    return np.asarray(maker.domain.samples(maker.model, count, maker.work(options)))
+
+
 def _model(stored: Run, rule: Any, number: int, seed: int, options: Options) -> tuple[Any, str]:
-    if KIND in rule.carried:
-        kept = rule.carried[KIND]
+    if rule.produces in rule.carried:
+        kept = rule.carried[rule.produces]
         return rule.domain.load(kept.kind, kept.arrays), "stored"
     session = Session(stopping=options.stopping)
     return rule.refit(number, RoundWork(Streams((seed, number)), session, f"round-{number:04d}")), "refitted"
@@ -156,6 +175,28 @@ def write_csv(frame: Frame, path: Path) -> None:
     writer.writerow(frame.columns)
     writer.writerows(zip(*(_cells(column) for column in frame.columns.values()), strict=True))
     write_atomically(path, text.getvalue().encode())
+
+
+def write_pictures(pictures: Array, path: Path) -> None:
+    """Pictures `(n, H, W, C)` uint8: as a grid in a .png file, else as the array "images" of an HDF5 file."""
+    held = io.BytesIO()
+    if path.suffix == ".png":
+        from PIL import Image
+
+        count, height, width, channels = pictures.shape
+        columns = math.ceil(math.sqrt(count))
+        rows = math.ceil(count / columns)
+        grid = np.zeros((rows * columns, height, width, channels), np.uint8)
+        grid[:count] = pictures
+        tiled = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+        image = tiled.reshape(rows * height, columns * width, channels)
+        Image.fromarray(image[..., 0] if channels == 1 else image).save(held, "PNG")
+    else:
+        import h5py
+
+        with h5py.File(held, "w") as file:
+            file.create_dataset("images", data=pictures, chunks=(1, *pictures.shape[1:]), compression="gzip")
+    write_atomically(path, held.getvalue())
 
 
 def write_jsonl(rows: list[dict[str, str]], path: Path) -> None:

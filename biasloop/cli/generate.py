@@ -9,10 +9,13 @@ from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directo
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
+PICTURES = (".png", ".h5")
+
 
 def generate(
     output: Annotated[
-        Path, typer.Option("--output", "-o", metavar="FILE", help="Labels: .csv; continuations: .jsonl.")
+        Path,
+        typer.Option("--output", "-o", metavar="FILE", help="Labels .csv; continuations .jsonl; samples .png, .h5."),
     ],
     run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="A run's directory.")] = None,
     preset: Annotated[
@@ -33,11 +36,13 @@ def generate(
     threads: Threads = 0,
     json: Json = False,
 ) -> None:
-    """Label samples, or continue prompts, with the model of a stored round or an untouched one.
+    """Label samples, continue prompts, or draw pictures, with the model of a stored round or an untouched one.
 
     Example: biasloop generate --run runs/quickstart/loop.human=20/seed-0 --output labels.csv
 
     Example: biasloop generate --run RUN --input prompts.jsonl --output continuations.jsonl
+
+    Example: biasloop generate --run RUN --count 100 --output samples.png
 
     Example: biasloop generate --preset fig5-beam --input prompts.jsonl --output continuations.jsonl
     """
@@ -60,6 +65,10 @@ def generate(
         rows = producing.continuations(maker, prompts, options)
         producing.write_jsonl(rows, output)
         written, what = len(rows), "continuations"
+    elif output.suffix in PICTURES:
+        pictures = producing.samples(maker, count or 100, options)
+        producing.write_pictures(pictures, output)
+        written, what = len(pictures), "samples"
     else:
         frame = producing.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
         producing.write_csv(frame, output)
@@ -85,10 +94,9 @@ def _check(
         raise InvalidInput("--set goes with --preset; a run's settings are fixed")
     if part not in ("test", "pool", "reserve"):
         raise InvalidInput(f'--of {part}: expected "test", "pool" or "reserve"')
-    wanted = ".csv" if source is None else ".jsonl"
-    if output.suffix != wanted:
-        raise InvalidInput(
-            f"--output {output}: {'labels are' if source is None else 'continuations are'} written as a {wanted} file"
-        )
+    if source is not None and output.suffix != ".jsonl":
+        raise InvalidInput(f"--output {output}: continuations are written as a .jsonl file")
+    if source is None and output.suffix not in {".csv", *PICTURES}:
+        raise InvalidInput(f"--output {output}: labels are written as a .csv file, samples as .png or .h5")
     if not output.parent.is_dir():
         raise InvalidInput(f"--output {output}: there is no directory {output.parent}")

@@ -85,6 +85,7 @@ class Accumulate:
     answers: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     label_by: str = field(init=False)
+    produces: str = field(init=False, default=KIND)
 
     def __post_init__(self) -> None:
         extra = (Pretrained,) if self.settings.pretrained else ()

@@ -46,6 +46,7 @@ class Generations:
     streams: Streams
     answers: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
+    produces: str = field(init=False, default=GENERATOR)
 
     def __post_init__(self) -> None:
         require(self.domain, self.name, "generations", (Generating, Storing))

@@ -13,7 +13,12 @@ class Rule(Protocol):
     """A fold over committed records: only `absorb` changes its state.
 
     The engine absorbs only what it has read back from the store, so live and resumed runs are the same code.
+
+    Attributes:
+        produces: name of the model that `biasloop generate` uses.
     """
+
+    produces: str
 
     def setup(self, work: RoundWork) -> Record:
         """What is decided before round 0."""

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from biasloop.batches import Star
-from biasloop.data import Arrays, Column, Frame, Metric, Samples, Tables
+from biasloop.data import Array, Arrays, Column, Frame, Metric, Samples, Tables
 from biasloop.domains import Context, Requirement, Source, Work
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
@@ -129,6 +129,10 @@ class GeneratorsDomain:
             columns[GROUP + name] = Column(logits.argmax(1).astype(np.int64), role="group", vocabulary=name)
         columns["margin"] = Column(margins(groups[0]).astype(np.float32), role="confidence")
         return {"population": Frame(columns), "samples": Frame({"image": Column(pictures)})}
+
+    def samples(self, generator: Any, count: int, work: Work) -> Array:
+        """`(count, H, W, 3)` uint8 fresh samples of a generator."""
+        return self._learner.samples(generator, count, work)
 
     def save(self, kind: str, model: Any) -> Arrays:
         """Parameters and buffers of a network by name."""

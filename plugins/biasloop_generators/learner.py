@@ -127,8 +127,19 @@ class Learner:
                 for found, network in zip(seen, groups, strict=True):
                     found.append(network(images).float())
                 work.tick(begin + many, count)
-            pixels = shown.clamp(0, 1).mul(255).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-            return pixels, torch.cat(labels).cpu().numpy(), [torch.cat(found).cpu().numpy() for found in seen]
+            return _pixels(shown), torch.cat(labels).cpu().numpy(), [torch.cat(found).cpu().numpy() for found in seen]
+
+    def samples(self, generator: VAE, count: int, work: Work) -> Array:
+        """`(count, H, W, C)` uint8."""
+        found, size = [], self._together
+        with devices.computing(self.threads), torch.inference_mode():
+            noise = devices.generator(work.streams, self._device)
+            for begin in range(0, count, size):
+                many = min(size, count - begin)
+                latents = torch.randn(many, generator.latent, generator=noise, device=self._device)
+                found.append(_pixels(generator.decode(latents)))
+                work.tick(begin + many, count)
+        return np.concatenate(found)
 
     def save(self, model: nn.Module) -> Arrays:
         """Parameters and buffers by name."""
@@ -208,6 +219,12 @@ class Learner:
             lambda images: torch.stack([network(images).argmax(1) for network in groups], 1),
             self.data.sizes,
         )
+
+
+def _pixels(images: Tensor) -> Array:
+    """`(n, H, W, C)` uint8 on the host of images in 0 .. 1."""
+    pixels = images.clamp(0, 1).mul(255).round().to(torch.uint8)
+    return np.asarray(pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
 
 
 def _labelled(drawing: Drawing, recipe: Recipe, work: Work) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:

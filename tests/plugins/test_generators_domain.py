@@ -1,0 +1,145 @@
+"""Generations of small networks on coloured fashion: whole runs, resumed runs, refusals before anything is trained."""
+
+import json
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+from PIL import Image
+from support import toy
+from support.loops import assert_same_run, records
+
+from biasloop import engine, presets
+from biasloop.engine import Options, Step
+from biasloop.errors import BiasloopError
+from biasloop.store.reader import Run
+from biasloop.validation import arms_of
+
+TINY = {
+    "domain.images": 150, "domain.generator_epochs": 2, "domain.classifier_epochs": 2, "domain.generator_batch": 32,
+    "domain.classifier_batch": 32, "domain.population": 100, "loop.rounds": 2,
+}  # fmt: skip
+
+
+def prepared(tmp_path, **changes):
+    values = {**TINY, "loop.star_budget": 8, **{key.replace("__", "."): value for key, value in changes.items()}}
+    found = presets.read("quickstart-generations")
+    found = found.override({tuple(key.split(".")): value for key, value in values.items()}, "test")
+    found.values.pop("grid", None)
+    ((_, experiment),) = arms_of(found)
+    return engine.prepare(experiment, 0, options(tmp_path))
+
+
+def options(tmp_path, **changes):
+    return replace(Options(tmp_path / "data", device="cpu", threads=1, interval=1e9), **changes)
+
+
+def ran(tmp_path, name="run", *, how=None, **changes):
+    run = prepared(tmp_path, **changes)
+    outcome = engine.run(run, tmp_path / name, options(tmp_path, **(how or {})))
+    return Run.open(tmp_path / name), outcome
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    return ran(tmp_path_factory.mktemp("generations"), loop__star="both")[0]
+
+
+def test_every_generation_is_measured(run):
+    setup, *generations = records(run)
+    assert setup.evaluations["annotator"].metrics["accuracy"].n == 2000
+    for one in generations:
+        metrics = one.evaluations["test"].metrics
+        assert {"accuracy", "tpr.green", "equalized_odds_difference", "valid.accuracy", "population.share_label.1"} <= (
+            metrics.keys()
+        )
+        strata = [value.value for name, value in metrics.items() if name.startswith("population.count.")]
+        assert (len(strata), sum(strata)) == (4, 100)
+        predicted = [value.value for name, value in metrics.items() if name.startswith("count.")]
+        assert (len(predicted), sum(predicted)) == (4, 2000)
+
+
+def test_samples_and_what_star_drew_are_in_the_store(run):
+    _, first, second = records(run)
+    assert first.evaluations["test"].tables["samples"]["image"].shape == (64, 28, 28, 3)
+    star = second.frames["generator.star"]
+    assert star["epoch"].tolist() == [1, 2]
+    assert "generator.star" not in first.frames  # the first generator learns from natural images
+    drawn = np.sum([first.frames["classifier.star"][f"drawn.{k}"] for k in range(4)], axis=0)
+    assert (drawn >= 40).all()
+    placed = np.sum([first.frames["classifier.star"][f"placed.{k}"] for k in range(4)], axis=0)
+    assert placed == pytest.approx(32)
+
+
+@pytest.mark.parametrize("at", [9, 31])
+def test_a_chain_stopped_anywhere_goes_on_bit_for_bit(tmp_path, run, at):
+    seen = [0]
+
+    def watch(event):
+        seen[0] += isinstance(event, Step) and event.call.startswith("round")
+
+    how = {"interval": -1, "on_event": watch, "stopping": lambda: seen[0] >= at}
+    _, outcome = ran(tmp_path, loop__star="both", how=how)
+    assert outcome.reason == ""
+    again, outcome = ran(tmp_path, loop__star="both", how={"interval": -1})
+    assert outcome.reason == "2 generations"
+    assert_same_run(again.directory, run.directory)
+
+
+def test_frozen_and_annotated_chains_run(tmp_path):
+    frozen, _ = ran(tmp_path, "frozen", loop__generator="frozen")
+    plain, _ = ran(tmp_path, "plain", loop__labels="annotator", loop__synthetic=0.5, loop__classifier_synthetic=0.5)
+    first, second = (record.evaluations["test"].tables["population"] for record in records(frozen)[1:])
+    assert len(first) == len(second) == 100
+    assert [sorted(record.evaluations["test"].metrics) for record in records(plain)[1:]] == [
+        sorted(records(frozen)[1].evaluations["test"].metrics)
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"domain__latent": 7}, "domain.latent is 7 and the latent space of domain.generator 'vae' has 20"),
+        ({"domain__classifier": "lenet"}, "only takes 32x32 images"),
+        ({"loop__star": "classifier", "loop__star_budget": 0}, "the budget of STAR is 0"),
+        ({"loop__star": "classifier", "loop__star_ideal": [1.0]}, "1 ideal shares for 4 strata"),
+        ({"loop__star": "both", "domain__classifier_batch": 3}, "a batch of 3 is too small for STAR over 4 strata"),
+        ({"domain__green": [0.0, 0.0], "domain__noise": 0.0}, "has no image among the"),
+    ],
+)
+def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, changes, message):
+    steps = []
+    with pytest.raises(BiasloopError, match=message):
+        ran(tmp_path, **changes, how={"on_event": steps.append})
+    assert not steps
+
+
+def test_the_program_prints_a_table_of_both_arms_and_objects_for_scripts(tmp_path):
+    sets = [word for key, value in TINY.items() for word in ("--set", f"{key}={value}")]
+    loop = ["loop", "--preset", "quickstart-generations", *sets, "--out", "runs/q", "--data", "data", "--threads", "1"]
+    done = toy.biasloop(*loop, "--device", "cpu", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "equalized_odds_difference" in done.stdout
+    assert "loop.star = classifier" in done.stdout
+    again = toy.biasloop(*loop, "--device", "cpu", "--json", cwd=tmp_path)
+    rounds = [json.loads(line) for line in again.stdout.splitlines()][:-1]
+    assert [(one["arm"], one["round"]) for one in rounds] == [
+        ("loop.star=none", 0), ("loop.star=none", 1), ("loop.star=classifier", 0), ("loop.star=classifier", 1),
+    ]  # fmt: skip
+    drawn = toy.biasloop("plot", "runs/q", "--out", "q.png", cwd=tmp_path)
+    assert drawn.returncode == 0, drawn.stderr
+    one = "runs/q/loop.star=none/seed-0"
+    for output in ("grid.png", "samples.h5"):
+        made = toy.biasloop(
+            "generate", "--run", one, "--count", "10", "--output", output, "--data", "data", cwd=tmp_path
+        )
+        assert made.returncode == 0, made.stderr
+    with Image.open(tmp_path / "grid.png") as grid, h5py.File(tmp_path / "samples.h5") as file:
+        assert grid.size == (4 * 28, 3 * 28)
+        assert np.array_equal(np.asarray(grid)[:28, 28:56], file["images"][1])
+    labels = toy.biasloop("generate", "--run", one, "--output", "x.csv", "--data", "data", cwd=tmp_path)
+    assert (labels.returncode, "labels nothing" in labels.stderr) == (2, True)
+    wrong = toy.biasloop("loop", "--preset", "quickstart-generations", "--set", "loop.stra=both", cwd=tmp_path)
+    assert wrong.returncode == 2
+    assert "did you mean 'star'?" in wrong.stderr

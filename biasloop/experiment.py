@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator, model_validator
 
 from biasloop.batches import Star
 from biasloop.errors import InvalidInput
@@ -50,6 +50,13 @@ class AccumulateSettings(Strict):
     )
 
     pretrained: bool = Field(False, description="Also evaluate the untouched pretrained model, as round -1.")
+
+    @field_validator("rule", mode="before")
+    @classmethod
+    def _known(cls, value: Any) -> Any:
+        if isinstance(value, str) and value not in RULES:
+            raise ValueError(f"input should be {' or '.join(map(repr, RULES))}")
+        return value
 
     @model_validator(mode="before")
     @classmethod

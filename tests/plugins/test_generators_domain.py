@@ -17,8 +17,8 @@ from biasloop.store.reader import Run
 from biasloop.validation import arms_of
 
 TINY = {
-    "domain.images": 150, "domain.generator_epochs": 2, "domain.classifier_epochs": 2, "domain.generator_batch": 32,
-    "domain.classifier_batch": 32, "domain.population": 100, "loop.rounds": 2,
+    "domain.images": 64, "domain.generator_epochs": 2, "domain.classifier_epochs": 2, "domain.generator_batch": 32,
+    "domain.classifier_batch": 32, "domain.population": 64, "loop.rounds": 2,
 }  # fmt: skip
 
 
@@ -55,7 +55,7 @@ def test_every_generation_is_measured(run):
             metrics.keys()
         )
         strata = [value.value for name, value in metrics.items() if name.startswith("population.count.")]
-        assert (len(strata), sum(strata)) == (4, 100)
+        assert (len(strata), sum(strata)) == (4, 64)
         predicted = [value.value for name, value in metrics.items() if name.startswith("count.")]
         assert (len(predicted), sum(predicted)) == (4, 2000)
 
@@ -72,7 +72,7 @@ def test_samples_and_what_star_drew_are_in_the_store(run):
     assert placed == pytest.approx(32)
 
 
-@pytest.mark.parametrize("at", [9, 31])
+@pytest.mark.parametrize("at", [9, 17])
 def test_a_chain_stopped_anywhere_goes_on_bit_for_bit(tmp_path, run, at):
     seen = [0]
 
@@ -91,7 +91,7 @@ def test_frozen_and_annotated_chains_run(tmp_path):
     frozen, _ = ran(tmp_path, "frozen", loop__generator="frozen")
     plain, _ = ran(tmp_path, "plain", loop__labels="annotator", loop__synthetic=0.5, loop__classifier_synthetic=0.5)
     first, second = (record.evaluations["test"].tables["population"] for record in records(frozen)[1:])
-    assert len(first) == len(second) == 100
+    assert len(first) == len(second) == 64
     assert [sorted(record.evaluations["test"].metrics) for record in records(plain)[1:]] == [
         sorted(records(frozen)[1].evaluations["test"].metrics)
     ] * 2

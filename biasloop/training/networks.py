@@ -12,11 +12,8 @@ from biasloop.errors import InvalidInput
 from biasloop.training import library
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1, size: int = 3) -> list[nn.Module]:
-    return [
-        nn.Conv2d(inputs, outputs, size, stride=stride, padding=size // 2, bias=False),
-        nn.BatchNorm2d(outputs),
-    ]
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
+    return [nn.Conv2d(inputs, outputs, 3, stride=stride, padding=1, bias=False), nn.BatchNorm2d(outputs)]
 
 
 class SmallCNN(nn.Module):
@@ -47,6 +44,22 @@ class SmallCNN(nn.Module):
         return logits
 
 
+class _Pointwise(nn.Conv2d):
+    """A 1x1 convolution of every `step`-th row and column.
+
+    The rows and columns are taken before it. As the stride of the convolution itself, oneDNN 3.x writes outside its
+    memory in the backward pass on CPUs with AVX-512 (fewer than 16 input channels, channels last, a batch that the
+    threads do not divide): a crash, or silently wrong gradients.
+    """
+
+    def __init__(self, inputs: int, outputs: int, step: int) -> None:
+        super().__init__(inputs, outputs, 1, bias=False)
+        self.step = step
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x[:, :, :: self.step, :: self.step])
+
+
 class _BasicBlock(nn.Module):
     """Two 3x3 convolutions beside a shortcut (He et al. 2016, figure 5 left)."""
 
@@ -56,7 +69,7 @@ class _BasicBlock(nn.Module):
             *_convolution(inputs, outputs, stride), nn.ReLU(inplace=True), *_convolution(outputs, outputs)
         )
         same = stride == 1 and inputs == outputs
-        self.shortcut = nn.Sequential(*([] if same else _convolution(inputs, outputs, stride, size=1)))
+        self.shortcut = nn.Sequential(*([] if same else [_Pointwise(inputs, outputs, stride), nn.BatchNorm2d(outputs)]))
 
     def forward(self, x: Tensor) -> Tensor:
         return functional.relu(self.branch(x) + self.shortcut(x), inplace=True)

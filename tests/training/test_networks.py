@@ -1,3 +1,6 @@
+import os
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -48,6 +51,41 @@ def test_resnet18_keeps_full_resolution_in_its_first_stage():
 def test_logits_for_any_size(name, width, channels, size):
     network = build(name, 7, channels, width)
     assert network(torch.rand(3, channels, size, size)).shape == (3, 7)
+
+
+_GRADIENTS_OF_AN_ODD_BATCH = """
+import sys, torch
+from torch.nn import functional
+from biasloop.training.networks import build
+name, width, threads = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+torch.set_num_threads(threads)
+torch.manual_seed(0)
+network = build(name, 10, 3, width)
+images, labels = torch.randn(25, 3, 32, 32), torch.arange(25) % 10
+
+def gradients(network, images):
+    network.zero_grad()
+    functional.cross_entropy(network(images), labels).backward()
+    return torch.cat([parameter.grad.flatten().double() for parameter in network.parameters()])
+
+for _ in range(5):
+    found = gradients(network, images.to(memory_format=torch.channels_last))
+torch.set_num_threads(1)
+wanted = gradients(network.double().to(memory_format=torch.contiguous_format), images.double())
+print(float((found - wanted).norm() / wanted.norm()))
+"""
+
+
+@pytest.mark.parametrize(("name", "width"), [("resnet18", 8), ("resnet18", 4), ("baidunet9", 8), ("small-cnn", 8)])
+@pytest.mark.parametrize("threads", [2, 4])
+def test_gradients_of_a_batch_that_the_threads_do_not_divide(name, width, threads):
+    """In a process of its own: oneDNN's strided 1x1 convolution ends it, or gives wrong gradients."""
+    done = subprocess.run(
+        [sys.executable, "-c", _GRADIENTS_OF_AN_ODD_BATCH, name, str(width), str(threads)],
+        check=False, capture_output=True, text=True, timeout=120, env=os.environ | {"OMP_NUM_THREADS": "4"},
+    )  # fmt: skip
+    assert done.returncode == 0, f"ended with {done.returncode}: {done.stderr}"
+    assert float(done.stdout) < 1e-4
 
 
 def test_small_cnn_parameters():

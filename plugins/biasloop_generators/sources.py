@@ -139,7 +139,8 @@ class Named:
 class Own:
     """A person's own images of classes 0 to 9, coloured: an `.npz` file with `images` and `labels`.
 
-    A random seven tenths train, one tenth validates, the rest tests; which, depends on the seed alone.
+    A random seven tenths train, one tenth validates, the rest tests; which, depends on the seed alone. They stay in
+    random order, since files are often sorted by class and `domain.images` takes the first.
     """
 
     path: Path
@@ -237,7 +238,7 @@ def recolored(
     Args:
         images: `(N, H, W, C)` uint8, C 1 or 3.
         classes: `(N,)` int64.
-        splits: rows of training, validation and test set.
+        splits: rows of training, validation and test set; in their order, of which `domain.images` takes the first.
         coloring: how classes become labels and colours.
         even_test: whether test images are green with probability 1/2, whatever their label.
         seed: of the two draws of each image, in the order of rows.
@@ -246,7 +247,7 @@ def recolored(
     from biasloop.datasets.images import digest_of
 
     uniforms = draws(seed, len(classes))
-    train, valid, test = (np.sort(rows) for rows in splits)
+    train, valid, test = splits
     labels = coloring.labels(classes, uniforms[:, 0])
     groups = coloring.groups(labels, uniforms[:, 1])
     if even_test:

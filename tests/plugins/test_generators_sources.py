@@ -177,6 +177,7 @@ def test_own_images(tmp_path, channels):
     assert [len(rows) for rows in (data.train, data.valid, data.test)] == [140, 20, 40]
     assert sorted([*data.train, *data.valid, *data.test]) == list(range(200))
     assert len(np.unique(held["labels"][data.test])) > 7  # not the last ones of a file in the order of its labels
+    assert len(np.unique(held["labels"][data.train[:30]])) > 5  # nor are the ones that `images` keeps the first ones
     assert (data.images.max(3) == 9).all()
     assert 0 < (data.labels != (held["labels"] >= 5)).mean() < 0.15
 

@@ -83,9 +83,9 @@ def study(name: str, place: Path, seeds: str, threads: int) -> None:
 
 def table(name: str, place: Path) -> None:
     """Each metric of the first, the middle and the last generation: mean and range over seeds."""
-    from biasloop.report.series import open_runs, read
+    from biasloop.report.series import Measured, open_runs
 
-    runs = read(open_runs([place / "runs" / name]))
+    runs = [Measured.read(run) for run in open_runs([place / "runs" / name])]
     rounds = min(len(run.metrics) for run in runs)
     print(f"\n{name}: {len(runs)} seeds, mean (lowest to highest)")
     print(f"  {'':22}" + "".join(f"{'generation ' + str(g):>28}" for g in (0, rounds // 2, rounds - 1)))

@@ -21,11 +21,11 @@ from typing_extensions import get_protocol_members
 from biasloop.errors import InvalidInput
 
 if TYPE_CHECKING:  # finding plugins loads no NumPy
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
     from biasloop.batches import Batches, Star
-    from biasloop.data import Array, Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
+    from biasloop.data import Array, Arrays, Column, Evaluation, Frame, Ints, Metric, Samples, Splits, Tables
     from biasloop.randomness import Streams
 
 GROUP = "biasloop.domains"
@@ -121,6 +121,9 @@ class Work:
     def log(self, table: str, **values: float) -> None:
         """Add a row to a curve; kept with the round."""
 
+    def log_many(self, table: str, **columns: Array) -> None:
+        """Add many rows at once, `(n,)` values a column; they keep their type, and a table may have both kinds."""
+
     def note(self, text: str) -> None:
         """Tell the person something that takes long or is unusual, in a sentence."""
 
@@ -211,12 +214,17 @@ class Source:
         labeller: a classifier that labels samples; None where no label is needed.
         annotators: classifiers of the label and of each group, in the order of `targets`.
         batches: how batches are made of samples and natural data.
+        earlier: generators before it, each with who labelled its samples, where those are kept: samples come in equal
+            shares from each and from `generator`.
+        passes: how many times the usual passes a fit takes.
     """
 
     generator: Any
     labeller: Any
     annotators: Sequence[Any]
     batches: Batches
+    earlier: Sequence[tuple[Any, Any]] = ()
+    passes: int = 1
 
 
 @runtime_checkable
@@ -253,6 +261,43 @@ class Generating(Protocol):
 
     def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
         """Tables of fresh samples: "population" with the label that the labeller gives and groups; a few samples."""
+
+
+@runtime_checkable
+class Annotating(Protocol):
+    """Annotators that can be put to the test on what they are for."""
+
+    def predict_annotator(self, target: str, annotator: Any, work: Work) -> Tables:
+        """What an annotator makes of every row of `answers`: "prediction", with the target's vocabulary."""
+
+
+class Kept(Protocol):
+    """What a run keeps of a step, apart from models."""
+
+    @property
+    def evaluations(self) -> Mapping[str, Evaluation]:
+        """Metrics and per-sample outputs; `answers` are the set-up's "test"."""
+
+    @property
+    def frames(self) -> Mapping[str, Frame]:
+        """Curves; of the set-up also vocabularies, as "vocabulary.NAME"."""
+
+
+@runtime_checkable
+class Exporting(Protocol):
+    """Results in the layout of a published study's own files; without data, models or training."""
+
+    def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
+        """Rows of CSV files, the header first, by path below the directory of results.
+
+        Args:
+            name: of the run, with its seed.
+            setup: what was kept before round 0.
+            later: what was kept of each round.
+
+        Raises:
+            InvalidInput: if the layout cannot hold the run.
+        """
 
 
 @runtime_checkable

@@ -159,7 +159,7 @@ class _Driver:
         identity, made_with = experiment.identity(prepared.seed), environment(self.domain)
         self.store = RunWriter.create_or_resume(
             directory, identity, about(experiment), made_with,
-            keep_models=options.keep_models, defaults=defaults(self.domain, experiment),
+            keep_models=options.keep_models or self.rule.needs_all_models, defaults=defaults(self.domain, experiment),
         )  # fmt: skip
         # The loop's own settings are left out: calls that do not depend on them are what is shared.
         alike = {name: identity[name] for name in ("seed", "compat", "domain")} | {
@@ -210,7 +210,7 @@ class _Driver:
         _warn_of_other_environment(self.store, self.options.on_event)
         steps = self.store.manifest.steps()
         for step in steps:
-            record = self.store.read(step, models=step in {SETUP, steps[-1]})
+            record = self.store.read(step, models=self.rule.needs_all_models or step in {SETUP, steps[-1]})
             if step == SETUP:
                 _check_fingerprint(self.store, record, self.domain)
             self._report(step, record, 0, resumed=True)

@@ -105,6 +105,11 @@ class GenerationsSettings(Strict):
     )
     synthetic: float = Field(1.0, ge=0, le=1, description="Share of samples in a later generator's batches.")
     classifier_synthetic: float = Field(1.0, ge=0, le=1, description="Share of samples in a classifier's batches.")
+    keep: Literal["replace", "subsample", "all"] = Field(
+        "replace",
+        description='Samples of which generators are learnt from: "replace", of the newest; "subsample", of all so far '
+        'in equal shares, with as many steps; "all", likewise, with as many times the passes as there are generators.',
+    )
     star: Literal["none", "classifier", "generator", "both"] = Field(
         "none", description="Whose batches are filled by quota over strata of label and groups (STAR)."
     )
@@ -132,8 +137,8 @@ class GenerationsSettings(Strict):
         return Star(tuple(self.star_ideal), self.star_budget, self.star_refill, self.star_draws)
 
     def trained(self, round_number: int) -> int:
-        """Work of a round, in units of its own: each generation costs the same."""
-        return 1
+        """Work of a round, in units of its own: each generation costs the same unless what was made is kept."""
+        return round_number + 1 if self.keep == "all" else 1
 
 
 def _rule_of(loop: Any) -> str:

@@ -215,6 +215,11 @@ class Accumulate:
         return self.reserve.lacks(settings.human, settings.model) if number else None
 
     @property
+    def needs_all_models(self) -> bool:
+        """The newest model alone labels."""
+        return False
+
+    @property
     def can_go_on(self) -> bool:
         """Whether the newest round's model is there to label with."""
         return bool(self.carried)

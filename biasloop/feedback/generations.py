@@ -5,7 +5,7 @@ samples of the generator before it (g = 0: on natural data); then a classifier o
 by the classifier before it (g = 0: by the annotator of the label). With frozen settings one of the chains stands still.
 
 Every model starts anew; samples are drawn afresh for every batch, so there is no training set, no ledger, and the
-cost of a generation is constant.
+cost of a generation is constant, unless samples of all generators are kept and learnt from (`keep = "all"`).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 from biasloop.batches import Batches
 from biasloop.data import Evaluation, Frame, Metric, Samples, Tables
-from biasloop.domains import Generating, Source, Storing
+from biasloop.domains import Annotating, Generating, Source, Storing
 from biasloop.errors import DamagedStore, Mismatch
 from biasloop.experiment import GenerationsSettings
 from biasloop.feedback.rule import require
@@ -46,6 +46,8 @@ class Generations:
     streams: Streams
     answers: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
+    chain: list[tuple[Model, Model]] = field(default_factory=list)  # generator and classifier of each, where kept
+    generations: int = 0  # that were absorbed
     produces: str = field(init=False, default=GENERATOR)
 
     def __post_init__(self) -> None:
@@ -60,6 +62,15 @@ class Generations:
         star = self.settings.reparation()
         if star is not None:
             self.domain.check_star(star)
+
+    @property
+    def needs_all_models(self) -> bool:
+        """Whether what is made is kept."""
+        return self.settings.keep != "replace"
+
+    def _source(self, kind: str, generator: Any, labeller: Any, earlier: list[tuple[Any, Any]]) -> Source:
+        passes = len(earlier) + 1 if self.settings.keep == "all" else 1
+        return Source(generator, labeller, self._annotators, self._batches(kind), earlier, passes)
 
     def _batches(self, kind: str) -> Batches:
         settings = self.settings
@@ -79,8 +90,21 @@ class Generations:
         evaluations = {
             MAIN: Evaluation(self._measured(answers, {}), answers),
             ANNOTATOR: Evaluation(self._measured(answers, judged), judged),
+            **self._annotated(models, work),
         }
         return Record(None, evaluations, {}, models)
+
+    def _annotated(self, models: Mapping[str, Model], work: RoundWork) -> dict[str, Evaluation]:
+        """What the annotators of groups make of the test tables; metrics of it are not those of a label."""
+        names = {target: f"{ANNOTATOR}-{target}" for target in list(self.domain.targets())[1:]}
+        if not isinstance(self.domain, Annotating):
+            return {}
+        return {
+            name: Evaluation(
+                {}, self.domain.predict_annotator(target, self._load(models[name]), work.at(f"predict-{target}"))
+            )
+            for target, name in names.items()
+        }
 
     def round(self, number: int, work: RoundWork) -> Record:
         """A generator, its population, a classifier, its evaluation."""
@@ -91,7 +115,7 @@ class Generations:
         population = _tables(
             work, "population", lambda call: self.domain.predict_population(generator, judge, self._annotators, call)
         )
-        source = Source(generator, labeller, self._annotators, self._batches(CLASSIFIER))
+        source = self._source(CLASSIFIER, generator, labeller, self._earlier(-1))
         fit = _saving(self.domain, CLASSIFIER, lambda call: self.domain.fit_classifier(source, call))
         trained = work.memo(CLASSIFIER, fit)
         models |= trained.models
@@ -105,11 +129,12 @@ class Generations:
         """Of this generation: fitted to natural data, kept, or fitted to samples of the one before."""
         if number and self.settings.generator == "frozen":
             return self.carried[GENERATOR]
-        batches = self._batches(GENERATOR) if number else Batches(0.0)
-        source = Source(
-            self._load(self.carried[GENERATOR]) if number else None,
-            self._labeller() if batches.star else None, self._annotators, batches,
-        )  # fmt: skip
+        if number:
+            generator = self._load(self.carried[GENERATOR])
+            labeller = self._labeller() if self._batches(GENERATOR).star else None
+            source = self._source(GENERATOR, generator, labeller, self._earlier(0)[:-1])
+        else:
+            source = Source(None, None, self._annotators, Batches(0.0))
         fit = _saving(self.domain, GENERATOR, lambda call: self.domain.fit_generator(source, call))
         # The first sees natural data alone, so it is the same in all runs that share data, seed and models.
         return work.memo(GENERATOR, fit, shared=number == 0).models[GENERATOR]
@@ -119,6 +144,22 @@ class Generations:
         if self.settings.labels == "annotator" or CLASSIFIER not in self.carried:
             return self._annotators[0]
         return self._load(self.carried[CLASSIFIER])
+
+    def _earlier(self, step: int) -> list[tuple[Any, Any]]:
+        """Generators before this generation's, each with who labelled its samples, where those are kept.
+
+        Args:
+            step: 0 for the classifier of its own generation, which tells strata for the next generator (STAR); -1 for
+                the one before, whose labels its own classifier learnt.
+        """
+        if self.settings.keep == "replace":
+            return []
+        found = []
+        for number, (generator, _) in enumerate(self.chain):
+            by_annotator = self.settings.labels == "annotator" or number + step < 0
+            labeller = self._annotators[0] if by_annotator else self._load(self.chain[number + step][1])
+            found.append((self._load(generator), labeller))
+        return found
 
     @property
     def _annotators(self) -> list[Any]:
@@ -133,6 +174,9 @@ class Generations:
         if not self.answers:
             self.answers = record.evaluations[MAIN].tables
         self.carried |= record.models
+        self.generations += "generation" in record.sizes
+        if self.needs_all_models and record.models.keys() >= {GENERATOR, CLASSIFIER}:
+            self.chain.append((record.models[GENERATOR], record.models[CLASSIFIER]))
 
     def stop(self, number: int) -> str | None:
         """The last generation was reached."""
@@ -146,7 +190,8 @@ class Generations:
     @property
     def can_go_on(self) -> bool:
         """Whether the models that the next generation needs are there."""
-        return {GENERATOR, CLASSIFIER} <= self.carried.keys()
+        whole = not self.needs_all_models or len(self.chain) == self.generations
+        return whole and {GENERATOR, CLASSIFIER} <= self.carried.keys()
 
     def training_set(self, number: int) -> Samples:
         """Nothing: samples are drawn afresh and have no ids."""

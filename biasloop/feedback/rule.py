@@ -33,6 +33,10 @@ class Rule(Protocol):
         """Why there is no round of that number, or None if there is one."""
 
     @property
+    def needs_all_models(self) -> bool:
+        """Whether the next round needs the models of all rounds before it, not of the newest alone."""
+
+    @property
     def can_go_on(self) -> bool:
         """Whether what the newest absorbed round left for the next one is there."""
 

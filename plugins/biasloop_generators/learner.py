@@ -17,6 +17,7 @@ from biasloop.domains import Source, Work
 from biasloop.training import device as devices
 from biasloop.training import weights
 from biasloop.training.drawing import Drawing, Natural
+from biasloop.training.mixture import mixed
 from biasloop.training.star import Generated
 from biasloop_generators import networks
 from biasloop_generators.config import Config
@@ -79,7 +80,7 @@ class Learner:
                     yield images
                 _log(drawing, epoch, work)
 
-            return fit_vae(network, batches, self.config.generator_epochs, recipe, work)
+            return fit_vae(network, batches, source.passes * self.config.generator_epochs, recipe, work)
 
     def classifier(self, source: Source, work: Work) -> nn.Module:
         """A new classifier of the label, of samples and perhaps natural images."""
@@ -92,7 +93,7 @@ class Learner:
             drawing = self._drawing(source.batches, recipe, work, source=source, natural=natural)
             network = self._built(lambda: self._new_classifier(0), work)
             batches = _labelled(drawing, recipe, work)
-            return fit_classifier(network, batches, self.config.classifier_epochs, recipe, work)
+            return fit_classifier(network, batches, source.passes * self.config.classifier_epochs, recipe, work)
 
     def logits(self, network: nn.Module, rows: Ints, work: Work) -> Array:
         """`(n, classes)` float32 of real images."""
@@ -211,14 +212,16 @@ class Learner:
         )  # fmt: skip
 
     def _generated(self, source: Source) -> Generated:
-        groups = source.annotators[1:]
-        return Generated(
-            source.generator.decode,
-            source.generator.latent,
-            None if source.labeller is None else lambda images: source.labeller(images).argmax(1),
-            lambda images: torch.stack([network(images).argmax(1) for network in groups], 1),
-            self.data.sizes,
-        )
+        networks = source.annotators[1:]
+
+        def groups(images: Tensor) -> Tensor:
+            return torch.stack([network(images).argmax(1) for network in networks], 1)
+
+        def part(generator: VAE, labeller: nn.Module | None) -> Generated:
+            label = None if labeller is None else lambda images: labeller(images).argmax(1)
+            return Generated(generator.decode, generator.latent, label, groups, self.data.sizes)
+
+        return mixed([part(*pair) for pair in (*source.earlier, (source.generator, source.labeller))])
 
 
 def _pixels(images: Tensor) -> Array:

@@ -83,9 +83,64 @@ def test_annotators_and_the_first_generator_are_shared_by_settings(tmp_path):
     assert prepared.domain.fitted[0] == "annotator-label"
 
 
+def together(source):
+    return [
+        [model.values.tolist() for model in pair] for pair in (*source.earlier, (source.generator, source.labeller))
+    ]
+
+
+@pytest.mark.parametrize("labels", ["sequential", "annotator"])
+def test_samples_that_are_kept_come_from_all_generators_with_the_labels_that_they_had(tmp_path, labels):
+    settings = {"keep": "subsample", "star": "both", "labels": labels, "rounds": 4}
+    run, domain, _ = ran(tmp_path, loop=settings)
+    generators = [values.tolist() for values in models(run, "generator")]
+    classifiers = [values.tolist() for values in models(run, "classifier")]
+    annotator = models(run, "annotator-label")[0].tolist()
+    assert len(generators) == len(classifiers) == 4  # all are kept without being asked to
+    before, after = [annotator, *classifiers[:3]], classifiers
+    if labels == "annotator":
+        before = after = [annotator] * 4
+    fits = domain.sources
+    assert [source.passes for source in fits] == [1] * 8
+    for number in range(4):
+        pairs = [list(pair) for pair in zip(generators, before, strict=True)]
+        assert together(fits[2 * number + 1]) == pairs[: number + 1]
+        if number:
+            pairs = [list(pair) for pair in zip(generators, after, strict=True)]
+            assert together(fits[2 * number]) == pairs[:number]
+
+
+def test_samples_that_are_all_kept_take_as_many_passes(tmp_path):
+    _, domain, _ = ran(tmp_path, loop={"keep": "all", "rounds": 4})
+    assert [source.passes for source in domain.sources] == [1, 1, 1, 2, 2, 3, 3, 4]
+    assert [len(source.earlier) for source in domain.sources] == [0, 0, 0, 1, 1, 2, 2, 3]
+
+
+def test_keeping_what_was_made_slows_the_drift(tmp_path):
+    replaced = models(ran(tmp_path, "replace")[0], "generator")[-1]
+    kept = models(ran(tmp_path, "all", loop={"keep": "all"})[0], "generator")[-1]
+    assert abs(kept - NATURAL).max() < abs(replaced - NATURAL).max()
+
+
+def test_a_frozen_generator_whose_labels_are_kept(tmp_path):
+    run, domain, _ = ran(tmp_path, loop={"keep": "subsample", "generator": "frozen", "rounds": 3}, keep_models=True)
+    generator = models(run, "generator")[0].tolist()
+    labellers = [models(run, "annotator-label")[0], *models(run, "classifier")]
+    assert together(domain.sources[-1]) == [[generator, labeller.tolist()] for labeller in labellers[:3]]
+
+
+def test_a_chain_that_keeps_what_it_made_needs_every_generation(tmp_path):
+    run, _, _ = ran(tmp_path, loop={"keep": "subsample", "rounds": 3})
+    (run.directory / "model-0001.h5").unlink()
+    with pytest.raises(DamagedStore):
+        ran(tmp_path, loop={"keep": "subsample", "rounds": 4})
+
+
 @pytest.mark.parametrize("at", range(1, 30, 4))
-def test_a_chain_stopped_anywhere_goes_on_bit_for_bit(tmp_path, at):
-    reference, _, _ = ran(tmp_path / "reference", loop={"star": "both"})
+@pytest.mark.parametrize("keep", ["replace", "all"])
+def test_a_chain_stopped_anywhere_goes_on_bit_for_bit(tmp_path, at, keep):
+    settings = {"star": "both", "keep": keep}
+    reference, _, _ = ran(tmp_path / "reference", loop=settings)
     seen = [0]
 
     def watch(event):
@@ -94,10 +149,10 @@ def test_a_chain_stopped_anywhere_goes_on_bit_for_bit(tmp_path, at):
     for interval in (1e9, -1):
         seen[0], name = 0, f"stopped{interval}"
         _, _, outcome = ran(
-            tmp_path / name, loop={"star": "both"}, interval=interval, on_event=watch, stopping=lambda: seen[0] >= at
+            tmp_path / name, loop=settings, interval=interval, on_event=watch, stopping=lambda: seen[0] >= at
         )
         assert outcome.reason == ""
-        run, _, outcome = ran(tmp_path / name, loop={"star": "both"}, interval=interval)
+        run, _, outcome = ran(tmp_path / name, loop=settings, interval=interval)
         assert outcome.reason == "6 generations"
         assert_same_run(run.directory, reference.directory)
 

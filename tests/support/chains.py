@@ -44,7 +44,7 @@ class ChainDomain:
     Config = Config
 
     def __init__(self, config: Config, context: Context) -> None:
-        self.config, self.context, self.fitted = config, context, []
+        self.config, self.context, self.fitted, self.sources = config, context, [], []
 
     def requirements(self):
         return []
@@ -97,11 +97,14 @@ class ChainDomain:
 
     def _counted(self, source, work):
         """Drawn strata, epoch by epoch, as a resumable fit."""
+        self.sources.append(source)
         kept = work.resume()
         counts, begin = (kept["counts"], int(kept["epoch"])) if kept else (np.zeros(4, np.int64), 0)
-        for epoch in range(begin, EPOCHS):
+        epochs = EPOCHS * source.passes
+        for epoch in range(begin, epochs):
             draws = work.streams.at("epoch", epoch).generator()
-            shares = NATURAL if source.generator is None else source.generator.values
+            generators = [*(one for one, _ in source.earlier), source.generator]
+            shares = NATURAL if source.generator is None else np.mean([one.values for one in generators], 0)
             synthetic = source.batches.generated(SIZE) if source.generator else 0
             drawn = np.bincount(draws.choice(4, synthetic, p=shares), minlength=4)
             if source.batches.star:
@@ -109,7 +112,7 @@ class ChainDomain:
                 drawn = np.minimum(drawn, quotas)
             counts = counts + drawn + np.bincount(draws.choice(4, SIZE - synthetic, p=NATURAL), minlength=4)
             work.log("curve", epoch=epoch + 1, loss=float(counts.sum()))
-            work.tick(epoch + 1, EPOCHS, lambda: {"counts": counts, "epoch": np.array(epoch + 1)})  # noqa: B023
+            work.tick(epoch + 1, epochs, lambda: {"counts": counts, "epoch": np.array(epoch + 1)})  # noqa: B023
         return counts
 
     def predict_classifier(self, classifier, work):

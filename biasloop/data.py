@@ -187,3 +187,22 @@ class Splits:
     pool: Ints
     holdout: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
     unlabelled: Ints = field(default_factory=lambda: np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True)
+class Page:
+    """What data look like: some of them, and how many there are of each stratum.
+
+    Attributes:
+        title: what they are, in a line.
+        pictures: `(n, H, W, C)` uint8, C 1 or 3.
+        counts: by split, int64 samples of each stratum; axis i is that of the classes of `targets[i]`.
+        targets: the label, then groups if there are any.
+        classes: names of the classes of each target.
+    """
+
+    title: str
+    pictures: Array
+    counts: Mapping[str, Ints]
+    targets: tuple[str, ...]
+    classes: tuple[tuple[str, ...], ...]

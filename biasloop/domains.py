@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # finding plugins loads no NumPy
     from contextlib import AbstractContextManager
 
     from biasloop.batches import Batches, Star
-    from biasloop.data import Array, Arrays, Column, Evaluation, Frame, Ints, Metric, Samples, Splits, Tables
+    from biasloop.data import Array, Arrays, Column, Evaluation, Frame, Ints, Metric, Page, Samples, Splits, Tables
     from biasloop.randomness import Streams
 
 GROUP = "biasloop.domains"
@@ -306,6 +306,14 @@ class Sampling(Protocol):
 
     def samples(self, generator: Any, count: int, work: Work) -> Array:
         """`(count, H, W, C)` uint8 fresh samples."""
+
+
+@runtime_checkable
+class Showing(Protocol):
+    """Data that can be looked at before anything is trained."""
+
+    def page(self, count: int, work: Work) -> Page:
+        """That many training samples, drawn at random, and the strata of all splits."""
 
 
 @runtime_checkable

@@ -168,6 +168,9 @@ class PlotSection(Strict):
     baseline: str | None = Field(None, description="The metric of the horizontal line.")
     labels: dict[str, str] = Field(default_factory=dict, description="metric -> axis label.")
     quality: str = Field("accuracy", description="The metric of the table's quality column.")
+    published: str | None = Field(
+        None, description='Which released curves belong to it, for example "ColoredMNIST|MC": data set and experiment.'
+    )
 
 
 class Experiment(Strict):
@@ -176,6 +179,9 @@ class Experiment(Strict):
     name: str
     summary: str = ""
     source: str = Field("", description="What it reproduces: a citation.")
+    parameters: Literal["ours"] | None = Field(
+        None, description='"ours" where the publication does not give the settings, so that these are a guess.'
+    )
     compat: Literal["fixed", "released"] = Field(
         "fixed", description='"released" switches on every defect of the published code that changes numbers.'
     )

@@ -113,6 +113,7 @@ def read(name: str) -> Preset:
     if not overrides or not isinstance(overrides, dict):
         raise InvalidInput(f"{path} has no [mini] section, so there is no preset {name!r}")
     origins = dict(preset.origins)
+    _unset(preset.values, origins, overrides.pop("unset", []), f"{path} [mini]")
     for table, value in overrides.items():  # a mini's grid stands in place of the full one
         if table == "grid":
             preset.values["grid"] = {}
@@ -155,7 +156,8 @@ def parse_toml(path: Path) -> dict[str, Any]:
 
 
 def _read_chain(name: str, path: Path, seen: tuple[Path, ...]) -> Preset:
-    if path.resolve() in seen:
+    here = path.resolve()
+    if here in seen:
         raise InvalidInput(f"{path} extends itself through {' -> '.join(p.stem for p in seen)}")
     own = parse_toml(path)
     parent = own.pop("extends", None)
@@ -166,13 +168,34 @@ def _read_chain(name: str, path: Path, seen: tuple[Path, ...]) -> Preset:
             raise InvalidInput(f"{path}: extends = {parent!r}: expected the name of a preset")
         beside = path.parent / f"{parent}.toml"
         try:
-            base_path = beside if beside.is_file() and beside.resolve() != path.resolve() else _locate(parent)
+            base_path = beside if beside.name != path.name and beside.is_file() else _locate(parent)
         except InvalidInput as error:
             raise InvalidInput(f"{path}: extends = {parent!r}: {error}") from error
-        base = _read_chain(parent, base_path, (*seen, path.resolve()))
+        base = _read_chain(parent, base_path, (*seen, here))
         values, origins = base.values, base.origins
+    _unset(values, origins, own.pop("unset", []), str(path))
     _merge(values, own, origins, str(path))
     return Preset(name, path, values, origins)
+
+
+def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: str) -> None:
+    """Take keys off that were inherited: TOML has no value for none.
+
+    Raises:
+        InvalidInput: they are no list of keys, or one of them was not inherited.
+    """
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidInput(f'{origin}: unset = {names!r}: expected a list of keys, for example ["domain.path"]')
+    for name in names:
+        *tables, last = key = tuple(name.split("."))
+        place: Any = values
+        for part in tables:
+            place = place.get(part) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            raise InvalidInput(f"{origin}: unset: there is no key {name!r} to take off; it is not inherited")
+        del place[last]
+        for inner in [inner for inner in origins if inner[: len(key)] == key]:
+            del origins[inner]
 
 
 def _merge(
@@ -264,6 +287,7 @@ class Listed:
     path: Path
     mini: bool = False
     problem: str = ""
+    parameters: str = ""
 
 
 def listing() -> list[Listed]:
@@ -281,6 +305,7 @@ def listing() -> list[Listed]:
                     str(values.get("summary", "")),
                     path,
                     bool(values.get("mini")),
+                    parameters=str(values.get("parameters", "")),
                 )
             )
         except InvalidInput as error:

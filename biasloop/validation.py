@@ -186,4 +186,4 @@ def _fields(model: type[BaseModel], place: Iterable[str], loop: type[BaseModel])
     names = {info.alias or name for name, info in model.model_fields.items()}
     if model is AccumulateSettings:
         names.add("per_round")
-    return (names - {"name"}) | {"extends", "mini"} if model is Experiment else names
+    return (names - {"name"}) | {"extends", "mini", "unset"} if model is Experiment else names

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from biasloop.data import Arrays, Column, Frame
+from biasloop.data import Array, Arrays, Column, Frame
 from biasloop.domains import Work
 from biasloop.errors import Interrupted
 from biasloop.late import numpy as np
 from biasloop.randomness import Streams
 from biasloop.record import Record
 
-Rows = list[dict[str, float]]
 _LOG = "log:"
 
 
@@ -39,6 +38,36 @@ class Shared(Protocol):
 
 
 @dataclass
+class Log:
+    """A table of what a call has logged.
+
+    Attributes:
+        pieces: rows that came together, in the order they came.
+        rows: those since, that came one by one.
+    """
+
+    pieces: list[Frame] = field(default_factory=list)
+    rows: list[Mapping[str, float]] = field(default_factory=list)
+
+    def add(self, piece: Frame) -> None:
+        """Rows that come together."""
+        self._settle()
+        self.pieces.append(piece)
+
+    def frame(self) -> Frame:
+        """All rows; a value that a row lacks is NaN."""
+        self._settle()
+        if len(self.pieces) > 1:
+            self.pieces = [_joined(self.pieces)]
+        return self.pieces[0] if self.pieces else Frame()
+
+    def _settle(self) -> None:
+        if self.rows:
+            self.pieces.append(_frame(self.rows))
+            self.rows = []
+
+
+@dataclass
 class Session:
     """What all calls of one run share.
 
@@ -58,12 +87,12 @@ class Session:
     stopping: Callable[[], bool] = lambda: False
     interval: float = 30.0
     shared: Shared | None = None
-    logs: dict[tuple[str, str], Rows] = field(default_factory=dict)
+    logs: dict[tuple[str, str], Log] = field(default_factory=dict)
     kept_at: float = field(default_factory=time.monotonic)
 
     def take_logs(self) -> dict[str, Frame]:
         """The curves of the finished step, by table; the session forgets them."""
-        frames = {f"{call.rsplit('/', 1)[-1]}.{table}": _frame(rows) for (call, table), rows in self.logs.items()}
+        frames = {f"{call.rsplit('/', 1)[-1]}.{table}": log.frame() for (call, table), log in self.logs.items()}
         self.logs = {}
         return frames
 
@@ -102,7 +131,19 @@ class RoundWork(Work):
 
     def log(self, table: str, **values: float) -> None:
         """Add a row to a curve."""
-        self.session.logs.setdefault((self.call, table), []).append(values)
+        self._log(table).rows.append(values)
+
+    def log_many(self, table: str, **columns: Array) -> None:
+        """Add many rows at once.
+
+        Raises:
+            ValueError: if the columns differ in length.
+        """
+        # Copies: what the caller does with its arrays afterwards is its own affair.
+        self._log(table).add(Frame({name: Column(np.array(values)) for name, values in columns.items()}))
+
+    def _log(self, table: str) -> Log:
+        return self.session.logs.setdefault((self.call, table), Log())
 
     def note(self, text: str) -> None:
         """Tell the person something."""
@@ -144,8 +185,8 @@ class RoundWork(Work):
     def _logged(self) -> Record:
         """What this call and its inner calls have logged."""
         own = {
-            f"{_LOG}{call.replace('/', '>')}>{table}": _frame(rows)
-            for (call, table), rows in self.session.logs.items()
+            f"{_LOG}{call.replace('/', '>')}>{table}": log.frame()
+            for (call, table), log in self.session.logs.items()
             if call == self.call or call.startswith(f"{self.call}/")
         }
         return Record(frames=own)
@@ -153,14 +194,18 @@ class RoundWork(Work):
     def _restore(self, logs: Record) -> None:
         for name, frame in logs.frames.items():
             *call, table = name.removeprefix(_LOG).split(">")
-            rows = [dict(zip(frame.columns, row, strict=True)) for row in zip(*_lists(frame), strict=True)]
-            self.session.logs[("/".join(call), table)] = rows
+            self.session.logs[("/".join(call), table)] = Log([frame])
 
 
-def _frame(rows: Rows) -> Frame:
+def _frame(rows: Sequence[Mapping[str, float]]) -> Frame:
     names = list(dict.fromkeys(name for row in rows for name in row))
     return Frame({name: Column(np.array([row.get(name, np.nan) for row in rows], np.float64)) for name in names})
 
 
-def _lists(frame: Frame) -> list[list[float]]:
-    return [column.values.tolist() for column in frame.columns.values()]
+def _joined(pieces: Sequence[Frame]) -> Frame:
+    """One below the other, with NaN where a piece lacks a column."""
+    names = list(dict.fromkeys(name for piece in pieces for name in piece.columns))
+    return Frame({
+        name: Column(np.concatenate([p[name] if name in p else np.full(len(p), np.nan) for p in pieces]))
+        for name in names
+    })  # fmt: skip

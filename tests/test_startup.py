@@ -42,7 +42,7 @@ LIGHT = {
     0: [
         ["--help"],
         ["--version"],
-        *([command, "--help"] for command in ("loop", "bound", "evaluate", "presets", "runs", "plot", "fetch")),
+        *([command, "--help"] for command in ("loop", "bound", "evaluate", "presets", "runs", "plot", "page", "fetch")),
         ["presets"],
         ["presets", "--json"],
         ["presets", "show", "quickstart"],
@@ -66,10 +66,16 @@ LIGHT = {
         ["loop", "--preset", "quickstart", "--set", "loop.start=100000"],
         ["bound", "--n0", "x"],
         ["plot", "nowhere"],
+        ["page", "--preset", "quickstrat"],
+        ["page", "--preset", "quickstart", "--output", "page.gif"],
+        ["page", "--preset", "toy"],
         ["evaluate", "run", "nowhere"],
         ["generate", "--run", "nowhere", "--output", "x.csv"],
     ],
-    3: [["loop", "--preset", "quickstart", "--set", "domain.data=cifar10", "--set", "domain.imbalance.class=dog"]],
+    3: [
+        [command, "--preset", "quickstart", "--set", "domain.data=cifar10", "--set", "domain.imbalance.class=dog"]
+        for command in ("loop", "page")
+    ],
     1: [["loop", "--preset", "toy", "--out", "done", "--set", "domain.delta=0.1"]],
 }
 

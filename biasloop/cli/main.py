@@ -9,12 +9,12 @@ from typing import Annotated, NoReturn
 import typer
 
 from biasloop import __version__
-from biasloop.cli import bound, doctor, evaluate, fetch, generate, loop, plot, plugins, presets, runs
+from biasloop.cli import bound, doctor, evaluate, fetch, generate, loop, page, plot, plugins, presets, runs
 from biasloop.cli.examples import Command, Group
 from biasloop.errors import BiasloopError
 from biasloop.report.output import note
 
-ORDER = ["fetch", "generate", "loop", "evaluate", "bound", "plot", "presets", "runs", "plugins", "doctor"]
+ORDER = ["fetch", "generate", "loop", "evaluate", "bound", "plot", "page", "presets", "runs", "plugins", "doctor"]
 
 
 class InOrder(Group):
@@ -44,6 +44,7 @@ app.command("loop", cls=Command)(loop.loop)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("bound", cls=Command)(bound.bound)
 app.command("plot", cls=Command)(plot.plot)
+app.command("page", cls=Command)(page.page)
 app.add_typer(presets.app, name="presets")
 app.command("plugins", cls=Command)(plugins.plugins)
 app.add_typer(runs.app, name="runs")

@@ -1,7 +1,7 @@
 """`biasloop plot`: draw runs, or a published figure from the runs found."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,25 +9,53 @@ from biasloop.cli.options import Json
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
+if TYPE_CHECKING:
+    from biasloop.report.plots import Figure
+
 
 def plot(
     what: Annotated[
-        list[str], typer.Argument(metavar="RUN...|FIGURE", help="Directories of runs, or a figure's name.")
+        list[str],
+        typer.Argument(
+            metavar="[FIGURE] RUN...", help="Directories of runs, a figure's name, or a layout and its runs."
+        ),
     ],
     out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=".png, .pdf or .svg.")] = None,
     metric: Annotated[
         str | None, typer.Option("--metric", help="What to draw; default: what the preset names.")
+    ] = None,
+    overlay: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--overlay",
+            metavar="WHAT",
+            help='Released results to draw over runs (repeatable): "published", or a file or directory of results.',
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
     """Draw runs: series with a band over seeds, bound, baseline, calibration error of round 0.
 
     Example: biasloop plot runs/quickstart --out quickstart.pdf
+
+    Example: biasloop plot runs/ffl-cmnist-mc --metric accuracy --overlay published
+
+    Example: biasloop plot ffl-single runs/quickstart-generations --out single.pdf
     """
     from biasloop.report import plots
 
-    layout = plots.find_layout(what[0]) if len(what) == 1 and not Path(what[0]).is_dir() else None
-    written = _published(what[0], layout, out) if layout else _runs([Path(name) for name in what], out, metric)
+    layout = None if Path(what[0]).is_dir() else plots.find_layout(what[0])
+    if layout and overlay:
+        raise InvalidInput("--overlay goes with runs, and a figure has curves of its own; leave the figure's name out")
+    places = [Path(name) for name in what]
+    if layout and len(what) > 1:
+        written = _figure(plots.single(layout, places[1:]), out or Path(f"{what[0]}.png"))
+    elif layout:
+        written = _published(what[0], layout, out)
+    elif overlay:
+        written = _overlaid(places, out, metric, overlay)
+    else:
+        written = _runs(places, out, metric)
     if json:
         emit({"file": str(written)})
     else:
@@ -36,17 +64,24 @@ def plot(
 
 def _published(name: str, layout: Path, out: Path | None) -> Path:
     from biasloop.report import plots
-    from biasloop.report.figures import draw
 
     figure = plots.published(name, layout)
     if figure.missing:
         note("runs are missing; type:\n" + "\n".join(f"  {command}" for command in figure.missing))
     if not figure.rows:
         raise InvalidInput(f"no run of {name} was found in runs/")
+    return _figure(figure, out or Path(f"{name}.png"))
+
+
+def _figure(figure: "Figure", out: Path) -> Path:
+    from biasloop.report.figures import draw
+
+    if figure.left_out:
+        note(f"no run has what these show: {', '.join(figure.left_out)}")
     caption = ". ".join(part for part in (figure.layout.source, figure.layout.certainty) if part)
     return draw(
-        figure.rows, out or Path(f"{name}.png"), y_label=figure.layout.y_labels or "",
-        x_label=figure.layout.x_label, caption=caption,
+        figure.rows, out, y_label=figure.layout.y_labels or "", x_label=figure.layout.x_label, caption=caption,
+        band=figure.band,
     )  # fmt: skip
 
 
@@ -62,4 +97,19 @@ def _runs(places: list[Path], out: Path | None, metric: str | None) -> Path:
     return draw(
         [[plots.panel("", grouped, metric)]], target, y_label=plots.axis_label(found[0], metric),
         caption=source, band="interval",
+    )  # fmt: skip
+
+
+def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources: list[str]) -> Path:
+    from biasloop.report import overlay, plots
+    from biasloop.report.series import arms, begun, open_runs
+
+    found = begun(open_runs(places))
+    grouped = arms(found)
+    panel = overlay.panel_of(grouped, metric)
+    drawn = overlay.overlays(sources, grouped, metric or overlay.metric_drawn(grouped[0]))
+    target = out or places[0].parent / f"{places[0].resolve().name}.png"
+    return overlay.draw(
+        panel, drawn, target, y_label=plots.axis_label(found[0], metric),
+        caption=overlay.caption(str(found[0].manifest.about.get("source", "")), drawn),
     )  # fmt: skip

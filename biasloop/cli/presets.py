@@ -29,7 +29,15 @@ def presets(context: typer.Context, json: Json = False) -> None:
     if json:
         emit([{**vars(preset), "path": str(preset.path)} for preset in found])
         return
-    rows = [[p.name + (" (-mini)" if p.mini else ""), p.domain, p.summary, p.source] for p in found]
+    rows = [
+        [
+            p.name + (" (-mini)" if p.mini else ""),
+            p.domain,
+            p.summary,
+            p.source + (f"; parameters: {p.parameters}" if p.parameters else ""),
+        ]
+        for p in found
+    ]
     show(table(["preset", "domain", "what it runs", "source"], rows))
     say("`biasloop presets show NAME` prints one; `biasloop loop --preset NAME` runs it")
 

@@ -1,12 +1,13 @@
-"""`biasloop runs`: list, show, verify and repair stored runs."""
+"""`biasloop runs`: list, show, export, verify and repair stored runs."""
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from biasloop.cli.examples import Command, Group
-from biasloop.cli.options import Json
+from biasloop.cli.options import Data, Json, data_directory
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Group,
-    help="List, show, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
+    help="List, show, export, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
     invoke_without_command=True,
 )
 MOST = 8  # columns of metrics that a terminal has room for
@@ -25,7 +26,7 @@ Place = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")
 
 @app.callback()
 def runs(context: typer.Context, json: Json = False) -> None:
-    """List, show, verify or repair stored runs."""
+    """List, show, export, verify or repair stored runs."""
     if context.invoked_subcommand is None:
         _list(Path("runs"), json=json)
 
@@ -127,6 +128,47 @@ def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
     wanted = [*plot.get("series", []), *of_bound, plot.get("quality")]
     chosen = [name for name in dict.fromkeys(wanted) if name in every]
     return [*chosen, *(name for name in every if "." not in name and name not in chosen)][:MOST]
+
+
+@app.command("export", cls=Command)
+def export(
+    places: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help='"csv": one tidy table of metrics; "released": the files of a published study.',
+        ),
+    ] = "csv",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Write what runs measured as CSV files.
+
+    Example: biasloop runs export runs/quickstart --output tables
+
+    Example: biasloop runs export runs/quickstart-generations --output results --format released
+    """
+    from biasloop.engine import Options
+    from biasloop.errors import InvalidInput
+    from biasloop.report import exporting, tables
+    from biasloop.report.series import open_runs
+
+    if form not in ("csv", "released"):
+        raise InvalidInput(f'--format {form}: expected "csv" or "released"')
+    found = open_runs(places)
+    if form == "csv":
+        written = exporting.export_metrics(found, output, force=force)
+    else:
+        written = exporting.export_released(found, output, Options(data_directory(data)), force=force)
+    if json:
+        files = [{"file": str(one.path), "rows": one.rows} for one in written]
+        emit({"format": form, "runs": len(found), "files": files})
+        return
+    for place, count in Counter(one.path.parent for one in written).items():
+        say(f"wrote {tables.counted(count, 'file')} to {place}")
 
 
 @app.command("verify", cls=Command)

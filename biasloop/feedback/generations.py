@@ -27,6 +27,7 @@ from biasloop.record import MAIN, Model, Record
 from biasloop.work import RoundWork
 
 GENERATOR, CLASSIFIER, ANNOTATOR = "generator", "classifier", "annotator"
+POPULATION = "population"
 
 
 @dataclass
@@ -49,6 +50,7 @@ class Generations:
     chain: list[tuple[Model, Model]] = field(default_factory=list)  # generator and classifier of each, where kept
     generations: int = 0  # that were absorbed
     produces: str = field(init=False, default=GENERATOR)
+    _judges: list[Any] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         require(self.domain, self.name, "generations", (Generating, Storing))
@@ -113,7 +115,7 @@ class Generations:
         labeller = self._labeller()
         judge = labeller if self.settings.generator == "frozen" else self._annotators[0]
         population = _tables(
-            work, "population", lambda call: self.domain.predict_population(generator, judge, self._annotators, call)
+            work, POPULATION, lambda call: self.domain.predict_population(generator, judge, self._annotators, call)
         )
         source = self._source(CLASSIFIER, generator, labeller, self._earlier(-1))
         fit = _saving(self.domain, CLASSIFIER, lambda call: self.domain.fit_classifier(source, call))
@@ -121,9 +123,20 @@ class Generations:
         models |= trained.models
         classifier = self._load(models[CLASSIFIER])
         tables = _tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
-        found = {**tables, **population}
+        found = {**tables, **population, **self._final(number, generator, classifier, work)}
         sizes = {"generation": number}
         return Record(None, {MAIN: Evaluation(self._measured(self.answers, found), found)}, {}, models, sizes)
+
+    def _final(self, number: int, generator: Any, classifier: Any, work: RoundWork) -> Tables:
+        """Of a frozen generator, what the next population would be: one more, labelled by the last classifier.
+
+        It stays with its generation if the run is extended later.
+        """
+        if self.settings.generator != "frozen" or number != self.settings.rounds - 1:
+            return {}
+        predict, name = self.domain.predict_population, f"final_{POPULATION}"
+        found = _tables(work, name, lambda call: predict(generator, classifier, self._annotators, call))
+        return {name: found[POPULATION]} if POPULATION in found else {}
 
     def _generator(self, number: int, work: RoundWork) -> Model:
         """Of this generation: fitted to natural data, kept, or fitted to samples of the one before."""
@@ -164,7 +177,9 @@ class Generations:
     @property
     def _annotators(self) -> list[Any]:
         """Of the label, then of each group."""
-        return [self._load(self.carried[f"{ANNOTATOR}-{target}"]) for target in self.domain.targets()]
+        if not self._judges:  # they never change, and are asked for several times a generation
+            self._judges = [self._load(self.carried[f"{ANNOTATOR}-{target}"]) for target in self.domain.targets()]
+        return self._judges
 
     def _load(self, model: Model) -> Any:
         return self.domain.load(model.kind, model.arrays)

@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.lines import GREY, draw_panel, legend_entries, longest, looks_of, mark_initial_error
@@ -82,6 +82,8 @@ def draw(
 ) -> Path:
     """Draw panels in rows: all share the x axis, those of a row share the y axis, one legend stands above.
 
+    Where a panel has a y label of its own, so has each its y axis.
+
     Series of equal label have the same colour throughout. A bound is dashed, in the lighter colour of its
     series (orange where there is one label only); a baseline is green, with short dashes; the double arrow
     marks the calibration error of round 0.
@@ -105,10 +107,7 @@ def draw(
             neither one nor as many as rows.
         BiasloopError: if the file cannot be written.
     """
-    suffix = path.suffix.lower().removeprefix(".")
-    if suffix not in FORMATS:
-        known = ", ".join(f".{name}" for name in FORMATS)
-        raise InvalidInput(f"a figure cannot be written as {path.name!r}; end its name in one of {known}")
+    suffix = format_of(path)
     if not rows or not all(rows):
         raise InvalidInput("there is nothing to draw: a figure needs at least one panel in each row")
     labels = [y_label] * len(rows) if isinstance(y_label, str) else list(y_label)
@@ -129,6 +128,19 @@ def draw(
     return path
 
 
+def format_of(path: Path) -> str:
+    """The format that a file's suffix names, one of `FORMATS`.
+
+    Raises:
+        InvalidInput: if it is none.
+    """
+    suffix = path.suffix.lower().removeprefix(".")
+    if suffix not in FORMATS:
+        known = ", ".join(f".{name}" for name in FORMATS)
+        raise InvalidInput(f"a figure cannot be written as {path.name!r}; end its name in one of {known}")
+    return suffix
+
+
 @contextmanager
 def _style() -> Iterator[None]:
     """This module's look, whatever the person's own matplotlib settings are."""
@@ -147,23 +159,27 @@ def _grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
     from matplotlib.ticker import FixedLocator, MaxNLocator
 
     columns = max(len(row) for row in rows)
+    panels = [panel for row in rows for panel in row]
     figure = Figure(figsize=(WIDTHS.get(columns, 2.4 * columns), PANEL_HEIGHT * len(rows)), layout="constrained")
     FigureCanvasAgg(figure)  # what text is measured with
-    grid = figure.subplots(len(rows), columns, sharex=True, sharey="row", squeeze=False)
+    shared: Literal["row", "none"] = "none" if any(panel.y_label for panel in panels) else "row"
+    grid = figure.subplots(len(rows), columns, sharex=True, sharey=shared, squeeze=False)
     used = []
     for row, line in zip(rows, grid, strict=True):
         used += list(line[: len(row)])
         for spare in line[len(row) :]:
             spare.set_axis_off()
-    panels = [panel for row in rows for panel in row]
     last = max(longest(panel) for panel in panels) - 1
     marked = any(panel.arrow and panel.series[0].baseline is not None for panel in panels)
     room = 12 * columns / (0.8 * 72 * figure.get_figwidth()) if marked else 0.02  # 12 points, for the delta
-    grid[0, 0].set_xlim(*((-room * last, 1.02 * last) if last else (-0.5, 0.5)))
+    if any(panel.stacked for panel in panels):  # bars stand to both sides of their round
+        grid[0, 0].set_xlim(-0.6, last + 0.6)
+    else:
+        grid[0, 0].set_xlim(*((-room * last, 1.02 * last) if last else (-0.5, 0.5)))
     ticks = MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]) if last else FixedLocator([0])
     grid[0, 0].xaxis.set_major_locator(ticks)
-    for line in grid[:, 0]:
-        line.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    for one in used if shared == "none" else grid[:, 0]:
+        one.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     return figure, used
 
 
@@ -183,7 +199,10 @@ def _annotate(
         axes[place].set_ylabel(_wrapped(figure, y_label, 8, 72 * PANEL_HEIGHT * 0.7))
         below = len(rows[i + 1]) if i + 1 < len(rows) else 0
         for j, one in enumerate(axes[place : place + len(row)]):
-            one.set_title(_wrapped(figure, row[j].title, 8, 0.85 * width / max(map(len, rows))))
+            room = (0.68 if row[j].y_label else 0.85) * width / max(map(len, rows))  # a label of its own takes some
+            one.set_title(_wrapped(figure, row[j].title, 8, room))
+            if row[j].y_label:
+                one.set_ylabel(_wrapped(figure, row[j].y_label, 8, 72 * PANEL_HEIGHT * 0.7))
             if j >= below:  # nothing stands under this panel
                 one.set_xlabel(x_label)
                 one.tick_params(labelbottom=True)

@@ -1,6 +1,8 @@
 """Draws one panel: mean lines, bands over seeds, bounds, baselines, the mark of the initial error."""
 
+import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -8,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biasloop.data import Bools, Floats
+from biasloop.errors import InvalidInput
+from biasloop.report import bars
 from biasloop.report.panels import Band, Panel, Series
 from biasloop.report.tables import counted
 
@@ -20,6 +24,10 @@ if TYPE_CHECKING:
 HUES = ("#0072B2", "#D55E00", "#CC79A7", "#000000", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 GREEN, ORANGE, GREY, LIGHT_GREY = "#009E73", "#E69F00", "#595959", "#8C8C8C"
+SHADE = "#EFEFEF"
+COLOURS = {"blue": HUES[0], "red": HUES[1], "purple": HUES[2], "black": HUES[3], "yellow": HUES[4], "sky": HUES[5]}
+COLOURS |= {"green": GREEN, "grey": GREY}
+DASHES: dict[str, tuple[float, float] | None] = {"solid": None, "dashed": (3.6, 1.5), "dotted": (1.1, 1.1)}
 BOUND_DASHES, BASELINE_DASHES = (5.0, 1.8), (2.2, 1.4)  # in line widths
 LINE, THIN = 1.4, 1.1  # points
 MARKER = 3.4  # points
@@ -34,15 +42,41 @@ class Look:
     bound: str
     marker: str
     order: int
+    dashes: tuple[float, float] | None = None
 
 
 def looks_of(panels: Sequence[Panel]) -> dict[str, Look]:
-    """A look for each label, in order of first appearance; a lone label has the published colours."""
-    labels = dict.fromkeys(series.label for panel in panels for series in panel.series)
-    if len(labels) == 1:
-        return {label: Look(HUES[0], ORANGE, MARKERS[0], 0) for label in labels}
-    hues = [HUES[i % len(HUES)] for i in range(len(labels))]
-    return {label: Look(hues[i], lighter(hues[i]), MARKERS[i % len(MARKERS)], i) for i, label in enumerate(labels)}
+    """A look for each label of a line, in order of first appearance; a lone label has the published colours.
+
+    What asks for no look has the colours that are not asked for.
+    """
+    asked = {series.label: series.look for panel in panels if not panel.stacked for series in panel.series}
+    wanted = {label: parse_look(look) for label, look in asked.items() if look}
+    if len(asked) == 1 and not wanted:
+        return {label: Look(HUES[0], ORANGE, MARKERS[0], 0) for label in asked}
+    taken = {colour for colour, _ in wanted.values()}
+    free = itertools.cycle([hue for hue in HUES if hue not in taken] or HUES)
+    looks = {}
+    for order, label in enumerate(asked):
+        colour, dashes = wanted[label] if label in wanted else (next(free), None)
+        looks[label] = Look(colour, lighter(colour), MARKERS[order % len(MARKERS)], order, dashes)
+    return looks
+
+
+def parse_look(text: str) -> tuple[str, tuple[float, float] | None]:
+    """`red dashed` or `#1f77b4 solid` as a colour and dashes in line widths, None for a solid line.
+
+    Raises:
+        InvalidInput: there is no such colour or line.
+    """
+    colour, _, line = text.partition(" ")
+    code = COLOURS.get(colour) or (colour if re.fullmatch("#[0-9a-fA-F]{6}", colour) else None)
+    if code is None or line not in DASHES:
+        raise InvalidInput(
+            f"there is no look {text!r}; give a colour ({', '.join(COLOURS)} or #rrggbb) and a line "
+            f'({", ".join(DASHES)}), for example "red dashed"'
+        )
+    return code, DASHES[line]
 
 
 def lighter(colour: str) -> str:
@@ -54,13 +88,21 @@ def lighter(colour: str) -> str:
 def longest(panel: Panel) -> int:
     """Rounds of the longest line of a panel."""
     bounds = [len(series.bound) for series in panel.series if series.bound is not None]
-    return max([*bounds, *(int(series.values.shape[1]) for series in panel.series)])
+    rounds = max([*bounds, *(int(series.values.shape[1]) for series in panel.series)])
+    return rounds if panel.x_limit is None else min(rounds, panel.x_limit + 1)
 
 
 def draw_panel(axes: "Axes", panel: Panel, looks: Mapping[str, Look], band: Band) -> None:
-    """Draw a panel's series and baselines onto its axes."""
-    for series in panel.series:
-        _draw_series(axes, series, looks[series.label], band, len(looks))
+    """Draw a panel's series, baselines, guides and grey ground onto its axes."""
+    if panel.stacked:
+        bars.draw_bars(axes, panel)
+    else:
+        for series in panel.series:
+            _draw_series(axes, series, looks[series.label], band, len(looks))
+    for level in panel.guides:
+        axes.axhline(level, color=LIGHT_GREY, lw=0.8, dashes=(1.5, 1.5), zorder=1.8)
+    if panel.shade_from is not None:
+        axes.axvspan(panel.shade_from, axes.get_xlim()[1], color=SHADE, lw=0, zorder=0.4)
     end = max(longest(panel) - 1, 1)
     for level in dict.fromkeys(series.baseline for series in panel.series if series.baseline is not None):
         axes.plot([0, end], [level, level], color=GREEN, dashes=BASELINE_DASHES, lw=LINE, zorder=2.5)
@@ -76,7 +118,7 @@ def _draw_series(axes: "Axes", series: Series, look: Look, band: Band, looks: in
         axes.fill_between(about, *edges, color=look.colour, alpha=0.18, lw=0, zorder=2 + depth)
     if series.bound is not None:
         axes.plot(series.bound, color=look.bound, dashes=BOUND_DASHES, lw=THIN, zorder=2.7 + depth)
-    axes.plot(x, centre, color=look.colour, lw=LINE, zorder=3 + depth)
+    axes.plot(x, centre, color=look.colour, lw=LINE, zorder=3 + depth, **_dashed(look))
     step = max(1, math.ceil(len(x) / MARKS))
     shown = _isolated(centre)
     shown[look.order * step // looks :: step] = True  # apart, so that markers of close lines do not cover each other
@@ -85,6 +127,10 @@ def _draw_series(axes: "Axes", series: Series, look: Look, band: Band, looks: in
 
 def _marker(look: Look) -> dict[str, Any]:
     return {"marker": look.marker, "ms": MARKER, "mfc": look.colour, "mec": "white", "mew": 0.4}
+
+
+def _dashed(look: Look) -> dict[str, Any]:
+    return {} if look.dashes is None else {"dashes": look.dashes}
 
 
 def _isolated(values: Floats) -> Bools:
@@ -102,10 +148,12 @@ def legend_entries(
     from matplotlib.patches import Patch
 
     entries: list[Artist] = [
-        Line2D([], [], color=look.colour, lw=LINE, label=label, **_marker(look)) for label, look in looks.items()
+        Line2D([], [], color=look.colour, lw=LINE, label=label, **_marker(look), **_dashed(look))
+        for label, look in looks.items()
     ]
+    entries += bars.bar_entries(panels)
     lone = next(iter(looks.values())) if len(looks) == 1 else Look(LIGHT_GREY, LIGHT_GREY, "", 0)
-    every = [series for panel in panels for series in panel.series]
+    every = [series for panel in panels if not panel.stacked for series in panel.series]
     if any(series.bound is not None for series in every):
         entries.append(Line2D([], [], color=lone.bound, lw=THIN, dashes=BOUND_DASHES, label=bound_label))
     if any(series.baseline is not None for series in every):

@@ -29,12 +29,14 @@ class Series:
         values: `(runs, rounds)`, from round 0 on; NaN where nothing was measured.
         bound: `(any,)` the bound by round in the metric's own unit (baseline included), or None.
         baseline: the metric's value under human labels, or None.
+        look: how it is drawn, such as "red dashed" (`biasloop.report.lines.parse_look`); empty for a free colour.
     """
 
     label: str
     values: Floats
     bound: Floats | None = None
     baseline: float | None = None
+    look: str = ""
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or not self.values.size:
@@ -100,11 +102,21 @@ class Panel:
         title: stands above it; may be empty.
         series: drawn over each other.
         arrow: whether to mark the initial error of the first series, where that has a baseline.
+        y_label: what this panel alone shows; a figure with such a panel has a y axis of its own for each.
+        guides: levels of thin horizontal lines.
+        shade_from: the round from which on the ground is grey, or None.
+        x_limit: the last round shown, or None for all.
+        stacked: whether the means of the series are bars on top of each other, not lines.
     """
 
     title: str
     series: Sequence[Series]
     arrow: bool = True
+    y_label: str = ""
+    guides: Sequence[float] = ()
+    shade_from: int | None = None
+    x_limit: int | None = None
+    stacked: bool = False
 
     def __post_init__(self) -> None:
         if not self.series:

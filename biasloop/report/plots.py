@@ -1,18 +1,19 @@
 """Stored runs as panels: arms as series, each with its bound; published figures from their layout files."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from pydantic import Field, ValidationError, model_validator
 
 from biasloop import presets
 from biasloop.errors import InvalidInput
-from biasloop.experiment import Strict
+from biasloop.report import layouts
+from biasloop.report.comparing import panel_rows
 from biasloop.report.curves import bound_over_rounds
-from biasloop.report.panels import Panel, Series
-from biasloop.report.series import Arm, arms, open_runs
+from biasloop.report.layouts import Layout
+from biasloop.report.panels import Band, Panel, Series
+from biasloop.report.series import Arm, arms, begun, open_runs
 from biasloop.store.reader import Run, find_runs
 from biasloop.study import RUNS
 
@@ -73,34 +74,23 @@ def axis_label(run: Run, metric: str | None) -> str:
     return str(labels.get(name) or WORDS.get(name) or name.replace("_", " "))
 
 
-class Layout(Strict):
-    """A published figure: `presets/figures/figN.toml`."""
-
-    title: str = ""
-    source: str = ""
-    certainty: str = Field("", description="How sure it is that the published figure shows this metric.")
-    rows: list[list[str]] = Field(description="Preset names, row by row.")
-    titles: list[list[str]] = Field(default_factory=list, description="Panel titles; default: the preset names.")
-    metric: str | None = None
-    x_label: str = "Feedback round"
-    y_labels: list[str] = Field(default_factory=list)
-
-    @model_validator(mode="after")
-    def _check(self) -> "Layout":
-        if self.titles and [len(row) for row in self.titles] != [len(row) for row in self.rows]:
-            raise ValueError("`titles` has other rows than `rows`")
-        if self.y_labels and len(self.y_labels) != len(self.rows):
-            raise ValueError("`y_labels` needs one label for each of the `rows`")
-        return self
-
-
 @dataclass(frozen=True)
 class Figure:
-    """Panels that could be drawn, and the commands for the runs that are missing."""
+    """Panels that could be drawn, and what is missing.
+
+    Attributes:
+        layout: what it says of labels, source and certainty.
+        rows: panels.
+        missing: commands for the runs that are not there.
+        left_out: titles of panels that no run has anything for.
+        band: over seeds, as `biasloop.report.figures.draw` takes it.
+    """
 
     layout: Layout
     rows: list[list[Panel]]
     missing: list[str]
+    left_out: list[str] = field(default_factory=list)
+    band: Band = "std"
 
 
 def find_layout(name: str) -> Path | None:
@@ -116,21 +106,60 @@ def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
     Raises:
         InvalidInput: the layout file is not valid.
     """
-    try:
-        layout = Layout.model_validate(presets.parse_toml(path))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"]) or "figure"
-        raise InvalidInput(f"{path}: {key}: {first['msg'].removeprefix('Value error, ')}") from error
+    layout = layouts.read(path)
     if name != path.stem:
-        layout = _mini(layout)
+        layout = layout.minis()
+    if layout.rows:
+        return _of_rows(layout, path, runs)
+    if not layout.presets:
+        return Figure(layout, [], [f"biasloop plot {path.stem} RUN..."])
+    found: list[Arm] = []
+    missing = []
+    for preset, label in zip(layout.presets, layout.labels, strict=True):
+        own = arms(_begun(runs / preset))
+        if not own:
+            missing.append(_command(preset, path))
+        found += [replace(arm, label=", ".join(part for part in (label, arm.label) if part)) for arm in own]
+    rows, left_out = panel_rows(layout, found) if found else ([], [])
+    return Figure(layout, rows, missing, left_out)
+
+
+def single(path: Path, places: Sequence[Path]) -> Figure:
+    """A figure of metrics from runs that a person names.
+
+    Args:
+        path: the layout file, which has `panels` and no `presets`.
+        places: runs, or directories with runs below them.
+
+    Raises:
+        InvalidInput: the layout is not valid or names presets of its own; there is no run, or no finished round.
+    """
+    layout = layouts.read(path)
+    if layout.rows or layout.presets:
+        raise InvalidInput(
+            f"{path.stem} shows presets that it names itself; type: biasloop plot {path.stem}, without {places[0]}"
+        )
+    found = begun(open_runs(places))
+    rows, left_out = panel_rows(layout, arms(found))
+    sources = dict.fromkeys(_source(run) for run in found)
+    source = ". ".join(part for part in (*sources, layout.source) if part)
+    return Figure(layout.model_copy(update={"source": source}), rows, [], left_out)
+
+
+def _source(run: Run) -> str:
+    about = run.manifest.about
+    source = str(about.get("source", ""))
+    return layouts.scaled_down(source) if str(about.get("name", "")).endswith(presets.MINI) else source
+
+
+def _of_rows(layout: Layout, path: Path, runs: Path) -> Figure:
     missing, rows, y_labels = [], [], []
     for i, names in enumerate(layout.rows):
         row = []
         for j, preset in enumerate(names):
             found = _begun(runs / preset)
             if not found:
-                missing.append(f"biasloop loop --preset {preset} --seeds {_seeds(preset, path)}")
+                missing.append(_command(preset, path))
                 continue
             title = layout.titles[i][j] if layout.titles else preset
             row.append(panel(title, arms(found), layout.metric))
@@ -140,20 +169,16 @@ def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
     return Figure(layout.model_copy(update={"y_labels": y_labels}), rows, list(dict.fromkeys(missing)))
 
 
-def _mini(layout: Layout) -> Layout:
-    rows = [[preset + presets.MINI for preset in row] for row in layout.rows]
-    source = f"after {layout.source}, with small data and networks" if layout.source else ""
-    return layout.model_copy(update={"rows": rows, "source": source, "certainty": ""})
-
-
 def _begun(place: Path) -> list[Run]:
     """The runs below a directory that have a finished round; none if there is no such directory."""
     found = open_runs([place]) if place.is_dir() and find_runs(place) else []
     return [run for run in found if run.rounds]
 
 
-def _seeds(preset: str, layout: Path) -> str:
+def _command(preset: str, layout: Path) -> str:
+    """What makes a preset's runs."""
     try:
-        return str(presets.read(preset).values.get("seeds", "0"))
+        seeds = str(presets.read(preset).values.get("seeds", "0"))
     except InvalidInput as error:
-        raise InvalidInput(f"{layout}: rows: {error}") from error
+        raise InvalidInput(f"{layout}: {error}") from error
+    return f"biasloop loop --preset {preset} --seeds {seeds}"

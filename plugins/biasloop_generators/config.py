@@ -72,6 +72,12 @@ class Config(BaseModel):
         description='Steps of an epoch of classifiers: "own", by classifier_batch; "loader", by generator_batch, which '
         "is then also the batch size where no reparation is done; without it as compat says.",
     )
+    match_samples: bool = Field(
+        False,
+        description="Give classifiers with STAR as many images an epoch as without, one for each real image: as many "
+        "steps of classifier_batch as that takes, the last with what is left. Without it their last batch is full, and "
+        'with classifier_steps "loader" they see generator_batch / classifier_batch times fewer.',
+    )
     freeze_norm: bool | None = Field(
         None,
         description="Train classifiers and annotators with frozen batch statistics after their first epoch; without it "

@@ -5,13 +5,13 @@ No torch here: it is imported with the learner, by the methods that compute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from biasloop.batches import Star
-from biasloop.data import Array, Arrays, Column, Frame, Metric, Samples, Tables
-from biasloop.domains import Context, Requirement, Source, Work
+from biasloop.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables
+from biasloop.domains import Context, Kept, Requirement, Source, Work
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop.metrics.fairness import margins
@@ -19,7 +19,8 @@ from biasloop_generators import config as settings
 from biasloop_generators import kinds, sources
 from biasloop_generators.measures import GROUP, measure
 from biasloop_generators.pictures import Colored
-from biasloop_generators.recipes import classifier_recipe, generator_recipe, loss_of
+from biasloop_generators.recipes import classifier_recipe, generator_recipe, is_summed, loss_of
+from biasloop_generators.released import export
 
 if TYPE_CHECKING:
     from biasloop_generators.learner import Learner
@@ -95,9 +96,17 @@ class GeneratorsDomain:
             columns[GROUP + name] = Column(data.groups[rows, column], role="group", vocabulary=name)
         return Frame(columns)
 
+    def page(self, count: int, work: Work) -> Page:
+        """Training images drawn at random, and how many there are of each label and group in every split."""
+        data = self._data
+        rows = work.streams.order(data.train)[:count]
+        counts = {name: data.counts(getattr(data, name)).reshape(data.sizes) for name in ("train", "valid", "test")}
+        return Page(self.config.data, np.asarray(data.images[rows]), counts, data.targets, data.classes)
+
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
-        """Fairness of predictions, and what a population is, as `biasloop_generators.measures.measure`."""
-        return measure(tables, self._data.targets[1:], self._data.classes)
+        """Fairness of predictions, what a population is, how a generator ended: `biasloop_generators.measures`."""
+        summed = is_summed(loss_of(self.config))
+        return measure(tables, self._data.targets[1:], self._data.classes, summed=summed)
 
     def fit_annotator(self, target: str, work: Work) -> Any:
         """A classifier of a target, of natural images."""
@@ -121,14 +130,27 @@ class GeneratorsDomain:
             found[name] = Frame({"prediction": prediction, "margin": lead})
         return found
 
+    def predict_annotator(self, target: str, annotator: Any, work: Work) -> Tables:
+        """Predicted class of a target of every real image to evaluate on."""
+        found = {}
+        for name, table in self.answers(work).items():
+            logits = self._learner.logits(annotator, table["ids"], work.at(name))
+            prediction = logits.argmax(1).astype(np.int64)
+            found[name] = Frame({"prediction": Column(prediction, role="prediction", vocabulary=target)})
+        return found
+
     def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
-        """The table "population" of fresh samples, and "samples", the first of them as pictures."""
+        """The table "population" of fresh samples, "samples", the first of them as pictures, and "generator"."""
         pictures, labels, groups = self._learner.population(generator, labeller, annotators[1:], work)
         columns = {"label": Column(labels.astype(np.int64), role="prediction", vocabulary="label")}
         for name, logits in zip(self._data.targets[1:], groups, strict=True):
             columns[GROUP + name] = Column(logits.argmax(1).astype(np.int64), role="group", vocabulary=name)
         columns["margin"] = Column(margins(groups[0]).astype(np.float32), role="confidence")
-        return {"population": Frame(columns), "samples": Frame({"image": Column(pictures)})}
+        found = {"population": Frame(columns), "samples": Frame({"image": Column(pictures)})}
+        if generator.last is not None:
+            ended = {name: Column(np.array([value])) for name, value in vars(generator.last).items()}
+            found["generator"] = Frame(ended)
+        return found
 
     def samples(self, generator: Any, count: int, work: Work) -> Array:
         """`(count, H, W, 3)` uint8 fresh samples of a generator."""
@@ -141,6 +163,11 @@ class GeneratorsDomain:
     def load(self, kind: str, arrays: Arrays) -> Any:
         """The network that was saved."""
         return self._learner.load(kind, arrays)
+
+    def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
+        """The files of the published code, as `biasloop_generators.released.export`."""
+        split = "valid" if self.config.evaluate_on == "valid" else "test"
+        return export(self.config.data, split, name, setup, later)
 
     @cached_property
     def _data(self) -> Colored:

@@ -15,9 +15,12 @@ def as_inputs(images: Tensor, side: int) -> Tensor:
     Returns:
         `(B, C, side, side)` float32. Resizing comes after scaling, so what is stored loses nothing by being small.
     """
-    pixels = images.permute(0, 3, 1, 2).float().div(255)
-    if pixels.shape[2:] == (side, side):
-        return pixels.contiguous()
+    count, height, width, channels = images.shape
+    # One pass that converts and reorders, and one in place: half the time of a pass for each.
+    pixels = torch.empty(count, channels, height, width, device=images.device)
+    pixels.copy_(images.permute(0, 3, 1, 2)).div_(255)
+    if (height, width) == (side, side):
+        return pixels
     return functional.interpolate(pixels, (side, side), mode="bilinear", align_corners=False, antialias=False)
 
 

@@ -22,12 +22,13 @@ from biasloop.training.star import Generated
 from biasloop_generators import networks
 from biasloop_generators.config import Config
 from biasloop_generators.inputs import as_inputs, mirrored
-from biasloop_generators.networks import VAE
+from biasloop_generators.networks import VAE, LastEpoch
 from biasloop_generators.pictures import Colored
 from biasloop_generators.recipes import Recipe, classifier_recipe, generator_recipe
 from biasloop_generators.training import fit_classifier, fit_vae
 
 GENERATOR = "generator"
+LAST = "last"  # beside parameters and buffers, whose names have a dot
 N = TypeVar("N", bound=nn.Module)
 SHOWN = 64  # samples kept with a generation
 _TOGETHER = 2048  # images of 28x28 that are made at once
@@ -143,14 +144,17 @@ class Learner:
         return np.concatenate(found)
 
     def save(self, model: nn.Module) -> Arrays:
-        """Parameters and buffers by name."""
-        return weights.save_network(model)
+        """Parameters and buffers by name, and of a trained generator its last epoch."""
+        last = model.last if isinstance(model, VAE) else None
+        return weights.save_network(model) | ({} if last is None else {LAST: last.array()})
 
     def load(self, kind: str, arrays: Arrays) -> nn.Module:
-        """A network with saved parameters and buffers, in evaluation mode."""
+        """A network as it was saved, in evaluation mode."""
         with torch.random.fork_rng([]):
             network = self._empty(kind).to(self._device)
-        weights.load_network(network, arrays)
+        weights.load_network(network, {name: array for name, array in arrays.items() if name != LAST})
+        if isinstance(network, VAE) and LAST in arrays:
+            network.last = LastEpoch.of(arrays[LAST])
         return network.eval()
 
     def _empty(self, kind: str) -> nn.Module:
@@ -244,11 +248,17 @@ def _labelled(drawing: Drawing, recipe: Recipe, work: Work) -> Callable[[int], I
 
 
 def _log(drawing: Drawing, epoch: int, work: Work) -> None:
-    """What STAR counted in an epoch: means over its batches."""
+    """What STAR counted in an epoch, a row a batch."""
     counts = drawing.counts()
     if counts is None:
         return
-    drawn = {f"drawn.{number}": float(value) for number, value in enumerate(counts.drawn.mean(0))}
-    placed = {f"placed.{number}": float(value) for number, value in enumerate(counts.placed.mean(0))}
-    means = {"shortfall": float(counts.shortfall.mean()), "draws": float(counts.draws.mean())}
-    work.log("star", epoch=epoch + 1, **means, **drawn, **placed)
+    batches = len(counts.shortfall)
+    columns = {
+        "epoch": np.full(batches, epoch + 1),
+        "batch": np.arange(batches),
+        "shortfall": counts.shortfall,
+        "draws": counts.draws,
+        **{f"drawn.{number}": drawn for number, drawn in enumerate(counts.drawn.T)},
+        **{f"placed.{number}": placed for number, placed in enumerate(counts.placed.T)},
+    }
+    work.log_many("star", **{name: values.astype(np.int32) for name, values in columns.items()})

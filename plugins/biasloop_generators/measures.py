@@ -9,28 +9,34 @@ from biasloop.late import numpy as np
 from biasloop.metrics import fairness
 
 GROUP = "group."  # before the name of a group, in columns
+POPULATIONS = ("population", "final_population")
 Names = Sequence[Sequence[str]]
 
 
-def measure(tables: Tables, groups: Sequence[str], classes: Names) -> dict[str, Metric]:
-    """Metrics of answers joined with predictions, and of a population.
+def measure(tables: Tables, groups: Sequence[str], classes: Names, *, summed: bool) -> dict[str, Metric]:
+    """Metrics of answers joined with predictions, of a population, and of the generator that it comes from.
 
     Names of the test set as of `biasloop.metrics.fairness.fairness`, of the validation set after `valid.`, of samples
-    after `population.`; `count.<label>/<group>` are strata by predicted label.
+    after `population.`, of the same labelled by the last classifier after `final_population.`;
+    `count.<label>/<group>` are strata by predicted label. `generator_loss` is the mean over the batches of the
+    generator's last epoch, as published (Wyllie et al. 2024), `generator_loss_per_image` their sum by image: in nats
+    if it is of cross-entropy. Both are of n images. Of a frozen generator they are the same in every generation.
 
     Args:
-        tables: "test", "valid" and "population", those that there are.
+        tables: "test", "valid", "population", "final_population" and "generator", those that there are.
         groups: names of the groups.
         classes: names of the label's classes, then of each group's.
+        summed: whether the loss of a batch is a sum over its images; if not, there is none by image.
     """
     found: dict[str, Metric] = {}
     for table, prefix in (("test", ""), ("valid", "valid.")):
         if table in tables and "prediction" in tables[table]:
             found |= {prefix + name: metric for name, metric in _predictions(tables[table], groups, classes).items()}
-    if "population" in tables:
-        values = _population(tables["population"], groups, classes)
-        found |= {f"population.{name}": metric for name, metric in values.items()}
-    return found
+    for name in POPULATIONS:
+        if name in tables:
+            values = _population(tables[name], groups, classes)
+            found |= {f"{name}.{own}": metric for own, metric in values.items()}
+    return found | (_loss(tables["generator"], summed=summed) if "generator" in tables else {})
 
 
 def _predictions(table: Frame, groups: Sequence[str], classes: Names) -> dict[str, Metric]:
@@ -45,6 +51,12 @@ def _population(table: Frame, groups: Sequence[str], classes: Names) -> dict[str
     margin = table["margin"] if len(groups) == 1 else None
     found = dict(fairness.population(table["label"], group, classes[0], names, margin))
     return found | _strata(table["label"], group, classes[0], names)
+
+
+def _loss(table: Frame, *, summed: bool) -> dict[str, Metric]:
+    loss, batches, images = (table[name].item() for name in ("loss", "batches", "images"))
+    found = {"generator_loss": Metric(loss, images)}
+    return {**found, "generator_loss_per_image": Metric(loss * batches / images, images)} if summed else found
 
 
 def _strata(label: Ints, group: Ints, labels: Sequence[str], groups: Sequence[str]) -> dict[str, Metric]:

@@ -4,16 +4,44 @@ Layers stand in the order in which the released code defines them.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from biasloop.data import Array
 from biasloop_generators.kinds import CLASSIFIERS, GENERATORS
 
 _SLOPE = 0.2
+
+
+@dataclass(frozen=True)
+class LastEpoch:
+    """How the training of a network ended.
+
+    Attributes:
+        loss: mean of the losses of its batches.
+        batches: how many.
+        images: in all of them.
+    """
+
+    loss: float
+    batches: int
+    images: int
+
+    def array(self) -> Array:
+        """`(3,)` float64."""
+        return np.array([self.loss, self.batches, self.images], np.float64)
+
+    @classmethod
+    def of(cls, array: Array) -> "LastEpoch":
+        """What `array` was made of."""
+        loss, batches, images = array.tolist()
+        return cls(loss, int(batches), int(images))
 
 
 class VAE(nn.Module):
@@ -24,6 +52,7 @@ class VAE(nn.Module):
 
     latent: int  # size of the latent space
     side: int  # height and width of its images
+    last: LastEpoch | None = None  # of its training
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """`(B, 3, side, side)` in 0 .. 1 to mean and log variance, each `(B, latent)`."""

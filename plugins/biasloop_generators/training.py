@@ -20,12 +20,12 @@ from biasloop.training.device import seeded
 from biasloop.training.precision import Precision, precision
 from biasloop.training.weights import load_network, load_optimizer, prefixed, save_network, save_optimizer, under
 from biasloop_generators.losses import LOSSES, Loss
-from biasloop_generators.networks import VAE
+from biasloop_generators.networks import VAE, LastEpoch
 from biasloop_generators.recipes import Recipe
 
 N = TypeVar("N", bound=nn.Module)
-B = TypeVar("B")
 Labelled = tuple[Tensor, Tensor]
+B = TypeVar("B", bound=Tensor | Labelled)
 
 
 def fit_vae(network: VAE, batches: Callable[[int], Iterator[Tensor]], epochs: int, recipe: Recipe, work: Work) -> VAE:
@@ -44,7 +44,7 @@ def fit_vae(network: VAE, batches: Callable[[int], Iterator[Tensor]], epochs: in
         work: streams, progress, checkpoints, curve.
 
     Returns:
-        The network, in evaluation mode.
+        The network, in evaluation mode; it knows its last epoch.
 
     Raises:
         Diverged: if the loss of an epoch is not finite.
@@ -56,7 +56,8 @@ def fit_vae(network: VAE, batches: Callable[[int], Iterator[Tensor]], epochs: in
     def step(images: Tensor, optimizer: torch.optim.Optimizer) -> Tensor:
         return vae_step(network, images, loss, optimizer, numbers)[None]
 
-    return _fit(network, batches, epochs, recipe, work, step, ("loss",))
+    network.last = _fit(network, batches, epochs, recipe, work, step, ("loss",))
+    return network
 
 
 def fit_classifier(
@@ -85,7 +86,8 @@ def fit_classifier(
     def step(batch: Labelled, optimizer: torch.optim.Optimizer) -> Tensor:
         return torch.stack(classifier_step(network, *batch, optimizer, numbers))
 
-    return _fit(network, batches, epochs, recipe, work, step, ("loss", "accuracy"))
+    _fit(network, batches, epochs, recipe, work, step, ("loss", "accuracy"))
+    return network
 
 
 def vae_step(
@@ -130,30 +132,34 @@ def _precision(recipe: Recipe, network: nn.Module) -> Precision:
 
 
 def _fit(
-    network: N,
+    network: nn.Module,
     batches: Callable[[int], Iterator[B]],
     epochs: int,
     recipe: Recipe,
     work: Work,
     step: Callable[[B, torch.optim.Optimizer], Tensor],
     columns: tuple[str, ...],
-) -> N:
+) -> LastEpoch | None:
     """The epochs of a fit: of each, means over batches of what `step` gives, `(len(columns),)`, become a row."""
     device = next(network.parameters()).device
     optimizer = recipe.optimizer.build(network.parameters())
     total = epochs * recipe.steps
-    for epoch in range(_restore(network, optimizer, work), epochs):
+    begin, last = _restore(network, optimizer, work)
+    for epoch in range(begin, epochs):
         network.train(epoch == 0 or not recipe.freeze_norm)
-        sums, done = torch.zeros(len(columns), dtype=torch.float64, device=device), 0
+        sums, done, images = torch.zeros(len(columns), dtype=torch.float64, device=device), 0, 0
         with seeded(work.streams.at("epoch", epoch, "noise"), device):
             for batch in batches(epoch):
                 sums += step(batch, optimizer)
-                done += 1
+                done, images = done + 1, images + len(batch if isinstance(batch, Tensor) else batch[0])
                 if done < recipe.steps:
                     work.tick(epoch * recipe.steps + done, total)
-        _log(work, epoch, epochs, recipe, dict(zip(columns, (sums / max(done, 1)).tolist(), strict=True)), done)
-        work.tick((epoch + 1) * recipe.steps, total, partial(_state, network, optimizer, epoch + 1))
-    return network.eval()
+        row = dict(zip(columns, (sums / max(done, 1)).tolist(), strict=True))
+        _log(work, epoch, epochs, recipe, row, done)
+        last = LastEpoch(row["loss"], done, images)
+        work.tick((epoch + 1) * recipe.steps, total, partial(_state, network, optimizer, epoch + 1, last))
+    network.eval()
+    return last
 
 
 def _log(work: Work, epoch: int, epochs: int, recipe: Recipe, row: dict[str, float], done: int) -> None:
@@ -167,16 +173,16 @@ def _log(work: Work, epoch: int, epochs: int, recipe: Recipe, row: dict[str, flo
     work.log("curve", epoch=epoch + 1, **row)
 
 
-def _state(network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int) -> Arrays:
+def _state(network: nn.Module, optimizer: torch.optim.Optimizer, epochs: int, last: LastEpoch) -> Arrays:
     arrays = prefixed("network", save_network(network)) | prefixed("optimizer", save_optimizer(optimizer))
-    return arrays | {"epoch": np.array(epochs)}
+    return arrays | {"epoch": np.array(epochs), "last": last.array()}
 
 
-def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, work: Work) -> int:
-    """Puts a kept state back; how many epochs it has behind it."""
+def _restore(network: nn.Module, optimizer: torch.optim.Optimizer, work: Work) -> tuple[int, LastEpoch | None]:
+    """Puts a kept state back; how many epochs it has behind it, and the last of them."""
     state = work.resume()
     if state is None:
-        return 0
+        return 0, None
     load_network(network, under("network", state))
     load_optimizer(optimizer, under("optimizer", state))
-    return int(state["epoch"])
+    return int(state["epoch"]), LastEpoch.of(state["last"])

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from biasloop.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
+from biasloop.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Page, Samples, Splits, Tables
 from biasloop.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
@@ -85,6 +85,16 @@ class ImagesDomain:
         ids = self._splits.test
         target = Column(self._data.labels[ids], role="target", vocabulary=CLASSES)
         return {"test": Frame({"ids": Column(ids, role="ids"), "target": target})}
+
+    def page(self, count: int, work: Work) -> Page:
+        """Images of the pool drawn at random, and how many of each class the labelled ones of every split are."""
+        splits, labels, classes = self._splits, self._data.labels, self._source.classes
+        rows = work.streams.order(splits.pool)[:count]
+        ascending = np.sort(rows)
+        shown = self._data.take(ascending)[np.searchsorted(ascending, rows)]
+        parts = {"pool": np.setdiff1d(splits.pool, splits.unlabelled), "holdout": splits.holdout, "test": splits.test}
+        counts = {name: np.bincount(labels[ids], minlength=len(classes)) for name, ids in parts.items() if len(ids)}
+        return Page(str(self._name), shown, counts, ("class",), (tuple(classes),))
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop_images.measures.measure`."""

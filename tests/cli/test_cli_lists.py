@@ -24,7 +24,7 @@ def test_presets_are_listed_with_domain_source_and_summary(cli):
     found = {one["name"]: one for one in answer(cli("presets", "--json"))}
     assert found["toy"] == {
         "name": "toy", "domain": "toy", "source": "made up", "summary": "A toy whose bias attains its bound",
-        "path": str(Path("presets/toy.toml").resolve()), "mini": True, "problem": "",
+        "path": str(Path("presets/toy.toml").resolve()), "mini": True, "problem": "", "parameters": "",
     }  # fmt: skip
     assert found["quickstart"]["domain"] == "images"
     text = cli("presets").stdout

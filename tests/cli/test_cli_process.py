@@ -15,8 +15,9 @@ import pytest
 from support import toy
 
 ALL = [
-    "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate run", "bound", "plot", "presets",
-    "presets show", "runs", "runs list", "runs show", "runs verify", "runs repair", "plugins", "doctor",
+    "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate run", "bound", "plot", "page",
+    "presets", "presets show", "runs", "runs list", "runs show", "runs export", "runs verify", "runs repair",
+    "plugins", "doctor",
 ]  # fmt: skip
 
 

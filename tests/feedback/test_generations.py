@@ -55,6 +55,32 @@ def test_a_frozen_generator_is_fitted_once_and_labels_come_from_the_chain(tmp_pa
     assert all(np.array_equal(one, generators[0]) for one in generators)
 
 
+def finals(run):
+    """Which generations hold a population labelled by their own classifier, and the labels."""
+    tables = [record.evaluations["test"].tables for record in records(run)[1:]]
+    return {at: found["final_population"]["label"] for at, found in enumerate(tables) if "final_population" in found}
+
+
+def test_the_last_population_of_a_frozen_generator_is_labelled_by_the_last_classifier(tmp_path):
+    run, domain, _ = ran(tmp_path, loop={"generator": "frozen"}, keep_models=True)
+    found = finals(run)
+    assert list(found) == [5]
+    generator, classifier = models(run, "generator")[-1], models(run, "classifier")[-1]
+    draws = Streams((0, 5, "final_population")).generator().choice(4, 200, p=generator)
+    assert found[5].tolist() == classifier[draws].tolist()
+    assert domain.fitted.count("generator") == 1
+    assert not finals(ran(tmp_path, "sequential")[0])
+
+
+def test_an_extended_run_keeps_the_last_population_of_its_former_end(tmp_path):
+    before = finals(ran(tmp_path, loop={"generator": "frozen", "rounds": 2})[0])
+    run, _, outcome = ran(tmp_path, loop={"generator": "frozen", "rounds": 4})
+    assert outcome.reason == "4 generations"
+    after = finals(run)
+    assert list(after) == [1, 3]
+    assert np.array_equal(after[1], before[1])
+
+
 def test_labels_of_the_annotator_never_change(tmp_path):
     run, _, _ = ran(tmp_path, loop={"labels": "annotator"}, keep_models=True)
     wrong = [int((values != [0, 0, 1, 1]).sum()) for values in models(run, "classifier")]

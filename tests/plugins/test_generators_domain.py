@@ -11,10 +11,14 @@ from support import toy
 from support.loops import assert_same_run, records
 
 from biasloop import engine, presets
+from biasloop.data import Column, Frame
+from biasloop.domains import Showing, Work, missing_methods
 from biasloop.engine import Options, Step
 from biasloop.errors import BiasloopError
+from biasloop.randomness import Streams
 from biasloop.store.reader import Run
 from biasloop.validation import arms_of
+from biasloop_generators.measures import measure
 
 TINY = {
     "domain.images": 64, "domain.generator_epochs": 2, "domain.classifier_epochs": 2, "domain.generator_batch": 32,
@@ -64,12 +68,61 @@ def test_samples_and_what_star_drew_are_in_the_store(run):
     _, first, second = records(run)
     assert first.evaluations["test"].tables["samples"]["image"].shape == (64, 28, 28, 3)
     star = second.frames["generator.star"]
-    assert star["epoch"].tolist() == [1, 2]
+    assert star["epoch"].tolist() == [1, 1, 2, 2]
+    assert star["batch"].tolist() == [0, 1, 0, 1]
     assert "generator.star" not in first.frames  # the first generator learns from natural images
-    drawn = np.sum([first.frames["classifier.star"][f"drawn.{k}"] for k in range(4)], axis=0)
-    assert (drawn >= 40).all()
-    placed = np.sum([first.frames["classifier.star"][f"placed.{k}"] for k in range(4)], axis=0)
-    assert placed == pytest.approx(32)
+    for table in (star, first.frames["classifier.star"]):
+        drawn, placed = (np.stack([table[f"{name}.{k}"] for k in range(4)], 1) for name in ("drawn", "placed"))
+        assert drawn.shape == (4, 4)
+        assert (placed.sum(1) == 32).all()
+        assert (table["draws"] == drawn.sum(1)).all()  # "until-met": all that is drawn is stratified
+        assert (table["draws"] >= 40).all()
+        quotas = np.minimum(placed, 8).sum(1)
+        assert (quotas >= 32 - table["shortfall"]).all()
+        assert {table[name].dtype for name in table.columns} == {np.dtype(np.int32)}
+
+
+@pytest.mark.parametrize(("match", "batches"), [(False, [0, 1, 0, 1]), (True, [0, 1, 2, 0, 1, 2])])
+def test_matched_classifiers_take_the_steps_that_their_batches_need(tmp_path, match, batches):
+    changes = {"domain__classifier_steps": "loader", "domain__classifier_batch": 24, "domain__match_samples": match}
+    found, _ = ran(tmp_path, loop__star="classifier", loop__rounds=1, **changes)
+    assert records(found)[1].frames["classifier.star"]["batch"].tolist() == batches  # of 64 images: 2 of 32, 3 of 24
+
+
+def test_how_the_training_of_a_generator_ended_is_a_metric(run):
+    for record in records(run)[1:]:
+        evaluation, curve = record.evaluations["test"], record.frames["generator.curve"]
+        loss, each = (evaluation.metrics[name] for name in ("generator_loss", "generator_loss_per_image"))
+        assert loss.value == curve["loss"][-1]
+        assert each.value == pytest.approx(curve["loss"][-1] / 32)  # two batches of 32 images
+        assert loss.n == each.n == 64
+
+
+def test_a_page_shows_training_images_and_counts_every_split(tmp_path):
+    domain = prepared(tmp_path, domain__images=3000).domain
+    assert not missing_methods(type(domain), Showing)
+    page = domain.page(49, Work(Streams((0, "page"))))
+    assert page.pictures.shape == (49, 28, 28, 3)
+    data = domain._data
+    assert {name: counts.sum() for name, counts in page.counts.items()} == {"train": 3000, "valid": 1000, "test": 2000}
+    for split, counts in page.counts.items():
+        rows = getattr(data, split)
+        expected = [[((data.labels[rows] == i) & (data.groups[rows, 0] == j)).sum() for j in (0, 1)] for i in (0, 1)]
+        assert counts.tolist() == expected
+    known = {image.tobytes() for image in data.images[data.train]}
+    assert {picture.tobytes() for picture in page.pictures} <= known
+    other = domain.page(49, Work(Streams((1, "page"))))
+    assert not np.array_equal(other.pictures, page.pictures)
+
+
+def test_a_loss_that_is_a_mean_has_none_by_image():
+    table = {"generator": Frame({name: Column(np.array([value])) for name, value in
+                                 {"loss": 6.0, "batches": 2, "images": 5}.items()})}  # fmt: skip
+    found = {summed: measure(table, [], [], summed=summed) for summed in (True, False)}
+    assert {name: (one.value, one.n) for name, one in found[True].items()} == {
+        "generator_loss": (6.0, 5), "generator_loss_per_image": (2.4, 5),
+    }  # fmt: skip
+    assert list(found[False]) == ["generator_loss"]
 
 
 @pytest.mark.parametrize("at", [9, 17])
@@ -90,11 +143,13 @@ def test_a_chain_stopped_anywhere_goes_on_bit_for_bit(tmp_path, run, at):
 def test_frozen_and_annotated_chains_run(tmp_path):
     frozen, _ = ran(tmp_path, "frozen", loop__generator="frozen")
     plain, _ = ran(tmp_path, "plain", loop__labels="annotator", loop__synthetic=0.5, loop__classifier_synthetic=0.5)
-    first, second = (record.evaluations["test"].tables["population"] for record in records(frozen)[1:])
-    assert len(first) == len(second) == 64
-    assert [sorted(record.evaluations["test"].metrics) for record in records(plain)[1:]] == [
-        sorted(records(frozen)[1].evaluations["test"].metrics)
-    ] * 2
+    first, second = (record.evaluations["test"] for record in records(frozen)[1:])
+    assert len(first.tables["population"]) == len(second.tables["population"]) == 64
+    assert first.metrics["generator_loss"].value == second.metrics["generator_loss"].value
+    assert [sorted(record.evaluations["test"].metrics) for record in records(plain)[1:]] == [sorted(first.metrics)] * 2
+    last = {name.partition(".")[2] for name in second.metrics if name.startswith("final_population.")}
+    assert last == {name.partition(".")[2] for name in second.metrics if name.startswith("population.")}
+    assert second.metrics.keys() - first.metrics.keys() == {f"final_population.{name}" for name in last}
 
 
 @pytest.mark.parametrize(

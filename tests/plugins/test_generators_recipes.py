@@ -97,6 +97,34 @@ def test_batches_of_classifiers():
     assert set_by_itself.steps == 1636
 
 
+@pytest.mark.parametrize("settings", [
+    {"classifier_steps": "own"}, {"classifier_steps": "loader"}, {"compat": "released"},
+    {"generator_batch": 100, "classifier_batch": 64, "classifier_steps": "loader"},
+])  # fmt: skip
+@pytest.mark.parametrize("samples", [1, 31, 32, 3000, 52_327])
+def test_classifiers_see_as_many_images_with_reparation_as_without(settings, samples):
+    settings = {"generator_batch": 128, "classifier_batch": 32, **settings}
+
+    def images(recipe):
+        return sum(map(recipe.size, range(recipe.steps)))
+
+    matched = config(match_samples=True, **settings)
+    with_star, without = (classifier_recipe(matched, samples, star=star) for star in (True, False))
+    assert images(with_star) == images(without) == samples
+    assert with_star.batch_size == settings["classifier_batch"]
+    assert 0 < with_star.last <= with_star.batch_size
+    assert without == classifier_recipe(config(**settings), samples)
+    assert generator_recipe(matched, samples, star=True) == generator_recipe(config(**settings), samples, star=True)
+
+
+def test_unmatched_classifiers_see_other_numbers_of_images_as_published():
+    settings = {"generator_batch": 128, "classifier_batch": 32, "compat": "released"}
+    recipes = [classifier_recipe(config(**settings), 52_327, star=star) for star in (True, False)]
+    assert [sum(map(recipe.size, range(recipe.steps))) for recipe in recipes] == [13_088, 52_327]
+    matched = classifier_recipe(config(match_samples=True, **settings), 52_327, star=True)
+    assert (matched.steps, matched.batch_size, matched.last) == (1636, 32, 7)
+
+
 def test_switches_follow_compat_unless_set():
     fixed, released = config(), config(compat="released")
     assert (fixed.bias_of_test, released.bias_of_test) == ("balanced", "as-released")

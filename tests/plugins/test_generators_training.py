@@ -10,7 +10,7 @@ from biasloop.domains import Work
 from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop.randomness import Streams
 from biasloop_generators.losses import bce_sum
-from biasloop_generators.networks import VAE, build_classifier, build_generator
+from biasloop_generators.networks import VAE, LastEpoch, build_classifier, build_generator
 from biasloop_generators.optimizers import Optimizer
 from biasloop_generators.recipes import Recipe
 from biasloop_generators.training import classifier_step, fit_classifier, fit_vae, vae_step
@@ -175,6 +175,18 @@ def test_curves():
     assert set(last) == {"epoch", "loss", "accuracy"}
     assert last["loss"] < first["loss"]
     assert 0 < last["accuracy"] <= 1
+
+
+@pytest.mark.parametrize("stop", [3, 6, 12])
+def test_a_generator_knows_its_last_epoch(stop):
+    whole = Recording()
+    expected = train_vae(whole).last
+    assert (expected.loss, expected.batches, expected.images) == (whole.rows[-1][1]["loss"], 3, 24)
+    interrupted = Recording(stop=stop)
+    with pytest.raises(Interrupted):
+        train_vae(interrupted)
+    assert train_vae(Recording(kept=interrupted.kept)).last == expected
+    assert LastEpoch.of(expected.array()) == expected
 
 
 def test_the_logged_loss_is_the_mean_of_batch_losses():

@@ -372,3 +372,22 @@ def test_shipped_data_resampled_for_the_quickstart(tmp_path):
     assert len(splits.pool) == 1_498
     targets = domain.truth(np.concatenate([splits.test, splits.pool]))["target"]
     assert np.bincount(targets).tolist() == [111] * 6 + [999] + [111] * 3
+
+
+def test_a_page_shows_the_pool_and_counts_labelled_images(data, tmp_path):
+    labels = data.images.labels.copy()
+    labels[:4] = -1
+    data.images = LabelledImages(data.images.images, labels, CLASSES, data.images.splits)
+    domain = make(tmp_path, holdout=8)
+    splits, page = domain.splits(), domain.page(30, work("page"))
+    assert page.pictures.shape == (30, 8, 8, 1)
+    rows = {image.tobytes(): row for row, image in enumerate(data.images.images)}
+    shown = [rows[picture.tobytes()] for picture in page.pictures]
+    assert len(set(shown)) == 30
+    assert set(shown) <= set(splits.pool.tolist())
+    assert shown != sorted(shown)  # files are often sorted by class
+    assert list(page.counts) == ["pool", "holdout", "test"]
+    assert page.counts["pool"].sum() == len(splits.pool) - 4
+    for name, ids in (("holdout", splits.holdout), ("test", splits.test)):
+        assert page.counts[name].tolist() == [(labels[ids] == i).sum() for i in range(4)]
+    assert (page.targets, page.classes) == (("class",), (CLASSES,))

@@ -11,7 +11,8 @@ from biasloop.bound import amplification_curve
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report import figures
 from biasloop.report.figures import draw
-from biasloop.report.lines import GREEN, HUES, ORANGE, looks_of
+from biasloop.report.bars import FOUR
+from biasloop.report.lines import COLOURS, DASHES, GREEN, HUES, ORANGE, SHADE, looks_of, parse_look
 from biasloop.report.panels import Panel, Series
 
 Y = "Share of predictions"
@@ -61,6 +62,30 @@ LAYOUTS = {
         ]
     ],
 }
+
+
+def strata(rounds=4, parts=4):
+    """Bars of percent, of two runs."""
+    shares = np.random.default_rng(parts).dirichlet(np.ones(parts), (2, rounds)) * 100
+    return [Series(f"{k}/part", shares[:, :, k]) for k in range(parts)]
+
+
+def page(rounds=4):
+    """A page of panels each with a y axis of its own."""
+    lines = [Series("overall", np.full((2, rounds), 0.5), look="blue solid")]
+    groups = [Series(name, np.linspace([a], [a + 0.3], rounds).T, look=look)
+              for name, a, look in (("green", 0.2, "green solid"), ("red", 0.6, "red dashed"))]  # fmt: skip
+    return [
+        [Panel("", lines, y_label="Demographic parity difference"),
+         Panel("", groups, y_label="Selection rate by group", guides=(0.3, 0.7))],
+        [Panel("Drawn for classifiers' STAR: loop.star = classifier", strata(rounds), y_label="Strata, %", stacked=True),
+         Panel("", groups, y_label="Accuracy by group", shade_from=2)],
+    ]  # fmt: skip
+
+
+LAYOUTS["a page of metrics"] = page()
+LAYOUTS["a page of one round"] = page(1)
+LAYOUTS["many parts"] = [[Panel("Strata", strata(parts=28), y_label="%", stacked=True)]]
 
 
 @pytest.fixture
@@ -168,6 +193,67 @@ def test_equal_labels_have_equal_colours_across_panels():
     looks = looks_of([Panel("a", [series("x", 1, 1), series("y", 1, 1)]), Panel("b", [series("y", 1, 1)])])
     assert list(looks) == ["x", "y"]
     assert looks["x"].colour != looks["y"].colour
+
+
+def test_panels_with_labels_of_their_own_have_axes_of_their_own(drawn):
+    figure = drawn(page(), y_label="")
+    first, second, bars, shaded = figure.axes
+    labels = ["Demographic parity difference", "Selection rate by group", "Strata, %", "Accuracy by group"]
+    assert [axes.get_ylabel().replace("\n", " ") for axes in figure.axes] == labels
+    assert first.get_ylim() != second.get_ylim()
+    assert sorted(line.get_ydata()[0] for line in second.lines if len(line.get_xdata()) == 2) == [0.3, 0.7]
+    (zone,) = [patch for patch in shaded.patches if patch.get_facecolor()[:3] == pytest.approx((0xEF / 255,) * 3)]
+    assert SHADE == "#EFEFEF"
+    assert zone.get_x() == 2
+    assert zone.get_x() + zone.get_width() == pytest.approx(shaded.get_xlim()[1])
+    assert not [patch for patch in second.patches if patch.get_facecolor() == zone.get_facecolor()]
+    assert bars.get_ylim()[1] >= 100
+
+
+def test_bars_are_the_means_on_top_of_each_other(drawn):
+    figure = drawn(page(), y_label="")
+    axes, parts = figure.axes[2], strata()
+    rounds = parts[0].values.shape[1]
+    heights = np.array([bar.get_height() for bar in axes.patches]).reshape(4, rounds)
+    np.testing.assert_allclose(heights, [part.values.mean(axis=0) for part in parts])
+    np.testing.assert_allclose([bar.get_y() for bar in axes.patches][rounds:], np.cumsum(heights, axis=0)[:-1].ravel())
+    np.testing.assert_allclose(heights.sum(axis=0), 100)
+    left, right = axes.get_xlim()
+    assert left < axes.patches[0].get_x()
+    assert axes.patches[-1].get_x() + axes.patches[-1].get_width() < right
+    names = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert [name for name in names if "part" in name] == ["0/part", "1/part", "2/part", "3/part"]
+    hatched = [bar.get_hatch() for bar in axes.patches[::rounds]]
+    assert [bool(hatch) for hatch in hatched] == [False, True, False, True]  # told apart without colour
+    assert len(set(FOUR)) == 4
+
+
+def test_of_many_parts_the_legend_says_how_many(drawn):
+    (one,) = drawn(LAYOUTS["many parts"], y_label="").legends[0].get_texts()
+    assert "28 parts, from 0/part (lowest) to 27/part" in one.get_text().replace("\n", " ")
+
+
+def test_a_limit_cuts_the_rounds_that_are_shown(drawn):
+    long = Series("a", np.ones((2, 20)))
+    figure = drawn([[Panel("", [long], x_limit=8)]])
+    assert 8 <= figure.axes[0].get_xlim()[1] < 9
+    figure = drawn([[Panel("", [long], x_limit=40)]])
+    assert 19 <= figure.axes[0].get_xlim()[1] < 20
+
+
+def test_looks_are_as_asked_for_and_others_have_free_colours(drawn):
+    panel = Panel("", [Series("a", np.ones((1, 3)), look="red dotted"), Series("b", np.zeros((1, 3))),
+                       Series("c", np.zeros((1, 3)), look="#123456 solid")])  # fmt: skip
+    looks = looks_of([panel])
+    assert (looks["a"].colour, looks["a"].dashes) == (COLOURS["red"], DASHES["dotted"])
+    assert looks["c"].colour == "#123456"
+    assert looks["b"].colour in set(HUES) - {COLOURS["red"]}
+    figure = drawn([[panel]])
+    assert lines_of(figure.axes[0], COLOURS["red"])[0].is_dashed()
+    assert not lines_of(figure.axes[0], "#123456")[0].is_dashed()
+    for wrong in ("red", "dotted", "red  dotted", "#12 solid", ""):
+        with pytest.raises(InvalidInput, match="red dashed"):
+            parse_look(wrong)
 
 
 def test_missing_rounds_leave_gaps_and_lone_points_a_marker(drawn):

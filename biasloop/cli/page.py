@@ -1,0 +1,60 @@
+"""`biasloop page`: draw what the data of a preset look like."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biasloop.cli.options import Data, Json, Sets, data_directory
+from biasloop.errors import InvalidInput
+from biasloop.report.output import emit, say
+
+
+def page(
+    preset: Annotated[str, typer.Option("--preset", "-p", help="A preset's name, or the path of a TOML file.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help=".png, .pdf or .svg; default: PRESET-data.png."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The run's seed: of splits, colours, and samples.")] = 0,
+    sets: Sets = None,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Draw what the data of a preset look like: 49 training samples, and the share of each stratum in every split.
+
+    Of a preset with a grid, the first of its combinations is drawn.
+
+    Example: biasloop page --preset quickstart-generations --output page.png
+    """
+    from biasloop import presets
+
+    found = presets.read(preset).override(dict(presets.parse_set(text) for text in sets or []), "--set")
+
+    from biasloop.validation import arms_of
+
+    experiment = arms_of(found)[0][1]
+
+    from biasloop.domains import Showing, Work, missing_methods
+    from biasloop.engine import Options, prepare
+    from biasloop.randomness import Streams
+    from biasloop.report.figures import format_of
+
+    target = output or Path(f"{experiment.name}-data.png")
+    format_of(target)  # before anything is read
+    domain = prepare(experiment, seed, Options(data_directory(data))).domain
+    if missing_methods(type(domain), Showing):
+        raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
+
+    from biasloop.report import datapage
+
+    shown = domain.page(datapage.PICTURES, Work(Streams((seed, "page"))))
+    datapage.draw(shown, target)
+    if json:
+        counts = {
+            split: dict(zip(datapage.strata(shown), c.ravel().tolist(), strict=True))
+            for split, c in shown.counts.items()
+        }
+        emit({"file": str(target), "counts": counts})
+    else:
+        say(f"wrote {target}")

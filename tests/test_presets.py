@@ -222,6 +222,49 @@ def test_mini_works_on_a_path(place):
     assert presets.read("./p.toml-mini").values["loop"] == {"rounds": 2}
 
 
+# --- taking off
+
+
+def test_a_child_and_a_mini_can_take_off_what_they_inherit(place):
+    write(
+        place / "presets" / "p.toml", '[domain]\nname = "toy"\npath = "x"\n[plot]\nlabels = { a = "A" }\nquality = "q"'
+    )
+    text = 'extends = "p"\nunset = ["plot.labels"]\n[plot]\nlabels = { b = "B" }\n[mini]\nunset = ["domain.path"]'
+    write(place / "presets" / "c.toml", text)
+    assert presets.read("c").values == {
+        "domain": {"name": "toy", "path": "x"}, "plot": {"labels": {"b": "B"}, "quality": "q"},
+    }  # fmt: skip
+    mini = presets.read("c-mini")
+    assert mini.values["domain"] == {"name": "toy"}
+    assert ("domain", "path") not in mini.origins
+    assert "unset" not in mini.values
+
+
+def test_a_grandchild_inherits_what_was_taken_off_and_may_set_it_again(place):
+    write(
+        place / "presets" / "a.toml",
+        '[loop]\nstart = 1\nhuman = 2\n[mini]\nunset = ["loop.start"]\nloop = { human = 3 }',
+    )
+    write(place / "presets" / "b.toml", 'extends = "a"\nunset = ["loop.start"]\n[mini]\nunset = []')
+    write(place / "presets" / "c.toml", 'extends = "b"\n[loop]\nstart = 9')
+    assert presets.read("b-mini").values == {"loop": {"human": 3}}
+    assert presets.read("c").values == {"loop": {"start": 9, "human": 2}}
+
+
+@pytest.mark.parametrize(
+    ("unset", "words"),
+    [('["loop.begin"]', "'loop.begin'"), ('["loop.start.x"]', "'loop.start.x'"), ('["nope.start"]', "'nope.start'"),
+     ('"loop.start"', "list of keys"), ("[3]", "list of keys")],
+)  # fmt: skip
+def test_what_is_not_inherited_cannot_be_taken_off(place, unset, words):
+    write(place / "presets" / "p.toml", "[loop]\nstart = 1")
+    path = write(place / "presets" / "c.toml", f'extends = "p"\nunset = {unset}')
+    assert str(path) in refusal("c")
+    assert words in refusal("c")
+    write(path, f'extends = "p"\n[mini]\nunset = {unset}\n[mini.loop]\nstart = 2')
+    assert f"{path} [mini]" in refusal("c-mini")
+
+
 # --- overriding
 
 

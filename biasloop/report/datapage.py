@@ -64,9 +64,9 @@ def draw(page: Page, path: Path) -> Path:
         BiasloopError: if the file cannot be written.
     """
     suffix = figures.format_of(path)
-    with figures._style():
+    with figures.style():
         figure = _maps(page) if len(page.targets) > 2 else _bars(page)
-        figures._save(figure, path, suffix)
+        figures.save(figure, path, suffix)
     return path
 
 

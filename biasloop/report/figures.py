@@ -114,17 +114,17 @@ def draw(
     if len(labels) != len(rows):
         raise InvalidInput(f"a figure of {len(rows)} rows needs 1 or {len(rows)} y labels, not {len(labels)}")
     panels = [panel for row in rows for panel in row]
-    with _style():
-        figure, axes = _grid(rows)
+    with style():
+        figure, axes = grid(rows)
         looks = looks_of(panels)
         for panel, one in zip(panels, axes, strict=True):
             draw_panel(one, panel, looks, band)
         entries = legend_entries(panels, looks, band, bound_label, baseline_label)
-        _annotate(figure, axes, rows, labels, x_label, caption, entries)
+        annotate(figure, axes, rows, labels, x_label, caption, entries)
         figure.draw_without_rendering()
         for panel, one in zip(panels, axes, strict=True):
             mark_initial_error(one, panel, figure.dpi)
-        _save(figure, path, suffix)
+        save(figure, path, suffix)
     return path
 
 
@@ -142,7 +142,7 @@ def format_of(path: Path) -> str:
 
 
 @contextmanager
-def _style() -> Iterator[None]:
+def style() -> Iterator[None]:
     """This module's look, whatever the person's own matplotlib settings are."""
     import matplotlib as mpl
 
@@ -152,7 +152,7 @@ def _style() -> Iterator[None]:
         yield
 
 
-def _grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
+def grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
     """An empty figure and the axes of its panels in reading order."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -183,7 +183,7 @@ def _grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
     return figure, used
 
 
-def _annotate(
+def annotate(
     figure: "Figure",
     axes: Sequence["Axes"],
     rows: Sequence[Sequence[Panel]],
@@ -255,7 +255,7 @@ def _width(figure: "Figure", text: str, size: float) -> float:
     return wide
 
 
-def _save(figure: "Figure", path: Path, suffix: str) -> None:
+def save(figure: "Figure", path: Path, suffix: str) -> None:
     """Write beside the target and rename, so that the target is never half a figure."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

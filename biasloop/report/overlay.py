@@ -170,28 +170,16 @@ def _going_with(curves: Curves, arms: Sequence[Arm], place: Path | None) -> dict
     if found:
         return found
     if place is None:
-        others = _with_published()
-        have = f"; the presets {', '.join(others)} have some" if others else ""
-        raise InvalidInput(f"no published curves go with {arms[0].runs[0].run.directory}{have}")
+        raise InvalidInput(
+            f"no published curves go with {arms[0].runs[0].run.directory}, whose preset names none in [plot] as the "
+            f"presets ffl-* do; name one: --overlay '{PUBLISHED}:{curves.experiments[0]}'"
+        )
     if len(curves.experiments) > 1:
         raise InvalidInput(
             f"{place} has curves of {', '.join(curves.experiments)}, and none goes with "
             f"{arms[0].runs[0].run.directory}; name one: --overlay '{place}:{curves.experiments[0]}'"
         )
     return {curves.experiments[0]: ()}
-
-
-def _with_published() -> list[str]:
-    """Names of the presets with published curves."""
-    found = []
-    for name in presets.files():
-        try:
-            values = presets.read(name).values
-        except InvalidInput:  # somebody's broken file is told by `biasloop presets`
-            continue
-        if values.get("plot", {}).get("published"):
-            found.append(name)
-    return found
 
 
 def _seeds(curve: Curve, arms: Sequence[Arm]) -> str:
@@ -228,18 +216,18 @@ def draw(
     """
     suffix = figures.format_of(path)
     rows = [[panel]]
-    with figures._style():
-        figure, (axes,) = figures._grid(rows)
+    with figures.style():
+        figure, (axes,) = figures.grid(rows)
         looks = lines.looks_of([panel])
         lines.draw_panel(axes, panel, looks, band)
         entries = lines.legend_entries([panel], looks, band, "bound", "baseline")
         for order, one in enumerate(drawn):
             lone = looks[one.belongs[0]].colour if len(looks) > 1 and len(one.belongs) == 1 else None
             entries.append(_draw_overlay(axes, one, lines.longest(panel), order, lone))
-        figures._annotate(figure, [axes], rows, [y_label], X_LABEL, caption, entries)
+        figures.annotate(figure, [axes], rows, [y_label], X_LABEL, caption, entries)
         figure.draw_without_rendering()
         lines.mark_initial_error(axes, panel, figure.dpi)
-        figures._save(figure, path, suffix)
+        figures.save(figure, path, suffix)
     return path
 
 

@@ -100,7 +100,11 @@ def source(config: Config, context: Context) -> Source:
     path = Path(config.path).expanduser()
     if not (path.is_file() if data == NPZ else path.is_dir()):
         kind = "file" if data == NPZ else "folder"
-        raise InvalidInput(f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}")
+        where = f"; {data} is given to people who agree to its terms: " if data in FACES else ""
+        raise InvalidInput(
+            f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}{where or '; '}"
+            f"name yours with --set domain.path={kind.upper()}"
+        )
     return Own(path, config, context) if data == NPZ else OwnFaces(FACES[data](path), config, context)
 
 

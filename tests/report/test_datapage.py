@@ -36,7 +36,7 @@ def figure(monkeypatch, tmp_path):
 
     def drawn(what):
         caught = []
-        monkeypatch.setattr(figures, "_save", lambda figure, path, suffix: caught.append(figure))
+        monkeypatch.setattr(figures, "save", lambda figure, path, suffix: caught.append(figure))
         draw(what, tmp_path / "page.png")
         (found,) = caught
         found.draw_without_rendering()

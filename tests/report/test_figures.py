@@ -10,8 +10,8 @@ import pytest
 from biasloop.bound import amplification_curve
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report import figures
-from biasloop.report.figures import draw
 from biasloop.report.bars import FOUR
+from biasloop.report.figures import draw
 from biasloop.report.lines import COLOURS, DASHES, GREEN, HUES, ORANGE, SHADE, looks_of, parse_look
 from biasloop.report.panels import Panel, Series
 
@@ -78,7 +78,7 @@ def page(rounds=4):
     return [
         [Panel("", lines, y_label="Demographic parity difference"),
          Panel("", groups, y_label="Selection rate by group", guides=(0.3, 0.7))],
-        [Panel("Drawn for classifiers' STAR: loop.star = classifier", strata(rounds), y_label="Strata, %", stacked=True),
+        [Panel("Drawn for classifiers' STAR: loop.star = both", strata(rounds), y_label="Strata, %", stacked=True),
          Panel("", groups, y_label="Accuracy by group", shade_from=2)],
     ]  # fmt: skip
 
@@ -94,7 +94,7 @@ def drawn(monkeypatch, tmp_path):
 
     def call(rows, **how):
         caught = []
-        monkeypatch.setattr(figures, "_save", lambda figure, path, suffix: caught.append(figure))
+        monkeypatch.setattr(figures, "save", lambda figure, path, suffix: caught.append(figure))
         draw(rows, tmp_path / "f.png", **{"y_label": Y, **how})
         caught[0].draw_without_rendering()
         return caught[0]

@@ -181,11 +181,8 @@ def test_a_suspect_curve_is_marked_and_the_caption_says_why():
     assert "*Behaves like 100 % synthetic" in text
 
 
-def test_runs_without_published_curves_name_the_presets_with_some(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "presets").mkdir()
-    (tmp_path / "presets" / "own.toml").write_text('[plot]\npublished = "ColoredMNIST|MC"')
-    with pytest.raises(InvalidInput, match=r"no published curves go with runs/mine; the presets .*own.* have some"):
+def test_runs_without_published_curves_say_how_to_name_some():
+    with pytest.raises(InvalidInput, match=r"no published curves go with runs/mine,.* name one: --overlay 'published"):
         overlays(["published"], [arm()], "accuracy")
 
 

@@ -27,7 +27,7 @@ class Star:
     ideal: tuple[float, ...] = ()
     budget: int = 64
     refill: Refill = "until-met"
-    draws: float = 10.0
+    draws: float = 4.0
 
     def __post_init__(self) -> None:
         if self.budget < 1:

@@ -118,7 +118,7 @@ class GenerationsSettings(Strict):
     star_refill: Literal["until-met", "surplus-first", "single"] = Field(
         "until-met", description='What fills places that quotas leave; "single" is as published.'
     )
-    star_draws: float = Field(10.0, description='Of "until-met": samples for a batch at most, times its size.')
+    star_draws: float = Field(4.0, description='Of "until-met": samples for a batch at most, times its size.')
 
     @model_validator(mode="after")
     def _check(self) -> "GenerationsSettings":

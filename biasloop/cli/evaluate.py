@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biasloop.cli import judging
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory
 from biasloop.errors import InvalidInput
@@ -24,6 +25,7 @@ app = typer.Typer(
     help="Compute metrics of a file of predictions, or of stored runs.\n\n"
     "Example: biasloop evaluate shares predictions.csv --predicted label --task truth",
 )
+app.add_typer(judging.app)
 
 
 @app.command("shares", cls=Command)

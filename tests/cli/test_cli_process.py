@@ -15,7 +15,8 @@ import pytest
 from support import toy
 
 ALL = [
-    "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate run", "bound", "plot", "page",
+    "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate run", "evaluate amplification",
+    "evaluate calibration", "evaluate fairness", "bound", "plot", "page",
     "presets", "presets show", "runs", "runs list", "runs show", "runs export", "runs verify", "runs repair",
     "plugins", "doctor",
 ]  # fmt: skip

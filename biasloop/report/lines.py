@@ -148,7 +148,7 @@ def legend_entries(
     from matplotlib.patches import Patch
 
     entries: list[Artist] = [
-        Line2D([], [], color=look.colour, lw=LINE, label=label, **_marker(look), **_dashed(look))
+        Line2D([], [], color=look.colour, lw=LINE, label=label or "measured", **_marker(look), **_dashed(look))
         for label, look in looks.items()
     ]
     entries += bars.bar_entries(panels)

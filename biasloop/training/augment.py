@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from biasloop.training.resized_crop import random_boxes, resized_crop
+
 
 @dataclass(frozen=True)
 class Places:
@@ -64,7 +66,7 @@ def normalise(images: Tensor, mean: Tensor, std: Tensor) -> Tensor:
     """Pixels 0 .. 255 as float32 with the given mean and spread taken out.
 
     Args:
-        images: `(B, C, H, W)` uint8.
+        images: `(B, C, H, W)`, uint8 or float32 of that range; a float32 tensor may be overwritten.
         mean: `(C,)`, of pixels scaled to 0 .. 1.
         std: `(C,)`, likewise.
 
@@ -88,15 +90,21 @@ class Preparation:
         mean, std: `(C,)` on the device of the images, of pixels scaled to 0 .. 1.
         padding: zero pixels of the random crop; 0 for none.
         flip: whether training images are mirrored at random.
+        resized: whether the random crop is of random size and shape, and resized (`resized_crop`).
     """
 
     mean: Tensor
     std: Tensor
     padding: int = 0
     flip: bool = False
+    resized: bool = False
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """`(B, C, H, W)` uint8 to float32; augmented if a generator is given."""
-        if generator is not None and (self.padding or self.flip):
+        if generator is not None and self.resized:
+            size = (images.shape[2] + 2 * self.padding, images.shape[3] + 2 * self.padding)
+            boxes = random_boxes(len(images), size, generator, flip=self.flip)
+            images = resized_crop(images, self.padding, boxes)
+        elif generator is not None and (self.padding or self.flip):
             images = random_crop_flip(images, self.padding, generator, flip=self.flip)
         return normalise(images, self.mean, self.std)

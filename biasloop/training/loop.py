@@ -131,7 +131,7 @@ class _Fit:
             if step + 1 < steps:
                 self.work.tick(epoch * steps + step + 1, total)
         self._log(epoch, sums, seen, rate)
-        self.work.tick((epoch + 1) * steps, total, lambda: self._state(epoch))
+        self.work.tick((epoch + 1) * steps, total, lambda: self._state(epoch), (epoch + 1, self.network))
 
     def _step(self, batch: TrainingSet, draws: torch.Generator) -> Tensor:
         """One update; sums over the batch of loss and right answers, still on the device."""

@@ -75,12 +75,14 @@ class _BasicBlock(nn.Module):
         return functional.relu(self.branch(x) + self.shortcut(x), inplace=True)
 
 
-def _stages(width: int) -> Iterator[nn.Module]:
+def _stages(width: int, stages: int, blocks: int) -> Iterator[nn.Module]:
+    """Blocks of all stages; every stage but the first halves height and width and doubles the channels."""
     inputs = width
-    for stage, stride in enumerate((1, 2, 2, 2)):
+    for stage in range(stages):
         outputs = width * 2**stage
-        yield _BasicBlock(inputs, outputs, stride)
-        yield _BasicBlock(outputs, outputs, 1)
+        yield _BasicBlock(inputs, outputs, 1 if stage == 0 else 2)
+        for _ in range(1, blocks):
+            yield _BasicBlock(outputs, outputs, 1)
         inputs = outputs
 
 
@@ -100,13 +102,62 @@ class ResNet18(nn.Module):
     def __init__(self, classes: int, channels: int = 3, width: int = 64) -> None:
         super().__init__()
         self.stem = nn.Sequential(*_convolution(channels, width), nn.ReLU(inplace=True))
-        self.stages = nn.Sequential(*_stages(width))
+        self.stages = nn.Sequential(*_stages(width, stages=4, blocks=2))
         self.head = nn.Linear(8 * width, classes)
 
     def forward(self, images: Tensor) -> Tensor:
         """`(B, channels, H, W)` to logits `(B, classes)`."""
         logits: Tensor = self.head(self.stages(self.stem(images)).mean((2, 3)))
         return logits
+
+
+class FashionResNet(nn.Module):
+    """Three stages of basic blocks behind a 3x3 stem of stride 1, made for images of 28x28.
+
+    As in the code of the study of bias amplification (Hall et al. 2022): 2,774,466 parameters at width 64 with 2
+    classes and 1 channel. Convolutions begin with normal weights of the spread that keeps gradients (He et al. 2015).
+
+    Args:
+        classes: number of outputs.
+        channels: of the input, `(B, channels, H, W)` of any size.
+        width: channels of the first stage; 64 is the published network.
+        blocks: basic blocks of each stage.
+    """
+
+    smallest: ClassVar[int] = 1
+
+    def __init__(self, classes: int, channels: int = 1, width: int = 64, blocks: int = 2) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(*_convolution(channels, width), nn.ReLU(inplace=True))
+        self.stages = nn.Sequential(*_stages(width, stages=3, blocks=blocks))
+        self.head = nn.Linear(4 * width, classes)
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, channels, H, W)` to logits `(B, classes)`."""
+        logits: Tensor = self.head(self.stages(self.stem(images)).mean((2, 3)))
+        return logits
+
+
+class CifarResNet(FashionResNet):
+    """The residual network for CIFAR of depth 6n + 2 (He et al. 2016, section 4.2; with 1x1 shortcuts).
+
+    As in the code of the study of bias amplification: each block begins as its shortcut alone (the scale of its last
+    batch normalisation is 0); 1,730,194 parameters at depth 110 and width 16 with 2 classes and 3 channels.
+
+    Args:
+        classes: number of outputs.
+        channels: of the input, `(B, channels, H, W)` of any size.
+        width: channels of the first stage; 16 is the published network.
+        depth: layers with weights, 8, 14, 20, ...
+    """
+
+    def __init__(self, classes: int, channels: int = 3, width: int = 16, depth: int = 20) -> None:
+        super().__init__(classes, channels, width, (depth - 2) // 6)
+        for block in self.stages:
+            nn.init.zeros_(cast("nn.BatchNorm2d", cast("_BasicBlock", block).branch[-1]).weight)
 
 
 class _Residual(nn.Module):
@@ -154,14 +205,17 @@ class BaiduNet9(nn.Module):
         return 0.2 * logits
 
 
-NETWORKS: dict[str, type[SmallCNN] | type[ResNet18] | type[BaiduNet9]] = {
+Kind = type[SmallCNN] | type[ResNet18] | type[BaiduNet9] | type[FashionResNet] | type[CifarResNet]
+NETWORKS: dict[str, Kind] = {
     "small-cnn": SmallCNN,
     "resnet18": ResNet18,
     "baidunet9": BaiduNet9,
+    "fashion-resnet": FashionResNet,
+    "cifar-resnet": CifarResNet,
 }
 
 
-def build(name: str, classes: int, channels: int, width: int) -> nn.Module:
+def build(name: str, classes: int, channels: int, width: int, depth: int | None = None) -> nn.Module:
     """A new network with weights from torch's global generator, channels last (faster on CPUs and on GPUs).
 
     Args:
@@ -169,16 +223,23 @@ def build(name: str, classes: int, channels: int, width: int) -> nn.Module:
         classes: number of outputs.
         channels: of the input; torchvision's have 3.
         width: channels of the first layer; torchvision's have widths of their own.
+        depth: of a cifar-resnet; None for its default, and for all others.
 
     Raises:
-        InvalidInput: if no network has that name; says the nearest.
+        InvalidInput: if no network has that name (says the nearest), or it has no such depth.
     """
+    _check_depth(name, depth)
     kind = NETWORKS.get(name)
-    network = library.build(name, classes, tuple(NETWORKS)) if kind is None else kind(classes, channels, width)
+    if kind is None:
+        network = library.build(name, classes, tuple(NETWORKS))
+    elif issubclass(kind, CifarResNet):
+        network = kind(classes, channels, width, 20 if depth is None else depth)
+    else:
+        network = kind(classes, channels, width)
     return network.to(memory_format=torch.channels_last)
 
 
-def check(name: str, classes: int, shape: tuple[int, int, int], width: int) -> None:
+def check(name: str, classes: int, shape: tuple[int, int, int], width: int, depth: int | None = None) -> None:
     """Whether a network takes images of that shape.
 
     A network of torchvision is tried on two black images; torch's global generator is as before afterwards.
@@ -188,12 +249,14 @@ def check(name: str, classes: int, shape: tuple[int, int, int], width: int) -> N
         classes: number of outputs.
         shape: height, width and channels of the images.
         width: as for `build`.
+        depth: as for `build`.
 
     Raises:
-        InvalidInput: if no network has that name, or images of that shape are not for it.
+        InvalidInput: if no network has that name or that depth, or images of that shape are not for it.
     """
     height, wide, channels = shape
     pixels = f"network {name!r} cannot take images of {height}x{wide} pixels"
+    _check_depth(name, depth)
     own = NETWORKS.get(name)
     if own is not None:
         if min(height, wide) < own.smallest:
@@ -211,3 +274,12 @@ def check(name: str, classes: int, shape: tuple[int, int, int], width: int) -> N
         except (RuntimeError, ValueError, AssertionError) as error:
             reason = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
             raise InvalidInput(f"{pixels} ({reason}); use another network, or set a larger domain.shape") from error
+
+
+def _check_depth(name: str, depth: int | None) -> None:
+    if depth is None:
+        return
+    if NETWORKS.get(name) is not CifarResNet:
+        raise InvalidInput(f"domain.depth is for network 'cifar-resnet'; leave it out for network {name!r}")
+    if depth < 8 or depth % 6 != 2:
+        raise InvalidInput(f"domain.depth is {depth}; a cifar-resnet has a depth of 8, 14, 20, ... (6n + 2)")

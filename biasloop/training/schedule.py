@@ -3,13 +3,16 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from torch import nn
 
-Schedule = Literal["triangle", "cosine", "constant", "plateau"]
+Schedule = Literal["triangle", "cosine", "constant", "plateau", "steps"]
 Duration = Literal["by-size", "by-size-doubled"]
 
+_NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+_STEPS = ((1 / 500, 0.1), (1 / 2, 1.0), (3 / 4, 0.1), (1.0, 0.01))  # until this share of the run, share of the rate
 _BY_SIZE = ((20_000, 25), (50_000, 20), (100_000, 15), (1_000_000, 10))  # samples, epochs before the factor 2.5
 
 
@@ -24,11 +27,16 @@ class Recipe:
         momentum: of SGD; 0 for none.
         nesterov: whether the momentum looks ahead (Nesterov); needs momentum.
         weight_decay: of every parameter, added to its gradient.
+        decay_norms: whether parameters of normalisation layers decay too.
+        unrounded: epochs before they were made whole, of which "steps" takes its shares; None for `epochs`.
         schedule: after the warm-up: "triangle" falls linearly to `last`, "cosine" falls along half a cosine,
             "constant" stays, "plateau" stays for three fifths of all steps, then falls linearly to a tenth at
-            four fifths and on to a hundredth at the end.
+            four fifths and on to a hundredth at the end, "steps" is a tenth for the first 500th of the run, then the
+            whole, a tenth from half of it on and a hundredth in the last quarter (Hall et al. 2022, released code:
+            epochs 0, 1, 250 and 375 of 500).
         warm_up: share of all steps, 0 .. 1, in which the learning rate rises linearly from 0.
-        whole_epochs: whether the rise takes whole epochs, floor(warm_up * epochs) of them.
+        whole_epochs: whether the rise takes whole epochs, floor(warm_up * epochs) of them, and "steps" changes at the
+            whole epoch that is nearest (of two, the even one).
         last: learning rate of the last step of a triangle, as a share of the highest.
         drop_last: leave out the last batch of an epoch if it is not full.
     """
@@ -44,6 +52,8 @@ class Recipe:
     last: float = 0.0025
     drop_last: bool = False
     whole_epochs: bool = False
+    decay_norms: bool = True
+    unrounded: float | None = None
 
     def steps(self, samples: int) -> int:
         """Steps of an epoch over that many samples."""
@@ -61,9 +71,19 @@ class Recipe:
         if self.schedule == "plateau":
             knots = (3 * total / 5, 4 * total / 5, total)
             return self.learning_rate * piecewise_linear(step, knots, (1.0, 0.1, 0.01))
+        if self.schedule == "steps":
+            return self.learning_rate * next(share for end, share in self._changes(total) if step <= end)
         if self.schedule == "cosine":
             return self.learning_rate * cosine(step - max(rising, 1), total - max(rising, 1) + 1)
         return self.learning_rate
+
+    def _changes(self, total: int) -> list[tuple[float, float]]:
+        """Last step of each piece of "steps", and its share of the learning rate."""
+        if not self.whole_epochs:
+            return [(end * total, share) for end, share in _STEPS]
+        length = self.epochs if self.unrounded is None else self.unrounded
+        ends = [(round(end * length) * (total // self.epochs), share) for end, share in _STEPS[:-1]]
+        return [*ends, (total, _STEPS[-1][1])]
 
     def _rising(self, total: int) -> int:
         """Steps in which the learning rate rises."""
@@ -72,7 +92,7 @@ class Recipe:
             return math.floor(self.warm_up * self.epochs + 1e-9) * (total // self.epochs)
         return round(self.warm_up * total)
 
-    def optimizer(self, network: torch.nn.Module, *, fused: bool | None = None) -> torch.optim.Optimizer:
+    def optimizer(self, network: nn.Module, *, fused: bool | None = None) -> torch.optim.Optimizer:
         """SGD over all parameters of a network.
 
         Args:
@@ -80,7 +100,7 @@ class Recipe:
             fused: whether one kernel updates all parameters; None leaves torch's choice.
         """
         return torch.optim.SGD(
-            network.parameters(),
+            network.parameters() if self.decay_norms else _groups(network),
             lr=self.learning_rate,
             momentum=self.momentum,
             nesterov=self.nesterov and self.momentum > 0,
@@ -89,7 +109,25 @@ class Recipe:
         )
 
 
-def epochs_of(duration: int | Duration, samples: int) -> int:
+def _groups(network: nn.Module) -> list[dict[str, Any]]:
+    """Parameters of normalisation layers, which do not decay, behind all others."""
+    norms = [
+        parameter
+        for module in network.modules()
+        if isinstance(module, _NORMS)
+        for parameter in module.parameters(recurse=False)
+    ]
+    kept = {id(parameter) for parameter in norms}
+    others = [parameter for parameter in network.parameters() if id(parameter) not in kept]
+    return [{"params": others}, *([{"params": norms, "weight_decay": 0.0}] if norms else [])]
+
+
+def epochs_of(duration: int | Duration, samples: int, full: int | None = None) -> int:
+    """`unrounded_epochs`, to the nearest whole number, at least 1."""
+    return max(1, round(unrounded_epochs(duration, samples, full)))
+
+
+def unrounded_epochs(duration: int | Duration, samples: int, full: int | None = None) -> float:
     """Epochs of a training set of that many samples.
 
     Args:
@@ -97,9 +135,11 @@ def epochs_of(duration: int | Duration, samples: int) -> int:
             samples to 20 at 50,000, 15 at 100,000 and 10 at a million, constant outside (Taori & Hashimoto 2022,
             released code: 62 epochs at 20,000); or "by-size-doubled", twice as many.
         samples: >= 0.
+        full: samples that a number of epochs is meant for: of fewer, or more, as many epochs are taken as make the
+            number of samples seen the same (Hall et al. 2022, released code).
     """
     if isinstance(duration, int):
-        return duration
+        return duration if full is None else duration * full / samples
     return _by_size(samples) * (2 if duration == "by-size-doubled" else 1)
 
 

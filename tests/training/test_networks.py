@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from biasloop.errors import InvalidInput
-from biasloop.training.networks import BaiduNet9, ResNet18, SmallCNN, build, check
+from biasloop.training.networks import BaiduNet9, CifarResNet, FashionResNet, ResNet18, SmallCNN, build, check
 
 torch.set_num_threads(1)
 
@@ -207,3 +207,71 @@ def test_networks_of_torchvision_give_logits_in_training_too(name):
         warnings.simplefilter("error")
         network = build(name, 7, 3, 8)
     assert network.train()(torch.rand(2, 3, 64, 64)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("depth", "expected"),
+    [
+        (8, 77_522), (14, 174_738), (20, 271_954), (26, 369_170), (32, 466_386), (38, 563_602), (44, 660_818),
+        (50, 758_034), (56, 855_250), (74, 1_146_898), (92, 1_438_546), (110, 1_730_194),
+    ],
+)  # fmt: skip
+def test_cifar_resnet_has_the_published_number_of_parameters(depth, expected):
+    assert parameters(CifarResNet(2, depth=depth)) == expected
+
+
+@pytest.mark.parametrize(("width", "expected"), [(4, 109_798), (8, 434_762), (32, 6_903_074), (64, 27_576_898)])
+def test_cifar_resnet_parameters_at_any_width(width, expected):
+    with torch.device("meta"):
+        assert parameters(CifarResNet(2, width=width, depth=110)) == expected
+
+
+def test_fashion_resnet_has_the_published_number_of_parameters():
+    assert parameters(FashionResNet(2)) == 2_774_466
+
+
+def test_blocks_of_a_cifar_resnet_begin_as_their_shortcuts():
+    """The scale of the last batch normalisation is 0, so only the shortcuts of stages 2 and 3 change the stem."""
+    torch.manual_seed(0)
+    network = CifarResNet(2, depth=14).eval()
+    images = torch.rand(2, 3, 8, 8)
+    with torch.inference_mode():
+        stem = network.stem(images)
+        assert torch.equal(network.stages[:2](stem), stem)
+        second = functional.relu(network.stages[2].shortcut(stem))
+        assert torch.equal(network.stages[:4](stem), second)
+    assert FashionResNet(2).stages[0].branch[-1].weight.min() == 1
+
+
+@pytest.mark.parametrize("kind", [CifarResNet, FashionResNet])
+def test_convolutions_begin_with_the_spread_of_he(kind):
+    torch.manual_seed(0)
+    for module in kind(2, width=32).modules():
+        if isinstance(module, torch.nn.Conv2d):
+            height, width = module.kernel_size
+            expected = (2 / (height * width * module.out_channels)) ** 0.5
+            assert module.weight.std().item() == pytest.approx(expected, rel=0.1)
+
+
+def test_three_stages_halve_twice():
+    network = FashionResNet(2, width=4)
+    shapes = []
+    for block in network.stages:
+        block.register_forward_hook(lambda module, given, found: shapes.append(tuple(found.shape[1:])))
+    assert network(torch.rand(1, 1, 28, 28)).shape == (1, 2)
+    assert shapes == [(4, 28, 28)] * 2 + [(8, 14, 14)] * 2 + [(16, 7, 7)] * 2
+
+
+@pytest.mark.parametrize(
+    ("name", "depth", "words"),
+    [
+        ("cifar-resnet", 21, "depth of 8, 14, 20"),
+        ("cifar-resnet", 2, "depth of 8, 14, 20"),
+        ("resnet18", 20, "for network 'cifar-resnet'"),
+        ("mobilenet_v2", 20, "for network 'cifar-resnet'"),
+    ],
+)
+def test_depths_that_do_not_exist_are_refused(name, depth, words):
+    for refused in (lambda: check(name, 2, (32, 32, 3), 8, depth), lambda: build(name, 2, 3, 8, depth)):
+        with pytest.raises(InvalidInput, match=words):
+            refused()

@@ -27,7 +27,7 @@ class Keeping(Work):
         super().__init__(streams)
         self.kept, self.stop, self.notes, self.losses = kept, stop, [], []
 
-    def tick(self, done, total, state=None):
+    def tick(self, done, total, state=None, epoch=None):
         if state is not None:
             self.kept = state()
         if done == self.stop:

@@ -5,7 +5,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biasloop.training.schedule import Recipe, cosine, epochs_of, piecewise_linear
+from biasloop.training.schedule import Recipe, cosine, epochs_of, piecewise_linear, unrounded_epochs
 
 PUBLISHED_RATES = pytest.mark.parametrize(
     ("step", "rate"),
@@ -156,3 +156,49 @@ def test_published_summed_loss_is_the_mean_loss_with_other_settings(nesterov, sc
             optimizer.step()
     torch.testing.assert_close(summed.weight, mean.weight, rtol=1e-12, atol=1e-12)
     torch.testing.assert_close(summed.bias, mean.bias, rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("samples", "epochs", "ends"),
+    [  # epochs and milestones of the released code of Hall et al. 2022, by training size
+        (5_000, 5000, (10, 2500, 3750)),
+        (10_000, 2500, (5, 1250, 1875)),
+        (15_000, 1667, (3, 833, 1250)),
+        (20_000, 1250, (2, 625, 938)),
+        (25_000, 1000, (2, 500, 750)),
+        (30_000, 833, (2, 417, 625)),
+        (35_000, 714, (1, 357, 536)),
+        (40_000, 625, (1, 312, 469)),
+        (45_000, 556, (1, 278, 417)),
+        (50_000, 500, (1, 250, 375)),
+    ],
+)
+def test_steps_change_at_the_published_epochs(samples, epochs, ends):
+    assert epochs_of(500, samples, 50_000) == epochs
+    unrounded = unrounded_epochs(500, samples, 50_000)
+    recipe = Recipe(epochs, 128, 0.1, schedule="steps", whole_epochs=True, unrounded=unrounded)
+    total = recipe.steps(samples) * epochs
+    rates = [recipe.rate(recipe.steps(samples) * epoch + 1, total) for epoch in range(epochs)]
+    expected = [0.01] * ends[0] + [0.1] * (ends[1] - ends[0]) + [0.01] * (ends[2] - ends[1])
+    expected += [0.001] * (epochs - ends[2])
+    assert rates == pytest.approx(expected)
+
+
+def test_steps_of_a_short_run_end_between_epochs():
+    recipe = Recipe(3, 10, 1.0, schedule="steps")
+    rates = [recipe.rate(step, 30) for step in range(1, 31)]
+    assert rates == [1.0] * 15 + [0.1] * 7 + [0.01] * 8  # a 500th of 30 steps is no step
+
+
+def test_epochs_for_keeps_the_number_of_samples_seen():
+    assert epochs_of(10, 500, 1000) == 20
+    assert epochs_of(1, 10_000, 1000) == 1  # never none
+    assert epochs_of("by-size", 20_000, 50_000) == 62
+
+
+def test_norms_decay_only_if_asked_to():
+    network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2), torch.nn.Linear(2, 2))
+    every, some = (Recipe(1, 1, 0.1, weight_decay=0.5, decay_norms=norms).optimizer(network) for norms in (True, False))
+    assert [(len(group["params"]), group["weight_decay"]) for group in every.param_groups] == [(6, 0.5)]
+    found = {id(p): group["weight_decay"] for group in some.param_groups for p in group["params"]}
+    assert [found[id(p)] for p in network.parameters()] == [0.5, 0.5, 0.0, 0.0, 0.5, 0.5]

@@ -102,13 +102,20 @@ class Work:
         """A named inner call, with streams of its own."""
         return Work(self.streams.at(name))
 
-    def tick(self, done: int, total: int, state: Callable[[], Arrays] | None = None) -> None:
+    def tick(
+        self,
+        done: int,
+        total: int,
+        state: Callable[[], Arrays] | None = None,
+        epoch: tuple[int, Any] | None = None,
+    ) -> None:
         """To be called after every step.
 
         Args:
             done: steps done.
             total: steps in all.
             state: where the call can be resumed from, or None if not here; called only when a checkpoint is due.
+            epoch: at the end of one its number, from 1, and the model as it is, for `predict`; else None.
 
         Raises:
             biasloop.errors.Interrupted: if the person asked to stop.

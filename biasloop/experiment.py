@@ -48,7 +48,9 @@ class AccumulateSettings(Strict):
     label_by: str | None = Field(
         None, description='How a model labels: "argmax", "sample", ...; without it, the domain\'s default.'
     )
-
+    snapshots: int | None = Field(
+        None, ge=1, description="Also evaluate the model of a round after every so many epochs of its training."
+    )
     pretrained: bool = Field(False, description="Also evaluate the untouched pretrained model, as round -1.")
 
     @field_validator("rule", mode="before")

@@ -11,6 +11,9 @@ MAIN = "test"
 PRETRAINED = "pretrained"
 """The evaluation of the untouched model, round -1; it is in the set-up."""
 
+SNAPSHOT = "epoch-"
+"""Begins the name of an evaluation at the end of an epoch; its number follows, in four or more digits."""
+
 
 @dataclass(frozen=True)
 class Model:

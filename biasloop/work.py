@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from biasloop.data import Array, Arrays, Column, Frame
 from biasloop.domains import Work
-from biasloop.errors import Interrupted
+from biasloop.errors import Interrupted, Mismatch
 from biasloop.late import numpy as np
 from biasloop.randomness import Streams
 from biasloop.record import Record
@@ -98,20 +98,48 @@ class Session:
 
 
 class RoundWork(Work):
-    """A `Work` that keeps checkpoints and finished calls of an unfinished step."""
+    """A `Work` that keeps checkpoints and finished calls of an unfinished step.
 
-    def __init__(self, streams: Streams, session: Session, call: str) -> None:
+    Attributes:
+        session: what all calls of the run share.
+        call: the name of this one.
+        on_epoch: told, at the end of every epoch of a fit, its number, the model and this work; None for nobody.
+    """
+
+    def __init__(self, streams: Streams, session: Session, call: str, on_epoch: OnEpoch | None = None) -> None:
         super().__init__(streams)
         self.session = session
         self.call = call
+        self.on_epoch = on_epoch
 
     def at(self, name: str) -> RoundWork:
         """A named inner call, with streams, checkpoints and curves of its own."""
-        return RoundWork(self.streams.at(name), self.session, f"{self.call}/{name}")
+        return RoundWork(self.streams.at(name), self.session, f"{self.call}/{name}", self.on_epoch)
 
-    def tick(self, done: int, total: int, state: Callable[[], Arrays] | None = None) -> None:
-        """Progress, then a checkpoint if one is due, then `Interrupted` if asked: one call, so no gap between."""
+    def fitting(self, on_epoch: OnEpoch | None) -> RoundWork:
+        """This very call, in which somebody is told of epochs."""
+        return RoundWork(self.streams, self.session, self.call, on_epoch)
+
+    def tick(
+        self,
+        done: int,
+        total: int,
+        state: Callable[[], Arrays] | None = None,
+        epoch: tuple[int, Any] | None = None,
+    ) -> None:
+        """What is due at the end of an epoch, progress, a checkpoint if one is due, `Interrupted` if asked.
+
+        One call, so no gap between.
+
+        Raises:
+            Mismatch: somebody is to be told of epochs, and the domain does not say when they end.
+            Interrupted: if the person asked to stop.
+        """
         session = self.session
+        if self.on_epoch is not None and epoch is not None:
+            self.on_epoch(*epoch, self)
+        elif self.on_epoch is not None and state is not None:
+            raise Mismatch("the domain does not say when an epoch ends; take loop.snapshots out of the preset")
         session.on_step(self.call, done, total)
         stopping = session.stopping()
         now = time.monotonic()
@@ -141,6 +169,16 @@ class RoundWork(Work):
         """
         # Copies: what the caller does with its arrays afterwards is its own affair.
         self._log(table).add(Frame({name: Column(np.array(values)) for name, values in columns.items()}))
+
+    def keep(self, table: str, frame: Frame) -> None:
+        """Keep a whole table, with the roles of its columns, as what is logged is kept."""
+        self._log(table).add(frame)
+
+    def taken(self, name: str, prefix: str) -> dict[str, Frame]:
+        """Tables that an inner call has logged, of names that begin so; the session forgets them."""
+        call, logs = f"{self.call}/{name}", self.session.logs
+        names = [table for inner, table in logs if inner == call and table.startswith(prefix)]
+        return {table: logs.pop((call, table)).frame() for table in names}
 
     def _log(self, table: str) -> Log:
         return self.session.logs.setdefault((self.call, table), Log())
@@ -195,6 +233,10 @@ class RoundWork(Work):
         for name, frame in logs.frames.items():
             *call, table = name.removeprefix(_LOG).split(">")
             self.session.logs[("/".join(call), table)] = Log([frame])
+
+
+OnEpoch = Callable[[int, Any, RoundWork], None]
+"""Told of the end of an epoch: its number from 1, the model as it is, the fit's own work."""
 
 
 def _frame(rows: Sequence[Mapping[str, float]]) -> Frame:

@@ -8,7 +8,7 @@ finished run can be extended.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from biasloop.feedback.rule import require
 from biasloop.late import numpy as np
 from biasloop.ledger import HUMAN, GrowingLedger, Ledger
 from biasloop.randomness import Streams
-from biasloop.record import MAIN, PRETRAINED, Model, Record
+from biasloop.record import MAIN, PRETRAINED, SNAPSHOT, Model, Record
 from biasloop.work import RoundWork
 
 KIND = "model"
@@ -140,7 +140,9 @@ class Accumulate:
         if added is not None:
             ledger.append(added)
         train = self._training_set(ledger, number)
-        model = work.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
+        fitting = work.fitting(self._snapshot if self.settings.snapshots else None)
+        model = fitting.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
+        snapshots = self._snapshots(work.taken("fit", SNAPSHOT), train)
         tables = _tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
         sizes = {
@@ -151,7 +153,26 @@ class Accumulate:
             "reserve": len(self.reserve) - (len(added) if added else 0),
         }
         metrics = self._measure(record, tables, train)
-        return replace(record, evaluations={MAIN: Evaluation(metrics, tables)}, sizes=sizes)
+        return replace(record, evaluations={MAIN: Evaluation(metrics, tables), **snapshots}, sizes=sizes)
+
+    def _snapshot(self, epoch: int, model: Any, fit: RoundWork) -> None:
+        """What the model predicts at the end of an epoch, if it is one to look at; kept with the fit's curve."""
+        if epoch % (self.settings.snapshots or 1):
+            return
+        call = RoundWork(fit.streams.at("snapshot", epoch), fit.session, f"{fit.call}/{SNAPSHOT}{epoch}")
+        for name, table in self.domain.predict(model, call).items():
+            fit.keep(f"{SNAPSHOT}{epoch:04}.{name}", table)
+
+    def _snapshots(self, kept: Mapping[str, Frame], train: Samples) -> dict[str, Evaluation]:
+        """Evaluations of a fit's epochs, by name, from what was predicted then."""
+        tables: dict[str, dict[str, Frame]] = {}
+        for name, table in kept.items():
+            epoch, _, part = name.partition(".")
+            tables.setdefault(epoch, {})[part] = table
+        return {
+            epoch: Evaluation(self.domain.measure(_joined(self.answers, found), train), found)
+            for epoch, found in tables.items()
+        }
 
     def _saved(self, model: Any) -> Record:
         return Record(models={KIND: Model(KIND, self.domain.save(KIND, model))})

@@ -43,7 +43,7 @@ class Recording(Work):
         self.kept, self.stop = kept, stop
         self.ticks, self.rows = [], []
 
-    def tick(self, done, total, state=None):
+    def tick(self, done, total, state=None, epoch=None):
         self.ticks.append((done, total, state is not None))
         if state is not None:
             self.kept = state()

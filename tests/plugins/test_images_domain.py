@@ -200,7 +200,7 @@ def test_interrupted_fit_resumes_to_the_same_bits(data, tmp_path):
     class Stopping(Work):
         kept = None
 
-        def tick(self, done, total, state=None):
+        def tick(self, done, total, state=None, epoch=None):
             self.kept = state() if state else self.kept
             if done == 8:
                 raise Interrupted

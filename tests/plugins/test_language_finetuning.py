@@ -29,7 +29,7 @@ class Logged(Work):
         super().__init__(STREAMS)
         self.ticks, self.rows, self.state, self.stop_after = [], [], state, stop_after
 
-    def tick(self, done, total, state=None):
+    def tick(self, done, total, state=None, epoch=None):
         self.ticks.append((done, total, state is not None))
         if state is not None and self.stop_after is not None and done >= self.stop_after:
             self.state = state()

@@ -19,7 +19,7 @@ class Watched(Work):
         super().__init__(Streams((1, "fit")))
         self.at_step, self.do, self.state, self.curve = at, do, state, []
 
-    def tick(self, done, total, state=None):
+    def tick(self, done, total, state=None, epoch=None):
         if done == self.at_step:
             self.do(state)
 

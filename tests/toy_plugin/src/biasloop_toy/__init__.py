@@ -83,15 +83,16 @@ class ToyDomain:
 
     def fit(self, train: Samples, work: Work) -> Overshoot:
         """The training share plus delta, in `epochs` resumable steps that each log and draw."""
-        kept = work.resume()
+        kept, share = work.resume(), float(np.mean(train.labels["target"]))
         epoch, noise = (int(kept["epoch"]), float(kept["noise"])) if kept is not None else (0, 0.0)
         while epoch < self.config.epochs:
             noise += float(work.streams.at(epoch).generator().random())
             epoch += 1
             work.log("curve", epoch=epoch, noise=noise)
             state = {"epoch": np.array(epoch), "noise": np.array(noise)}
-            work.tick(epoch, self.config.epochs, lambda state=state: state)
-        return Overshoot(float(np.mean(train.labels["target"])) + self.config.delta)
+            grown = Overshoot(share + self.config.delta * epoch / self.config.epochs)
+            work.tick(epoch, self.config.epochs, lambda state=state: state, (epoch, grown))
+        return Overshoot(share + self.config.delta)
 
     def predict(self, model: Overshoot, work: Work) -> Tables:
         """The same number for every test sample."""

@@ -167,6 +167,14 @@ class PlotSection(Strict):
     """How a run is drawn."""
 
     series: list[str] = Field(default_factory=list, description="Metrics to draw; default: the bound's metric.")
+    x: str | None = Field(
+        None,
+        description='What stands on the x axis instead of rounds: a setting that the grid varies, or "epoch" of '
+        "snapshots; what was measured after the last round is drawn.",
+    )
+    pool: list[str] = Field(
+        default_factory=list, description="Of `x`: settings whose values are replicates, as seeds are."
+    )
     baseline: str | None = Field(None, description="The metric of the horizontal line.")
     labels: dict[str, str] = Field(default_factory=dict, description="metric -> axis label.")
     quality: str = Field("accuracy", description="The metric of the table's quality column.")

@@ -145,10 +145,15 @@ def _show_results(planned: "list[Planned]", directory: Path) -> None:
 
     runs, seeds = [item.directory for item in planned], {item.seed for item in planned}
     say()
-    grouped = arms(open_runs(runs))
-    headers = summary.headers(grouped)
-    show(table(headers, summary.rows(grouped), right=range(1, len(headers)),
-               title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
+    opened = open_runs(runs)
+    by_setting = summary.by_setting(opened)
+    if by_setting:
+        show(table(*by_setting, right=range(1, len(by_setting[0])), title="mean and 95 % t interval over runs"))
+    else:
+        grouped = arms(opened)
+        headers = summary.headers(grouped)
+        show(table(headers, summary.rows(grouped), right=range(1, len(headers)),
+                   title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
     experiment = planned[0].experiment
     say(f"runs are in {directory}; next:\n  biasloop runs show {shlex.quote(str(runs[0]))}")
     if experiment.bound or experiment.plot.series:

@@ -32,6 +32,13 @@ def plot(
             help='Released results to draw over runs (repeatable): "published", or a file or directory of results.',
         ),
     ] = None,
+    x: Annotated[
+        str | None,
+        typer.Option("--x", help='A setting to draw metrics against, or "epoch"; default: what the preset names.'),
+    ] = None,
+    pool: Annotated[
+        list[str] | None, typer.Option("--pool", help="Of --x: a setting whose values are replicates (repeatable).")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Draw runs: series with a band over seeds, bound, baseline, calibration error of round 0.
@@ -39,6 +46,8 @@ def plot(
     Example: biasloop plot runs/quickstart --out quickstart.pdf
 
     Example: biasloop plot runs/ffl-cmnist-mc --metric accuracy --overlay published
+
+    Example: biasloop plot runs/quickstart --x loop.human --metric bias
 
     Example: biasloop plot ffl-single runs/quickstart-generations --out single.pdf
     """
@@ -55,7 +64,7 @@ def plot(
     elif overlay:
         written = _overlaid(places, out, metric, overlay)
     else:
-        written = _runs(places, out, metric)
+        written = _runs(places, out, metric, x, pool or [])
     if json:
         emit({"file": str(written)})
     else:
@@ -85,15 +94,18 @@ def _figure(figure: "Figure", out: Path) -> Path:
     )  # fmt: skip
 
 
-def _runs(places: list[Path], out: Path | None, metric: str | None) -> Path:
+def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | None, pool: list[str]) -> Path:
     from biasloop.report import plots
     from biasloop.report.figures import draw
     from biasloop.report.series import arms, begun, open_runs
 
     found = begun(open_runs(places))
-    grouped = arms(found)
     source = str(found[0].manifest.about.get("source", ""))
     target = out or places[0].parent / f"{places[0].resolve().name}.png"
+    against = plots.against_setting(found, metric, x, pool)
+    if against is not None:
+        return draw([against.panels], target, y_label="", x_label=against.x_label, caption=source, band="interval")
+    grouped = arms(found)
     return draw(
         [[plots.panel("", grouped, metric)]], target, y_label=plots.axis_label(found[0], metric),
         caption=source, band="interval",

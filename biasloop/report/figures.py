@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
+from biasloop.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.lines import GREY, draw_panel, legend_entries, longest, looks_of, mark_initial_error
 from biasloop.report.panels import Band, Panel
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
 FORMATS = ("png", "pdf", "svg")
 WIDTHS = {1: 3.4, 2: 6.8}  # inches: one and two columns of a paper
 PANEL_HEIGHT = 2.15  # inches
+LOGARITHMIC = 12  # times the smallest value of a setting
 LEGEND_ROW, CAPTION_ROW = 0.17, 0.12  # inches
 
 _STYLE: dict[Any, Any] = {
@@ -156,7 +160,7 @@ def grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
     """An empty figure and the axes of its panels in reading order."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.ticker import FixedLocator, MaxNLocator
+    from matplotlib.ticker import MaxNLocator
 
     columns = max(len(row) for row in rows)
     panels = [panel for row in rows for panel in row]
@@ -169,18 +173,48 @@ def grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
         used += list(line[: len(row)])
         for spare in line[len(row) :]:
             spare.set_axis_off()
-    last = max(longest(panel) for panel in panels) - 1
-    marked = any(panel.arrow and panel.series[0].baseline is not None for panel in panels)
-    room = 12 * columns / (0.8 * 72 * figure.get_figwidth()) if marked else 0.02  # 12 points, for the delta
-    if any(panel.stacked for panel in panels):  # bars stand to both sides of their round
-        grid[0, 0].set_xlim(-0.6, last + 0.6)
+    shown = [panel.x for panel in panels if panel.x is not None]
+    if shown:
+        _settings_axis(grid[0, 0], np.concatenate(shown))
     else:
-        grid[0, 0].set_xlim(*((-room * last, 1.02 * last) if last else (-0.5, 0.5)))
-    ticks = MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]) if last else FixedLocator([0])
-    grid[0, 0].xaxis.set_major_locator(ticks)
+        _rounds_axis(grid[0, 0], panels, columns)
     for one in used if shared == "none" else grid[:, 0]:
         one.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     return figure, used
+
+
+def _settings_axis(axes: "Axes", places: Floats) -> None:
+    """The x axis of a setting: by its logarithm where the largest value is many times the smallest."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
+
+    low, high = float(places.min()), float(places.max())
+    if low > 0 and high / low >= LOGARITHMIC:
+        axes.set_xscale("log")
+        room = (high / low) ** 0.03
+        axes.set_xlim(low / room, high * room)
+        if high / low < 200:  # so few powers of ten that they say little
+            axes.xaxis.set_major_locator(FixedLocator(np.unique(places).tolist()))
+            axes.xaxis.set_minor_locator(NullLocator())
+            axes.xaxis.set_major_formatter(ScalarFormatter())
+        return
+    room = 0.03 * (high - low) or 0.5
+    axes.set_xlim(low - room, high + room)
+    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]) if high > low else FixedLocator([low]))
+
+
+def _rounds_axis(axes: "Axes", panels: Sequence[Panel], columns: int) -> None:
+    """The x axis of rounds, with room for the mark of the initial error."""
+    from matplotlib.ticker import FixedLocator, MaxNLocator
+
+    width = 72 * WIDTHS.get(columns, 2.4 * columns)
+    last = max(longest(panel) for panel in panels) - 1
+    marked = any(panel.arrow and panel.series[0].baseline is not None for panel in panels)
+    room = 12 * columns / (0.8 * width) if marked else 0.02  # 12 points, for the delta
+    if any(panel.stacked for panel in panels):  # bars stand to both sides of their round
+        axes.set_xlim(-0.6, last + 0.6)
+    else:
+        axes.set_xlim(*((-room * last, 1.02 * last) if last else (-0.5, 0.5)))
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]) if last else FixedLocator([0]))
 
 
 def annotate(

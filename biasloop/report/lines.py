@@ -4,7 +4,7 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -98,7 +98,7 @@ def draw_panel(axes: "Axes", panel: Panel, looks: Mapping[str, Look], band: Band
         bars.draw_bars(axes, panel)
     else:
         for series in panel.series:
-            _draw_series(axes, series, looks[series.label], band, len(looks))
+            _draw_series(axes, series, looks[series.label], band, len(looks), panel.x)
     for level in panel.guides:
         axes.axhline(level, color=LIGHT_GREY, lw=0.8, dashes=(1.5, 1.5), zorder=1.8)
     if panel.shade_from is not None:
@@ -108,13 +108,18 @@ def draw_panel(axes: "Axes", panel: Panel, looks: Mapping[str, Look], band: Band
         axes.plot([0, end], [level, level], color=GREEN, dashes=BASELINE_DASHES, lw=LINE, zorder=2.5)
 
 
-def _draw_series(axes: "Axes", series: Series, look: Look, band: Band, looks: int) -> None:
+def _draw_series(
+    axes: "Axes", series: Series, look: Look, band: Band, looks: int, places: Floats | None = None
+) -> None:
     centre = series.centre()
-    x = np.arange(len(centre))
+    x = np.arange(len(centre)) if places is None else places
+    if places is not None:  # a line goes through the points that it has
+        held = np.isfinite(centre)
+        x, centre, series = x[held], centre[held], replace(series, values=series.values[:, held])
     depth = look.order / 100
     edges = series.band(band)
     if edges is not None:
-        about = x if len(x) > 1 else [-0.02, 0.02]  # a single round has a band too
+        about = x if len(x) != 1 else [x[0] - 0.02, x[0] + 0.02]  # a single round has a band too
         axes.fill_between(about, *edges, color=look.colour, alpha=0.18, lw=0, zorder=2 + depth)
     if series.bound is not None:
         axes.plot(series.bound, color=look.bound, dashes=BOUND_DASHES, lw=THIN, zorder=2.7 + depth)
@@ -160,14 +165,15 @@ def legend_entries(
         entries.append(Line2D([], [], color=GREEN, lw=LINE, dashes=BASELINE_DASHES, label=baseline_label))
     sizes = sorted({len(series.values) for series in every if len(series.values) > 1})
     if sizes:
-        entries.append(Patch(color=lone.colour, alpha=0.25, lw=0, label=_band_note(band, sizes)))
+        noun = "seed" if all(panel.x is None for panel in panels) else "run"
+        entries.append(Patch(color=lone.colour, alpha=0.25, lw=0, label=_band_note(band, sizes, noun)))
     return entries
 
 
-def _band_note(band: Band, sizes: Sequence[int]) -> str:
+def _band_note(band: Band, sizes: Sequence[int], noun: str) -> str:
     name = "±1 std" if band == "std" else "95 % t interval"
-    seeds = counted(sizes[-1], "seed") if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]} seeds"
-    return f"{name}, {seeds}"
+    replicates = counted(sizes[-1], noun) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]} {noun}s"
+    return f"{name}, {replicates}"
 
 
 def mark_initial_error(axes: "Axes", panel: Panel, dpi: float) -> None:

@@ -107,6 +107,7 @@ class Panel:
         shade_from: the round from which on the ground is grey, or None.
         x_limit: the last round shown, or None for all.
         stacked: whether the means of the series are bars on top of each other, not lines.
+        x: `(points,)` ascending, where the columns of all series stand; None for rounds from 0 on.
     """
 
     title: str
@@ -117,6 +118,7 @@ class Panel:
     shade_from: int | None = None
     x_limit: int | None = None
     stacked: bool = False
+    x: Floats | None = None
 
     def __post_init__(self) -> None:
         if not self.series:

@@ -8,7 +8,7 @@ import numpy as np
 
 from biasloop import presets
 from biasloop.errors import InvalidInput
-from biasloop.report import layouts
+from biasloop.report import layouts, responses
 from biasloop.report.comparing import panel_rows
 from biasloop.report.curves import bound_over_rounds
 from biasloop.report.layouts import Layout
@@ -72,6 +72,33 @@ def axis_label(run: Run, metric: str | None) -> str:
     )
     labels = about.get("plot", {}).get("labels", {})
     return str(labels.get(name) or WORDS.get(name) or name.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Against:
+    """Panels of metrics against a setting, and what that is called."""
+
+    panels: list[Panel]
+    x_label: str
+
+
+def against_setting(runs: Sequence[Run], metric: str | None, x: str | None, pool: Sequence[str]) -> Against | None:
+    """Metrics of the preset (or one) against a setting; None where neither a person nor the preset names one.
+
+    Raises:
+        InvalidInput: there is no such setting or metric, or no metric is named.
+    """
+    about = runs[0].manifest.about
+    section = about.get("plot", {})
+    chosen = x or (None if metric and metric not in section.get("series", []) else section.get("x"))
+    if chosen is None:
+        return None
+    names = [metric] if metric else list(section.get("series", []))
+    if not names:
+        raise InvalidInput(f"{runs[0].directory}: its preset names no metric to draw; give --metric")
+    found = responses.responses(runs, chosen, pool or section.get("pool", []))
+    drawn = responses.panels(found, {name: axis_label(runs[0], name) for name in names})
+    return Against(drawn, str(section.get("labels", {}).get(chosen) or chosen.rsplit(".", 1)[-1].replace("_", " ")))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ import numpy as np
 
 from biasloop.data import Floats
 from biasloop.metrics.intervals import over_seeds
-from biasloop.report import tables
+from biasloop.report import responses, tables
 from biasloop.report.series import Arm
+from biasloop.store.reader import Run
 
 HEADERS = (
     "arm",
@@ -69,6 +70,17 @@ def rows(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
     if series:
         return [_shown(arm, quality, series) for arm in arms]
     return [_row(arm_statistics(arm), quality) for arm in arms]
+
+
+def by_setting(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]] | None:
+    """Headers and rows of a study that its preset draws against a setting; None for one that is about rounds."""
+    section = runs[0].manifest.about.get("plot", {})
+    finished = [run for run in runs if run.rounds]
+    if not section.get("x") or not finished:
+        return None
+    found = responses.responses(finished, section["x"], section.get("pool", []))
+    metrics = list(section.get("series", []))
+    return responses.headers(section["x"], metrics, several=len(found) > 1), responses.rows(found, metrics)
 
 
 def _series_of(arms: Sequence[Arm]) -> list[str]:

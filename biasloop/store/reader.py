@@ -132,6 +132,15 @@ class Run:
             _, metrics, sizes = codec.read_summary(self.directory / name)
             yield number, metrics.get(MAIN, {}), sizes, self.manifest.files[name].seconds
 
+    def snapshots(self, number: int) -> dict[int, dict[str, Metric]]:
+        """What a round's model measured after the epochs at which it was looked at, by epoch; empty without any."""
+        from biasloop.record import SNAPSHOT
+        from biasloop.store import codec
+
+        _, metrics, _ = codec.read_summary(self.directory / f"{round_name(number)}.h5")
+        found = {int(name.removeprefix(SNAPSHOT)): dict(m) for name, m in metrics.items() if name.startswith(SNAPSHOT)}
+        return dict(sorted(found.items()))
+
     def pretrained(self) -> dict[str, Metric]:
         """What the untouched model measured, round -1; empty if it was not evaluated."""
         from biasloop.record import PRETRAINED

@@ -1,0 +1,123 @@
+"""Metrics against a setting or against epochs, from stored toy runs."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from support.loops import OPTIONS, toy_experiment, toy_prepared
+from typer.testing import CliRunner
+
+from biasloop import engine
+from biasloop.cli.main import app
+from biasloop.errors import InvalidInput
+from biasloop.report import responses, summary
+from biasloop.report.figures import draw
+from biasloop.report.series import open_runs
+
+PLOT = {"series": ["share_predicted", "share_target"], "x": "domain.delta", "pool": ["domain.pool"]}
+
+
+def made(place, deltas=(0.0, 0.1, 0.2), pools=(500, 600), tests=(50, 80), seeds=(0, 1), **loop):
+    """A study of the toy domain: three settings, of which one is drawn along the axis and one is a replicate."""
+    from biasloop.experiment import Experiment
+
+    for delta in deltas:
+        for pool in pools:
+            for test in tests:
+                for seed in seeds:
+                    sizes = {"rounds": 2, "model": 0, "human": 0, **loop}
+                    experiment = toy_experiment(loop=sizes, delta=delta, pool=pool, test=test)
+                    experiment = Experiment.model_validate({**experiment.nesting(), "plot": PLOT, "bound": None})
+                    engine.run(toy_prepared(experiment, seed), place / f"{delta}-{pool}-{test}/seed-{seed}", OPTIONS)
+    return open_runs([place])
+
+
+def test_lines_points_and_replicates(tmp_path):
+    runs = made(tmp_path)
+    found = responses.responses(runs, "domain.delta", ["domain.pool"])
+    assert [one.label for one in found] == ["test 50", "test 80"]
+    for one in found:
+        assert one.x.tolist() == [0.0, 0.1, 0.2]
+        assert one.values["share_predicted"].shape == (4, 3)  # two pools, two seeds
+        assert np.allclose(one.values["share_predicted"], [[0.5, 0.6, 0.7]] * 4)
+
+
+def test_a_missing_run_is_a_gap(tmp_path):
+    runs = [run for run in made(tmp_path, tests=(50,)) if "0.1-600-50/seed-1" not in str(run.directory)]
+    (one,) = responses.responses(runs, "domain.delta", ["domain.pool"])
+    assert np.isnan(one.values["share_predicted"]).sum() == 1
+    drawn = responses.panels([one], {"share_predicted": "Share"})
+    assert draw([drawn], tmp_path / "gap.png", y_label="", band="interval").stat().st_size > 5_000
+
+
+def test_without_pool_every_other_setting_is_a_line(tmp_path):
+    found = responses.responses(made(tmp_path), "domain.delta")
+    assert [one.label for one in found] == [f"pool {pool}, test {test}" for pool in (500, 600) for test in (50, 80)]
+
+
+def test_lines_need_not_have_the_same_points(tmp_path):
+    runs = made(tmp_path, deltas=(0.0, 0.2), pools=(500,), tests=(50,))
+    runs += made(tmp_path / "more", deltas=(0.1,), pools=(500,), tests=(80,))
+    found = responses.responses(runs, "domain.delta")
+    (panel,) = responses.panels(found, {"share_predicted": "Share"})
+    assert panel.x.tolist() == [0.0, 0.1, 0.2]
+    first, second = (series.values for series in panel.series)
+    assert np.isnan(first[:, 1]).all()
+    assert np.isnan(second[:, [0, 2]]).all()
+    assert draw([[panel]], tmp_path / "lines.svg", y_label="").stat().st_size > 5_000
+
+
+def test_epochs_of_snapshots(tmp_path):
+    runs = made(tmp_path, deltas=(0.3,), pools=(500,), tests=(50,), snapshots=1)
+    (one,) = responses.responses(runs, responses.EPOCH)
+    assert one.x.tolist() == [1, 2, 3]
+    assert np.allclose(one.values["share_predicted"], [[0.6, 0.7, 0.8]] * 2)
+
+
+def test_the_table_of_a_study_that_is_about_a_setting(tmp_path):
+    headers, rows = summary.by_setting(made(tmp_path))
+    assert headers == ["line", "delta", "n", "share_predicted", "share_target"]
+    assert [row[:3] for row in rows] == [[f"test {t}", d, "4"] for t in (50, 80) for d in ("0", "0.1000", "0.2000")]
+    assert rows[1][3].startswith("0.600 [0.600, 0.600")
+
+
+def test_a_study_without_x_has_no_such_table(tmp_path):
+    experiment = toy_experiment(loop={"rounds": 1})
+    engine.run(toy_prepared(experiment), tmp_path / "run", OPTIONS)
+    assert summary.by_setting(open_runs([tmp_path])) is None
+
+
+@pytest.mark.parametrize(
+    ("x", "pool", "words"),
+    [
+        ("domain.delt", [], r"no setting 'domain\.delt'; those that differ between the runs are domain\.delta"),
+        ("domain.delta", ["domain.nothing"], r"no setting 'domain\.nothing'"),
+        ("domain.labels", [], "an x axis needs numbers"),
+        ("epoch", [], r"has no snapshots of epochs; set loop\.snapshots"),
+    ],
+)
+def test_what_cannot_be_drawn_is_said(tmp_path, x, pool, words):
+    runs = made(tmp_path, deltas=(0.0, 0.1), pools=(500,), tests=(50,), seeds=(0,))
+    with pytest.raises(InvalidInput, match=words):
+        responses.responses(runs, x, pool)
+    with pytest.raises(InvalidInput, match="no run has a metric 'nothing'; they have share_target"):
+        responses.panels(responses.responses(runs, "domain.delta"), {"nothing": "Nothing"})
+
+
+def test_plot_draws_what_the_preset_names(tmp_path):
+    made(tmp_path / "study", pools=(500,), seeds=(0,))
+    for options in ([], ["--x", "domain.delta", "--metric", "share_predicted"], ["--metric", "share_target"]):
+        out = tmp_path / f"figure-{len(options)}.png"
+        result = CliRunner().invoke(app, ["plot", str(tmp_path / "study"), "--out", str(out), *options])
+        assert result.exit_code == 0, result.output
+        assert out.stat().st_size > 5_000
+
+
+def test_wide_settings_have_a_logarithmic_axis(tmp_path):
+    from biasloop.report.panels import Panel, Series
+
+    values = np.array([[0.1, 0.2, 0.3]])
+    narrow = Panel("", [Series("a", values)], arrow=False, y_label="a", x=np.array([1.0, 2.0, 3.0]))
+    for name, x in (("few", [4.0, 16.0, 64.0]), ("many", [1e-5, 1e-3, 1e-2])):
+        wide = replace(narrow, x=np.array(x))
+        assert draw([[wide]], tmp_path / f"{name}.png", y_label="", x_label="width").stat().st_size > 5_000

@@ -1,0 +1,179 @@
+"""The domain "command": somebody's programs train and predict; their labels are what later models are trained on.
+
+Everything a program is given is a function of data, settings, seed and the call, so that one that is deterministic
+makes a resumed run equal an uninterrupted one bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from biasloop.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
+from biasloop.domains import Context, Requirement, Work
+from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
+from biasloop_command import config as settings
+from biasloop_command import folders, samples
+from biasloop_command.calls import Programs
+from biasloop_command.measures import measure
+from biasloop_command.programs import ProgramFailed
+
+if TYPE_CHECKING:
+    from biasloop_command.outputs import Output
+    from biasloop_command.samples import Table
+
+CLASSES = "classes"  # the vocabulary that targets and predictions index
+ARGMAX, SAMPLE = "argmax", "sample"
+
+
+class CommandDomain:
+    """Classification of the rows of a table by two programs.
+
+    A model is the files that the training program leaves, as arrays by path.
+
+    Args:
+        config: the `[domain]` table.
+        context: streams.
+
+    Raises:
+        InvalidInput: if there is no such table, or no such program.
+    """
+
+    Config = settings.Config
+
+    def __init__(self, config: settings.Config, context: Context) -> None:
+        self.config = config
+        self._context = context
+        self._programs = Programs(config)
+        samples.check_file(config)
+        self._programs.check()
+
+    def requirements(self) -> list[Requirement]:
+        """Nothing that could be fetched."""
+        return []
+
+    def fingerprint(self) -> str:
+        """A digest of the table's file."""
+        return f"table:{samples.digest(Path(self.config.data))}"
+
+    def vocabularies(self) -> Mapping[str, Column]:
+        """The names of the classes, and of the values of each column of groups."""
+        found = {CLASSES: Column.text(self._table.classes)}
+        return found | {name: Column.text(names) for name, names in self._groups.items()}
+
+    def splits(self) -> Splits:
+        """As the table's column says, else drawn at random; rows without a label are all in the pool.
+
+        Raises:
+            InvalidInput: if the table is not as the settings say, or nothing is left to train on.
+        """
+        return self._splits
+
+    def truth(self, ids: Ints) -> Frame:
+        """Labels of the table, with confidence 1."""
+        return _labels(self._table.labels[ids], np.ones(len(ids)))
+
+    def answers(self, work: Work) -> Tables:
+        """The table "test": ids, targets and groups."""
+        ids, table = self._splits.test, self._table
+        target = Column(table.labels[ids], role="target", vocabulary=CLASSES)
+        groups = {
+            name: Column(group.values[ids], role="group", vocabulary=name)
+            for name, group in zip(self._groups, table.groups.values(), strict=True)
+        }
+        return {"test": Frame({"ids": Column(ids, role="ids"), "target": target, **groups})}
+
+    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+        """Metrics of the table "test", as `biasloop_command.measures.measure`."""
+        given = train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
+        classes, follow = self._table.classes, self.config.follow
+        chosen = None if follow is None else classes.index(follow)
+        return measure(tables["test"], given, classes, chosen, self._groups)
+
+    def fit(self, train: Samples, work: Work) -> Arrays:
+        """What the training program leaves when given the samples.
+
+        Raises:
+            ProgramFailed: if it fails, or leaves no model.
+        """
+        return self._programs.train(self._table, train, work)
+
+    def predict(self, model: Arrays, work: Work) -> Tables:
+        """The table "test": predictions (int64) and, if the program writes them, confidences (float32).
+
+        Raises:
+            ProgramFailed: if the predicting program fails, or writes something else.
+        """
+        found = self._predicted(model, self._splits.test, work)
+        columns = {"prediction": Column(found.prediction, role="prediction", vocabulary=CLASSES)}
+        if found.confidence is not None:
+            columns["confidence"] = Column(found.confidence.astype(np.float32), role="confidence")
+        return {"test": Frame(columns)}
+
+    def label_rules(self) -> tuple[str, ...]:
+        """The predicted class, or one drawn with the probabilities that the program writes."""
+        return ARGMAX, SAMPLE
+
+    def label(self, model: Arrays, ids: Ints, by: str, work: Work) -> Frame:
+        """Labels of rows, with the confidence in each: NaN where the program says none.
+
+        Raises:
+            InvalidInput: if there is no such rule.
+            ProgramFailed: as `predict`, or if labels are to be drawn and it writes no probabilities.
+        """
+        if by not in self.label_rules():
+            raise InvalidInput(f"loop.label_by is {by!r}; domain command knows {' and '.join(self.label_rules())}")
+        found = self._predicted(model, ids, work)
+        if by == ARGMAX:
+            return _labels(
+                found.prediction, np.full(len(ids), np.nan) if found.confidence is None else found.confidence
+            )
+        if found.probabilities is None:
+            raise ProgramFailed(
+                'loop.label_by = "sample" draws labels with probabilities, and the {output} of domain.predict has no '
+                'columns probability.CLASS; write them, or set loop.label_by = "argmax"'
+            )
+        drawn = _drawn(found.probabilities, work.streams.uniform(ids)[:, 0])
+        return _labels(drawn, found.probabilities[np.arange(len(ids)), drawn])
+
+    def save(self, kind: str, model: Arrays) -> Arrays:
+        """The files of a model."""
+        return folders.named(model)
+
+    def load(self, kind: str, arrays: Arrays) -> Arrays:
+        """The files that were saved."""
+        return folders.unnamed(arrays)
+
+    def _predicted(self, model: Arrays, ids: Ints, work: Work) -> Output:
+        return self._programs.predict(self._table, model, ids, work)
+
+    @cached_property
+    def _table(self) -> Table:
+        return samples.load(self.config)
+
+    @cached_property
+    def _groups(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of the values of each column of groups, by what it is called in our tables."""
+        groups = self._table.groups
+        return {"group" if len(groups) == 1 else f"group.{name}": group.names for name, group in groups.items()}
+
+    @cached_property
+    def _splits(self) -> Splits:
+        return samples.split(self._table, self.config, self._context.streams.at("split"))
+
+
+def _drawn(probabilities: Floats, uniform: Floats) -> Ints:
+    """The class at which summed probabilities pass a uniform number, row by row; one of probability 0 never."""
+    summed = probabilities.cumsum(1)
+    # What was written may not sum to 1 exactly; divided by the last sum, it does.
+    return np.asarray((summed / summed[:, -1:] <= uniform[:, None]).sum(1), np.int64)
+
+
+def _labels(target: Ints, confidence: Floats) -> Frame:
+    return Frame({
+        "target": Column(target.astype(np.int64), role="target", vocabulary=CLASSES),
+        "confidence": Column(confidence.astype(np.float32), role="confidence"),
+    })  # fmt: skip

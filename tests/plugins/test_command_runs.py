@@ -1,0 +1,160 @@
+"""Whole runs with the domain "command": stopped anywhere and gone on with, the same bits; unlabelled rows."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import toy
+from support.commands import TRAIN, alive, settings, table
+from support.loops import assert_same_run, records
+
+from biasloop import engine
+from biasloop.engine import Options
+from biasloop.experiment import Experiment
+from biasloop.store.reader import Run
+from biasloop_command import CommandDomain
+
+OPTIONS = Options(Path("unused"), interval=1e9)
+LOOP = {"start": 8, "human": 2, "model": 5, "rounds": 3, "label_by": "sample"}
+
+
+def prepared(place, **changes):
+    config = CommandDomain.Config.model_validate(settings(place, **changes))
+    known = {"name": "own", "loop": LOOP, "domain": {"name": "command", **config.model_dump(mode="json")}}
+    return engine.prepare(Experiment.model_validate(known), 0, OPTIONS)
+
+
+class StopAt:
+    """Asks to stop at the n-th question."""
+
+    def __init__(self, at):
+        self.at, self.asked = at, 0
+
+    def __call__(self):
+        self.asked += 1
+        return self.asked >= self.at
+
+
+def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_bits(tmp_path):
+    table(tmp_path)
+    engine.run(prepared(tmp_path, group="sex", follow="b"), tmp_path / "whole", OPTIONS)
+    reasons = [""]
+    for at in range(1, 100, 8):
+        place = tmp_path / f"stopped-{at}"
+        stopping = replace(OPTIONS, stopping=StopAt(at))
+        reasons.append(engine.run(prepared(tmp_path, group="sex", follow="b"), place, stopping).reason)
+        engine.run(prepared(tmp_path, group="sex", follow="b"), place, OPTIONS)
+        assert_same_run(place, tmp_path / "whole")
+        if reasons[-1]:
+            break
+    assert len(reasons) > 4
+
+
+def test_rows_without_a_label_are_labelled_first_and_their_error_is_unknown(tmp_path):
+    table(tmp_path)
+    engine.run(prepared(tmp_path), tmp_path / "run", OPTIONS)
+    setup, _, second, third = records(Run.open(tmp_path / "run"))
+    assert setup.added.ids.max() < 36
+    assert set(second.added.ids) >= {36, 37, 38, 39}
+    assert second.frames["truth"]["known"].sum() == 1
+    assert np.isnan(second.frames["truth"]["error"]).sum() == 4
+    assert np.isnan(third.frames["truth"]["error"]).sum() == 0
+    third = Run.open(tmp_path / "run").read("round-0002", models=True)
+    given = third.models["model"].arrays["rows"].tobytes().decode()
+    rows = list(csv.DictReader(given.splitlines()))
+    assert [row["id"] for row in rows] == sorted(row["id"] for row in rows)
+    assert sum(row["made"] == "1" for row in rows) == 10
+    assert len(rows) == 22
+
+
+def test_a_broken_program_keeps_what_is_done_and_a_mended_one_goes_on(tmp_path):
+    table(tmp_path)
+    engine.run(prepared(tmp_path), tmp_path / "whole", OPTIONS)
+    (tmp_path / "broken").write_text("")
+    broken = TRAIN + f'[ ! -e {tmp_path}/broken ] || [ $(wc -l < "$1") -lt 12 ] || {{ echo no more >&2; exit 3; }}\n'
+    with pytest.raises(Exception, match=r"domain.train \(sh .*exit code 3; it said last: no more"):
+        engine.run(prepared(tmp_path, train=broken), tmp_path / "run", OPTIONS)
+    assert len(Run.open(tmp_path / "run").rounds) == 1
+    (tmp_path / "broken").unlink()
+    engine.run(prepared(tmp_path, train=broken), tmp_path / "run", OPTIONS)
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
+@pytest.fixture
+def preset(tmp_path):
+    """A preset whose training program waits for as long as a file `wait` is there; run in `tmp_path`."""
+    table(tmp_path)
+    waits = "if [ -e wait ]; then sleep 60 & echo $$ $! > pids; wait; fi\n"
+    known = settings(tmp_path, train=waits + TRAIN)
+    lines = [f"{key} = {json.dumps(value)}" for key, value in known.items()]
+    loop = [f"{key} = {json.dumps(value)}" for key, value in LOOP.items()]
+    (tmp_path / "own.toml").write_text("\n".join(["[domain]", 'name = "command"', *lines, "[loop]", *loop, ""]))
+    return tmp_path
+
+
+def loop(place, *arguments):
+    return toy.biasloop("loop", "--preset", "own.toml", *arguments, cwd=place, extra={"BIASLOOP_DATA": str(place)})
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_ends_the_program_and_the_same_command_goes_on(preset, by):
+    (preset / "wait").write_text("")
+    started = subprocess.Popen(
+        toy.command("loop", "--preset", "own.toml", "--out", "run"), cwd=preset, text=True,
+        env=toy.environment((), {"BIASLOOP_DATA": str(preset)}), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        until = time.monotonic() + 30
+        while not (preset / "pids").exists() or len((preset / "pids").read_text().split()) < 2:
+            assert time.monotonic() < until
+            assert started.poll() is None, started.stderr.read()
+            time.sleep(0.02)
+        os.kill(started.pid, by)
+        _, err = started.communicate(timeout=20)
+    finally:
+        started.kill()
+    assert started.returncode == 128 + by, err
+    assert not any(alive(int(number)) for number in (preset / "pids").read_text().split())
+    if by == signal.SIGINT:
+        (preset / "wait").unlink()
+        for out in ("run", "whole"):
+            done = loop(preset, "--out", out)
+            assert done.returncode == 0, done.stderr
+        assert_same_run(preset / "run" / "seed-0", preset / "whole" / "seed-0")
+
+
+def test_labels_of_a_stored_model_and_its_metrics_again(preset):
+    done = loop(preset, "--out", "run", "--json")
+    assert done.returncode == 0, done.stderr
+    rounds = [json.loads(line) for line in done.stdout.splitlines()]
+    extra = {"BIASLOOP_DATA": str(preset)}
+    made = toy.biasloop("generate", "--run", "run/seed-0", "--output", "labels.csv", cwd=preset, extra=extra)
+    assert made.returncode == 0, made.stderr
+    rows = list(csv.DictReader((preset / "labels.csv").open()))
+    assert {row["target"] for row in rows} <= {"a", "b"}
+    assert {row["id"] for row in rows if not row["true_target"]} <= {"36", "37", "38", "39"}
+    again = toy.biasloop("evaluate", "run", "run/seed-0", "--json", cwd=preset, extra=extra)
+    assert json.loads(again.stdout)["rounds"][2]["metrics"] == rounds[2]["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ('domain.train=["sh","{train}","{modle}"]', "{modle} stands for nothing here"),
+        ('domain.train=["no-such-thing","{train}","{model}"]', "no program 'no-such-thing'"),
+        ("domain.target=klass", "has no column 'klass'"),
+        ("loop.start=100", "the pool has 30 human-labelled samples"),
+    ],
+)
+def test_refusals_come_before_anything_runs(preset, change, words):
+    done = loop(preset, "--out", "run", "--set", change)
+    assert done.returncode == 2
+    assert words in " ".join(done.stderr.split())
+    assert not (preset / "run").exists()

@@ -21,7 +21,7 @@ DEFAULT = {
     "data": "cifar5m", "test": 50_000, "class": "dog", "factor": 9, "network": "baidunet9", "width": 64,
     "batch_size": 512, "epochs": "by-size", "learning_rate": 0.4, "momentum": 0.9, "nesterov": True,
     "weight_decay": 5e-4, "schedule": "triangle", "warm_up": 0.2, "warm_up_whole_epochs": True, "drop_last": True,
-    "augment": {"padding": 4, "flip": True}, "start": 50_000, "rounds": 90, "keep": "all",
+    "augment": {"padding": 4, "flip": True, "resized": False}, "start": 50_000, "rounds": 90, "keep": "all",
 }  # fmt: skip
 SIDES = {"left": (1_000, 4_000), "right": (2_500, 2_500)}
 NAMES = [f"{figure}-{side}" for figure in CHANGES for side in SIDES]

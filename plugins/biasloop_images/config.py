@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from biasloop_images.biased.settings import Bias
+
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
 
 
@@ -27,6 +29,9 @@ class Augmentation(BaseModel):
 
     padding: int = Field(4, ge=0, description="Zero pixels on each side before the random crop; 0 for no crop.")
     flip: bool = Field(True, description="Mirror half of the images left to right.")
+    resized: bool = Field(
+        False, description="Crop 8 % to 100 % of the padded image, and resize that, instead of shifting the image."
+    )
 
 
 class Config(BaseModel):
@@ -47,38 +52,64 @@ class Config(BaseModel):
     shape: Triple | None = Field(
         None, description="[height, width, channels] that images get: zeros around them, grey repeated in channels."
     )
-    test: int = Field(500, ge=1, description="Images of the test set.")
+    pixel_mean: list[float] | None = Field(
+        None, description="Mean of each channel of pixels from 0 to 1 that is taken out; by default the data set's own."
+    )
+    pixel_std: list[Annotated[float, Field(gt=0)]] | None = Field(
+        None, description="Standard deviation of each channel that pixels are divided by, likewise."
+    )
+    test: Annotated[int, Field(ge=1)] | Literal["published"] = Field(
+        500, description='Images of the test set; "published": the test split of the data set, and no draw.'
+    )
     holdout: int = Field(0, ge=0, description="Images kept out of both the test set and the pool.")
     imbalance: Imbalance | None = Field(
         None,
         description="Resample the data so that one class is more frequent; without it all images are used.",
     )
+    bias: Bias | None = Field(
+        None, description="Merge classes into tasks, and make a group of each image that depends on its task."
+    )
     network: str = Field(
         "small-cnn",
         min_length=1,
-        description='"small-cnn", "resnet18", "baidunet9", or a classification network of torchvision.',
+        description='"small-cnn", "resnet18", "baidunet9", "cifar-resnet", "fashion-resnet", or a classification '
+        "network of torchvision.",
     )
     width: int = Field(
-        16, ge=1, description="Channels of the first layer; 64 as published; torchvision's networks have their own."
+        16,
+        ge=1,
+        description="Channels of the first layer; as published 64, of cifar-resnet 16; torchvision's networks have "
+        "their own.",
     )
+    depth: int | None = Field(None, description="Of cifar-resnet: layers with weights, 8, 14, 20 (the default), ...")
     augment: bool | Augmentation = Field(
-        True, description="Random crops and flips in training: false, true, or { padding, flip }."
+        True, description="Random crops and flips in training: false, true, or { padding, flip, resized }."
     )
     epochs: Annotated[int, Field(ge=1)] | Literal["by-size", "by-size-doubled"] = Field(
         20,
         description='Passes over the training set; "by-size": as published, 62 up to 20,000 images down to 25 from a '
         'million on; "by-size-doubled": twice as many.',
     )
+    epochs_for: int | None = Field(
+        None,
+        ge=1,
+        description="Training images that a number of epochs is meant for: half as many take twice the epochs.",
+    )
     batch_size: int = Field(64, ge=1, description="Images a step.")
     learning_rate: float = Field(0.1, gt=0, description="Highest learning rate, for the mean loss of a batch.")
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     nesterov: bool = Field(True, description="Nesterov's form of the momentum.")
     weight_decay: float = Field(5e-4, ge=0, description="Weight decay, of all parameters.")
-    schedule: Literal["triangle", "cosine", "constant", "plateau"] = Field(
-        "cosine", description="How the learning rate falls after the warm-up."
+    decay_norms: bool = Field(True, description="Whether scales and shifts of normalisation layers decay too.")
+    schedule: Literal["triangle", "cosine", "constant", "plateau", "steps"] = Field(
+        "cosine",
+        description='How the learning rate falls after the warm-up; "steps" has a warm-up of its own, a 500th of the '
+        "run at a tenth of the rate, and falls to a tenth after half and again after three quarters.",
     )
     warm_up: float = Field(0.0, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
-    warm_up_whole_epochs: bool = Field(False, description="Round the warm-up down to whole epochs, as published.")
+    warm_up_whole_epochs: bool = Field(
+        False, description='Round the warm-up, and changes of "steps", to whole epochs, as published.'
+    )
     drop_last: bool = Field(False, description="Leave out the last batch of an epoch if it is not full.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",

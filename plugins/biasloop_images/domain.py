@@ -5,7 +5,9 @@ No torch here: it is imported with the learner, by the methods that compute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,10 @@ from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop_images import config as settings
 from biasloop_images import pictures, sources
+from biasloop_images import splits as splitting
+from biasloop_images.biased import measures as biased_measures
+from biasloop_images.biased.build import Biased, build
+from biasloop_images.biased.design import Design
 from biasloop_images.measures import measure
 from biasloop_images.resample import class_id, resample
 
@@ -25,18 +31,19 @@ if TYPE_CHECKING:
     from biasloop_images.learner import Learner
 
 CLASSES = "classes"  # the vocabulary that targets and predictions index
+GROUPS, SOURCES = "groups", "sources"  # of biased data: those of groups, and of classes before they were merged
 ARGMAX, SAMPLE = "argmax", "sample"
 
 
 class ImagesDomain:
-    """Image classification with one class that is more frequent than the others.
+    """Image classification, perhaps with one class more frequent, or with tasks that depend on a group of images.
 
     Args:
         config: the `[domain]` table.
         context: data directory, streams, device.
 
     Raises:
-        InvalidInput: if there are no such data, or they have no such class.
+        InvalidInput: if there are no such data, they have no such class, or settings do not go together.
     """
 
     Config = settings.Config
@@ -48,6 +55,12 @@ class ImagesDomain:
         self._name = config.data if config.path is None else config.path
         imbalance = config.imbalance
         self._chosen = None if imbalance is None else class_id(imbalance.class_name, self._source.classes, self._name)
+        if imbalance is not None and config.bias is not None:
+            raise InvalidInput(
+                "domain.imbalance makes a class more frequent and domain.bias merges classes into tasks of equal "
+                "weight; set one of the two"
+            )
+        self._design = None if config.bias is None else Design.of(config.bias, self._source.classes)
 
     def requirements(self) -> list[Requirement]:
         """The data set, unless it is a person's own."""
@@ -59,17 +72,20 @@ class ImagesDomain:
         return f"{self.config.data}:{digest}"
 
     def vocabularies(self) -> Mapping[str, Column]:
-        """The names of the classes."""
-        return {CLASSES: Column.text(self._source.classes)}
+        """The names of the classes; of biased data the names of tasks, groups and the classes that they are made of."""
+        named = {CLASSES: self._classes}
+        if self._design is not None:
+            named |= {GROUPS: self._design.attributes, SOURCES: self._source.classes}
+        return {vocabulary: Column.text(names) for vocabulary, names in named.items()}
 
     def environment(self) -> Mapping[str, str]:
         """What it computes on: results are the same bits only on the same."""
         return self._learner.environment()
 
     def splits(self) -> Splits:
-        """Test set, holdout and pool, drawn uniformly from the resampled data; each with ascending ids.
+        """Test set, holdout and pool of the resampled data; each with ascending ids.
 
-        Images without a label are all in the pool, whatever is drawn and resampled.
+        Images without a label are all in the pool, whatever is drawn and resampled. Biased data may have fewer.
 
         Raises:
             InvalidInput: if test set and holdout leave nothing, a class has no image, or there is only one class.
@@ -77,29 +93,45 @@ class ImagesDomain:
         return self._splits
 
     def truth(self, ids: Ints) -> Frame:
-        """Classes as published, with confidence 1."""
-        return _labels(self._data.labels[ids], np.ones(len(ids)))
+        """Classes as published, or what biased data are to be learnt, with confidence 1."""
+        return _labels(self._targets[ids], np.ones(len(ids)))
 
     def answers(self, work: Work) -> Tables:
-        """The table "test": ids and targets."""
+        """The table "test": ids and targets; of biased data also the group and the class before the merge."""
         ids = self._splits.test
-        target = Column(self._data.labels[ids], role="target", vocabulary=CLASSES)
-        return {"test": Frame({"ids": Column(ids, role="ids"), "target": target})}
+        target = Column(self._targets[ids], role="target", vocabulary=CLASSES)
+        columns = {"ids": Column(ids, role="ids"), "target": target}
+        if self._biased is not None:
+            columns["group"] = Column(self._biased.attributes[ids], role="group", vocabulary=GROUPS)
+            columns["source"] = Column(self._data.labels[ids], vocabulary=SOURCES)
+        return {"test": Frame(columns)}
 
     def page(self, count: int, work: Work) -> Page:
-        """Images of the pool drawn at random, and how many of each class the labelled ones of every split are."""
-        splits, labels, classes = self._splits, self._data.labels, self._source.classes
+        """Images of the pool drawn at random, and how many of each class the labelled ones of every split are.
+
+        Of biased data as models see them, and how many of each class and group.
+        """
+        splits, biased = self._splits, self._biased
         rows = work.streams.order(splits.pool)[:count]
         ascending = np.sort(rows)
-        shown = self._data.take(ascending)[np.searchsorted(ascending, rows)]
+        images = self._data.take(ascending)
+        strata = {"class": (self._targets, self._classes)}
+        if biased is not None:
+            images = biased.changed(images, ascending, self._data.take)
+            strata["group"] = (biased.attributes, biased.design.attributes)
         parts = {"pool": np.setdiff1d(splits.pool, splits.unlabelled), "holdout": splits.holdout, "test": splits.test}
-        counts = {name: np.bincount(labels[ids], minlength=len(classes)) for name, ids in parts.items() if len(ids)}
-        return Page(str(self._name), shown, counts, ("class",), (tuple(classes),))
+        values, names = zip(*strata.values(), strict=True)
+        counts = {name: _counts([of[ids] for of in values], names) for name, ids in parts.items() if len(ids)}
+        return Page(str(self._name), images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
-        """Metrics of the table "test", as `biasloop_images.measures.measure`."""
-        given = train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
-        return measure(tables["test"], given, self._source.classes, self._chosen)
+        """Metrics of the table "test", as `biasloop_images.measures.measure`; of biased data also those of groups."""
+        test, given = tables["test"], train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
+        found = measure(test, given, self._classes, self._chosen)
+        if self._biased is not None:
+            groups, names = self._biased.attributes[train.ids], self._biased.design.attributes
+            found |= biased_measures.measure(test, given, groups, self._classes, names)
+        return found
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """A new network, trained on the samples' labels.
@@ -151,6 +183,20 @@ class ImagesDomain:
     def _data(self) -> Images:
         return self._source.read()
 
+    @property
+    def _classes(self) -> tuple[str, ...]:
+        """Names of what is learnt."""
+        return self._source.classes if self._design is None else self._design.targets
+
+    @property
+    def _targets(self) -> Ints:
+        """What is learnt of each image of the source data."""
+        return self._data.labels if self._biased is None else self._biased.targets
+
+    @cached_property
+    def _biased(self) -> Biased | None:
+        return None if self._design is None else build(self._design, self._data.labels, self._drawn)
+
     @cached_property
     def _kept(self) -> tuple[pictures.Pictures, str]:
         """The images that the run uses, and what tells the data from other data."""
@@ -158,7 +204,9 @@ class ImagesDomain:
         ids = np.sort(np.concatenate([splits.test, splits.holdout, splits.pool]))
         raw = data.take(ids)
         digest = data.digest(raw)
-        mean, std = self._pixel_statistics(raw)
+        mean, std = self._pixel_statistics(raw)  # as published, of images that nothing was done to
+        if self._biased is not None:
+            raw = self._biased.changed(raw, ids, data.take)
         if config.compat == "released" and config.data == "cinic10":
             raw = pictures.wrapped(raw, mean, std)
         if config.shape is not None:
@@ -168,35 +216,36 @@ class ImagesDomain:
         return pictures.Pictures(raw, ids, np.tile(mean, channels), np.tile(std, channels)), digest
 
     def _pixel_statistics(self, kept: Array) -> tuple[Floats, Floats]:
-        """As published, else measured: on the whole data set if it is in memory; zeros of padding do not count."""
-        mean, std = self._source.mean, self._source.std
+        """As set, as published, else measured on the whole data set if in memory; zeros of padding do not count."""
+        settings = {"pixel_mean": self.config.pixel_mean, "pixel_std": self.config.pixel_std}
+        for key, values in settings.items():
+            if values is not None and len(values) != kept.shape[-1]:
+                raise InvalidInput(f"domain.{key} has {len(values)} numbers, and the images {kept.shape[-1]} channels")
+        mean, std = settings["pixel_mean"] or self._source.mean, settings["pixel_std"] or self._source.std
         if mean is not None and std is not None:
             return np.array(mean), np.array(std)
-        return pictures.pixel_statistics(getattr(self._data, "images", kept))
+        measured = pictures.pixel_statistics(getattr(self._data, "images", kept))
+        return measured[0] if mean is None else np.array(mean), measured[1] if std is None else np.array(std)
 
     @cached_property
     def _learner(self) -> Learner:
         from biasloop_images.learner import Learner
 
-        context, classes = self._context, len(self._source.classes)
+        context, classes = self._context, len(self._classes)
         return Learner(self.config, self._kept[0], classes, context.device, context.threads)
 
-    @cached_property
+    @property
     def _splits(self) -> Splits:
+        return self._drawn if self._biased is None else self._biased.splits
+
+    @cached_property
+    def _drawn(self) -> Splits:
+        """Splits of the data as they come, with what has no label in the pool."""
         sources.check_classes(self._data, self._name)
-        used, test, holdout = self._used(), self.config.test, self.config.holdout
-        if test + holdout >= len(used):
-            parts = f"domain.test {test}" + (f" and domain.holdout {holdout}" if holdout else "")
-            raise InvalidInput(
-                f"{parts} leave nothing to train on: {self._name} has {len(used)} images here; "
-                f"set them to less than {len(used)} together"
-            )
-        order = self._context.streams.at("data", "split").order(used)
-        ends = (test, test + holdout)
-        parts_of = [np.sort(part) for part in np.split(order, ends)]
+        streams = self._context.streams.at("data", "split")
+        drawn = splitting.draw(self.config, self._source, self._name, self._used(), streams)
         unlabelled = np.flatnonzero(self._data.labels < 0)
-        pool = np.union1d(parts_of[2], unlabelled)
-        return Splits(test=parts_of[0], holdout=parts_of[1], pool=pool, unlabelled=unlabelled)
+        return replace(drawn, pool=np.union1d(drawn.pool, unlabelled), unlabelled=unlabelled)
 
     def _used(self) -> Ints:
         """The labelled images that are used."""
@@ -205,6 +254,12 @@ class ImagesDomain:
         streams = self._context.streams.at("data", "imbalance")
         factor = self.config.imbalance.factor
         return resample(self._data.labels, self._source.classes, self._chosen, factor, streams)
+
+
+def _counts(values: Sequence[Ints], names: Sequence[Sequence[str]]) -> Ints:
+    """How often each combination of values occurs; an axis for each of `values`."""
+    shape = tuple(map(len, names))
+    return np.bincount(np.ravel_multi_index(tuple(values), shape), minlength=math.prod(shape)).reshape(shape)
 
 
 def softmax(logits: Array) -> Floats:

@@ -7,11 +7,11 @@ removed or written to makes another one.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from biasloop.domains import Context
 from biasloop.errors import DownloadError, InvalidInput
@@ -47,6 +47,7 @@ class Folder:
     size: tuple[int, int] | None
     context: Context
     mean = std = None
+    published: ClassVar[Mapping[str, slice]] = {}
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -46,7 +46,8 @@ class Learner:
 
     def __post_init__(self) -> None:
         height, width, channels = self.pictures.images.shape[1:]
-        networks.check(self.config.network, self.classes, (height, width, channels), self.config.width)
+        config = self.config
+        networks.check(config.network, self.classes, (height, width, channels), config.width, config.depth)
 
     def fit(self, ids: Ints, labels: Ints, factors: Floats | None, work: Work) -> nn.Module:
         """A new network trained on the given images and labels; `factors` weigh the samples' losses."""
@@ -107,14 +108,15 @@ class Learner:
     def _prepare(self) -> Preparation:
         augment = self.config.augmentation
         mean, std = self._tensor(self.pictures.mean), self._tensor(self.pictures.std)
-        return Preparation(mean, std, augment.padding, augment.flip)
+        return Preparation(mean, std, augment.padding, augment.flip, augment.resized)
 
     def _tensor(self, values: Floats) -> Tensor:
         return torch.from_numpy(values).to(self._device)
 
     def _build(self) -> nn.Module:
         channels = self.pictures.images.shape[-1]
-        network = networks.build(self.config.network, self.classes, channels, self.config.width)
+        config = self.config
+        network = networks.build(config.network, self.classes, channels, config.width, config.depth)
         return network.to(self._device)
 
     @cached_property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
@@ -28,6 +29,7 @@ class Npz:
 
     path: Path
     mean = std = None
+    published: ClassVar[Mapping[str, slice]] = {}
 
     @property
     def classes(self) -> tuple[str, ...]:

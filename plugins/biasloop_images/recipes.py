@@ -1,6 +1,6 @@
 """How a network is trained, from the settings."""
 
-from biasloop.training.schedule import Recipe, epochs_of
+from biasloop.training.schedule import Recipe, epochs_of, unrounded_epochs
 from biasloop_images import compat
 from biasloop_images.config import Config
 
@@ -14,12 +14,14 @@ def recipe(config: Config, samples: int) -> Recipe:
     """
     released = config.compat == "released"
     return Recipe(
-        epochs=epochs_of(config.epochs, samples),
+        epochs=epochs_of(config.epochs, samples, config.epochs_for),
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
         momentum=config.momentum,
         nesterov=config.nesterov,
         weight_decay=compat.released_weight_decay(config) if released else config.weight_decay,
+        decay_norms=config.decay_norms,
+        unrounded=unrounded_epochs(config.epochs, samples, config.epochs_for),
         schedule=config.schedule,
         warm_up=config.warm_up,
         whole_epochs=config.warm_up_whole_epochs,

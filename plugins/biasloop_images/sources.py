@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -35,6 +36,10 @@ class Source(Protocol):
     def std(self) -> tuple[float, ...] | None:
         """Published standard deviation of each channel, if one is to be used."""
 
+    @property
+    def published(self) -> Mapping[str, slice]:
+        """Rows of each published split; none of a person's own images."""
+
     def read(self) -> Images:
         """Read the labels, and what else has to be read to say what is wrong.
 
@@ -66,6 +71,11 @@ class Named:
     def std(self) -> tuple[float, ...] | None:
         """As published."""
         return self.dataset.std
+
+    @property
+    def published(self) -> Mapping[str, slice]:
+        """Rows of each split."""
+        return self.dataset.splits
 
     def read(self) -> Images:
         """Its labels; its images too, unless it is streamed."""

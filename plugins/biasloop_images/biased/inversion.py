@@ -1,0 +1,61 @@
+"""Groups of images with inverted colours. Source: Hall et al. (2022), released code."""
+
+from __future__ import annotations
+
+from biasloop.data import Array, Bools, Floats, Ints
+from biasloop.late import numpy as np
+from biasloop_images.biased import drawing
+
+
+def inverted(labels: Ints, tasks: Ints, share: Floats, seed: int) -> Array:
+    """Which images of a split are inverted.
+
+    Args:
+        labels: `(n,)` class of each image, in the order of ids.
+        tasks: `(classes,)` task of each class.
+        share: `(tasks,)` share of a task's images that are inverted.
+        seed: of the draw.
+
+    Returns:
+        `(n,)` uint8, 1 where inverted.
+    """
+    sizes = np.bincount(labels, minlength=len(tasks)).astype(np.int64)
+    found = np.empty(len(labels), np.uint8)
+    found[drawing.by_class(labels)] = drawing.lists(sizes, drawing.group_counts(sizes, tasks, share), seed)
+    return found
+
+
+def subset(labels: Ints, tasks: Ints, share: Floats, fraction: float, seed: int) -> tuple[Ints, Array]:
+    """A part of every class, and which of its images are inverted: the published training-size subsets.
+
+    Args:
+        labels: `(n,)` class of each image, in the order of ids.
+        tasks: `(classes,)` task of each class.
+        share: `(tasks,)` share of a task's images that are inverted.
+        fraction: share of each class that is kept, in (0, 1].
+        seed: of the choice; the draw of the inverted has the next seed.
+
+    Returns:
+        Positions that are kept, class after class in the order in which they were drawn; and for each 1 where it is
+        inverted (uint8).
+    """
+    generator = np.random.RandomState(seed)
+    kept = []
+    for label in range(len(tasks)):
+        own = np.flatnonzero(labels == label)
+        generator.shuffle(own)
+        kept.append(own[: int(drawing.whole(len(own), fraction))])
+    sizes = np.array([len(own) for own in kept], np.int64)
+    inside = drawing.group_counts(sizes, tasks, share)
+    return np.concatenate(kept), drawing.lists(sizes, inside, seed + 1)
+
+
+def invert(images: Array, chosen: Bools) -> Array:
+    """A copy in which the pixels of chosen images are 255 minus what they were.
+
+    Args:
+        images: `(n, H, W, C)` uint8.
+        chosen: `(n,)`.
+    """
+    flips = np.where(chosen, 255, 0).astype(np.uint8)
+    return np.bitwise_xor(images, flips[:, None, None, None])

@@ -1,0 +1,130 @@
+"""Metrics of tasks that depend on a group; NumPy alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from biasloop.data import Array, Floats, Frame, Ints, Metric
+from biasloop.late import numpy as np
+from biasloop.metrics import amplification, calibration, fairness
+from biasloop.metrics.classification import accuracy
+
+
+def measure(
+    test: Frame, given: Ints, attribute: Ints, targets: Sequence[str], groups: Sequence[str]
+) -> dict[str, Metric]:
+    """Metrics of the test set that look at groups.
+
+    With two targets: epsilon_target and epsilon_train, how far the first target's share within a group is from one
+    half, on average over groups, in the truth of the test set and in the labels trained on; with predictions
+    effective_epsilon, the same of predictions. From 0 to 0.5, where settings are in percent; targets that are not
+    equally frequent add to it.
+    With predictions: bias_amp and its parts bias_amp.<group>.<target>; accuracy.<group>.<target>; with two targets
+    demographic_parity_difference and equalized_odds_difference, for which the second target is the positive one.
+    With confidences: mce, calibration_gap (accuracy minus mean confidence) and overconfidence (the same with the
+    other sign).
+
+    Args:
+        test: columns "target", "group" and perhaps "prediction" and "confidence".
+        given: `(n,)` labels that were trained on; may be empty.
+        attribute: `(n,)` the groups of their samples.
+        targets: names.
+        groups: names.
+    """
+    sizes = (len(groups), len(targets))
+    found = _dependence("epsilon_target", fairness.strata_counts(test["group"], test["target"], sizes))
+    if len(given):
+        found |= _dependence("epsilon_train", fairness.strata_counts(attribute, given, sizes))
+    if "prediction" not in test:
+        return found
+    joint = amplification.joint_counts(test["group"], test["target"], test["prediction"], sizes)
+    found |= _dependence("effective_epsilon", amplification.tables(joint)[1])
+    found |= _amplified(joint, targets, groups) | _accuracies(joint, targets, groups)
+    if len(targets) == 2:
+        rates = fairness.fairness(joint, groups)
+        found |= {name: rates[name] for name in ("demographic_parity_difference", "equalized_odds_difference")}
+    if "confidence" in test:
+        found |= _sureness(test["confidence"], test["prediction"] == test["target"])
+    return found
+
+
+def _dependence(name: str, counts: Ints) -> dict[str, Metric]:
+    """Mean over groups with rows of |share of the first target - 0.5|; of two targets alone.
+
+    Args:
+        name: of the metric.
+        counts: `(groups, targets)`.
+    """
+    if counts.shape[1] != 2:
+        return {}
+    rows = counts.sum(axis=1)
+    held = rows > 0
+    p, n = counts[held, 0] / rows[held], rows[held]
+    if not len(n):
+        return {name: Metric(math.nan, 0)}
+    error = math.sqrt(float((p * (1 - p) / n).sum())) / len(n)
+    return {name: Metric(float(np.abs(p - 0.5).mean()), int(n.sum()), error)}
+
+
+def _amplified(joint: Ints, targets: Sequence[str], groups: Sequence[str]) -> dict[str, Metric]:
+    """Directional bias amplification, in total and by cell.
+
+    Errors are those of means of rows, with the signs of associations as they are: a row adds to the total the
+    difference of its predicted and its true target's sign. They are NaN where rows do not differ: at exact
+    independence the total is 0 whatever is predicted.
+    """
+    true, predicted = amplification.tables(joint)
+    result = amplification.amplification(true, predicted)
+    sign = np.where(result.y, 1.0, -1.0)
+    rows = true.sum(axis=1)
+    held = np.flatnonzero(rows)
+    variance = float((_variances(joint, sign[:, None, :] - sign[:, :, None])[held] / rows[held]).sum())
+    cells = max(len(held), 1) * len(targets)
+    total = Metric(result.total, int(rows.sum()), _error(variance / cells**2))
+    found = {"bias_amp": total}
+    for target, name in enumerate(targets):
+        is_target = (np.arange(len(targets)) == target).astype(np.float64)
+        steps = np.broadcast_to(is_target[None, None, :] - is_target[None, :, None], joint.shape)
+        spread = _variances(joint, steps)
+        for group in held.tolist():
+            n = int(rows[group])
+            cell = Metric(float(result.cells[group, target]), n, _error(float(spread[group]) / n))
+            found[f"bias_amp.{groups[group]}.{name}"] = cell
+    return found
+
+
+def _variances(joint: Ints, values: Floats) -> Floats:
+    """`(groups,)` variance over a group's rows of a value that depends on group, true and predicted target."""
+    with np.errstate(invalid="ignore"):
+        weights = joint / joint.sum(axis=(1, 2), keepdims=True)
+    mean = (weights * values).sum(axis=(1, 2))
+    return np.asarray((weights * (values - mean[:, None, None]) ** 2).sum(axis=(1, 2)), np.float64)
+
+
+def _error(variance: float) -> float:
+    return math.sqrt(variance) if variance > 0 else math.nan
+
+
+def _accuracies(joint: Ints, targets: Sequence[str], groups: Sequence[str]) -> dict[str, Metric]:
+    """Of each group and target that have rows."""
+    found = {}
+    for group, name in enumerate(groups):
+        for target, other in enumerate(targets):
+            n = int(joint[group, target].sum())
+            if n:
+                p = int(joint[group, target, target]) / n
+                found[f"accuracy.{name}.{other}"] = Metric(p, n, math.sqrt(p * (1 - p) / n))
+    return found
+
+
+def _sureness(confidence: Array, right: Array) -> dict[str, Metric]:
+    p = np.asarray(confidence, np.float64)
+    n = len(p)
+    gap = accuracy(right, np.ones(n, np.bool_)).value - float(p.mean()) if n else math.nan
+    error = _error(float((right - p).var()) / n) if n else math.nan
+    return {
+        "mce": calibration.maximum_calibration_error(confidence, right),
+        "calibration_gap": Metric(gap, n, error),
+        "overconfidence": Metric(-gap, n, error),
+    }

@@ -103,11 +103,7 @@ class Work:
         return Work(self.streams.at(name))
 
     def tick(
-        self,
-        done: int,
-        total: int,
-        state: Callable[[], Arrays] | None = None,
-        epoch: tuple[int, Any] | None = None,
+        self, done: int, total: int, state: Callable[[], Arrays] | None = None, epoch: tuple[int, Any] | None = None
     ) -> None:
         """To be called after every step.
 

@@ -28,6 +28,12 @@ class DomainSection(BaseModel):
         return dict(self.model_extra or {})
 
 
+Start = Annotated[
+    Annotated[int, Field(ge=1), Tag("number")] | Annotated[Literal["all"], Tag("all")],
+    Discriminator(lambda value: "all" if value == "all" else "number"),
+]
+
+
 class AccumulateSettings(Strict):
     """The training set grows each round (Taori & Hashimoto 2022, Algorithm 1).
 
@@ -35,7 +41,10 @@ class AccumulateSettings(Strict):
     """
 
     rule: Literal["accumulate"] = "accumulate"
-    start: int = Field(ge=1, description="n0: human-labelled samples in the training set of round 0.")
+    start: Start = Field(
+        description='n0: human-labelled samples in the training set of round 0; "all" of the pool, where no round adds '
+        "any."
+    )
     human: int = Field(0, ge=0, description="m: human-labelled samples that each later round adds.")
     model: int = Field(
         0, ge=0, description="k: samples labelled by the previous round's model that each later round adds."
@@ -81,17 +90,23 @@ class AccumulateSettings(Strict):
             raise ValueError("with `human` and `model` both 0 nothing ends the loop; set `rounds`")
         if self.human + self.model == 0 and self.keep == "replace":
             raise ValueError('`keep = "replace"` trains on the newest `human + model` rows, which are 0')
+        if self.start == "all" and self.human + self.model:
+            raise ValueError('`start = "all"` leaves no sample for `human` and `model`; set a number')
         return self
 
     def size(self, round_number: int) -> int:
         """n_t: rows of the accumulated training set at that round."""
-        return self.start + round_number * (self.human + self.model)
+        return self._start + round_number * (self.human + self.model)
 
     def trained(self, round_number: int) -> int:
         """Rows that the model of that round is trained on."""
         if self.keep == "all" or round_number == 0:
             return self.size(round_number)
-        return self.start if self.keep == "subsample" else self.human + self.model
+        return self._start if self.keep == "subsample" else self.human + self.model
+
+    @property
+    def _start(self) -> int:
+        return 1 if self.start == "all" else self.start  # rounds then cost the same, whatever that is
 
 
 class GenerationsSettings(Strict):
@@ -173,7 +188,7 @@ class PlotSection(Strict):
         "snapshots; what was measured after the last round is drawn.",
     )
     pool: list[str] = Field(
-        default_factory=list, description="Of `x`: settings whose values are replicates, as seeds are."
+        default_factory=list, description="Settings whose values are replicates, as seeds are."
     )
     baseline: str | None = Field(None, description="The metric of the horizontal line.")
     labels: dict[str, str] = Field(default_factory=dict, description="metric -> axis label.")
@@ -201,6 +216,12 @@ class Experiment(Strict):
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     bound: BoundSection | None = None
     plot: PlotSection = PlotSection()
+
+    @model_validator(mode="after")
+    def _bounded(self) -> "Experiment":
+        if self.bound is not None and isinstance(self.loop, AccumulateSettings) and self.loop.start == "all":
+            raise ValueError('[bound] needs loop.start as a number, and it is "all"')
+        return self
 
     def identity(self, seed: int) -> dict[str, Any]:
         """All that determines the results of a run, and nothing else: what a resume compares.

@@ -187,7 +187,8 @@ def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: 
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise InvalidInput(f'{origin}: unset = {names!r}: expected a list of keys, for example ["domain.path"]')
     for name in names:
-        *tables, last = key = tuple(name.split("."))
+        table, _, inner = name.partition(".")
+        *tables, last = key = (table, inner) if table == "grid" else tuple(name.split("."))  # its keys have dots
         place: Any = values
         for part in tables:
             place = place.get(part) if isinstance(place, dict) else None

@@ -100,7 +100,7 @@ def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | Non
     from biasloop.report.series import arms, begun, open_runs
 
     found = begun(open_runs(places))
-    source = str(found[0].manifest.about.get("source", ""))
+    source = plots.source_of(found[0])
     target = out or places[0].parent / f"{places[0].resolve().name}.png"
     against = plots.against_setting(found, metric, x, pool)
     if against is not None:

@@ -82,6 +82,7 @@ class Accumulate:
     streams: Streams
     ledger: GrowingLedger = field(default_factory=GrowingLedger)
     reserve: Reserve = field(init=False)
+    start: int = field(init=False, default=0)
     answers: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     label_by: str = field(init=False)
@@ -108,22 +109,23 @@ class Accumulate:
         unlabelled = np.sort(splits.unlabelled)
         labelled = order(np.setdiff1d(splits.pool, unlabelled))
         self.reserve = Reserve(labelled, order(unlabelled))
-        if settings.start > len(labelled):
+        self.start = len(labelled) if settings.start == "all" else settings.start
+        if self.start > len(labelled):
             raise Mismatch(
-                f"loop.start = {settings.start}: the pool has {len(labelled)} human-labelled samples "
+                f"loop.start = {self.start}: the pool has {len(labelled)} human-labelled samples "
                 f"({len(splits.test)} are the test set)"
             )
-        left = replace(self.reserve, used=settings.start)
+        left = replace(self.reserve, used=self.start)
         lack = left.lacks(settings.human, settings.model)
         if settings.rounds != 1 and settings.human + settings.model and lack:
             raise Mismatch(
-                f"after loop.start = {settings.start} no second round is possible: {lack} "
+                f"after loop.start = {self.start} no second round is possible: {lack} "
                 "(loop.human + loop.model); lower them, or set loop.rounds = 1"
             )
 
     def setup(self, work: RoundWork) -> Record:
         """The initial training set, the test tables as humans fill them, and the untouched model's if asked for."""
-        ids = self.reserve.labelled[: self.settings.start]
+        ids = self.reserve.labelled[: self.start]
         added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.truth(ids), work))
         answers = _tables(work, "answers", self.domain.answers)
         evaluations = {MAIN: Evaluation(self.domain.measure(answers, added.samples()), answers)}
@@ -251,7 +253,7 @@ class Accumulate:
         if settings.human + settings.model == 0:
             return cap or 1
         splits = self.domain.splits()
-        labelled = len(splits.pool) - len(splits.unlabelled) - settings.start
+        labelled = len(splits.pool) - len(splits.unlabelled) - self.start
         possible = (labelled + len(splits.unlabelled)) // (settings.human + settings.model)
         if settings.human:
             possible = min(possible, labelled // settings.human)
@@ -267,7 +269,7 @@ class Accumulate:
         rows = ledger.all()
         if self.settings.keep == "subsample" and number:
             order = self.streams.at(number, "subsample").order(np.arange(len(rows)))
-            rows = rows.take(np.sort(order[: self.settings.start]))
+            rows = rows.take(np.sort(order[: self.start]))
         return rows.samples()
 
     def measure(self, number: int, record: Record, tables: Tables) -> dict[str, Metric]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from biasloop import bound
 from biasloop.data import Floats
+from biasloop.errors import InvalidInput
 from biasloop.experiment import AccumulateSettings
 
 
@@ -13,11 +14,17 @@ def bound_over_rounds(loop: AccumulateSettings, delta: float, last: int) -> Floa
     """Theorem 1 for rounds 0 to `last`; NaN throughout where round 0 measured nothing (`delta` is NaN)."""
     if not math.isfinite(delta):
         return np.full(last + 1, math.nan)
-    return bound.bound(loop.start, loop.human, loop.model, delta, last, replace=loop.keep == "replace")
+    return bound.bound(_start(loop), loop.human, loop.model, delta, last, replace=loop.keep == "replace")
 
 
 def per_round_bound(loop: AccumulateSettings, deltas: Floats) -> Floats | None:
     """The bound with the calibration error of every round; None where one was not measured."""
     if not np.isfinite(deltas).all():
         return None
-    return bound.per_round_bound(loop.start, loop.human, loop.model, deltas, replace=loop.keep == "replace")
+    return bound.per_round_bound(_start(loop), loop.human, loop.model, deltas, replace=loop.keep == "replace")
+
+
+def _start(loop: AccumulateSettings) -> int:
+    if loop.start == "all":
+        raise InvalidInput('the bound needs loop.start as a number, and it is "all"')
+    return loop.start

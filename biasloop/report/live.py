@@ -15,7 +15,8 @@ from biasloop.study import Planned
 if TYPE_CHECKING:
     from rich.live import Live
 
-HEADERS = ("round", "train", "human", "model", "{quality}", "bias", "bound", "seconds")
+SIZES = ("train", "human", "model")
+HEADERS = ("round", *SIZES, "{quality}", "bias", "bound", "seconds")
 
 
 class View(Protocol):
@@ -59,7 +60,9 @@ class Rows:
     def headers(self) -> list[str]:
         """Names of the columns."""
         if isinstance(self.loop, GenerationsSettings):
-            return ["round", self.plot.quality, *self.plot.series, "seconds"]
+            return ["round", self.plot.quality, *self._series, "seconds"]
+        if self._without_bound:
+            return ["round", *SIZES, self.plot.quality, *self._series, "seconds"]
         return [name.format(quality=self.plot.quality) for name in HEADERS]
 
     def add(self, event: Committed) -> tuple[str, ...]:
@@ -73,14 +76,25 @@ class Rows:
             self.spent.append((event.sizes.get("trained", 1), event.seconds))
         return row
 
+    @property
+    def _series(self) -> list[str]:
+        """The metrics that the preset shows, besides quality."""
+        return [name for name in self.plot.series if name != self.plot.quality]
+
+    @property
+    def _without_bound(self) -> bool:
+        return self.section is None and bool(self.plot.series)
+
     def _grown(self, event: Committed, loop: AccumulateSettings) -> tuple[str, ...]:
-        """Of a training set that grows: its parts, quality, bias and bound."""
-        sizes = [tables.count(event.sizes.get(name, 0)) for name in ("train", "human", "model")]
+        """Of a training set that grows: its parts, quality, and bias and bound or what the preset shows."""
+        sizes = [tables.count(event.sizes.get(name, 0)) for name in SIZES]
+        if self._without_bound:
+            return (*sizes, *self._shown(event))
         return (*sizes, self._quality(event), *self._bias(event, loop))
 
     def _shown(self, event: Committed) -> tuple[str, ...]:
         """Quality and the metrics that the preset shows."""
-        values = [event.metrics[name].value if name in event.metrics else math.nan for name in self.plot.series]
+        values = [event.metrics[name].value if name in event.metrics else math.nan for name in self._series]
         return (self._quality(event), *(tables.number(value, 3) for value in values))
 
     def _quality(self, event: Committed) -> str:

@@ -168,12 +168,13 @@ def single(path: Path, places: Sequence[Path]) -> Figure:
         )
     found = begun(open_runs(places))
     rows, left_out = panel_rows(layout, arms(found))
-    sources = dict.fromkeys(_source(run) for run in found)
+    sources = dict.fromkeys(source_of(run) for run in found)
     source = ". ".join(part for part in (*sources, layout.source) if part)
     return Figure(layout.model_copy(update={"source": source}), rows, [], left_out)
 
 
-def _source(run: Run) -> str:
+def source_of(run: Run) -> str:
+    """What a run's preset reproduces, as a caption says it."""
     about = run.manifest.about
     source = str(about.get("source", ""))
     return layouts.scaled_down(source) if str(about.get("name", "")).endswith(presets.MINI) else source

@@ -103,7 +103,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Arm:
-    """Runs that differ in their seed alone."""
+    """Runs that differ in their seed alone, or in settings whose values are replicates too."""
 
     label: str
     runs: list[Measured]
@@ -147,10 +147,13 @@ def begun(runs: Sequence[Run]) -> list[Run]:
 
 
 def arms(runs: Sequence[Run]) -> list[Arm]:
-    """Runs grouped by what they share besides the seed, in the order given; labelled by what differs."""
+    """Runs grouped by what they share besides the seed, in the order given; labelled by what differs.
+
+    Settings whose values the preset calls replicates ([plot] `pool`) count as the seed does.
+    """
     groups: dict[str, list[Run]] = {}
     for run in runs:
-        shared = {key: value for key, value in run.identity.items() if key != "seed"}
+        shared = _without(run.identity, {"seed", *run.manifest.about.get("plot", {}).get("pool", [])})
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
     settings = [json.loads(key) for key in groups]
     return [
@@ -160,6 +163,15 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
         )
         for own, group in zip(settings, groups.values(), strict=True)
     ]
+
+
+def _without(settings: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
+    """Nested settings without those of the given flat keys."""
+    return {
+        key: _without(value, keys, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if f"{prefix}{key}" not in keys
+    }
 
 
 def _label(own: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> str:

@@ -15,6 +15,7 @@ from biasloop.data import Column, Frame
 from biasloop.domains import Context
 from biasloop.engine import Committed
 from biasloop.errors import Mismatch
+from biasloop.experiment import Experiment
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.ledger import HUMAN
 from biasloop.randomness import Streams
@@ -232,3 +233,12 @@ def test_kept_calls_change_no_bit(tmp_path):
     run_scored(tmp_path / "kept", interval=-1)
     for name in ("setup.h5", "round-0003.h5", "model-0003.h5"):
         assert (tmp_path / "plain" / name).read_bytes() == (tmp_path / "kept" / name).read_bytes()
+
+
+def test_all_of_the_pool_is_trained_on(tmp_path):
+    experiment = toy_experiment(unlabelled=100)
+    loop = {"rule": "accumulate", "start": "all", "rounds": 2}
+    experiment = Experiment.model_validate({**experiment.nesting(), "loop": loop, "bound": None})
+    engine.run(toy_prepared(experiment), tmp_path / "run", OPTIONS)
+    sizes = [sizes for _, _, sizes, _ in Run.open(tmp_path / "run").summaries()]
+    assert [one["trained"] for one in sizes] == [900, 900]

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from biasloop.data import Column
-from biasloop_language.ngrams import NgramIndex
+from biasloop.metrics.ngrams import NgramIndex
 
 SIZES = (5, 10)
 VOCABULARY = 50_257

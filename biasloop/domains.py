@@ -1,4 +1,4 @@
-"""The contract of a domain (a plugin), and how plugins are found.
+"""The contract of a domain (a plugin); `biasloop.discovery` finds plugins.
 
 A domain knows data, models and metrics of one kind of problem, and nothing of rounds or files. It is a class with
 a pydantic `Config`, built from (config, context). It implements the capabilities it can, as methods; it inherits
@@ -8,17 +8,12 @@ mismatch is an error before anything is loaded.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
 
-from pydantic import BaseModel
 from typing_extensions import get_protocol_members
-
-from biasloop.errors import InvalidInput
 
 if TYPE_CHECKING:  # finding plugins loads no NumPy
     from collections.abc import Iterable, Sequence
@@ -28,7 +23,6 @@ if TYPE_CHECKING:  # finding plugins loads no NumPy
     from biasloop.data import Array, Arrays, Column, Evaluation, Frame, Ints, Metric, Page, Samples, Splits, Tables
     from biasloop.randomness import Streams
 
-GROUP = "biasloop.domains"
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 
@@ -290,8 +284,11 @@ class Kept(Protocol):
 class Exporting(Protocol):
     """Results in the layout of a published study's own files; without data, models or training."""
 
+    def layout(self) -> str:
+        """What the layout is called."""
+
     def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
-        """Rows of CSV files, the header first, by path below the directory of results.
+        """Rows of CSV files, the header first, by path below the directory of results; runs may share a file.
 
         Args:
             name: of the run, with its seed.
@@ -339,57 +336,6 @@ class Following(Protocol):
 
     def follow(self) -> None:
         """In another process: helps with the fits of the first, whatever the run, until that one is done."""
-
-
-def entries(group: str = GROUP) -> dict[str, list[EntryPoint]]:
-    """Installed entry points of a group by name; a name with two distributions is listed twice."""
-    found: dict[str, dict[str, EntryPoint]] = {}
-    for entry in entry_points(group=group):
-        distribution = entry.dist.name if entry.dist else "?"
-        found.setdefault(entry.name, {})[distribution] = entry
-    return {name: list(found[name].values()) for name in sorted(found)}
-
-
-def load(name: str) -> type[Any]:
-    """The domain class of that name.
-
-    Raises:
-        InvalidInput: if there is no such plugin, two have that name, or it does not import.
-    """
-    found = entries()
-    if name not in found:
-        near = difflib.get_close_matches(name, found, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(found) or "none"
-        raise InvalidInput(f"no domain is called {name!r} (installed: {known}){hint}")
-    if len(found[name]) > 1:
-        both = " and ".join(entry.dist.name for entry in found[name] if entry.dist)
-        raise InvalidInput(f"two distributions declare the domain {name!r}: {both}; uninstall one of them")
-    try:
-        loaded = found[name][0].load()
-    except Exception as error:
-        raise InvalidInput(
-            f"the plugin of domain {name!r} ({found[name][0].value}) does not import: "
-            f"{type(error).__name__}: {error}; `biasloop plugins` lists the state of each"
-        ) from error
-    return checked(name, loaded)
-
-
-def checked(name: str, loaded: object) -> type[Any]:
-    """The class if it looks like a domain.
-
-    Raises:
-        InvalidInput: naming what is lacking.
-    """
-    if not isinstance(loaded, type):
-        raise InvalidInput(f"the entry point of domain {name!r} is not a class")
-    config = getattr(loaded, "Config", None)
-    if not (isinstance(config, type) and issubclass(config, BaseModel)):
-        raise InvalidInput(f"the class of domain {name!r} has no pydantic `Config`")
-    lacking = missing_methods(loaded, Domain)
-    if lacking:
-        raise InvalidInput(f"the class of domain {name!r} lacks {', '.join(lacking)}")
-    return loaded
 
 
 def missing_methods(domain: type, protocol: Any) -> list[str]:

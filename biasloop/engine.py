@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from biasloop import __version__, domains
+from biasloop import __version__, discovery
 from biasloop.data import Column, Frame, Metric
 from biasloop.domains import Context
 from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, SomethingToFetch
@@ -111,7 +111,7 @@ class Prepared:
 
 def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> Any:
     """A domain from its section of a preset."""
-    loaded = domains.load(str(settings["name"]))
+    loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
     return loaded(config, Context(options.data, Streams((seed, "data")), options.device, options.threads))
 

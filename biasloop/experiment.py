@@ -187,9 +187,7 @@ class PlotSection(Strict):
         description='What stands on the x axis instead of rounds: a setting that the grid varies, or "epoch" of '
         "snapshots; what was measured after the last round is drawn.",
     )
-    pool: list[str] = Field(
-        default_factory=list, description="Settings whose values are replicates, as seeds are."
-    )
+    pool: list[str] = Field(default_factory=list, description="Settings whose values are replicates, as seeds are.")
     baseline: str | None = Field(None, description="The metric of the horizontal line.")
     labels: dict[str, str] = Field(default_factory=dict, description="metric -> axis label.")
     quality: str = Field("accuracy", description="The metric of the table's quality column.")

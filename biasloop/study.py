@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from biasloop import domains, engine, processes
+from biasloop import discovery, domains, engine, processes
 from biasloop.domains import Following
 from biasloop.engine import Event, Options, Outcome
 from biasloop.errors import InvalidInput
@@ -123,7 +123,7 @@ def check_processes(arms: Sequence[tuple[Mapping[str, Any], Experiment]]) -> Non
     if processes.count() == 1:
         return
     names = sorted({experiment.domain.name for _, experiment in arms})
-    single = [name for name in names if domains.missing_methods(domains.load(name), Following)]
+    single = [name for name in names if domains.missing_methods(discovery.load(name), Following)]
     if single:
         raise InvalidInput(
             f"the domain {single[0]!r} trains in one process, but {processes.count()} were launched; "

@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from biasloop import domains
+from biasloop import discovery
 from biasloop.errors import InvalidInput
 from biasloop.experiment import RULES, AccumulateSettings, Experiment
 from biasloop.presets import Key, Preset, parse_seeds
@@ -68,7 +68,7 @@ def validate(preset: Preset) -> Experiment:
             config = _domain_config(domain, values.get("compat", "fixed"))
             values["domain"] = {"name": domain["name"], **config.model_dump(mode="json")}
         except ValidationError as error:
-            model = domains.load(domain["name"]).Config
+            model = discovery.load(domain["name"]).Config
             mistakes += _explain_all(preset, ("domain",), error, model)
         except InvalidInput as error:
             mistakes.append(f"{preset.origin(('domain', 'name'))}: domain.name: {error}")
@@ -101,7 +101,7 @@ def resolved(preset: Preset) -> dict[str, Any]:
 
 
 def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:
-    config: type[BaseModel] = domains.load(domain["name"]).Config
+    config: type[BaseModel] = discovery.load(domain["name"]).Config
     settings = {name: value for name, value in domain.items() if name != "name"}
     if compat == "released":
         if "compat" not in config.model_fields:

@@ -9,7 +9,7 @@ from biasloop.cli import judging
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, say, show, table
+from biasloop.report.output import emit, measurement, say, show, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,47 +24,9 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Compute metrics of a file of predictions, or of stored runs.\n\n"
     "Example: biasloop evaluate shares predictions.csv --predicted label --task truth",
+    epilog="Exit code 4: a --fail-above gate was crossed.",
 )
 app.add_typer(judging.app)
-
-
-@app.command("shares", cls=Command)
-def shares(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV or JSONL with a header.")],
-    predicted: Annotated[str, typer.Option("--predicted", help="Column of predictions.")],
-    task: Annotated[str | None, typer.Option("--task", help="Column of true labels.")] = None,
-    json: Json = False,
-) -> None:
-    """How often each value is predicted, and by how much that differs from the truth.
-
-    Example: biasloop evaluate shares predictions.csv --predicted label --task truth
-    """
-    from biasloop import predictions
-    from biasloop.report import tables
-
-    columns = predictions.read_columns(file, [predicted, *([task] if task else [])])
-    rows = predictions.shares(columns[predicted], columns[task] if task else None)
-    if json:
-        emit({"n": len(columns[predicted]), "shares": [row.as_json() for row in rows]})
-        return
-    cells = [
-        [row.value, tables.percent(row.predicted.value), tables.interval(*row.interval)]
-        + (
-            [tables.percent(row.true.value), f"{row.bias.value:+.4f} ± {row.bias.error:.4f}"]
-            if row.true and row.bias
-            else []
-        )
-        for row in rows
-    ]
-    headers = ["value", "predicted", "95 % interval"] + (["true", "bias ± standard error"] if task else [])
-    show(
-        table(
-            headers,
-            cells,
-            right=range(1, 5),
-            title=f"{tables.counted(len(columns[predicted]), 'row')} of {file}",
-        )
-    )
 
 
 @app.command("run", cls=Command)
@@ -121,31 +83,27 @@ def _recomputed(place: Path, wanted: "Sequence[str]", options: "Options") -> lis
     return [
         {
             "round": number,
-            "metrics": {
-                name: {"value": m.value, "n": m.n, "se": m.error}
-                for name, m in found.items()
-                if not wanted or name in wanted
-            },
+            "metrics": {name: measurement(metric) for name, metric in found.items() if not wanted or name in wanted},
         }
         for number, found in measured.items()
     ]
 
 
 def _show(rounds: list[dict[str, Any]], title: str) -> None:
-    from biasloop.report import tables
-
     names = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
     cells = [
-        [str(row["round"])]
-        + [
-            tables.measured(row["metrics"][n]["value"], row["metrics"][n]["se"]) if n in row["metrics"] else ""
-            for n in names
-        ]
+        [str(row["round"])] + [_measured(row["metrics"][n]) if n in row["metrics"] else "" for n in names]
         for row in rounds
     ]
     if title:
         say(title)
     show(table(["round", *names], cells, right=range(len(names) + 1)))
+
+
+def _measured(found: dict[str, Any]) -> str:
+    from biasloop.report import tables
+
+    return tables.MISSING if found["value"] is None else tables.measured(found["value"], found["se"])
 
 
 def _annotators(found: "list[Run]", *, json: bool) -> None:

@@ -1,26 +1,35 @@
-"""`biasloop evaluate amplification / calibration / fairness`: metrics of anybody's predictions, and gates on them."""
+"""`biasloop evaluate METRIC FILE`: metrics of anybody's predictions, beside another file's, and gates on them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.report import judged
+from biasloop.report.output import emit, note, say
 
 if TYPE_CHECKING:
     from biasloop.evaluations import Answer
+    from biasloop.predictions import Source
 
 CROSSED = 4  # exit code
-MISSING = "—"
-SHOWN = ("accuracy", "selection_rate", "tpr", "fpr")  # tnr and fnr are what these leave to 1
 
-File = Annotated[Path, typer.Argument(metavar="FILE", help="CSV, TSV or JSONL with a header.")]
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSONL or Parquet with named columns, or a stored run.")
+]
 Task = Annotated[str, typer.Option("--task", help="Column of true labels.")]
 Predicted = Annotated[str, typer.Option("--predicted", help="Column of predictions.")]
 Attribute = Annotated[str, typer.Option("--attribute", help="Column of groups.")]
+Against = Annotated[
+    Path | None, typer.Option("--against", metavar="FILE2", help="The same of another file, and the difference.")
+]
+Round = Annotated[int | None, typer.Option("--round", min=0, help="Of a stored run; default: the newest.")]
+Table = Annotated[str, typer.Option("--table", help='Per-sample table of a stored run; default: "test".')]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table as CSV, too.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, too: .png, .pdf or .svg.")]
 FailAbove = Annotated[
     list[str] | None,
     typer.Option(
@@ -33,20 +42,53 @@ app = typer.Typer(cls=Group)
 
 @app.command("amplification", cls=Command)
 def amplification(
-    file: File, task: Task, attribute: Attribute, predicted: Predicted, fail_above: FailAbove = None, json: Json = False
+    file: File,
+    task: Annotated[list[str], typer.Option("--task", help="Column of true labels; several: labels of 0 and 1.")],
+    attribute: Attribute,
+    predicted: Annotated[list[str], typer.Option("--predicted", help="Column of predictions; as many as --task.")],
+    train: Annotated[
+        Path | None,
+        typer.Option("--train", metavar="FILE2", help="Training rows, which decide what is associated with what."),
+    ] = None,
+    tie: Annotated[str, typer.Option("--tie", help='What an exactly independent cell counts: "minus", "zero".')] = (
+        "minus"
+    ),
+    empty: Annotated[
+        str, typer.Option("--empty", help='An attribute value without rows: "skip" it, or no number at all ("nan").')
+    ] = "skip",
+    draws: Annotated[int, typer.Option("--draws", min=100, max=100_000, help="Resamples of the interval.")] = 1000,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    json: Json = False,
 ) -> None:
     """Bias amplification: how much more than the truth predictions depend on the attribute; above 0 they exaggerate.
 
     Example: biasloop evaluate amplification predictions.csv --task y --attribute a --predicted p
+
+    Example: biasloop evaluate amplification p.csv --task cook,drive --predicted cook_p,drive_p --attribute a
     """
     from biasloop import evaluations
+    from biasloop.predictions import open_source
 
     gates = evaluations.gates(fail_above or [], evaluations.AMPLIFICATION)
-    answer = evaluations.amplification(file, task=task, attribute=attribute, predicted=predicted)
-    if json:
-        emit(answer.as_json())
-    else:
-        _amplification(answer, file, (attribute, task))
+    given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
+
+    def found(source: "Source", seed: int) -> "Answer":
+        learned = open_source(train) if train else None
+        return evaluations.amplification(
+            source, task=task, attribute=attribute, predicted=predicted, train=learned, options=given, seed=seed
+        )
+
+    names = (attribute, task[0] if len(task) == 1 and "," not in task[0] else "task")
+    answer = _found(file, against, number, name, plot, found)
+    _say(
+        "amplification", answer, file, against, lambda: judged.show_amplification(answer, file, names),
+        names, csv, plot, json=json,
+    )  # fmt: skip
     _end(answer, gates)
 
 
@@ -56,7 +98,13 @@ def calibration(
     task: Task,
     predicted: Predicted,
     confidence: Annotated[str, typer.Option("--confidence", help="Column of confidences, from 0 to 1.")],
+    attribute: Annotated[str | None, typer.Option("--attribute", help="Column of groups: of each by itself.")] = None,
     bins: Annotated[int, typer.Option("--bins", min=1, max=10_000, help="Bins of equal width.")] = 15,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
     fail_above: FailAbove = None,
     json: Json = False,
 ) -> None:
@@ -67,11 +115,17 @@ def calibration(
     from biasloop import evaluations
 
     gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
-    answer = evaluations.calibration(file, task=task, predicted=predicted, confidence=confidence, bins=bins)
-    if json:
-        emit(answer.as_json())
-    else:
-        _calibration(answer, file)
+
+    def found(source: "Source", seed: int) -> "Answer":
+        return evaluations.calibration(
+            source, task=task, predicted=predicted, confidence=confidence, attribute=attribute, bins=bins, seed=seed
+        )
+
+    answer = _found(file, against, number, name, plot, found)
+    _say(
+        "calibration", answer, file, against, lambda: judged.show_calibration(answer, file, attribute),
+        (), csv, plot, json=json,
+    )  # fmt: skip
     _end(answer, gates)
 
 
@@ -84,6 +138,11 @@ def fairness(
     positive: Annotated[
         str | None, typer.Option("--positive", help="The positive value; of two, the later one when sorted.")
     ] = None,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
     fail_above: FailAbove = None,
     json: Json = False,
 ) -> None:
@@ -94,12 +153,125 @@ def fairness(
     from biasloop import evaluations
 
     gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
-    answer = evaluations.fairness(file, task=task, predicted=predicted, attribute=attribute, positive=positive)
+
+    def found(source: "Source", _: int) -> "Answer":
+        return evaluations.fairness(source, task=task, predicted=predicted, attribute=attribute, positive=positive)
+
+    answer = _found(file, against, number, name, plot, found)
+    _say(
+        "fairness", answer, file, against, lambda: judged.show_fairness(answer, file, attribute),
+        (attribute,), csv, plot, json=json,
+    )  # fmt: skip
+    _end(answer, gates)
+
+
+@app.command("shares", cls=Command)
+def shares(
+    file: File,
+    predicted: Predicted,
+    task: Annotated[str | None, typer.Option("--task", help="Column of true labels.")] = None,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    json: Json = False,
+) -> None:
+    """How often each value is predicted, and by how much that differs from the truth.
+
+    Example: biasloop evaluate shares predictions.csv --predicted label --task truth
+    """
+    from biasloop import evaluations
+
+    # Without true labels there is no number that could be too large.
+    gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
+
+    def found(source: "Source", seed: int) -> "Answer":
+        return evaluations.shares(source, predicted=predicted, task=task, seed=seed)
+
+    answer = _found(file, against, number, name, plot, found)
+    _say("shares", answer, file, against, lambda: judged.show_shares(answer, file), (), csv, plot, json=json)
+    _end(answer, gates)
+
+
+@app.command("memorization", cls=Command)
+def memorization(
+    file: File,
+    train: Annotated[Path, typer.Option("--train", metavar="FILE2", help="The training texts, in a column so called.")],
+    text: Annotated[str, typer.Option("--text", help="Column of texts.")],
+    ngrams: Annotated[str, typer.Option("--ngrams", help="Lengths in words.")] = "5,10",
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    json: Json = False,
+) -> None:
+    """How many runs of words of some texts stand in the training texts, word for word.
+
+    Words are what stands between white space, compared as written. A gate's metric is memorization.5, for example.
+
+    Example: biasloop evaluate memorization generated.jsonl --train corpus.jsonl --text text --ngrams 5,10
+    """
+    from biasloop import evaluations
+    from biasloop.predictions import open_source
+
+    sizes = evaluations.parse_sizes(ngrams)
+    gates = evaluations.gates(fail_above or [], [f"memorization.{n}" for n in sizes])
+    _check(plot)
+    answer = evaluations.memorization(open_source(file), open_source(train), text=text, sizes=sizes)
+    _say(
+        "memorization", answer, file, None, lambda: judged.show_memorization(answer, file, train),
+        (), csv, plot, json=json,
+    )  # fmt: skip
+    _end(answer, gates)
+
+
+def _found(
+    file: Path, against: Path | None, number: int | None, table: str, plot: Path | None,
+    found: "Callable[[Source, int], Answer]",
+) -> "Answer":  # fmt: skip
+    """What there is to say of a file, with another beside it if there is one."""
+    from biasloop import evaluations
+    from biasloop.predictions import open_source
+
+    _check(plot)
+    answer = found(open_source(file, number=number, table=table), 0)
+    if against is None:
+        return answer
+    return evaluations.beside(answer, found(open_source(against, table=table), 1))
+
+
+def _check(plot: Path | None) -> None:
+    """Refuse a figure's name before anything is read."""
+    if plot is not None:
+        from biasloop.report.figures import format_of
+
+        format_of(plot)
+
+
+def _say(
+    kind: str, answer: "Answer", file: Path, against: Path | None, shown: Callable[[], None], names: tuple[str, ...],
+    csv: Path | None, plot: Path | None, *, json: bool,
+) -> None:  # fmt: skip
+    """Print what was found, and write the table and the figure asked for."""
     if json:
         emit(answer.as_json())
     else:
-        _fairness(answer, file, attribute)
-    _end(answer, gates)
+        shown()
+        if against is not None:
+            judged.show_differences(answer, file, against)
+        judged.show_remarks(answer)
+    tell = note if json else say
+    if csv is not None:
+        from biasloop.evaluations import write_csv
+
+        write_csv(answer, csv)
+        tell(f"wrote {csv}")
+    if plot is not None:
+        from biasloop.report.judged_plots import draw
+
+        draw(kind, answer, plot, file.name, names)
+        tell(f"wrote {plot}")
 
 
 def _end(answer: "Answer", gates: Mapping[str, float]) -> None:
@@ -109,81 +281,3 @@ def _end(answer: "Answer", gates: Mapping[str, float]) -> None:
         note(f"biasloop: {text} (--fail-above)")
     if crossed:
         raise typer.Exit(CROSSED)
-
-
-def _amplification(answer: "Answer", file: Path, names: tuple[str, str]) -> None:
-    found = answer.details
-    rows = []
-    for a, attribute in enumerate(found["attributes"]):
-        true, guessed = (found["counts"][kind][a] for kind in ("true", "predicted"))
-        for t, task in enumerate(found["tasks"]):
-            shares = [_percent(counts[t] / sum(counts)) for counts in (true, guessed)]
-            rows.append([attribute, task, str(true[t]), *shares, f"{found['cells'][a][t]:+.4f}"])
-    headers = [*names, "n", "true", "predicted", "amplification"]
-    show(table(headers, rows, right=range(2, 6), title=_title(answer, file)))
-    say(f"bias_amp {answer.metrics['bias_amp']:+.4f}, 95 % interval {_interval(found['interval'])}")
-    _remarks(answer)
-
-
-def _calibration(answer: "Answer", file: Path) -> None:
-    rows = [
-        [
-            f"{one['edges'][0]:.3f} to {one['edges'][1]:.3f}",
-            str(one["n"]),
-            *(_percent(one[key]) for key in ("confidence", "accuracy")),
-            MISSING if one["gap"] is None else f"{one['gap']:+.4f}",
-        ]
-        for one in answer.details["bins"]
-    ]
-    headers = ["bin", "n", "confidence", "accuracy", "gap"]
-    show(table(headers, rows, right=range(1, 5), title=_title(answer, file)))
-    ece, mce, gap = (answer.metrics[name] for name in ("ece", "mce", "gap"))
-    say(f"ece {ece:.4f}, mce {mce:.4f}, gap {gap:+.4f} (accuracy {_percent(answer.details['accuracy'])})")
-    _remarks(answer)
-
-
-def _fairness(answer: "Answer", file: Path, attribute: str) -> None:
-    rows = [
-        [name, str(group["n"]) + (" (!)" if group["n"] == 1 else ""), *(_rate(group[rate]) for rate in SHOWN)]
-        for name, group in answer.details["by_group"].items()
-    ]
-    overall = answer.details["overall"]
-    rows.append(["all", str(answer.n), *(_rate(overall[rate]) for rate in SHOWN)])
-    headers = [attribute, "n", *(rate.replace("_", " ") for rate in SHOWN)]
-    show(table(headers, rows, right=range(1, len(headers)), title=_title(answer, file)))
-    say(f"positive: {answer.details['positive']}; in brackets 95 % intervals")
-    for name, value in answer.metrics.items():
-        say(f"{name.replace('_', ' ')} {MISSING if name in answer.reason else f'{value:.4f}'}")
-    _remarks(answer)
-
-
-def _remarks(answer: "Answer") -> None:
-    for name, why in answer.reason.items():
-        say(f"{MISSING} no {name.replace('_', ' ')}: {why}")
-    for text in answer.notes:
-        say(f"note: {text}")
-
-
-def _title(answer: "Answer", file: Path) -> str:
-    from biasloop.report import tables
-
-    return f"{tables.counted(answer.n, 'row')} of {file}"
-
-
-def _rate(found: Mapping[str, Any]) -> str:
-    if found["value"] is None:
-        return MISSING
-    low, high = found["interval"]
-    return f"{found['value']:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _interval(ends: Sequence[float] | None) -> str:
-    from biasloop.report import tables
-
-    return MISSING if ends is None else tables.interval(ends[0], ends[1])
-
-
-def _percent(share: float | None) -> str:
-    from biasloop.report import tables
-
-    return MISSING if share is None else tables.percent(share)

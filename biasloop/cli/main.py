@@ -9,12 +9,25 @@ from typing import Annotated, NoReturn
 import typer
 
 from biasloop import __version__
-from biasloop.cli import bound, doctor, evaluate, fetch, generate, loop, page, plot, plugins, presets, runs
+from biasloop.cli import bound, doctor, evaluate, export, fetch, generate, loop, page, plot, plugins, presets, runs
 from biasloop.cli.examples import Command, Group
 from biasloop.errors import BiasloopError
 from biasloop.report.output import note
 
-ORDER = ["fetch", "generate", "loop", "evaluate", "bound", "plot", "page", "presets", "runs", "plugins", "doctor"]
+ORDER = [
+    "fetch",
+    "generate",
+    "loop",
+    "evaluate",
+    "bound",
+    "plot",
+    "page",
+    "export",
+    "presets",
+    "runs",
+    "plugins",
+    "doctor",
+]
 
 
 class InOrder(Group):
@@ -45,6 +58,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("bound", cls=Command)(bound.bound)
 app.command("plot", cls=Command)(plot.plot)
 app.command("page", cls=Command)(page.page)
+app.command("export", cls=Command)(export.export)
 app.add_typer(presets.app, name="presets")
 app.command("plugins", cls=Command)(plugins.plugins)
 app.add_typer(runs.app, name="runs")

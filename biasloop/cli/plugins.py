@@ -13,15 +13,15 @@ def plugins(json: Json = False) -> None:
 
     Example: biasloop plugins
     """
-    from biasloop import domains
+    from biasloop import discovery
     from biasloop.errors import BiasloopError
 
     found = []
-    for name, entries in domains.entries().items():
+    for name, entries in discovery.entries().items():
         for entry in entries:
             begun, problem = time.perf_counter(), ""
             try:
-                domains.load(name)
+                discovery.load(name)
             except BiasloopError as error:
                 problem = str(error)
             seconds = time.perf_counter() - begun

@@ -1,14 +1,14 @@
 """`biasloop runs`: list, show, export, verify and repair stored runs."""
 
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from biasloop.cli.examples import Command, Group
-from biasloop.cli.options import Data, Json, data_directory
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.cli.export import export
+from biasloop.cli.options import Json
+from biasloop.report.output import emit, measurement, note, say, show, table
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,7 +84,6 @@ def show_run(place: Place, json: Json = False) -> None:
     """
     import tomli_w
 
-    from biasloop.report import tables
     from biasloop.store.reader import Run
 
     run = Run.open(place)
@@ -106,7 +105,7 @@ def show_run(place: Place, json: Json = False) -> None:
     cells = [
         [
             str(row["round"]),
-            *(tables.number(row["metrics"][n]["value"]) if n in row["metrics"] else "" for n in names),
+            *(_number(row["metrics"][n]["value"]) if n in row["metrics"] else "" for n in names),
         ]
         for row in rounds
     ]
@@ -117,8 +116,14 @@ def show_run(place: Place, json: Json = False) -> None:
         say(f"made in {len(run.manifest.environments)} segments (other versions, device or threads)")
 
 
-def _values(metrics: "Mapping[str, Metric]") -> dict[str, dict[str, float]]:
-    return {name: {"value": m.value, "n": m.n, "se": m.error} for name, m in metrics.items()}
+def _number(value: float | None) -> str:
+    from biasloop.report import tables
+
+    return tables.MISSING if value is None else tables.number(value)
+
+
+def _values(metrics: "Mapping[str, Metric]") -> dict[str, dict[str, Any]]:
+    return {name: measurement(metric) for name, metric in metrics.items()}
 
 
 def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
@@ -130,45 +135,7 @@ def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
     return [*chosen, *(name for name in every if "." not in name and name not in chosen)][:MOST]
 
 
-@app.command("export", cls=Command)
-def export(
-    places: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")],
-    form: Annotated[
-        str,
-        typer.Option(
-            "--format",
-            help='"csv": one tidy table of metrics; "released": the files of a published study.',
-        ),
-    ] = "csv",
-    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
-    data: Data = None,
-    json: Json = False,
-) -> None:
-    """Write what runs measured as CSV files.
-
-    Example: biasloop runs export runs/quickstart --output tables
-
-    Example: biasloop runs export runs/quickstart-generations --output results --format released
-    """
-    from biasloop.engine import Options
-    from biasloop.errors import InvalidInput
-    from biasloop.report import exporting, tables
-    from biasloop.report.series import open_runs
-
-    if form not in ("csv", "released"):
-        raise InvalidInput(f'--format {form}: expected "csv" or "released"')
-    found = open_runs(places)
-    if form == "csv":
-        written = exporting.export_metrics(found, output, force=force)
-    else:
-        written = exporting.export_released(found, output, Options(data_directory(data)), force=force)
-    if json:
-        files = [{"file": str(one.path), "rows": one.rows} for one in written]
-        emit({"format": form, "runs": len(found), "files": files})
-        return
-    for place, count in Counter(one.path.parent for one in written).items():
-        say(f"wrote {tables.counted(count, 'file')} to {place}")
+app.command("export", cls=Command)(export)
 
 
 @app.command("verify", cls=Command)

@@ -12,6 +12,7 @@ from biasloop.downloads import Remote
 from biasloop.errors import BiasloopError, DownloadError, InvalidInput, SomethingToFetch
 
 Kind = Literal["data", "weights"]
+Stamp = tuple[tuple[str, int, int], ...]
 A = TypeVar("A", bound="Asset")
 
 _NOUNS: dict[Kind, str] = {"data": "data set", "weights": "model"}
@@ -107,6 +108,16 @@ class Asset:
         if directory is None:
             raise self._absent(data)
         return directory
+
+    def stamp(self, data: Path) -> Stamp:
+        """Name, size and time of change of the files that will be read: others once any of them has changed.
+
+        Raises:
+            SomethingToFetch: as `require`.
+        """
+        files = [self.shipped] if self.shipped is not None else sorted(self.require(data).iterdir())
+        found = ((path, path.stat()) for path in files if path.is_file())
+        return tuple((str(path), state.st_size, state.st_mtime_ns) for path, state in found)
 
     def damaged(self, file: Path, why: str) -> DownloadError:
         """The error to raise when a file is not as published."""

@@ -6,11 +6,12 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from biasloop.datasets.assets import Asset, Copy
+from biasloop.datasets.assets import Asset, Copy, Stamp
 from biasloop.errors import DownloadError
 
 if TYPE_CHECKING:  # this module is imported by commands that must answer before NumPy is loaded
@@ -152,7 +153,7 @@ class ImageDataset(Asset):
             DownloadError: if one is damaged.
         """
         if self.stream is None:
-            return self.load(data)
+            return _loaded(self, data, self.stamp(data))  # the runs of a study read it once
         directory = self.require(data)
         with _readable(directory):
             return self.stream(self, directory)
@@ -207,6 +208,11 @@ class ImageDataset(Asset):
             row = int(wrong.argmax())
             found = f"label {labels[row]} of image {row}"
             raise self.damaged(file, f"{found} is not a whole number from 0 to {len(self.classes) - 1}")
+
+
+@lru_cache(maxsize=1)
+def _loaded(dataset: ImageDataset, data: Path, stamp: Stamp) -> LabelledImages:
+    return dataset.load(data)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from typing import Literal
 from biasloop.data import Array, Bools, Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
-from biasloop.metrics.fairness import intersections
+from biasloop.metrics.fairness import cell_counts
 
 Tie = Literal["minus", "zero"]
 Empty = Literal["skip", "nan"]
@@ -66,8 +66,7 @@ def joint_counts(attribute: Array, target: Array, prediction: Array, sizes: tupl
             f"{rows} attribute values and {tasks} task values are too many to count; merge the rare ones (at most "
             f"{MOST_CELLS:,} = attributes x tasks x tasks)"
         )
-    ids = intersections({"attribute": (attribute, rows), "task": (target, tasks), "prediction": (prediction, tasks)})
-    return np.bincount(ids, minlength=rows * tasks * tasks).reshape(rows, tasks, tasks).astype(np.int64, copy=False)
+    return cell_counts({"attribute": (attribute, rows), "task": (target, tasks), "prediction": (prediction, tasks)})
 
 
 def tables(joint: Ints) -> tuple[Ints, Ints]:
@@ -101,7 +100,7 @@ def amplification(
     _check_options(tie, empty)
     signs = _signs(true if train is None else train, tie)
     cells, deltas = _cells(true, predicted, signs)
-    return Amplification(float(_mean(cells, empty)), cells, signs > 0, deltas)
+    return Amplification(float(_mean(deltas, signs, empty)), cells, signs > 0, deltas)
 
 
 def interval(
@@ -141,7 +140,11 @@ def interval(
         raise InvalidInput(f"an interval needs a level between 0 and 1 and at least 1 draw, not {level} and {draws}")
     if math.isnan(point.total) or (true.sum(axis=1) == 1).any():
         return math.nan, math.nan
-    totals = _resampled(joint, None if train is None else _signs(train, tie), tie, empty, draws, seed)
+    return percentiles(resampled(joint, train=train, tie=tie, empty=empty, draws=draws, seed=seed), level)
+
+
+def percentiles(totals: Floats, level: float = 0.95) -> tuple[float, float]:
+    """The middle part of resampled totals, as `interval` has it; both NaN where none is finite or all agree."""
     totals = totals[np.isfinite(totals)]
     if not len(totals) or np.ptp(totals) <= 1e-12:  # rounding apart
         return math.nan, math.nan
@@ -149,8 +152,25 @@ def interval(
     return low, high
 
 
-def _resampled(joint: Ints, signs: Floats | None, tie: Tie, empty: Empty, draws: int, seed: int) -> Floats:
-    """`(draws,)` totals of resampled counts."""
+def resampled(
+    joint: Ints,
+    *,
+    train: Ints | None = None,
+    tie: Tie = "minus",
+    empty: Empty = "skip",
+    draws: int = 1000,
+    seed: int = 0,
+) -> Floats:
+    """`(draws,)` totals of resampled counts, which `interval` takes its quantiles of.
+
+    Raises:
+        InvalidInput: as `interval`, or if there are no rows.
+    """
+    _check(joint, 3, "joint counts")
+    _check_options(tie, empty)
+    if draws < 1 or not joint.any():
+        raise InvalidInput(f"resampling needs rows and at least 1 draw, not {int(joint.sum())} and {draws}")
+    signs = None if train is None else _signs(train, tie)
     attributes, tasks, _ = joint.shape
     held = np.flatnonzero(joint)
     hits = joint.ravel()[held]
@@ -164,8 +184,8 @@ def _resampled(joint: Ints, signs: Floats | None, tie: Tie, empty: Empty, draws:
         shape = (len(drawn), attributes, tasks)
         true = _gathered(drawn, attribute * tasks + target, attributes * tasks).reshape(shape)
         predicted = _gathered(drawn, attribute * tasks + prediction, attributes * tasks).reshape(shape)
-        cells, _ = _cells(true, predicted, _signs(true, tie) if signs is None else signs)
-        found.append(_mean(cells, empty))
+        own = _signs(true, tie) if signs is None else signs
+        found.append(_mean(_cells(true, predicted, own)[1], own, empty))
     return np.concatenate(found)
 
 
@@ -195,11 +215,15 @@ def _cells(true: Ints, predicted: Ints, signs: Floats) -> tuple[Floats, Floats]:
     return signs * deltas, deltas
 
 
-def _mean(cells: Floats, empty: Empty) -> Floats:
-    """Mean of each table of cells; NaN where no cell has a value."""
-    held = ~np.isnan(cells)
+def _mean(deltas: Floats, signs: Floats, empty: Empty) -> Floats:
+    """Mean of the cells of each table; NaN where no cell has a value.
+
+    The deltas of a row sum to 0. So a row's sign may be taken off all of its cells, which makes the sum of a row
+    without any association exactly 0, and not what rounding leaves of it.
+    """
+    held = ~np.isnan(deltas)
     taken = held.sum(axis=(-2, -1))
-    sums = np.where(held, cells, 0.0).sum(axis=(-2, -1))
+    sums = np.where(held, (signs - signs[..., :1]) * deltas, 0.0).sum(axis=(-2, -1))
     whole = taken > 0 if empty == "skip" else held.all(axis=(-2, -1))
     return np.asarray(np.where(whole, sums / np.maximum(taken, 1), np.nan), np.float64)
 

@@ -48,23 +48,43 @@ def reliability(confidence: Array, correct: Array, bins: int = 15) -> Reliabilit
         InvalidInput: if the columns are not 1-d or differ in length, a confidence is outside [0, 1] or NaN, a
             correctness is neither 0 nor 1, or `bins` < 1; a bad row is named.
     """
+    p, right, place = places_of(confidence, correct, bins)
+    counts = np.bincount(place, minlength=bins).astype(np.int64)
+    filled = np.where(counts > 0, counts, np.nan)
+    return Reliability(
+        edges_of(bins),
+        counts,
+        np.bincount(place, p, minlength=bins) / filled,
+        np.bincount(place, right, minlength=bins) / filled,
+    )
+
+
+def edges_of(bins: int) -> Floats:
+    """`(bins + 1,)` edges of bins of equal width, from 0 to 1."""
+    return np.arange(bins + 1) / bins
+
+
+def places_of(confidence: Array, correct: Array, bins: int) -> tuple[Floats, Floats, Ints]:
+    """Confidences and correctness as float64, and the bin of each row.
+
+    Raises:
+        InvalidInput: as `reliability`.
+    """
     check_paired(confidence=confidence, correct=correct)
     if bins < 1:
         raise InvalidInput(f"the number of bins must be at least 1, not {bins}")
     p, right = np.asarray(confidence, np.float64), np.asarray(correct, np.float64)
     _check_rows(p, (p >= 0) & (p <= 1), "confidence", "from 0 to 1")
     _check_rows(right, (right == 0) | (right == 1), "correctness", "0 or 1")
-    edges = np.arange(bins + 1) / bins
-    # Searching the edges themselves, and not rounding p * bins, puts a confidence equal to an edge below it.
-    place = np.maximum(np.searchsorted(edges, p, side="left") - 1, 0)
-    counts = np.bincount(place, minlength=bins).astype(np.int64)
-    filled = np.where(counts > 0, counts, np.nan)
-    return Reliability(
-        edges,
-        counts,
-        np.bincount(place, p, minlength=bins) / filled,
-        np.bincount(place, right, minlength=bins) / filled,
-    )
+    return p, right, _places(p, edges_of(bins))
+
+
+def _places(p: Floats, edges: Floats) -> Ints:
+    """The bin of each confidence: a guess that rounding may put one off, and a look at the edges themselves."""
+    place = np.minimum((p * (len(edges) - 1)).astype(np.int64), len(edges) - 2)
+    place -= (p <= edges[place]) & (place > 0)  # equal to an edge is below it
+    place += p > edges[place + 1]
+    return place
 
 
 def expected_calibration_error(confidence: Array, correct: Array, bins: int = 15) -> Metric:
@@ -111,6 +131,6 @@ def maximum_calibration_error(confidence: Array, correct: Array, bins: int = 15)
 
 
 def _check_rows(values: Floats, fine: Array, name: str, expected: str) -> None:
-    bad = np.flatnonzero(~fine)
-    if len(bad):
+    if not fine.all():
+        bad = np.flatnonzero(~fine)
         raise InvalidInput(f"the {name} of row {bad[0]} is {values[bad[0]]:g}; expected {expected}")

@@ -19,6 +19,7 @@ from biasloop.metrics.shares import share
 
 RATES = ("accuracy", "selection_rate", "tpr", "tnr", "fpr", "fnr")
 MEASURES = ("accuracy", "selection_rate", "count", "tpr", "tnr", "fpr", "fnr")
+_BLOCK = 2**15  # rows
 AGGREGATES = ("difference", "ratio", "group_min", "group_max")
 
 
@@ -49,6 +50,34 @@ def intersections(attributes: Mapping[str, tuple[Array, int]]) -> Ints:
     return cells
 
 
+def cell_counts(attributes: Mapping[str, tuple[Array, int]]) -> Ints:
+    """Counts of rows by several attributes, an axis each.
+
+    Args:
+        attributes: as for `intersections`.
+
+    Returns:
+        int64 of a shape of the attributes' numbers of values. Tables of parts of the rows add up.
+
+    Raises:
+        InvalidInput: as `intersections`.
+    """
+    check_paired(**{name: values for name, (values, _) in attributes.items()})
+    shape = tuple(size for _, size in attributes.values())
+    cells, rows = math.prod(shape), max((len(values) for values, _ in attributes.values()), default=0)
+    # What is computed of a block stays in the cache; a large table would be added up once a block.
+    block = _BLOCK if cells <= _BLOCK else max(rows, 1)
+    total = np.zeros(max(cells, 0), np.int64)
+    for start in range(0, max(rows, 1), block):
+        part = {name: (values[start : start + block], size) for name, (values, size) in attributes.items()}
+        try:
+            total += np.bincount(intersections(part), minlength=cells)
+        except InvalidInput:
+            intersections(attributes)  # names the row in all of the column
+            raise
+    return total.reshape(shape)
+
+
 def counts(target: Array, prediction: Array, group: Array, groups: int) -> Ints:
     """Counts of rows by group, true label and predicted label.
 
@@ -64,8 +93,7 @@ def counts(target: Array, prediction: Array, group: Array, groups: int) -> Ints:
     Raises:
         InvalidInput: if the columns are not 1-d, differ in length, or hold a label or group that was not declared.
     """
-    cells = intersections({"group": (group, groups), "target": (target, 2), "prediction": (prediction, 2)})
-    return np.bincount(cells, minlength=groups * 4).reshape(groups, 2, 2).astype(np.int64, copy=False)
+    return cell_counts({"group": (group, groups), "target": (target, 2), "prediction": (prediction, 2)})
 
 
 def by_group(table: Ints) -> Floats:

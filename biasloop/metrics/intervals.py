@@ -1,4 +1,4 @@
-"""How far a number may be off: a t interval over seeds, the Wilson interval of a share."""
+"""How far a number may be off: a t interval over seeds, Wilson's of a share, and one from resampled errors."""
 
 from __future__ import annotations
 
@@ -97,6 +97,72 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / shrink
     # At the ends the formula gives exactly 0 and 1; rounding must not.
     return (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
+
+
+def newcombe(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> tuple[float, float]:
+    """The hybrid score interval of a difference of two independent shares; never of width 0.
+
+    Source: Newcombe, "Interval estimation for the difference between independent proportions" (1998), method 10.
+
+    Args:
+        first: successes and rows.
+        second: successes and rows, of the share that is taken away.
+        level: coverage of the interval, between 0 and 1.
+
+    Returns:
+        Lower and upper end, in [-1, 1]; both NaN where either has no rows.
+
+    Raises:
+        InvalidInput: as `wilson`.
+    """
+    (low1, high1), (low2, high2) = wilson(*first, level), wilson(*second, level)
+    if not (first[1] and second[1]):
+        return math.nan, math.nan
+    p1, p2 = first[0] / first[1], second[0] / second[1]
+    return difference(p1, (low1, high1), p2, (low2, high2))
+
+
+def difference(
+    first: float, of_first: tuple[float, float], second: float, of_second: tuple[float, float]
+) -> tuple[float, float]:
+    """Interval of first - second from intervals of independent values; NaN where one has none.
+
+    Source: Zou & Donner, "Construction of confidence limits about effect measures: a general approach" (2008).
+    """
+    (low1, high1), (low2, high2) = of_first, of_second
+    gap = first - second
+    return gap - math.hypot(first - low1, high2 - second), gap + math.hypot(high1 - first, second - low2)
+
+
+def basic(
+    value: float, errors: Floats, level: float = 0.95, low: float = -math.inf, high: float = math.inf
+) -> tuple[float, float]:
+    """The basic bootstrap interval: the value minus quantiles of the error that resampling shows.
+
+    Unlike that of the resamples' own quantiles it moves a number that resampling shifts (a largest difference, a sum
+    of absolute ones) back towards the unshifted one. Source: Davison & Hinkley, "Bootstrap Methods and their
+    Application" (1997), section 5.2.
+
+    Args:
+        value: as measured.
+        errors: `(draws,)` resampled minus true values; those that are not finite are left out.
+        level: coverage of the interval, between 0 and 1.
+        low: the least possible value.
+        high: the largest possible value.
+
+    Returns:
+        Lower and upper end within the limits; both NaN where the value is, or resampling cannot tell, since no error
+        is finite or all agree: an interval never has width 0.
+
+    Raises:
+        InvalidInput: if `level` is not between 0 and 1.
+    """
+    _check_level(level)
+    held = errors[np.isfinite(errors)]
+    if math.isnan(value) or not len(held) or np.ptp(held) <= 1e-12:  # rounding apart
+        return math.nan, math.nan
+    near, far = np.quantile(held, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    return min(max(value - far, low), high), max(min(value - near, high), low)
 
 
 def _check_level(level: float) -> None:

@@ -19,6 +19,7 @@ from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
 
 METRICS = "metrics.csv"
+TIDY, RELEASED = "csv", "released"  # formats that are no layout's name
 
 
 @dataclass(frozen=True)
@@ -65,35 +66,48 @@ def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Wr
     return _write({METRICS: (text.getvalue(), count)}, output, force=force)
 
 
-def export_released(runs: Sequence[Run], output: Path, options: Options, *, force: bool) -> list[Written]:
+def export_released(
+    runs: Sequence[Run], output: Path, options: Options, *, layout: str = RELEASED, force: bool
+) -> list[Written]:
     """The files of the code that was published with a study, of every run.
 
     Args:
         runs: whose domain knows such files.
+        layout: the name of the files' layout; `RELEASED` for whichever the domain has.
         output: the directory of results; made if need be.
         options: where data lie.
         force: whether files that are there already are replaced.
 
     Raises:
-        Mismatch: a run's domain knows no such files.
+        Mismatch: a run's domain knows no such files, or other ones.
         InvalidInput: the layout cannot hold a run, two runs are the same, or a file is there already.
     """
-    files: dict[str, tuple[str, int]] = {}
+    files: dict[str, list[Sequence[object]]] = {}
     for run, name in zip(runs, names(runs), strict=True):
         identity = run.identity
         domain = build_domain(identity["domain"], int(identity["seed"]), options)
-        if missing_methods(type(domain), Exporting):
-            raise Mismatch(
-                f"{run.directory}: no files of published code are known for the domain {identity['domain']['name']!r}; "
-                "use --format csv"
-            )
+        _check_layout(domain, layout, run)
         later = (run.read(round_name(number)) for number in run.rounds)
         try:
             tables = domain.export(name, run.read(SETUP), later)
         except InvalidInput as error:
             raise InvalidInput(f"{run.directory}: {error}") from error
-        files |= {path: (_plain(rows), len(rows) - 1) for path, rows in tables.items()}
-    return _write(files, output, force=force)
+        for path, rows in tables.items():
+            if path in files and files[path][0] != rows[0]:
+                raise InvalidInput(
+                    f"{run.directory} and runs before it have other columns in {path}; export them to another --output"
+                )
+            files.setdefault(path, [rows[0]]).extend(rows[1:])
+    return _write({path: (_csv(rows), len(rows) - 1) for path, rows in files.items()}, output, force=force)
+
+
+def _check_layout(domain: Any, layout: str, run: Run) -> None:
+    own = [] if missing_methods(type(domain), Exporting) else [domain.layout()]
+    if layout in own or (own and layout == RELEASED):
+        return
+    why = f"no files in the layout {layout!r}" if own else "no files that a study's code has published"
+    choices = " or ".join([*own, TIDY])
+    raise Mismatch(f"{run.directory}: the domain {run.identity['domain']['name']!r} has {why}; use --format {choices}")
 
 
 def names(runs: Sequence[Run]) -> list[str]:
@@ -140,9 +154,11 @@ def _cell(value: Any) -> Any:
     return value
 
 
-def _plain(rows: Iterable[Sequence[object]]) -> str:
-    """Comma between, no quotes, numbers as Python prints them."""
-    return "".join(",".join(map(str, row)) + "\n" for row in rows)
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    """Comma between, quotes where they are needed, everything as Python prints it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([str(value) for value in row] for row in rows)
+    return text.getvalue()
 
 
 def _write(files: Mapping[str, tuple[str, int]], output: Path, *, force: bool) -> list[Written]:

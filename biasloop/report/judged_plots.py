@@ -144,7 +144,7 @@ def _shares(figure: Figure, answer: Answer, _: Sequence[str]) -> None:
     axes.errorbar(value, places, xerr=np.abs(ends - value), fmt="none", ecolor=HUES[0], elinewidth=0.9)
     if rows and "true" in rows[0]:
         axes.plot([row["true"] for row in rows], places, "|", ms=9, mew=1.6, color=HUES[1], label="true")
-        axes.legend(loc="best")
+        figure.legend(loc="outside lower center", ncols=2)
     axes.set_yticks(places, [row["value"] for row in rows])
     axes.set_ylim(len(rows) - 0.5, -0.5)
     axes.set_xlabel("share")

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
+    from biasloop.data import Metric
+
 
 _UNLIMITED = 100_000  # characters a line
 
@@ -37,6 +39,13 @@ def say(text: str = "") -> None:
 def emit(value: Any) -> None:
     """JSON on stdout; what is not a finite number is null."""
     say(json.dumps(finite(value)))
+
+
+def measurement(metric: "Metric") -> dict[str, Any]:
+    """A measured number as scripts read it; null with the reason where it is 0/0."""
+    if not metric.n:
+        return {"value": None, "n": 0, "se": None, "reason": "0/0: it rests on no rows"}
+    return {"value": metric.value, "n": metric.n, "se": metric.error}
 
 
 def finite(value: Any) -> Any:

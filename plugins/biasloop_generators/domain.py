@@ -164,6 +164,10 @@ class GeneratorsDomain:
         """The network that was saved."""
         return self._learner.load(kind, arrays)
 
+    def layout(self) -> str:
+        """Of the published study of fairness feedback loops."""
+        return "ffl"
+
     def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
         """The files of the published code, as `biasloop_generators.released.export`."""
         split = "valid" if self.config.evaluate_on == "valid" else "test"

@@ -6,19 +6,20 @@ No torch here: it is imported with the learner, by the methods that compute.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from biasloop.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Page, Samples, Splits, Tables
-from biasloop.domains import Context, Requirement, Work
+from biasloop.domains import Context, Kept, Requirement, Work
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop_images import config as settings
 from biasloop_images import pictures, sources
 from biasloop_images import splits as splitting
 from biasloop_images.biased import measures as biased_measures
+from biasloop_images.biased import released
 from biasloop_images.biased.build import Biased, build
 from biasloop_images.biased.design import Design
 from biasloop_images.measures import measure
@@ -178,6 +179,14 @@ class ImagesDomain:
     def load(self, kind: str, arrays: Arrays) -> nn.Module:
         """The network that was saved."""
         return self._learner.load(arrays)
+
+    def layout(self) -> str:
+        """Of the published study of bias amplification."""
+        return "bias-amp"
+
+    def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
+        """The file of that study's code, as `biasloop_images.biased.released.export`."""
+        return released.export(self.config, name, setup, later)
 
     @cached_property
     def _data(self) -> Images:

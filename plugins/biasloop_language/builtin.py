@@ -98,7 +98,7 @@ class _Fixed(Work):
         super().__init__(_STREAMS.at("pretrain"))
         self._outer = outer
 
-    def tick(self, done: int, total: int, state: object = None) -> None:
+    def tick(self, done: int, total: int, state: object = None, epoch: object = None) -> None:
         """Progress; no checkpoint, since the result is kept for all runs."""
         self._outer.tick(done, total)
 

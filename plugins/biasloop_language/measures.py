@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 
 from biasloop.data import Array, Column, Floats, Frame, Metric
 from biasloop.late import numpy as np
+from biasloop.metrics.ngrams import distinct, repeated_share
+from biasloop.metrics.ratios import ratio
 from biasloop.metrics.shares import share_of
 from biasloop_language import perplexity
-from biasloop_language.ngrams import distinct, repeated_share
-from biasloop_language.ratios import ratio
 
 REFERENCE = "reference."
 THRESHOLD = 0.5

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from biasloop.data import Column, Ints, Metric, Samples
 from biasloop.late import numpy as np
-from biasloop_language.ngrams import NgramIndex
+from biasloop.metrics.ngrams import NgramIndex
 
 
 class Memorized:

@@ -61,7 +61,7 @@ def test_amplification_as_a_table(cli):
     assert "20 rows of p.csv" in text
     assert "bias_amp +0.1500, 95 % interval [" in text
     row = next(line for line in text.splitlines() if line.split()[:2] == ["m", "drive"])
-    assert row.split() == ["m", "drive", "6", "60.0", "%", "80.0", "%", "+0.2000"]
+    assert row.split() == ["m", "drive", "6", "60.0", "%", "80.0", "%", "+0.2000", "100.0", "%"]
 
 
 def test_a_task_value_that_is_only_predicted_counts(cli):
@@ -300,7 +300,7 @@ def test_a_bad_gate_is_refused_before_anything(cli, gate, words):
         ("fairness", "a,y,p", [("f", 1, "1.0"), ("m", 0, "0.0")], "no value in common"),
         ("calibration", "c,y,p", [(0.5, 1, 1), (1.2, 1, 1)], "row 2: c is 1.2"),
         ("calibration", "c,y,p", [(-0.1, 1, 1)], "row 1: c is -0.1"),
-        ("calibration", "c,y,p", [(0.5, 1, 1), ("nan", 1, 1)], "row 2: c is nan"),
+        ("calibration", "c,y,p", [(0.5, 1, 1), ("nan", 1, 1)], "line 3: no value in column 'c'"),
         ("calibration", "c,y,p", [(0.5, 1, 1), ("sure", 1, 1)], "row 2: c is 'sure', not a number"),
         ("calibration", "y,p", [(1, 1)], "'c' (there are y, p)"),
     ],

@@ -116,8 +116,10 @@ def test_a_run_twice_and_a_domain_without_such_files_are_refused(cli, study):
     )
     cli("loop", "-p", "toy")
     text = refused(cli("runs", "export", "runs/toy", "-o", "out", "--format", "released"), Mismatch)
-    assert "the domain 'toy'; use --format csv" in text
-    assert "expected" in refused(cli("runs", "export", "runs/toy", "-o", "out", "--format", "xlsx"))
+    assert "the domain 'toy' has no files that a study's code has published; use --format csv" in text
+    refused(cli("runs", "export", "runs/toy", "-o", "out", "--format", "xlsx"), Mismatch)
+    other = refused(cli("export", str(one), "-o", "out", "--format", "bias-amp"), Mismatch)
+    assert "the domain 'generators' has no files in the layout 'bias-amp'; use --format ffl or csv" in other
     assert not Path("out").exists()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from biasloop.errors import InvalidInput
-from biasloop.metrics.intervals import over_seeds, t_quantile, wilson
+from biasloop.metrics.intervals import basic, newcombe, over_seeds, t_quantile, wilson
 
 
 @settings(deadline=None)
@@ -76,3 +76,23 @@ def test_wilson_of_nothing():
 def test_bad_input_is_refused(call):
     with pytest.raises(InvalidInput):
         call()
+
+
+def test_newcombes_published_example():
+    """Newcombe 1998, table II, 56/70 - 48/80 by method 10: 0.0524 to 0.3339."""
+    low, high = newcombe((56, 70), (48, 80))
+    assert low == pytest.approx(0.0524, abs=5e-5)
+    assert high == pytest.approx(0.3339, abs=5e-5)
+    low, high = newcombe((1, 1), (3, 3))
+    assert low < 0 < high
+    assert all(map(math.isnan, newcombe((0, 0), (1, 2))))
+
+
+def test_the_basic_interval_mirrors_the_errors():
+    errors = np.linspace(-1, 3, 401)
+    assert basic(10.0, errors, 0.5) == pytest.approx((8.0, 10.0))
+    assert basic(0.5, errors, 0.5, low=0, high=0.4) == pytest.approx((0, 0.4))
+    held = np.array([math.nan, *errors, math.inf])
+    assert basic(10.0, held, 0.5) == pytest.approx((8.0, 10.0))
+    for value, drawn in ((math.nan, errors), (1.0, np.zeros(9)), (1.0, np.zeros(0))):
+        assert all(map(math.isnan, basic(value, drawn)))

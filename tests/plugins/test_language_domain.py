@@ -17,10 +17,11 @@ from biasloop.data import Column, Frame
 from biasloop.domains import Work
 from biasloop.engine import Notice, Options
 from biasloop.errors import InvalidInput, Mismatch
+from biasloop.metrics import ngrams
 from biasloop.randomness import Streams
 from biasloop.store.reader import Run
 from biasloop.validation import arms_of
-from biasloop_language import measures, ngrams
+from biasloop_language import measures
 from biasloop_language.domain import LanguageDomain
 from biasloop_language.tokens import ragged
 

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from biasloop.data import Floats
 from biasloop.errors import InvalidInput
-from biasloop_language.ratios import ratio
+from biasloop.metrics.ratios import ratio
 from biasloop_language.scorers.protocol import Tick
 
 __all__ = ["LexiconScorer", "Options", "ratio", "words"]

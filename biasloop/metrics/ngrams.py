@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from biasloop.data import Column, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
-from biasloop_language.ratios import ratio
+from biasloop.metrics.ratios import ratio
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -70,18 +70,34 @@ class NgramIndex:
             n: one of `sizes`.
 
         Returns:
-            A value in [0, 1], n = occurrences and the standard error of `biasloop_language.ratios.ratio` over rows;
+            A value in [0, 1], n = occurrences and the standard error of `biasloop.metrics.ratios.ratio` over rows;
             NaN where no row has n tokens.
 
         Raises:
             InvalidInput: if `n` is not kept or the tokens are not ragged integers.
         """
+        hits, windows = self.hits(tokens, n)
+        return ratio(hits, windows - hits)
+
+    def hits(self, tokens: Column, n: int) -> tuple[Ints, Ints]:
+        """How many n-grams of each row occur anywhere in the index, and how many the row has.
+
+        Args:
+            tokens: ragged integer token ids.
+            n: one of `sizes`.
+
+        Returns:
+            Two arrays `(rows,)`.
+
+        Raises:
+            InvalidInput: as `overlap`.
+        """
         if n not in self._known:
             kept = ", ".join(map(str, self.sizes))
             raise InvalidInput(f"the index holds n-grams of {kept} tokens, not of {n}; build it with that size too")
         mixed, offsets = _mixed(tokens)
-        hits = _row_sums(_contains(self._known[n], _hashes(mixed, offsets, n)), _windows(offsets, n))
-        return ratio(hits, _windows(offsets, n) - hits)
+        windows = _windows(offsets, n)
+        return _row_sums(_contains(self._known[n], _hashes(mixed, offsets, n)), windows), windows
 
 
 def distinct(tokens: Column, n: int) -> Metric:

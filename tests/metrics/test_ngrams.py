@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from biasloop.data import Column
 from biasloop.errors import InvalidInput
-from biasloop_language.ngrams import NgramIndex, distinct, repeated_share
-from biasloop_language.ratios import ratio
+from biasloop.metrics.ngrams import NgramIndex, distinct, repeated_share
+from biasloop.metrics.ratios import ratio
 
 
 def column(rows, dtype=np.int32):

@@ -1,0 +1,49 @@
+"""`biasloop export`: what stored runs measured, as CSV files."""
+
+from collections import Counter
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biasloop.cli.options import Data, Json, data_directory
+from biasloop.report.output import emit, say
+
+
+def export(
+    places: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")] = Path("exports"),
+    form: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help='"csv": one tidy table of metrics; "released": the files of a published study\'s code; or such a '
+            'layout by its name: "bias-amp" (images), "ffl" (generators).',
+        ),
+    ] = "csv",
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
+    data: Data = None,
+    json: Json = False,
+) -> None:
+    """Write what runs measured as CSV files.
+
+    Example: biasloop export runs/quickstart --output tables
+
+    Example: biasloop export runs/bias-amp-fashion-small --format bias-amp
+    """
+    from biasloop.engine import Options
+    from biasloop.report import exporting, tables
+    from biasloop.report.series import open_runs
+
+    found = open_runs(places)
+    if form == exporting.TIDY:
+        written = exporting.export_metrics(found, output, force=force)
+    else:
+        options = Options(data_directory(data))
+        written = exporting.export_released(found, output, options, layout=form, force=force)
+    if json:
+        files = [{"file": str(one.path), "rows": one.rows} for one in written]
+        emit({"format": form, "runs": len(found), "files": files})
+        return
+    for place, count in Counter(one.path.parent for one in written).items():
+        say(f"wrote {tables.counted(count, 'file')} to {place}")

@@ -1,0 +1,151 @@
+"""How far calibration errors may be off, from sums by bin that add up over batches of rows.
+
+Resampling rows with replacement draws the number of rows of each bin that are right and wrong from a multinomial, and
+their confidences from those of the bin; what a sum of such confidences comes to is drawn from the normal with the
+bin's mean and variance, for right and wrong rows apart. So the cost does not grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+import math
+
+from biasloop.data import Array, Floats
+from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
+from biasloop.metrics._rows import check_paired
+from biasloop.metrics.calibration import Reliability, edges_of, places_of
+from biasloop.metrics.intervals import wilson
+
+_DRAWN_AT_ONCE = 2**20  # numbers
+_BLOCK = 2**15  # rows whose intermediate arrays stay in the cache
+
+
+def moments(confidence: Array, correct: Array, bins: int = 15) -> Floats:
+    """Sums by bin and correctness; those of parts of the rows add up.
+
+    Args:
+        confidence: `(n,)` floats in [0, 1].
+        correct: `(n,)` bool, or 0 and 1.
+        bins: number of bins of equal width; >= 1.
+
+    Returns:
+        `(bins, 2, 3)`: by bin, for wrong and right rows, their number, the sum of their confidences and that of the
+        squares.
+
+    Raises:
+        InvalidInput: as `biasloop.metrics.calibration.reliability`.
+    """
+    check_paired(confidence=confidence, correct=correct)
+    total = np.zeros((2 * bins, 3)) if bins > 0 else np.zeros((0, 3))
+    for start in range(0, max(len(confidence), 1), _BLOCK):
+        try:
+            p, right, place = places_of(confidence[start : start + _BLOCK], correct[start : start + _BLOCK], bins)
+        except InvalidInput:
+            places_of(confidence, correct, bins)  # names the row in all of the column
+            raise
+        cells = 2 * place + right.astype(np.int64)
+        for column, weights in enumerate((None, p, p * p)):
+            total[:, column] += np.bincount(cells, weights, minlength=2 * bins)
+    return total.reshape(bins, 2, 3)
+
+
+def reliability_of(sums: Floats) -> Reliability:
+    """The reliability bins of `moments`."""
+    _check(sums)
+    whole = sums.sum(axis=1)
+    filled = np.where(whole[:, 0] > 0, whole[:, 0], np.nan)
+    counts = whole[:, 0].astype(np.int64)
+    return Reliability(edges_of(len(sums)), counts, whole[:, 1] / filled, sums[:, 1, 0] / filled)
+
+
+def errors(sums: Floats) -> tuple[float, float, float]:
+    """Expected and maximum calibration error, and accuracy minus mean confidence; NaN where there are no rows."""
+    _check(sums)
+    rows = sums[..., 0].sum(axis=1)
+    if not rows.any():
+        return math.nan, math.nan, math.nan
+    excess = sums[:, 1, 0] - sums[..., 1].sum(axis=1)
+    held = rows > 0
+    return (
+        float(np.abs(excess).sum() / rows.sum()),
+        float((np.abs(excess[held]) / rows[held]).max()),
+        float(excess.sum() / rows.sum()),
+    )
+
+
+def resampled(sums: Floats, draws: int = 1000, seed: int = 0) -> Floats:
+    """`(draws, 3)`: the three `errors` of resampled rows.
+
+    Raises:
+        InvalidInput: if there are no rows, or `draws` < 1.
+    """
+    _check(sums)
+    held = np.flatnonzero(sums[..., 0])
+    if not len(held) or draws < 1:
+        raise InvalidInput(f"resampling needs rows and at least 1 draw, not {int(sums[..., 0].sum())} and {draws}")
+    rows, total, squares = sums.reshape(-1, 3)[held].T
+    mean = total / rows
+    spread = np.sqrt(np.maximum(squares / rows - mean**2, 0.0))
+    right, starts = held % 2, np.flatnonzero(np.diff(held // 2, prepend=-1))
+    n = int(rows.sum())
+    rng = np.random.Generator(np.random.PCG64(seed))
+    found = []
+    chunk = max(1, _DRAWN_AT_ONCE // len(held))
+    for start in range(0, draws, chunk):
+        drawn = rng.multinomial(n, rows / n, size=min(chunk, draws - start))
+        confidence = drawn * mean + np.sqrt(drawn) * spread * rng.standard_normal(drawn.shape)
+        excess = np.add.reduceat(drawn * right - confidence, starts, axis=1)
+        size = np.add.reduceat(drawn, starts, axis=1)
+        gaps = np.abs(excess) / np.maximum(size, 1)
+        found.append(np.stack([np.abs(excess).sum(axis=1) / n, gaps.max(axis=1), excess.sum(axis=1) / n], axis=1))
+    return np.concatenate(found)
+
+
+def gap_interval(sums: Floats, level: float = 0.95) -> tuple[float, float]:
+    """Interval of accuracy minus mean confidence; never of width 0, whatever the rows are.
+
+    Wilson's interval of the accuracy and the normal one of the mean confidence, put together with their correlation.
+    Source: Zou & Donner, "Construction of confidence limits about effect measures: a general approach" (2008),
+    section 3.
+
+    Returns:
+        Lower and upper end; NaN where there are no rows.
+
+    Raises:
+        InvalidInput: if `level` is not between 0 and 1.
+    """
+    _check(sums)
+    wrong, right = sums.sum(axis=0).tolist()
+    n, hits = round(wrong[0] + right[0]), round(right[0])
+    low, high = wilson(hits, n, level)
+    if not n:
+        return low, high
+    accuracy, mean = hits / n, (wrong[1] + right[1]) / n
+    variance = max((wrong[2] + right[2]) / n - mean**2, 0.0)
+    from statistics import NormalDist
+
+    half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance / n)
+    scale = math.sqrt(variance * accuracy * (1 - accuracy))
+    r = (right[1] / n - accuracy * mean) / scale if scale > 1e-15 else 0.0
+    down, up = accuracy - low, high - accuracy
+    return (
+        accuracy - mean - math.sqrt(max(down**2 + half**2 - 2 * r * down * half, 0.0)),
+        accuracy - mean + math.sqrt(max(up**2 + half**2 - 2 * r * up * half, 0.0)),
+    )
+
+
+def expected_if_calibrated(sums: Floats) -> float:
+    """The calibration error that finite bins show, on average, of confidences that are all exactly right.
+
+    By the normal approximation, sum over bins of sqrt(2 / pi sum c (1 - c)) / n: what an error must be compared with.
+    """
+    _check(sums)
+    whole = sums.sum(axis=1)
+    n = whole[:, 0].sum()
+    variance = np.maximum(whole[:, 1] - whole[:, 2], 0.0)
+    return float(np.sqrt(2 / math.pi * variance).sum() / n) if n else math.nan
+
+
+def _check(sums: Floats) -> None:
+    if sums.ndim != 3 or sums.shape[1:] != (2, 3) or not len(sums):
+        raise InvalidInput(f"sums by bin must have the shape (bins, 2, 3), not {sums.shape}")

@@ -1,0 +1,87 @@
+"""The per-sample tables of a stored run as a table of predictions."""
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from biasloop.data import Column, Frame
+from biasloop.errors import InvalidInput
+from biasloop.record import MAIN
+from biasloop.store.manifest import SETUP, round_name
+from biasloop.store.reader import Run
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
+    """A round's table beside the set-up's answers, indexes as names where they have a vocabulary.
+
+    Args:
+        path: the run's directory or one of its files `round-NNNN.h5`.
+        number: the round; None: the newest, or the file's.
+        name: of the table; empty: "test", or the only one.
+
+    Raises:
+        InvalidInput: there is no such run, round or table (those there are listed).
+        DamagedStore: a file of it is damaged.
+    """
+    directory, number = _place(path, number)
+    run = Run.open(directory)
+    if not run.rounds:
+        raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
+    number = run.rounds[-1] if number is None else number
+    if number not in run.rounds:
+        raise InvalidInput(f"{directory} has no round {number}; it has rounds 0 to {run.rounds[-1]}")
+    setup, record = run.read(SETUP), run.read(round_name(number))
+    tables = record.evaluations[MAIN].tables
+    chosen = name or (MAIN if MAIN in tables else next(iter(tables), ""))
+    if chosen not in tables or (not name and MAIN not in tables and len(tables) > 1):
+        raise InvalidInput(f"{path} has no table {name or MAIN!r}; --table is one of {', '.join(sorted(tables))}")
+    answers = setup.evaluations[MAIN].tables if MAIN in setup.evaluations else {}
+    frame = answers[chosen].plus(tables[chosen]) if chosen in answers else tables[chosen]
+    words = {
+        key.removeprefix("vocabulary."): one.columns["name"].strings()
+        for key, one in setup.frames.items()
+        if key.startswith("vocabulary.")
+    }
+    return _shown(frame, words)
+
+
+def _place(path: Path, number: int | None) -> tuple[Path, int | None]:
+    if path.is_dir():
+        return path, number
+    found = re.fullmatch(r"round-(\d+)\.h5", path.name)
+    if found is None or not path.is_file():
+        raise InvalidInput(f"{path}: expected a run's directory or one of its files round-NNNN.h5")
+    if number not in (None, int(found[1])):
+        raise InvalidInput(f"{path} is round {int(found[1])}, not {number}; leave out --round")
+    return path.parent, int(found[1])
+
+
+def _shown(frame: Frame, words: dict[str, list[str]]) -> "pl.DataFrame":
+    """Columns of one value a row; what has several (pictures, embeddings, tokens) is left out."""
+    import polars as pl
+
+    shown: dict[str, pl.Series] = {}
+    for name, column in frame.columns.items():
+        values = _values(column, words)
+        if values is not None:
+            shown[name] = values
+    return pl.DataFrame(shown)
+
+
+def _values(column: Column, words: dict[str, list[str]]) -> "pl.Series | None":
+    import polars as pl
+
+    if column.offsets is not None:
+        return pl.Series(column.strings()) if column.role == "text" else None
+    if column.values.ndim != 1:
+        return None
+    names = words.get(column.vocabulary)
+    if names is None or column.values.dtype.kind not in "iu":
+        return pl.Series(np.ascontiguousarray(column.values))
+    ids = column.values.tolist()
+    return pl.Series([names[one] if 0 <= one < len(names) else str(one) for one in ids], dtype=pl.String)

@@ -1,0 +1,120 @@
+"""Results in the file layout of the published code (Hall et al. 2022): one CSV file, a row a measured checkpoint."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING
+
+from biasloop.data import Floats, Frame, Tables
+from biasloop.domains import Kept
+from biasloop.errors import InvalidInput
+from biasloop.late import numpy as np
+from biasloop.metrics import amplification, calibration
+from biasloop_images.biased.design import Seeds
+
+if TYPE_CHECKING:
+    from biasloop_images.biased.settings import Bias
+    from biasloop_images.config import Config
+
+FILE = "results_overconf.csv"
+BINS = 15
+COLUMNS = (
+    "name", "epsilon", "train_seed", "test_seed", "checkpoint_number", "acc@1", "biasamp", "bins", "acc_bins",
+    "conf_bins", "count_bins", "ece", "mce", "accuracy_breakdown", "biasamp_breakdown", "json_templates",
+)  # fmt: skip
+Row = tuple[object, ...]
+
+
+def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dict[str, list[Row]]:
+    """What a run has measured, as rows of the released CSV file, the header first.
+
+    Lists and tables are Python text. A breakdown is by (attribute, task), where the attribute is 'a' or 'b' (inverted,
+    or the second group of an overlay), of swapped runs the class 0 or 1; NaN where there is no such image. `bins` are
+    the 16 edges. The number of a checkpoint counts phases of training and of testing: 2 e - 2 after epoch e. Overlays
+    have a column eta more, training-size subsets dataset_size. Of a run of several rounds the name has the round.
+
+    Args:
+        config: the domain's settings.
+        name: of the run.
+        setup: what was kept before the first round.
+        later: what was kept of each round.
+
+    Returns:
+        Rows by the file's path below the directory of results.
+
+    Raises:
+        InvalidInput: if the run has no biased data, or other than two tasks and two groups, which the file is made for.
+    """
+    bias = config.bias
+    if bias is None:
+        raise InvalidInput("the released file is of biased data, and this run has none (domain.bias)")
+    answers = setup.evaluations["test"].tables["test"]
+    sizes = [len(setup.frames[f"vocabulary.{kind}"]) for kind in ("classes", "groups")]
+    if sizes != [2, 2]:
+        raise InvalidInput(
+            f"the released file holds two tasks and two groups, and this run has {sizes[0]} and {sizes[1]}; "
+            "export it with --format csv"
+        )
+    seeds = Seeds.of(bias.assignment, own_test_lists=bias.own_test_lists)
+    rounds = list(later)
+    rows: list[Row] = []
+    for number, kept in enumerate(rounds):
+        whole = f"{name}_round{number}" if len(rounds) > 1 else name
+        for epoch, tables in _checkpoints(kept):
+            measured = _measured(answers, tables["test"], swapped=bias.swap)
+            first = (whole, _plain(bias.epsilon), seeds.train, seeds.test, 2 * epoch - 2)
+            rows.append((*first, *measured, _template(config), *_more(bias).values()))
+    return {FILE: [(*COLUMNS, *_more(bias)), *rows]}
+
+
+def _more(bias: Bias) -> dict[str, object]:
+    """Columns of some of the studies alone."""
+    found: dict[str, object] = {} if bias.eta is None else {"eta": _plain(bias.eta)}
+    return found if bias.fraction is None else {**found, "dataset_size": bias.fraction}
+
+
+def _checkpoints(kept: Kept) -> Iterator[tuple[int, Tables]]:
+    """Epoch and per-sample outputs of every checkpoint of a round that was measured, the end of training last."""
+    snapshots = {name: found for name, found in kept.evaluations.items() if name.startswith("epoch-")}
+    last = len(kept.frames["fit.curve"])
+    for name in sorted(snapshots):
+        epoch = int(name.removeprefix("epoch-"))
+        if epoch != last:
+            yield epoch, snapshots[name].tables
+    yield last, kept.evaluations["test"].tables
+
+
+def _measured(answers: Frame, predicted: Frame, *, swapped: bool) -> Row:
+    """The columns from acc@1 to biasamp_breakdown."""
+    target, group, prediction = answers["target"], answers["group"], predicted["prediction"]
+    joint = amplification.joint_counts(group, target, prediction, (2, 2))
+    true, guessed = amplification.tables(joint)
+    found = amplification.amplification(true, guessed)
+    right = prediction == target
+    bins = calibration.reliability(predicted["confidence"], right, BINS)
+    gaps, shares = np.abs(bins.gaps), bins.counts / len(target)
+    with np.errstate(invalid="ignore"):
+        accuracies = joint[:, [0, 1], [0, 1]] / true
+    return (
+        float(right.mean()), found.total, bins.edges.tolist(), bins.accuracy.tolist(), bins.confidence.tolist(),
+        bins.counts.tolist(), float(np.nansum(gaps * shares)), float(np.nanmax(gaps)),
+        _breakdown(accuracies, swapped=swapped), _breakdown(found.cells, swapped=swapped),
+    )  # fmt: skip
+
+
+def _breakdown(values: Floats, *, swapped: bool) -> Mapping[str, float]:
+    attributes = (0, 1) if swapped else ("a", "b")
+    return {
+        str((attribute, task)): float(values[row, task]) for row, attribute in enumerate(attributes) for task in (0, 1)
+    }
+
+
+def _template(config: Config) -> str:
+    depth = "" if config.depth is None else f"_depth{config.depth}"
+    return f"{config.network}{depth}_width{config.width}_wd{config.weight_decay:g}"
+
+
+def _plain(value: float | None) -> object:
+    """A whole number without a point, as published."""
+    return "" if value is None else int(value) if math.isfinite(value) and value == int(value) else value

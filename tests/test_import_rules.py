@@ -33,7 +33,7 @@ BELOW: dict[str, set[str]] = {
     "domains": {"batches", "data", "errors", "randomness"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
-         "matplotlib", "sklearn", "scipy")  # fmt: skip
+         "matplotlib", "polars", "sklearn", "scipy")  # fmt: skip
 
 
 def sources(root: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from support import toy
 
 HEAVY = (
     "torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow", "matplotlib",
-    "sklearn", "scipy.stats", "IPython",
+    "polars", "sklearn", "scipy.stats", "IPython",
 )  # fmt: skip
 
 # The script as an installer writes it, run once a command in one process: what an earlier command has imported is

@@ -68,12 +68,10 @@ def run(
 def _recomputed(place: Path, wanted: "Sequence[str]", options: "Options") -> list[dict[str, Any]]:
     """Metrics of every round of a run, all or those wanted."""
     from biasloop.engine import reopen, replay
+    from biasloop.evaluations.by_role import recomputed
 
     stored, prepared = reopen(place, options)
-    measured = {
-        number: prepared.rule.measure(number, record, record.evaluations["test"].tables)
-        for number, record in replay(stored, prepared.rule)
-    }
+    measured = {number: recomputed(prepared.rule, number, record) for number, record in replay(stored, prepared.rule)}
     if not measured:
         raise InvalidInput(f"{place} has no finished round yet; the same `biasloop loop` goes on with it")
     known = list(dict.fromkeys(name for found in measured.values() for name in found))

@@ -16,9 +16,11 @@ class Rule(Protocol):
 
     Attributes:
         produces: name of the model that `biasloop generate` uses.
+        answers: the test tables as humans fill them, once the set-up is absorbed.
     """
 
     produces: str
+    answers: Tables
 
     def setup(self, work: RoundWork) -> Record:
         """What is decided before round 0."""

@@ -1,4 +1,4 @@
-"""`biasloop runs`: list, show, export, verify and repair stored runs."""
+"""`biasloop runs`: list, show, verify and repair stored runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biasloop.cli.examples import Command, Group
-from biasloop.cli.export import export
 from biasloop.cli.options import Json
 from biasloop.report.output import emit, measurement, note, say, show, table
 
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Group,
-    help="List, show, export, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
+    help="List, show, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
     invoke_without_command=True,
 )
 MOST = 8  # columns of metrics that a terminal has room for
@@ -26,7 +25,7 @@ Place = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")
 
 @app.callback()
 def runs(context: typer.Context, json: Json = False) -> None:
-    """List, show, export, verify or repair stored runs."""
+    """List, show, verify or repair stored runs."""
     if context.invoked_subcommand is None:
         _list(Path("runs"), json=json)
 
@@ -133,9 +132,6 @@ def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
     wanted = [*plot.get("series", []), *of_bound, plot.get("quality")]
     chosen = [name for name in dict.fromkeys(wanted) if name in every]
     return [*chosen, *(name for name in every if "." not in name and name not in chosen)][:MOST]
-
-
-app.command("export", cls=Command)(export)
 
 
 @app.command("verify", cls=Command)

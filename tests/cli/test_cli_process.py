@@ -15,9 +15,9 @@ import pytest
 from support import toy
 
 ALL = [
-    "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate run", "evaluate amplification",
-    "evaluate calibration", "evaluate fairness", "bound", "plot", "page",
-    "presets", "presets show", "runs", "runs list", "runs show", "runs export", "runs verify", "runs repair",
+    "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate memorization", "evaluate run",
+    "evaluate amplification", "evaluate calibration", "evaluate fairness", "bound", "plot", "page",
+    "presets", "presets show", "export", "runs", "runs list", "runs show", "runs verify", "runs repair",
     "plugins", "doctor",
 ]  # fmt: skip
 

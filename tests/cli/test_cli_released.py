@@ -54,7 +54,7 @@ def refused(result, kind=InvalidInput):
 
 
 def test_a_run_is_written_as_the_published_code_writes_it(cli, study):
-    result = cli("runs", "export", str(study / "classifier" / "seed-0"), "-o", "out", "--format", "released", "--json")
+    result = cli("export", str(study / "classifier" / "seed-0"), "-o", "out", "--format", "released", "--json")
     assert result.exit_code == 0, result.exception
     place = Path("out/colored-fashion/colored-fashion_quickstart-generations_0")
     kinds = [f"{split}_{kind}" for split in ("valid", "test") for kind in ("overall", "aggregated")]
@@ -73,7 +73,7 @@ def test_a_run_is_written_as_the_published_code_writes_it(cli, study):
 
 
 def test_its_numbers_are_those_of_the_stored_predictions(cli, study):
-    cli("runs", "export", str(study / "none" / "seed-1"), "-o", "out", "--format", "released")
+    cli("export", str(study / "none" / "seed-1"), "-o", "out", "--format", "released")
     place = Path("out/colored-fashion/colored-fashion_quickstart-generations_1")
     run = Run.open(study / "none" / "seed-1")
     truth = run.read(SETUP).evaluations["test"].tables["valid"]
@@ -96,7 +96,7 @@ def test_its_numbers_are_those_of_the_stored_predictions(cli, study):
 
 
 def test_arms_of_one_preset_have_names_of_their_own_and_nothing_is_replaced_unasked(cli, study):
-    arguments = ("runs", "export", str(study), "--output", "out", "--format", "released")
+    arguments = ("export", str(study), "--output", "out", "--format", "released")
     result = cli(*arguments)
     assert result.exit_code == 0, result.exception
     assert sorted(path.name for path in Path("out/colored-fashion").iterdir()) == [
@@ -112,12 +112,12 @@ def test_a_run_twice_and_a_domain_without_such_files_are_refused(cli, study):
     for file in one.glob("*.*"):
         (Path("copy") / file.name).write_bytes(file.read_bytes())
     assert "have the same settings and seed" in refused(
-        cli("runs", "export", str(one), "copy", "-o", "out", "--format", "released")
+        cli("export", str(one), "copy", "-o", "out", "--format", "released")
     )
     cli("loop", "-p", "toy")
-    text = refused(cli("runs", "export", "runs/toy", "-o", "out", "--format", "released"), Mismatch)
+    text = refused(cli("export", "runs/toy", "-o", "out", "--format", "released"), Mismatch)
     assert "the domain 'toy' has no files that a study's code has published; use --format csv" in text
-    refused(cli("runs", "export", "runs/toy", "-o", "out", "--format", "xlsx"), Mismatch)
+    refused(cli("export", "runs/toy", "-o", "out", "--format", "xlsx"), Mismatch)
     other = refused(cli("export", str(one), "-o", "out", "--format", "bias-amp"), Mismatch)
     assert "the domain 'generators' has no files in the layout 'bias-amp'; use --format ffl or csv" in other
     assert not Path("out").exists()
@@ -127,7 +127,7 @@ def test_a_run_twice_and_a_domain_without_such_files_are_refused(cli, study):
 
 
 def test_metrics_of_runs_are_one_tidy_table(cli, study):
-    result = cli("runs", "export", str(study), "--output", "out", "--json")
+    result = cli("export", str(study), "--output", "out", "--json")
     assert json.loads(result.stdout)["format"] == "csv"
     header, *rows = read(Path("out/metrics.csv"))
     assert header == ["run", "loop.star", "seed", "round", "metric", "value", "n", "se"]
@@ -147,10 +147,10 @@ def test_metrics_of_runs_are_one_tidy_table(cli, study):
 def test_any_domain_has_a_table_with_the_untouched_model_as_round_minus_1(cli, monkeypatch):
     cli("loop", "-p", "toy")
     monkeypatch.setattr(Run, "pretrained", lambda self: {"accuracy": Metric(0.5, 10)})
-    cli("runs", "export", "runs/toy", "--output", "out")
+    cli("export", "runs/toy", "--output", "out")
     rows = read(Path("out/metrics.csv"))
     assert rows[0] == ["run", "seed", "round", "metric", "value", "n", "se"]
-    assert "is there already" in refused(cli("runs", "export", "runs/toy", "--output", "out"))
+    assert "is there already" in refused(cli("export", "runs/toy", "--output", "out"))
     assert rows[1][1:] == ["0", "-1", "accuracy", "0.5", "10", ""]
     assert [row[2] for row in rows[2:] if row[3] == "share_predicted"] == ["0", "1", "2", "3"]
 
@@ -222,7 +222,7 @@ def test_other_metrics_of_several_runs_are_a_list(cli, study):
 
 
 def test_an_export_can_be_drawn_over_the_runs_it_is_of(cli, study):
-    cli("runs", "export", str(study), "--output", "out", "--format", "released")
+    cli("export", str(study), "--output", "out", "--format", "released")
     for metric in ("equalized_odds_difference", "valid.accuracy", "population.share_group.red"):
         result = cli("plot", str(study), "--metric", metric, "--overlay", "out", "--out", "x.svg")
         assert result.exit_code == 0, result.exception

@@ -105,13 +105,14 @@ def _weights(size: int, padding: int, start: Tensor, length: Tensor) -> Tensor:
 
     Pixels of the padding count in the mean and are 0, so they need no column.
     """
-    scale = length.double() / size
-    reach = scale.clamp(min=1)[:, None, None]
-    out = torch.arange(size, device=start.device, dtype=torch.float64)
-    inner = torch.arange(size + 2 * padding, device=start.device, dtype=torch.float64)
-    centres = start[:, None] + (out + 0.5) * scale[:, None]
-    weights = (1 - ((inner + 0.5) - centres[..., None]).abs() / reach).clamp(min=0)
+    scale = length.float() / size
+    out = torch.arange(size, device=start.device, dtype=torch.float32)
+    inner = torch.arange(size + 2 * padding, device=start.device, dtype=torch.float32)
+    centres = start[:, None] - 0.5 + (out + 0.5) * scale[:, None]
     inside = (inner >= start[:, None]) & (inner < (start + length)[:, None])
-    weights = weights * inside[:, None, :]
-    weights = weights / weights.sum(2, keepdim=True)
-    return weights[..., padding : padding + size].float()
+    # In place: memory for so many numbers costs more than the arithmetic.
+    weights = inner - centres[..., None]
+    weights.abs_().mul_(-1 / scale.clamp(min=1)[:, None, None]).add_(1).clamp_(min=0)
+    weights.mul_(inside[:, None, :].float())
+    weights.div_(weights.sum(2, keepdim=True))
+    return weights[..., padding : padding + size]

@@ -49,7 +49,7 @@ app = typer.Typer(
     help="Measure what happens to bias when models are trained on what earlier models labelled or generated, "
     "and what stops it.\n\nExample: biasloop loop --preset quickstart",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or invalid preset, 3 something must be fetched first, "
-    "130/143 interrupted.",
+    "4 a metric is above its --fail-above, 130/143 interrupted.",
 )
 app.command("fetch", cls=Command)(fetch.fetch)
 app.command("generate", cls=Command)(generate.generate)

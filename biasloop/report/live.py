@@ -9,7 +9,7 @@ from biasloop.engine import Committed, Event, Notice, Step
 from biasloop.experiment import AccumulateSettings, BoundSection, GenerationsSettings, PlotSection
 from biasloop.report import tables
 from biasloop.report.curves import bound_over_rounds
-from biasloop.report.output import console, emit, note, say
+from biasloop.report.output import console, emit, measurement, note, say
 from biasloop.study import Planned
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def round_object(planned: Planned, event: Committed) -> dict[str, Any]:
         "seed": planned.seed,
         "arm": planned.arm,
         "round": event.number,
-        "metrics": {name: {"value": m.value, "n": m.n, "se": m.error} for name, m in event.metrics.items()},
+        "metrics": {name: measurement(metric) for name, metric in event.metrics.items()},
         "sizes": dict(event.sizes),
         "seconds": event.seconds,
     }

@@ -13,7 +13,7 @@ from biasloop.report.output import say, show, table
 if TYPE_CHECKING:
     from biasloop.evaluations import Answer
 
-MISSING = "—"
+MISSING = tables.MISSING
 SHOWN = ("accuracy", "selection_rate", "tpr", "fpr")  # tnr and fnr are what these leave to 1
 
 

@@ -85,7 +85,7 @@ def test_no_interval_of_width_0(cli, rows, why, note):
     assert why in found["reason"]["interval"]
     assert found.get("notes", [""]) == [note]
     text = cli("evaluate", "amplification", "p.csv", *AMPLIFICATION).stdout
-    assert "interval —" in text
+    assert "interval –" in text
     assert why in text
 
 
@@ -141,7 +141,7 @@ def test_calibration_bins_add_up_and_empty_ones_say_so(cli):
     assert found["mce"] == pytest.approx(max(gap for _, gap in gaps))
     text = cli("evaluate", "calibration", "p.csv", *CALIBRATION).stdout
     assert f"ece {found['ece']:.4f}, mce {found['mce']:.4f}, gap {found['gap']:+.4f}" in text
-    assert "—" in text
+    assert "–" in text
 
 
 def test_calibration_values_at_the_ends(cli):
@@ -212,7 +212,7 @@ def test_rates_of_0_over_0_have_no_value(cli):
     assert found["demographic_parity_difference"] == 0.5
     assert any("tpr of 'b', fpr of 'c'" in note for note in found["notes"])
     text = cli("evaluate", "fairness", "p.csv", *FAIRNESS).stdout
-    assert "—" in text
+    assert "–" in text
 
 
 def test_a_group_of_one_row_is_flagged_and_its_intervals_are_wide(cli):
@@ -238,7 +238,7 @@ def test_half_of_equalised_odds_is_no_value(cli, halved):
     assert found["demographic_parity_difference"] == 0.5
     assert "NaN" not in result.stdout
     text = cli("evaluate", "fairness", halved, *FAIRNESS).stdout
-    assert "equalized odds difference —" in text
+    assert "equalized odds difference –" in text
     assert "nan" not in text.lower()
 
 

@@ -7,10 +7,13 @@ method, which gives equal classes equal numbers, and takes nothing away from a c
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from biasloop.data import Array, Floats, Ints
 from biasloop.late import numpy as np
 
 
+@lru_cache(maxsize=8)  # every arm of a study asks for the same few
 def permutation(n: int) -> Ints:
     """The order that torch.randperm draws on a CPU with a generator seeded 0, without torch.
 
@@ -18,14 +21,16 @@ def permutation(n: int) -> Ints:
         n: number of places, below 2**32 / 20.
 
     Returns:
-        `(n,)` int64.
+        `(n,)` int64, not to be written to.
     """
     draws = np.random.RandomState(0).randint(0, 2**32, n, dtype=np.uint32).astype(np.int64)
     places = np.arange(n)
     order = places.tolist()
     for place, other in enumerate((places + draws % (n - places)).tolist()):
         order[place], order[other] = order[other], order[place]
-    return np.array(order, np.int64)
+    found = np.array(order, np.int64)
+    found.flags.writeable = False
+    return found
 
 
 def by_class(labels: Ints) -> Ints:

@@ -238,7 +238,7 @@ def annotate(
             if row[j].y_label:
                 one.set_ylabel(_wrapped(figure, row[j].y_label, 8, 72 * PANEL_HEIGHT * 0.7))
             if j >= below:  # nothing stands under this panel
-                one.set_xlabel(_wrapped(figure, x_label, 8, 0.85 * width / max(map(len, rows))))
+                one.set_xlabel(_wrapped(figure, x_label, 8, room))
                 one.tick_params(labelbottom=True)
         place += len(row)
     extra = LEGEND_ROW * _add_legend(figure, entries)

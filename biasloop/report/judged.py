@@ -127,8 +127,17 @@ def show_differences(answer: Answer, file: Path, against: Path) -> None:
     for name, one in answer.details["difference"].items():
         pair = [_value(answer.as_json(), name), _value(other, name)]
         rows.append([name.replace("_", " "), *pair, _signed(one["value"]), _interval(one["interval"])])
-    headers = ["", str(file), str(against), "difference", "95 % interval"]
+    headers = ["", *_apart(file, against), "difference", "95 % interval"]
     show(table(headers, rows, right=range(1, 5)))
+
+
+def _apart(first: Path, second: Path) -> tuple[str, str]:
+    """The ends of two paths, as short as tells them apart."""
+    for count in range(1, max(len(first.parts), len(second.parts)) + 1):
+        ends = "/".join(first.parts[-count:]), "/".join(second.parts[-count:])
+        if ends[0] != ends[1]:
+            return ends
+    return str(first), str(second)
 
 
 def show_remarks(answer: Answer) -> None:

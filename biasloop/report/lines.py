@@ -32,6 +32,7 @@ BOUND_DASHES, BASELINE_DASHES = (5.0, 1.8), (2.2, 1.4)  # in line widths
 LINE, THIN = 1.4, 1.1  # points
 MARKER = 3.4  # points
 MARKS = 9  # markers a line, about
+MOST_MARKS = 30
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,8 @@ def _draw_series(
     if series.bound is not None:
         axes.plot(series.bound, color=look.bound, dashes=BOUND_DASHES, lw=THIN, zorder=2.7 + depth)
     axes.plot(x, centre, color=look.colour, lw=LINE, zorder=3 + depth, **_dashed(look))
-    step = max(1, math.ceil(len(x) / MARKS))
+    # Of rounds some have a marker, of settings each: nothing was measured between them.
+    step = max(1, math.ceil(len(x) / (MARKS if places is None else MOST_MARKS)))
     shown = _isolated(centre)
     shown[look.order * step // looks :: step] = True  # apart, so that markers of close lines do not cover each other
     axes.plot(x[shown], centre[shown], ls="", zorder=3.5 + depth, **_marker(look))

@@ -122,7 +122,8 @@ def assert_recomputed(result, directory: Path) -> None:
     assert found["run"] == str(directory)
     assert [row["round"] for row in found["rounds"]] == list(range(len(stored)))
     for row, metrics in zip(found["rounds"], stored, strict=True):
-        assert bits(row["metrics"]) == bits(as_json(metrics))
+        again = {name: row["metrics"][name] for name in metrics}  # there are more, of the roles of columns
+        assert bits(again) == bits(as_json(metrics))
 
 
 @pytest.mark.parametrize("keep", ["all", "subsample", "replace"])

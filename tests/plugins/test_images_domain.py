@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from biasloop.data import Column, Frame, Samples
 from biasloop.datasets import LabelledImages
+from biasloop.discovery import checked
 from biasloop.domains import (
     Context,
     Domain,
@@ -17,7 +18,6 @@ from biasloop.domains import (
     Sampled,
     Storing,
     Work,
-    checked,
     missing_methods,
 )
 from biasloop.errors import Interrupted, InvalidInput

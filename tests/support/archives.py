@@ -47,7 +47,8 @@ def records(images: Images, *labels: list[int]) -> bytes:
 def tar_gz(members: Mapping[str, bytes | tarfile.TarInfo]) -> bytes:
     """A gzipped tar of files, or of whatever the TarInfo says."""
     stream = io.BytesIO()
-    with tarfile.open(fileobj=stream, mode="w:gz") as tar:
+    # Without a time in it, so that the same members give the same bytes whenever they are packed.
+    with gzip.GzipFile(fileobj=stream, mode="wb", mtime=0) as packed, tarfile.open(fileobj=packed, mode="w") as tar:
         for name, content in members.items():
             if isinstance(content, tarfile.TarInfo):
                 tar.addfile(content)
@@ -138,8 +139,8 @@ def tiny(name: str, url: str = "") -> Tiny:
     else:
         files = {}
         for prefix, rows in (("train", slice(0, train)), ("t10k", slice(train, None))):
-            files[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(idx(images[rows, ..., 0]))
-            files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(idx(np.array(labels[rows], np.uint8)))
+            files[f"{prefix}-images-idx3-ubyte.gz"] = gzip.compress(idx(images[rows, ..., 0]), mtime=0)
+            files[f"{prefix}-labels-idx1-ubyte.gz"] = gzip.compress(idx(np.array(labels[rows], np.uint8)), mtime=0)
     remotes = tuple(remote(filename, content, url + filename) for filename, content in files.items())
     return Tiny(replace(published, counts=COUNTS, remotes=remotes, copy=None), files, images, labels)
 

@@ -86,7 +86,8 @@ def by_setting(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]] | None:
 def _series_of(arms: Sequence[Arm]) -> list[str]:
     """The metrics to show where there is no bound to stand beside one of them."""
     first = arms[0].runs[0]
-    return [] if first.bound_section else list(first.run.manifest.about.get("plot", {}).get("series", []))
+    shown = [] if first.bound_section else list(first.run.manifest.about.get("plot", {}).get("series", []))
+    return [name for name in shown if name != quality_of(arms)] or shown  # quality has a column of its own
 
 
 def _shown(arm: Arm, quality: str, series: Sequence[str]) -> tuple[str, ...]:

@@ -6,11 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from biasloop.data import Array, Frame, Ints, Metric
 from biasloop.late import numpy as np
+from biasloop.metrics import class_metrics
 from biasloop.metrics.amplification import amplification, joint_counts, tables
-from biasloop.metrics.calibration import expected_calibration_error
-from biasloop.metrics.classification import accuracy, confusion, recalls, worst_class_recall
 from biasloop.metrics.fairness import counts, fairness
-from biasloop.metrics.shares import share, share_bias
 
 _DIFFERENCES = ("demographic_parity_difference", "equalized_odds_difference")
 
@@ -20,10 +18,7 @@ def measure(
 ) -> dict[str, Metric]:
     """Metrics of the test set.
 
-    With a class to follow: share_target, share_train and, with predictions, share_predicted, bias (the share
-    predicted minus that of targets) and absolute_bias.
-    With predictions: accuracy, recall.<class> of the classes that the test set has, worst_class_recall.
-    With confidences: ece, in 15 bins.
+    Those of `biasloop.metrics.class_metrics`, of the class to follow, if there is one.
     With groups: bias_amp of each, from group to class; with a class to follow also the differences of demographic
     parity and of equalised odds, for that class against the others. Of several columns each name ends in .<column>.
 
@@ -34,32 +29,13 @@ def measure(
         follow: the class whose share is followed, or None.
         groups: names of the values of each column of groups.
     """
-    target = test["target"]
-    prediction = test.columns["prediction"].values if "prediction" in test else None
-    found = {} if follow is None else _shares(target, prediction, given, follow)
-    if prediction is None:
+    found = class_metrics.measure(test, given, classes, follow)
+    if "prediction" not in test:
         return found
-    found["accuracy"] = accuracy(prediction, target)
-    recall = recalls(confusion(prediction, target, len(classes)))
-    found |= {f"recall.{name}": metric for name, metric in zip(classes, recall, strict=True) if metric.n}
-    found["worst_class_recall"] = worst_class_recall(prediction, target, len(classes))
-    if "confidence" in test:
-        found["ece"] = expected_calibration_error(test["confidence"], prediction == target)
+    target, prediction = test["target"], test["prediction"]
     for column, names in groups.items():
         metrics = _between(test[column], names, target, prediction, len(classes), follow)
         found |= {f"{name}{column.removeprefix('group')}": metric for name, metric in metrics.items()}
-    return found
-
-
-def _shares(target: Array, prediction: Array | None, given: Ints, follow: int) -> dict[str, Metric]:
-    found = {"share_target": share(target, follow)}
-    if len(given):
-        found["share_train"] = share(given, follow)
-    if prediction is not None:
-        bias = share_bias(prediction, target, follow)
-        found["share_predicted"] = share(prediction, follow)
-        found["bias"] = bias
-        found["absolute_bias"] = Metric(abs(bias.value), bias.n, bias.error)
     return found
 
 

@@ -15,6 +15,7 @@ from biasloop.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Pa
 from biasloop.domains import Context, Kept, Requirement, Work
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
+from biasloop.metrics.class_metrics import measure
 from biasloop_images import config as settings
 from biasloop_images import pictures, sources
 from biasloop_images import splits as splitting
@@ -22,7 +23,6 @@ from biasloop_images.biased import measures as biased_measures
 from biasloop_images.biased import released
 from biasloop_images.biased.build import Biased, build
 from biasloop_images.biased.design import Design
-from biasloop_images.measures import measure
 from biasloop_images.resample import class_id, resample
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class ImagesDomain:
         return Page(str(self._name), images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
-        """Metrics of the table "test", as `biasloop_images.measures.measure`; of biased data also those of groups."""
+        """Metrics of the table "test", as `biasloop.metrics.class_metrics`; of biased data also those of groups."""
         test, given = tables["test"], train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
         found = measure(test, given, self._classes, self._chosen)
         if self._biased is not None:

@@ -1,4 +1,4 @@
-"""The metrics of the domain "images", as far as the columns allow; NumPy alone."""
+"""The metrics of a classifier that labels samples for later ones, as far as the columns allow."""
 
 from collections.abc import Sequence
 

@@ -3,7 +3,7 @@ import pytest
 from sklearn.metrics import accuracy_score, recall_score
 
 from biasloop.data import Column, Frame
-from biasloop_images.measures import measure
+from biasloop.metrics.class_metrics import measure
 
 CLASSES = ("a", "b", "c", "never")
 

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from biasloop.errors import InvalidInput
 from biasloop.evaluations.answers import Answer, ends_of, rounded
 from biasloop.evaluations.checks import some, varied
 from biasloop.metrics import amplification_multilabel as measuring
-from biasloop.metrics.amplification import Tie
+from biasloop.metrics.amplification import Amplification, Tie
 from biasloop.metrics.amplification_multilabel import LabelCounts
 from biasloop.predictions import Source, flags
 
@@ -43,19 +44,6 @@ def several(
         reason["interval"] = "an attribute value has one row" if single else "no row differs from another"
     error = measuring.standard_error(found, train=learned, tie=tie)
     normal = np.random.Generator(np.random.PCG64(seed)).standard_normal(draws)
-    rows = [
-        {
-            "attribute": name,
-            "task": task,
-            "n": int(found.rows[a]),
-            "true": found.true[a, t] / found.rows[a] if found.rows[a] else math.nan,
-            "predicted": found.predicted[a, t] / found.rows[a] if found.rows[a] else math.nan,
-            "associated": bool(measured.y[a, t]),
-            "amplification": float(measured.cells[a, t]),
-        }
-        for a, name in enumerate(attributes)
-        for t, task in enumerate(tasks)
-    ]
     return Answer(
         n=int(found.rows.sum()),
         metrics={"bias_amp": measured.total},
@@ -72,11 +60,30 @@ def several(
                 "predicted": found.predicted.tolist(),
             },
         },
-        rows=rows,
+        rows=_rows(attributes, tasks, found, measured),
         errors={} if math.isnan(error) else {"bias_amp": error * normal},
         reason=reason,
         notes=[f"{attribute} {name!r} has one row" for name in single],
     )
+
+
+def _rows(
+    attributes: Sequence[str], tasks: Sequence[str], found: LabelCounts, measured: Amplification
+) -> list[dict[str, Any]]:
+    """A row for each attribute value and label."""
+    return [
+        {
+            "attribute": name,
+            "task": task,
+            "n": int(found.rows[a]),
+            "true": found.true[a, t] / found.rows[a] if found.rows[a] else math.nan,
+            "predicted": found.predicted[a, t] / found.rows[a] if found.rows[a] else math.nan,
+            "associated": bool(measured.y[a, t]),
+            "amplification": float(measured.cells[a, t]),
+        }
+        for a, name in enumerate(attributes)
+        for t, task in enumerate(tasks)
+    ]
 
 
 def _counted(source: Source, attribute: str, columns: Sequence[str], tasks: int) -> tuple[list[str], LabelCounts]:

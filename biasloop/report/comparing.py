@@ -88,7 +88,8 @@ def _series(wanted: PanelLayout, arm: Arm, runs: Sequence[Values], label: str) -
             values = arm.stacked([run.of(full) for run in runs])
             if np.isfinite(values).any():
                 found[", ".join(part for part in (label, name, member) if part) or OVERALL] = values
-    return [Series(one, values) for one, values in _shown(wanted, found, label or OVERALL).items()]
+    shown = _shown(wanted, found, label or OVERALL)
+    return [Series(one, values, replicates=arm.replicates) for one, values in shown.items()]
 
 
 def _shown(wanted: PanelLayout, found: Mapping[str, Floats], label: str) -> dict[str, Floats]:

@@ -167,7 +167,7 @@ def legend_entries(
         entries.append(Line2D([], [], color=GREEN, lw=LINE, dashes=BASELINE_DASHES, label=baseline_label))
     sizes = sorted({len(series.values) for series in every if len(series.values) > 1})
     if sizes:
-        noun = "seed" if all(panel.x is None for panel in panels) else "run"
+        noun = "run" if any(series.replicates == "run" for series in every) else "seed"
         entries.append(Patch(color=lone.colour, alpha=0.25, lw=0, label=_band_note(band, sizes, noun)))
     return entries
 

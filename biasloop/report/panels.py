@@ -29,6 +29,7 @@ class Series:
         values: `(runs, rounds)`, from round 0 on; NaN where nothing was measured.
         bound: `(any,)` the bound by round in the metric's own unit (baseline included), or None.
         baseline: the metric's value under human labels, or None.
+        replicates: what the legend calls the runs, "seed" or "run".
         look: how it is drawn, such as "red dashed" (`biasloop.report.lines.parse_look`); empty for a free colour.
     """
 
@@ -37,6 +38,7 @@ class Series:
     bound: Floats | None = None
     baseline: float | None = None
     look: str = ""
+    replicates: str = "seed"
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or not self.values.size:

@@ -32,7 +32,7 @@ def bound_series(arm: Arm) -> Series:
     baseline = float(np.nanmean(arm.stacked([run.values(section.baseline) for run in arm.runs])))
     delta = float(values[:, 0].mean()) - baseline
     curve = bound_over_rounds(loop, delta, arm.rounds - 1)
-    return Series(arm.label, values, bound=baseline + curve, baseline=baseline)
+    return Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
 
 
 def metric_series(arm: Arm, metric: str) -> Series:
@@ -45,7 +45,7 @@ def metric_series(arm: Arm, metric: str) -> Series:
         if not any(metric in row for row in run.metrics):
             known = ", ".join(run.metrics[0]) if run.metrics else "none yet"
             raise InvalidInput(f"{run.run.directory} has no metric {metric!r}; it has {known}")
-    return Series(arm.label, arm.stacked([run.values(metric) for run in arm.runs]))
+    return Series(arm.label, arm.stacked([run.values(metric) for run in arm.runs]), replicates=arm.replicates)
 
 
 def panel(title: str, grouped: Sequence[Arm], metric: str | None) -> Panel:

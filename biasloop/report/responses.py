@@ -116,7 +116,7 @@ def panels(found: Sequence[Response], metrics: Mapping[str, str]) -> list[Panel]
             raise InvalidInput(f"no run has a metric {metric!r}; they have {', '.join(known)}")
         there = [one for one in found if metric in one.values]
         x = np.unique(np.concatenate([one.x for one in there]))
-        series = [Series(one.label, _spread(one.values[metric], one.x, x)) for one in there]
+        series = [Series(one.label, _spread(one.values[metric], one.x, x), replicates="run") for one in there]
         drawn.append(Panel("", series, arrow=False, y_label=label, x=x))
     return drawn
 

@@ -113,6 +113,11 @@ class Arm:
         """Rounds that every run of the arm has."""
         return min(len(run.metrics) for run in self.runs)
 
+    @property
+    def replicates(self) -> str:
+        """What a legend calls the runs: they differ in more than their seed if two have the same."""
+        return "seed" if len({run.seed for run in self.runs}) == len(self.runs) else "run"
+
     def stacked(self, per_run: Sequence[Floats]) -> Floats:
         """`(runs, rounds)`, cut to the shortest run."""
         return np.stack([row[: self.rounds] for row in per_run])

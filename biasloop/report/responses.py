@@ -137,7 +137,7 @@ def rows(found: Sequence[Response], metrics: Sequence[str]) -> list[list[str]]:
     """A row for each point of each line: mean and 95 % t interval over replicates."""
     several = len(found) > 1
     return [
-        [*([one.label] if several else []), tables.number(place), *_cells(one, point, metrics)]
+        [*([one.label] if several else []), f"{place:g}", *_cells(one, point, metrics)]
         for one in found
         for point, place in enumerate(one.x.tolist())
     ]

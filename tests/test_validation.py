@@ -76,7 +76,10 @@ def test_an_unknown_key_comes_with_the_nearest_and_all_allowed(mistakes, text, w
         (LOOP, ["domain", "required"]),
         (TOY, ["loop", "required"]),
         (f"[domain]\ndelta = 1{LOOP}", ["domain.name", "required"]),
-        (f"[domain]\nname = 'tay'{LOOP}", ["domain.name", "'tay'", "generators, images, language", "'toy'"]),
+        (
+            f"[domain]\nname = 'tay'{LOOP}",
+            ["domain.name", "'tay'", "installed: command, generators, images, language", "'toy'"],
+        ),
         (f"compat = 'released'{TOY}{LOOP}", ["released", "'toy'"]),
         (f"{TOY}{LOOP}per_round = 30", ["loop", "`model` or `per_round`"]),
         (f"{TOY}[loop]\nstart = 1\nhuman = 9\nper_round = 8", ["`human` (9)", "`per_round` (8)"]),

@@ -26,6 +26,7 @@ def kept(target, group, classes=2, groups=2):
     table = Frame({"target": Column(np.array(target)), "group": Column(np.array(group))})
     names = {"classes": classes, "groups": groups}
     frames = {f"vocabulary.{kind}": Frame({"name": Column.text(["x"] * n)}) for kind, n in names.items()}
+    frames["vocabulary.sources"] = Frame({"name": Column.text([f"class {n}" for n in range(10)])})
     return SimpleNamespace(evaluations={"test": Evaluation({}, {"test": table})}, frames=frames)
 
 
@@ -81,6 +82,34 @@ def test_every_checkpoint_and_round_is_a_row():
     assert [row["name"] for row in found] == ["run_0_round0"] * 3 + ["run_0_round1"]
     assert [row["acc@1"] for row in found] == [0, 0, 1, 1]
     assert {row["eta"] for row in found} == {12.5}
+    # The fourth published overlay blends classes 9 and 6 in; rows are by the number of that class and by task.
+    assert list(found[0]["biasamp_breakdown"]) == ["(9, 0)", "(9, 1)", "(6, 0)", "(6, 1)"]
+    assert list(found[0]["accuracy_breakdown"]) == ["(9, 0)", "(9, 1)", "(6, 0)", "(6, 1)"]
+
+
+def test_groups_of_named_classes_have_the_number_of_their_first_class():
+    bias = {"attribute": "overlay", "eta": 50, "epsilon": 30, "tasks": [["class 4"], ["class 0"]],
+            "groups": [["class 7", "class 2"], ["class 3"]]}  # fmt: skip
+    (row,) = rows(Config.model_validate({"bias": bias}), kept([0, 1], [0, 1]), [step(evaluation([0, 1], [0.9] * 2))])
+    assert list(row["biasamp_breakdown"]) == ["(7, 0)", "(7, 1)", "(3, 0)", "(3, 1)"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("bias-amp-cifar100-depth_0", 14),
+        ("bias-amp-cifar100-depth-domain.bias.epsilon=10_0", 14),
+        ("bias-amp-cifar100-width-domain.width=4_3", 4),
+        ("bias-amp-cifar100-weight-decay-domain.weight_decay=0.0001_0", 1e-4),
+        ("mine-domain.depth=14_0", 14),
+        ("bias-amp-cifar100-train-size_0", "cifar-resnet_depth14_width4_wd0.0001"),
+    ],
+)
+def test_the_template_of_a_study_of_a_number_is_that_number(name, expected):
+    settings = {"bias": BIAS, "network": "cifar-resnet", "depth": 14, "width": 4, "weight_decay": 1e-4}
+    files = export(Config.model_validate(settings), name, kept([0, 1], [0, 1]), [step(evaluation([0, 1], [0.9] * 2))])
+    header, row = files[FILE]
+    assert dict(zip(header, row, strict=True))["json_templates"] == expected
 
 
 def test_sizes_are_a_column_and_empty_cells_are_nan():
@@ -124,7 +153,7 @@ def test_the_text_of_a_file_reads_back(tmp_path):
     ]
     for row in found:
         assert sum(ast.literal_eval(row["count_bins"])) == 9600
-        assert len(ast.literal_eval(row["bins"])) == 16
+        assert row["bins"] == "15"
         assert set(ast.literal_eval(row["biasamp_breakdown"])) == {str((a, t)) for a in "ab" for t in (0, 1)}
         assert float(row["biasamp"]) <= 0.5
     assert float(found[3]["biasamp"]) <= 1e-12  # nothing above full dependence

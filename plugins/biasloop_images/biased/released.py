@@ -11,6 +11,7 @@ from biasloop.domains import Kept
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop.metrics import amplification, calibration
+from biasloop_images.biased.assignments import members
 from biasloop_images.biased.design import Seeds
 
 if TYPE_CHECKING:
@@ -29,10 +30,12 @@ Row = tuple[object, ...]
 def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dict[str, list[Row]]:
     """What a run has measured, as rows of the released CSV file, the header first.
 
-    Lists and tables are Python text. A breakdown is by (attribute, task), where the attribute is 'a' or 'b' (inverted,
-    or the second group of an overlay), of swapped runs the class 0 or 1; NaN where there is no such image. `bins` are
-    the 16 edges. The number of a checkpoint counts phases of training and of testing: 2 e - 2 after epoch e. Overlays
-    have a column eta more, training-size subsets dataset_size. Of a run of several rounds the name has the round.
+    Lists and tables are Python text. A breakdown is by (attribute, task), where the attribute is 'a' or 'b' (inverted),
+    of an overlay the number of the class that is blended in, of swapped runs the class 0 or 1; NaN where there is no
+    such image. `bins` is their number. The number of a checkpoint counts phases of training and of testing: 2 e - 2
+    after epoch e. `json_templates` is the number that a study of depth, width or weight decay varies, and what the
+    network is otherwise. Overlays have a column eta more, training-size subsets dataset_size. Of a run of several
+    rounds the name has the round.
 
     Args:
         config: the domain's settings.
@@ -57,14 +60,15 @@ def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dic
             "export it with --format csv"
         )
     seeds = Seeds.of(bias.assignment, own_test_lists=bias.own_test_lists)
+    attributes = _attributes(bias, setup)
     rounds = list(later)
     rows: list[Row] = []
     for number, kept in enumerate(rounds):
         whole = f"{name}_round{number}" if len(rounds) > 1 else name
         for epoch, tables in _checkpoints(kept):
-            measured = _measured(answers, tables["test"], swapped=bias.swap)
+            measured = _measured(answers, tables["test"], attributes)
             first = (whole, _plain(bias.epsilon), seeds.train, seeds.test, 2 * epoch - 2)
-            rows.append((*first, *measured, _template(config), *_more(bias).values()))
+            rows.append((*first, *measured, _template(config, name), *_more(bias).values()))
     return {FILE: [(*COLUMNS, *_more(bias)), *rows]}
 
 
@@ -85,7 +89,18 @@ def _checkpoints(kept: Kept) -> Iterator[tuple[int, Tables]]:
     yield last, kept.evaluations["test"].tables
 
 
-def _measured(answers: Frame, predicted: Frame, *, swapped: bool) -> Row:
+def _attributes(bias: Bias, setup: Kept) -> tuple[object, object]:
+    """What breakdowns call the two groups."""
+    if bias.swap:
+        return 0, 1
+    if bias.attribute != "overlay":
+        return "a", "b"
+    classes = setup.frames["vocabulary.sources"].columns["name"].strings()
+    first, second = members(bias, classes)[1]
+    return first[0], second[0]
+
+
+def _measured(answers: Frame, predicted: Frame, attributes: tuple[object, object]) -> Row:
     """The columns from acc@1 to biasamp_breakdown."""
     target, group, prediction = answers["target"], answers["group"], predicted["prediction"]
     joint = amplification.joint_counts(group, target, prediction, (2, 2))
@@ -97,20 +112,29 @@ def _measured(answers: Frame, predicted: Frame, *, swapped: bool) -> Row:
     with np.errstate(invalid="ignore"):
         accuracies = joint[:, [0, 1], [0, 1]] / true
     return (
-        float(right.mean()), found.total, bins.edges.tolist(), bins.accuracy.tolist(), bins.confidence.tolist(),
+        float(right.mean()), found.total, BINS, bins.accuracy.tolist(), bins.confidence.tolist(),
         bins.counts.tolist(), float(np.nansum(gaps * shares)), float(np.nanmax(gaps)),
-        _breakdown(accuracies, swapped=swapped), _breakdown(found.cells, swapped=swapped),
+        _breakdown(accuracies, attributes), _breakdown(found.cells, attributes),
     )  # fmt: skip
 
 
-def _breakdown(values: Floats, *, swapped: bool) -> Mapping[str, float]:
-    attributes = (0, 1) if swapped else ("a", "b")
+def _breakdown(values: Floats, attributes: tuple[object, object]) -> Mapping[str, float]:
     return {
         str((attribute, task)): float(values[row, task]) for row, attribute in enumerate(attributes) for task in (0, 1)
     }
 
 
-def _template(config: Config) -> str:
+def _template(config: Config, name: str) -> object:
+    """What a study of depth, width or weight decay varies; of the others the network.
+
+    Which study it is, the run's name says: it holds that of the preset and the settings in which runs differ.
+    """
+    varied = {"weight-decay": config.weight_decay, "weight_decay": config.weight_decay, "width": config.width}
+    if config.depth is not None:
+        varied["depth"] = config.depth
+    number = next((value for study, value in varied.items() if study in name), None)
+    if number is not None:
+        return number
     depth = "" if config.depth is None else f"_depth{config.depth}"
     return f"{config.network}{depth}_width{config.width}_wd{config.weight_decay:g}"
 

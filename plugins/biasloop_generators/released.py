@@ -16,6 +16,16 @@ Row = tuple[object, ...]
 Files = dict[str, list[Row]]
 
 DATASETS = {"colored-mnist": "ColoredMNIST", "colored-svhn": "SVHN", "celeba": "celeba"}  # as published; others as here
+# What the published scripts look for (Wyllie et al. 2024, released folders), by what follows the data set in a preset.
+EXPERIMENTS = {
+    "mc": "MC",
+    "mc-nonseq": "NOSEQ_MC",
+    "mc-clastar": "ARCLA",
+    "mc-genstar": "ARGEN",
+    "seqclass": "NOMC25",
+    "seqclass-star": "ARNOMC25",
+} | {f"syn{percent}": f"syn{percent}" for percent in range(0, 101, 10)}
+COLOURED_MNIST = {"mc-clastar": "AR"}  # its folder alone is called so
 MEASURES = ("Accuracy", "Selection rate", "Count", "tpr", "tnr", "fpr", "fnr")
 AGGREGATES = (*fairness.AGGREGATES, "group_0", "group_1")
 OVERALL: Row = (*MEASURES, "generation")
@@ -51,12 +61,13 @@ def export(data: str, split: str, name: str, setup: Kept, later: Iterable[Kept])
     """What a run has kept, as rows of the released CSV files; a row of each is its header, the first.
 
     Annotators have the generation None. Where the generator is frozen, the population has one row more. What a run did
-    not keep has no file.
+    not keep has no file. A run of a published experiment has the folder that the published scripts look for; with STAR
+    for classifiers and generators, batches of both are in one file, those of the generator first.
 
     Args:
         data: `domain.data`.
         split: which images the table "test" is of, where there is no table "valid": "test" or "valid".
-        name: of the run; the published code expects a setting, "_" and a seed.
+        name: of the run: its preset, what sets it apart from others, "_" and a seed.
         setup: what was kept before the first generation.
         later: what was kept of each generation.
 
@@ -84,8 +95,20 @@ def export(data: str, split: str, name: str, setup: Kept, later: Iterable[Kept])
         final = tables.get("final_population")
     if final is not None:  # of the last generation; an earlier one has it where a run was extended
         _add_population(files, final, group, number + 1)
+    _join_batches(files)
     dataset = DATASETS.get(data, data)
-    return {f"{dataset}/{dataset}_{name}/{file}.csv": rows for file, rows in files.items()}
+    return {f"{dataset}/{dataset}_{folder(name)}/{file}.csv": rows for file, rows in files.items()}
+
+
+def folder(name: str) -> str:
+    """What the released layout calls a run, after the data set: `ffl-cmnist-mc_0` is `MC_0`; others keep their name."""
+    experiment, _, seed = name.rpartition("_")
+    study, _, setting = experiment.partition("-")
+    dataset, _, setting = setting.removesuffix("-mini").partition("-")
+    if study != "ffl" or setting not in EXPERIMENTS:
+        return name
+    published = {**EXPERIMENTS, **(COLOURED_MNIST if dataset == "cmnist" else {})}
+    return f"{published[setting]}_{seed}"
 
 
 def _only_group(setup: Kept) -> str:
@@ -132,6 +155,14 @@ def _add_curves(files: Files, step: Kept, number: int) -> None:
         star = step.frames.get(f"{model}.star")
         if star is not None and "batch" in star:  # earlier versions kept means over the batches of an epoch
             _add(files, f"ar_{short}_batches", BATCHES, _batches(star, number))
+
+
+def _join_batches(files: Files) -> None:
+    """With STAR on both sides the released code writes one file: each generation's generator first."""
+    if not {"ar_gen_batches", "ar_cla_batches"} <= files.keys():
+        return
+    batches = files.pop("ar_gen_batches")[1:] + files.pop("ar_cla_batches")[1:]
+    _add(files, "ar_both_batches", BATCHES, sorted(batches, key=lambda row: int(str(row[0]))))
 
 
 def _batches(star: Frame, number: int) -> Iterator[Row]:

@@ -12,7 +12,7 @@ from support.toy import TESTS
 
 from biasloop.data import Column, Evaluation, Frame
 from biasloop.errors import InvalidInput
-from biasloop_generators.released import AGGREGATED, OVERALL, aggregated, export, overall
+from biasloop_generators.released import AGGREGATED, OVERALL, aggregated, export, folder, overall
 
 GOLDEN = json.loads((TESTS / "metrics" / "fairness_golden.json").read_text())["eval_classifier"]
 
@@ -171,6 +171,47 @@ def test_curves_of_losses_and_of_batches_count_epochs_from_0_and_hold_whole_numb
     assert rows[1:] == [(0, n // 3, n, *map(int, drawn[n])) for n in range(6)]
     assert all(type(value) is int for row in rows[1:] for value in row)
     assert "own/own_x_0/ar_gen_batches.csv" not in files  # means over batches are not batches
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ffl-cmnist-mc_3", "MC_3"),
+        ("ffl-cmnist-mc-mini_0", "MC_0"),
+        ("ffl-svhn-mc-nonseq_1", "NOSEQ_MC_1"),
+        ("ffl-cmnist-mc-clastar_24", "AR_24"),
+        ("ffl-svhn-mc-clastar_2", "ARCLA_2"),
+        ("ffl-celeba-mc-genstar_0", "ARGEN_0"),
+        ("ffl-celeba-seqclass_0", "NOMC25_0"),
+        ("ffl-cmnist-seqclass-star-mini_0", "ARNOMC25_0"),
+        ("ffl-cmnist-syn20_4", "syn20_4"),
+        ("ffl-cmnist-mc-loop.star_budget=0.2_0", "ffl-cmnist-mc-loop.star_budget=0.2_0"),  # no published experiment
+        ("ffl-cmnist-grp55_0", "ffl-cmnist-grp55_0"),
+        ("quickstart-generations_0", "quickstart-generations_0"),
+        ("mine_0", "mine_0"),
+    ],
+)
+def test_published_experiments_have_the_folders_that_published_scripts_look_for(name, expected):
+    assert folder(name) == expected
+    files = export("celeba", "test", name, setup(np.random.default_rng(8)), [generation(np.random.default_rng(9))])
+    assert {path.rpartition("/")[0] for path in files} == {f"celeba/celeba_{expected}"}
+
+
+def test_batches_of_star_on_both_sides_are_one_file_the_generators_first():
+    rng = np.random.default_rng(10)
+
+    def star(epoch, shortfall):
+        columns = {"epoch": [epoch], "batch": [0], "shortfall": [shortfall], "draws": [40]}
+        columns |= {f"drawn.{k}": [k] for k in range(4)}
+        return Frame({name: Column(np.array(values, np.int32)) for name, values in columns.items()})
+
+    both = {"classifier.star": star(2, 7), "generator.star": star(1, 5)}
+    later = [generation(rng, frames={"classifier.star": star(1, 3)}), generation(rng, frames=both)]
+    files = export("celeba", "test", "x_0", setup(rng), later)
+    assert not [path for path in files if "ar_cla" in path or "ar_gen" in path]
+    rows = files["celeba/celeba_x_0/ar_both_batches.csv"]
+    assert rows[0] == ("generation", "epoch", "resampled", "c0g0", "c0g1", "c1g0", "c1g1")
+    assert rows[1:] == [(0, 0, 3, 0, 1, 2, 3), (1, 0, 5, 0, 1, 2, 3), (1, 1, 7, 0, 1, 2, 3)]
 
 
 def test_one_split_alone_has_the_name_of_what_it_is():

@@ -12,7 +12,7 @@ import numpy as np
 from biasloop.data import Bools, Floats
 from biasloop.errors import InvalidInput
 from biasloop.report import bars
-from biasloop.report.panels import Band, Panel, Series
+from biasloop.report.panels import BAND_FROM, Band, Panel, Series
 from biasloop.report.tables import counted
 
 if TYPE_CHECKING:
@@ -29,10 +29,11 @@ COLOURS = {"blue": HUES[0], "red": HUES[1], "purple": HUES[2], "black": HUES[3],
 COLOURS |= {"green": GREEN, "grey": GREY}
 DASHES: dict[str, tuple[float, float] | None] = {"solid": None, "dashed": (3.6, 1.5), "dotted": (1.1, 1.1)}
 BOUND_DASHES, BASELINE_DASHES = (5.0, 1.8), (2.2, 1.4)  # in line widths
-LINE, THIN = 1.4, 1.1  # points
+LINE, THIN, SEED_LINE = 1.4, 1.1, 0.6  # points
 MARKER = 3.4  # points
 MARKS = 9  # markers a line, about
 MOST_MARKS = 30
+MOST_BARS = 12  # points of a setting up to which intervals are bars: nothing was measured between them
 
 
 @dataclass(frozen=True)
@@ -112,16 +113,13 @@ def draw_panel(axes: "Axes", panel: Panel, looks: Mapping[str, Look], band: Band
 def _draw_series(
     axes: "Axes", series: Series, look: Look, band: Band, looks: int, places: Floats | None = None
 ) -> None:
-    centre = series.centre()
-    x = np.arange(len(centre)) if places is None else places
+    x = np.arange(series.values.shape[1]) if places is None else places
     if places is not None:  # a line goes through the points that it has
-        held = np.isfinite(centre)
-        x, centre, series = x[held], centre[held], replace(series, values=series.values[:, held])
+        measured = np.isfinite(series.centre())
+        x, series = x[measured], _cut(series, measured)
+    centre = series.centre()
     depth = look.order / 100
-    edges = series.band(band)
-    if edges is not None:
-        about = x if len(x) != 1 else [x[0] - 0.02, x[0] + 0.02]  # a single round has a band too
-        axes.fill_between(about, *edges, color=look.colour, alpha=0.18, lw=0, zorder=2 + depth)
+    _draw_spread(axes, series, look, band, x, bars=places is not None and len(x) <= MOST_BARS)
     if series.bound is not None:
         axes.plot(series.bound, color=look.bound, dashes=BOUND_DASHES, lw=THIN, zorder=2.7 + depth)
     axes.plot(x, centre, color=look.colour, lw=LINE, zorder=3 + depth, **_dashed(look))
@@ -130,6 +128,30 @@ def _draw_series(
     shown = _isolated(centre)
     shown[look.order * step // looks :: step] = True  # apart, so that markers of close lines do not cover each other
     axes.plot(x[shown], centre[shown], ls="", zorder=3.5 + depth, **_marker(look))
+
+
+def _cut(series: Series, measured: Bools) -> Series:
+    """The series at some of its points."""
+    of_rows = None if series.of_rows is None else series.of_rows[:, measured]
+    return replace(series, values=series.values[:, measured], of_rows=of_rows)
+
+
+def _draw_spread(axes: "Axes", series: Series, look: Look, band: Band, x: Floats, *, bars: bool) -> None:
+    """What the runs say of the mean: a band or bars, or the runs themselves where they are few."""
+    depth = look.order / 100
+    edges = series.band(band)
+    if edges is None and series.of_rows is not None:
+        edges = (series.of_rows[0], series.of_rows[1])
+    if edges is None:
+        for run in series.values if len(series.values) > 1 else ():
+            axes.plot(x, run, color=look.colour, lw=SEED_LINE, alpha=0.55, zorder=2.9 + depth)
+    elif bars:
+        reach = np.abs(np.array(edges) - series.centre())  # (2, points)
+        axes.errorbar(x, series.centre(), reach, fmt="none", ecolor=look.colour, elinewidth=0.8, capsize=2,
+                      zorder=3.2 + depth)  # fmt: skip
+    else:
+        about = x if len(x) != 1 else np.array([x[0] - 0.02, x[0] + 0.02])  # a single round has a band too
+        axes.fill_between(about, *edges, color=look.colour, alpha=0.18, lw=0, zorder=2 + depth)
 
 
 def _marker(look: Look) -> dict[str, Any]:
@@ -165,17 +187,35 @@ def legend_entries(
         entries.append(Line2D([], [], color=lone.bound, lw=THIN, dashes=BOUND_DASHES, label=bound_label))
     if any(series.baseline is not None for series in every):
         entries.append(Line2D([], [], color=GREEN, lw=LINE, dashes=BASELINE_DASHES, label=baseline_label))
+    return [*entries, *_spread_entries(every, band, lone)]
+
+
+def _spread_entries(every: Sequence[Series], band: Band, lone: Look) -> list["Artist"]:
+    """What bands, bars and thin lines are of."""
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    entries: list[Artist] = []
+    noun = "run" if any(series.replicates == "run" for series in every) else "seed"
     sizes = sorted({len(series.values) for series in every if len(series.values) > 1})
-    if sizes:
-        noun = "run" if any(series.replicates == "run" for series in every) else "seed"
-        entries.append(Patch(color=lone.colour, alpha=0.25, lw=0, label=_band_note(band, sizes, noun)))
+    few, many = [size for size in sizes if size < BAND_FROM], [size for size in sizes if size >= BAND_FROM]
+    if many:
+        entries.append(Patch(color=lone.colour, alpha=0.25, lw=0, label=_band_note(band, many, noun)))
+    if few:
+        label = f"each of {_counted(few, noun)}"
+        entries.append(Line2D([], [], color=lone.colour, alpha=0.55, lw=SEED_LINE, label=label))
+    if any(series.of_rows is not None for series in every):
+        label = f"95 % interval over test rows, 1 {noun}"
+        entries.append(Line2D([], [], color=lone.colour, lw=0.8, marker="|", ms=5, label=label))
     return entries
 
 
 def _band_note(band: Band, sizes: Sequence[int], noun: str) -> str:
-    name = "±1 std" if band == "std" else "95 % t interval"
-    replicates = counted(sizes[-1], noun) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]} {noun}s"
-    return f"{name}, {replicates}"
+    return f"{'±1 std' if band == 'std' else '95 % t interval'}, {_counted(sizes, noun)}"
+
+
+def _counted(sizes: Sequence[int], noun: str) -> str:
+    return counted(sizes[-1], noun) if len(sizes) == 1 else f"{sizes[0]}–{sizes[-1]} {noun}s"
 
 
 def mark_initial_error(axes: "Axes", panel: Panel, dpi: float) -> None:

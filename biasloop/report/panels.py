@@ -18,6 +18,7 @@ from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import t_quantile
 
 Band = Literal["std", "interval"]
+BAND_FROM = 4  # runs; of fewer each is a line of its own
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class Series:
         baseline: the metric's value under human labels, or None.
         replicates: what the legend calls the runs, "seed" or "run".
         look: how it is drawn, such as "red dashed" (`biasloop.report.lines.parse_look`); empty for a free colour.
+        of_rows: `(2, rounds)` lower and upper end of what the test rows of a lone run say, or None.
     """
 
     label: str
@@ -39,6 +41,7 @@ class Series:
     baseline: float | None = None
     look: str = ""
     replicates: str = "seed"
+    of_rows: Floats | None = None
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or not self.values.size:
@@ -61,13 +64,13 @@ class Series:
             return np.asarray(np.nanmean(self.values, axis=0), np.float64)
 
     def band(self, kind: Band) -> tuple[Floats, Floats] | None:
-        """Lower and upper edge by round; None for a single run.
+        """Lower and upper edge by round; None for fewer than `BAND_FROM` runs, which say too little of a spread.
 
         Args:
             kind: "std" is one population standard deviation (n in the denominator), as published; "interval"
                 is the 95 % t interval of the mean. Both over the runs that have a value in that round.
         """
-        if len(self.values) < 2:
+        if len(self.values) < BAND_FROM:
             return None
         n = np.count_nonzero(np.isfinite(self.values), axis=0)
         centre = self.centre()

@@ -142,7 +142,7 @@ def lines_of(axes, colour):
 
 
 def test_one_arm_has_the_published_parts(drawn):
-    one = series("share", 1000, 4000)
+    one = series("share", 1000, 4000, runs=4)
     figure = drawn([[Panel("t", [one])]])
     axes = figure.axes[0]
     np.testing.assert_allclose(lines_of(axes, HUES[0])[0].get_ydata(), one.values.mean(axis=0))
@@ -152,11 +152,50 @@ def test_one_arm_has_the_published_parts(drawn):
     ends = sorted([arrow.xy, arrow.get_position()], key=lambda end: end[1])
     np.testing.assert_allclose(ends, [(0, 0.5), (0, one.values[:, 0].mean())])
     names = [text.get_text() for text in figure.legends[0].get_texts()]
-    assert sorted(names) == ["baseline", "bound", "share", "±1 std, 3 seeds"]
+    assert sorted(names) == ["baseline", "bound", "share", "±1 std, 4 seeds"]
     low, high = one.band("std")
     path = axes.collections[0].get_paths()[0].vertices
     assert path[:, 1].max() == pytest.approx(high.max())
     assert path[:, 1].min() == pytest.approx(low.min())
+
+
+def test_few_seeds_are_lines_and_no_band(drawn):
+    three = series("share", 1000, 4000, runs=3)
+    figure = drawn([[Panel("", [three])]])
+    axes = figure.axes[0]
+    assert not axes.collections
+    curves = [line.get_ydata() for line in lines_of(axes, HUES[0])]
+    for expected in (three.values.mean(axis=0), *three.values):
+        assert any(np.array_equal(curve, expected) for curve in curves)
+    assert len(curves) == 4
+    assert "each of 3 seeds" in [text.get_text() for text in figure.legends[0].get_texts()]
+
+
+def test_few_and_many_seeds_are_both_in_the_legend(drawn):
+    panel = Panel("", [series("a", 1000, 4000, runs=2), series("b", 2500, 2500, runs=5)])
+    names = [text.get_text() for text in drawn([[panel]]).legends[0].get_texts()]
+    assert {"each of 2 seeds", "±1 std, 5 seeds"} <= set(names)
+
+
+def test_intervals_at_the_points_of_a_setting_are_bars(drawn):
+    values = np.random.default_rng(1).random((5, 3))
+    one = Series("a", values, replicates="run")
+    axes = drawn([[Panel("", [one], arrow=False, x=np.array([10.0, 20.0, 40.0]))]], band="interval").axes[0]
+    low, high = one.band("interval")
+    (bars,) = axes.containers
+    segments = bars.lines[2][0].get_segments()
+    np.testing.assert_allclose([segment[:, 1].min() for segment in segments], low)
+    np.testing.assert_allclose([segment[:, 1].max() for segment in segments], high)
+    assert [segment[0, 0] for segment in segments] == [10, 20, 40]
+
+
+def test_a_lone_run_has_the_interval_of_its_rows(drawn):
+    one = Series("a", np.array([[0.5, 0.6]]), of_rows=np.array([[0.4, 0.5], [0.65, 0.7]]))
+    figure = drawn([[Panel("", [one], arrow=False, x=np.array([1.0, 2.0]))]], band="interval")
+    (bars,) = figure.axes[0].containers
+    segments = bars.lines[2][0].get_segments()
+    np.testing.assert_allclose([segment[:, 1] for segment in segments], [[0.4, 0.65], [0.5, 0.7]])
+    assert "95 % interval over test rows, 1 seed" in [text.get_text() for text in figure.legends[0].get_texts()]
 
 
 def test_arms_share_one_entry_for_their_bounds(drawn):

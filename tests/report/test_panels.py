@@ -12,11 +12,11 @@ from hypothesis.extra import numpy as arrays
 from biasloop.bound import amplification_curve, bound
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds
-from biasloop.report.panels import Panel, Series, stack
+from biasloop.report.panels import BAND_FROM, Panel, Series, stack
 
 tables = arrays.arrays(
     np.float64,
-    arrays.array_shapes(min_dims=2, max_dims=2, min_side=2, max_side=6),
+    arrays.array_shapes(min_dims=2, max_dims=2, min_side=BAND_FROM, max_side=8),
     elements=st.floats(-10, 10),
 )
 
@@ -40,20 +40,23 @@ def test_the_interval_is_that_of_the_seeds(values):
 
 
 def test_missing_values_are_left_out_of_their_round_only():
-    values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan], [5.0, 7.0, np.nan]])
+    values = np.array([[1.0, np.nan, np.nan], [3.0, 5.0, np.nan], [5.0, 7.0, np.nan], [3.0, np.nan, np.nan]])
     series = Series("a", values)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         np.testing.assert_array_equal(series.centre(), [3, 6, np.nan])
         low, high = series.band("std")
         interval = series.band("interval")
-    np.testing.assert_allclose((high - low) / 2, [math.sqrt(8 / 3), 1, np.nan])
+    np.testing.assert_allclose((high - low) / 2, [math.sqrt(2), 1, np.nan])
     assert interval[1][1] == pytest.approx(over_seeds([5.0, 7.0]).high)
     assert np.isnan(interval[1][2])
 
 
-def test_one_run_has_no_band():
-    assert Series("a", np.ones((1, 4))).band("std") is None
+@pytest.mark.parametrize("runs", [1, 2, 3])
+@pytest.mark.parametrize("kind", ["std", "interval"])
+def test_fewer_than_four_runs_have_no_band(runs, kind):
+    assert BAND_FROM == 4
+    assert Series("a", np.random.default_rng(0).random((runs, 4))).band(kind) is None
 
 
 @pytest.mark.parametrize("base", [0.3, 0.9])

@@ -9,7 +9,9 @@ from typer.testing import CliRunner
 
 from biasloop import engine
 from biasloop.cli.main import app
+from biasloop.data import Metric
 from biasloop.errors import InvalidInput
+from biasloop.metrics.intervals import wilson
 from biasloop.report import responses, summary
 from biasloop.report.figures import draw
 from biasloop.report.series import open_runs
@@ -65,6 +67,32 @@ def test_lines_need_not_have_the_same_points(tmp_path):
     assert np.isnan(first[:, 1]).all()
     assert np.isnan(second[:, [0, 2]]).all()
     assert draw([[panel]], tmp_path / "lines.svg", y_label="").stat().st_size > 5_000
+
+
+def test_a_setting_that_complements_the_other_sets_no_line_apart(tmp_path):
+    runs = []
+    for human in (5, 10, 25):
+        runs += made(tmp_path, deltas=(0.1,), pools=(500,), tests=(50,), seeds=(0,), human=human, model=25 - human)
+        (tmp_path / "0.1-500-50").rename(tmp_path / f"human-{human}")
+    (line,) = responses.responses(open_runs([tmp_path]), "loop.human")
+    assert line.label == ""
+    assert line.x.tolist() == [5, 10, 25]
+    assert line.values["share_predicted"].shape == (1, 3)
+
+
+def test_a_lone_run_says_how_sure_its_rows_are():
+    share, mean = Metric(0.3, 50, (0.3 * 0.7 / 50) ** 0.5), Metric(-1.5, 40, 0.25)
+    none, exact, unknown = Metric(0.0, 31, 0.0), Metric(0.4, 50, 0.0), Metric(0.4, 50, float("nan"))
+    intervals = responses.row_intervals([share, mean, none, exact, unknown])
+    assert intervals[:, 0].tolist() == list(wilson(15, 50))
+    assert intervals[:, 1] == pytest.approx([-1.5 - 1.96 * 0.25, -1.5 + 1.96 * 0.25], abs=1e-4)
+    assert intervals[:, 2].tolist() == list(wilson(0, 31))  # 0 of 31 is not said with certainty
+    assert np.isnan(intervals[:, 3:]).all()
+
+
+def test_several_runs_need_no_interval_of_rows(tmp_path):
+    several = responses.responses(made(tmp_path, tests=(50,), pools=(500,)), "domain.delta")
+    assert [line.of_rows for line in several] == [{}]
 
 
 def test_epochs_of_snapshots(tmp_path):

@@ -54,7 +54,12 @@ class Layout(Strict):
     certainty: str = Field("", description="How sure it is that the published figure shows this.")
     rows: list[list[str]] = Field(default_factory=list, description="Preset names, row by row.")
     titles: list[list[str]] = Field(default_factory=list, description="Panel titles; default: the preset names.")
-    metric: str | None = None
+    metric: str | None = Field(None, description="Of `rows`: what they show; default: what the presets name.")
+    metrics: list[str] = Field(default_factory=list, description="Or another metric in each of the `rows`.")
+    baselines: list[str] = Field(
+        default_factory=list,
+        description="With `metrics`: of each the same statistic under human labels, which its bound starts from.",
+    )
     x_label: str = "Feedback round"
     y_labels: list[str] = Field(default_factory=list)
     presets: list[str] = Field(default_factory=list, description="Of `panels`: the presets that are compared.")
@@ -80,8 +85,13 @@ class Layout(Strict):
             raise ValueError("a figure needs `rows` of presets or `panels` of metrics, and not both")
         if self.titles and [len(row) for row in self.titles] != [len(row) for row in self.rows]:
             raise ValueError("`titles` has other rows than `rows`")
-        if self.y_labels and len(self.y_labels) != len(self.rows):
-            raise ValueError("`y_labels` needs one label for each of the `rows`")
+        for key in ("y_labels", "metrics", "baselines"):
+            if getattr(self, key) and len(getattr(self, key)) != len(self.rows):
+                raise ValueError(f"`{key}` needs one entry for each of the `rows`")
+        if self.metrics and self.metric:
+            raise ValueError("a figure shows one `metric`, or `metrics` row by row, and not both")
+        if self.baselines and not self.metrics:
+            raise ValueError("`baselines` goes with `metrics`")
         if self.presets and self.rows:
             raise ValueError("`presets` goes with `panels`; in `rows` each panel names its own")
         if len(self.labels) != len(self.presets):

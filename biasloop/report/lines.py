@@ -174,7 +174,6 @@ def legend_entries(
 ) -> list["Artist"]:
     """What the legend lists: the labels, and then once each the bound, the baseline and the band."""
     from matplotlib.lines import Line2D
-    from matplotlib.patches import Patch
 
     entries: list[Artist] = [
         Line2D([], [], color=look.colour, lw=LINE, label=label or "measured", **_marker(look), **_dashed(look))

@@ -8,6 +8,7 @@ import numpy as np
 
 from biasloop import presets
 from biasloop.errors import InvalidInput
+from biasloop.experiment import BoundSection
 from biasloop.report import layouts, responses
 from biasloop.report.comparing import panel_rows
 from biasloop.report.curves import bound_over_rounds
@@ -25,9 +26,14 @@ WORDS = {
 }
 
 
-def bound_series(arm: Arm) -> Series:
-    """The bound's metric over rounds, its bound and baseline; delta is the mean of round 0 minus the baseline."""
-    section, loop = arm.runs[0].needs_bound(), arm.runs[0].loop
+def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
+    """A metric over rounds, its bound and baseline; delta is the mean of round 0 minus the baseline.
+
+    Args:
+        arm: the runs.
+        section: which metric; None for the one that the preset names.
+    """
+    section, loop = section or arm.runs[0].needs_bound(), arm.runs[0].loop
     values = arm.stacked([run.values(section.metric) for run in arm.runs])
     baseline = float(np.nanmean(arm.stacked([run.values(section.baseline) for run in arm.runs])))
     delta = float(values[:, 0].mean()) - baseline
@@ -48,8 +54,11 @@ def metric_series(arm: Arm, metric: str) -> Series:
     return Series(arm.label, arm.stacked([run.values(metric) for run in arm.runs]), replicates=arm.replicates)
 
 
-def panel(title: str, grouped: Sequence[Arm], metric: str | None) -> Panel:
-    """One panel with a series an arm; without a metric, what the preset's [plot] or [bound] names."""
+def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str | None = None) -> Panel:
+    """One panel with a series an arm; without a metric, what the preset's [plot] or [bound] names.
+
+    With a `baseline` the bound is drawn of a metric that the preset's [bound] does not name, too.
+    """
     series = []
     for arm in grouped:
         about = arm.runs[0].run.manifest.about
@@ -57,6 +66,8 @@ def panel(title: str, grouped: Sequence[Arm], metric: str | None) -> Panel:
         section = arm.runs[0].bound_section
         if section is not None and wanted in (None, section.metric):
             series.append(bound_series(arm))
+        elif metric and baseline and section is not None and arm.runs[0].has(metric, baseline):
+            series.append(bound_series(arm, BoundSection(metric=metric, baseline=baseline)))
         elif wanted is None:
             raise InvalidInput(f"{arm.runs[0].run.directory}: its preset names no metric to draw; give --metric")
         else:
@@ -181,20 +192,25 @@ def source_of(run: Run) -> str:
 
 
 def _of_rows(layout: Layout, path: Path, runs: Path) -> Figure:
-    missing, rows, y_labels = [], [], []
+    missing, rows, y_labels, left_out = [], [], [], []
     for i, names in enumerate(layout.rows):
         row = []
+        metric = layout.metrics[i] if layout.metrics else layout.metric
         for j, preset in enumerate(names):
-            found = _begun(runs / preset)
-            if not found:
+            begun_runs = _begun(runs / preset)
+            if not begun_runs:
                 missing.append(_command(preset, path))
                 continue
             title = layout.titles[i][j] if layout.titles else preset
-            row.append(panel(title, arms(found), layout.metric))
+            grouped = arms(begun_runs)
+            if layout.metrics and not all(run.has(layout.metrics[i]) for arm in grouped for run in arm.runs):
+                left_out.append(f"{title or preset}: {layout.metrics[i]}")  # made before the preset measured it
+                continue
+            row.append(panel(title, grouped, metric, layout.baselines[i] if layout.baselines else None))
         if row:
             rows.append(row)
             y_labels += layout.y_labels[i : i + 1]
-    return Figure(layout.model_copy(update={"y_labels": y_labels}), rows, list(dict.fromkeys(missing)))
+    return Figure(layout.model_copy(update={"y_labels": y_labels}), rows, list(dict.fromkeys(missing)), left_out)
 
 
 def _begun(place: Path) -> list[Run]:

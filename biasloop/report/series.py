@@ -60,6 +60,10 @@ class Measured:
         """A metric over rounds; NaN where a round has none."""
         return np.array([row[name].value if name in row else NAN for row in self.metrics], np.float64)
 
+    def has(self, *names: str) -> bool:
+        """Whether a round measured all of the metrics."""
+        return any(all(name in row for name in names) for row in self.metrics)
+
     def needs_bound(self) -> BoundSection:
         """The bound's section.
 

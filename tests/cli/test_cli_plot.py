@@ -125,6 +125,57 @@ def test_a_row_without_runs_takes_its_label_along(cli, figure):
     assert "Upper" not in texts("x.svg")
 
 
+ROWS = """
+rows = [["toy"], ["toy"]]
+metrics = ["share_predicted", "label_error"]
+baselines = ["share_target", "share_target"]
+y_labels = ["Upper", "Lower"]
+"""
+
+
+def test_rows_can_show_a_metric_each_with_the_bound_that_starts_from_its_baseline(cli, figure):
+    from biasloop.report import plots
+
+    cli("loop", "-p", "toy")
+    figure.write_text(ROWS.replace("label_error", "share_train"))
+    drawn = plots.published("figX", figure)
+    upper, lower = (row[0].series[0] for row in drawn.rows)
+    assert drawn.left_out == []
+    assert upper.bound[0] == pytest.approx(upper.values[0, 0])  # delta is what round 0 is off by
+    assert lower.bound[0] == pytest.approx(lower.values[0, 0])
+    assert (lower.values != upper.values).any()
+    assert lower.baseline == upper.baseline
+
+
+def test_a_row_whose_metric_the_runs_do_not_have_is_left_out_and_said(cli, figure):
+    cli("loop", "-p", "toy")
+    figure.write_text(ROWS.replace("label_error", "quotes.generated"))
+    result = cli("plot", "figX", "--out", "x.svg")
+    assert result.exit_code == 0, result.exception
+    assert "no run has what these show: toy: quotes.generated" in result.stderr
+    assert "Upper" in texts("x.svg")
+    assert "Lower" not in texts("x.svg")
+
+
+@pytest.mark.parametrize("name", ["fig5", "fig18", "fig19", "fig20"])
+def test_the_language_figures_have_the_two_rows_of_the_published_helper(name):
+    from biasloop.report import layouts, plots
+
+    layout = layouts.read(plots.find_layout(name))
+    assert layout.rows == [[f"{name}-nucleus", f"{name}-beam"]] * 2
+    assert layout.metrics == ["toxicity.generated", "quotes.generated"]
+    assert layout.baselines == ["toxicity.reference", "quotes.reference"]
+
+
+def test_figure_6_is_one_pair_of_axes():
+    from biasloop.report import layouts, plots
+
+    layout = layouts.read(plots.find_layout("fig6"))
+    assert layout.presets == ["fig5-nucleus", "fig5-beam", "fig6-overfit"]
+    assert [len(row) for row in layout.panels] == [1]
+    assert [layout.looks[label] for label in layout.labels] == ["blue solid", "yellow solid", "red solid"]
+
+
 def test_a_figure_of_minis_has_the_layout_of_the_figure(cli, figure):
     cli("loop", "-p", "other-mini")
     result = cli("plot", "figX-mini", "--out", "x.svg")
@@ -152,12 +203,15 @@ def test_a_figure_of_which_nothing_is_there_is_refused_with_the_commands(cli, fi
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('["Share", "Share"]', '["Share"]', "one label for each of the `rows`"),
+        ('["Share", "Share"]', '["Share"]', "`y_labels` needs one entry for each of the `rows`"),
         ("rows =", "row =", "row"),
         ('rows = [["toy", "absent"], ["other", "toy"]]', 'rows = "toy"', "rows"),
         ('["third", "fourth"]', '["third"]', "titles"),
         ("title =", "title", "line 2"),
         ('"absent"]', '"apsent"]', "'absent'"),
+        ("titles", 'metric = "a"\nmetrics = ["a", "b"]\ntitles', "not both"),
+        ("titles", 'metrics = ["a"]\ntitles', "`metrics` needs one entry for each"),
+        ("titles", 'baselines = ["a", "b"]\ntitles', "`baselines` goes with `metrics`"),
     ],
 )
 def test_a_bad_layout_is_named(cli, figure, old, new, words):

@@ -11,7 +11,8 @@ $(BIN)/python:
 
 # An existing environment is kept; what is missing is added.
 $(READY): pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	@echo "Installing biasloop and what it needs into $(VENV): about 6 GB, 3 to 15 minutes."
+	$(BIN)/python -m pip install --disable-pip-version-check --editable '.[dev]'
 	touch $(READY)
 
 demo: $(READY)

@@ -99,6 +99,45 @@ def test_published_data_sets(monkeypatch, tmp_path, data, name, published, rever
     assert found.side == {"mnist": 28, "svhn": 64}[name]
 
 
+@pytest.mark.parametrize(("seed", "green"), [(0, 13_066), (1, 12_890)])
+def test_released_colours_of_svhn_are_of_the_runs_seed_and_the_test_set_is_drawn_anew(
+    monkeypatch, tmp_path, seed, green
+):
+    """The authors' own result files have 5,021 + 8,045 and 4,946 + 7,944 green test images of seeds 0 and 1."""
+    loaded, _ = stub(monkeypatch, "svhn")
+    found = source(tmp_path, seed, data="colored-svhn", compat="released").read()
+    assert int((found.groups[found.test, 0] == 0).sum()) == green
+    rng = np.random.RandomState(seed)
+    both = rng.random_sample((73_257, 2)), np.random.RandomState(seed).random_sample((26_032, 2))
+    noisy = [
+        (one[:, 0] < 0.05) != (part < 5) for one, part in zip(both, np.split(loaded.labels, [73_257]), strict=True)
+    ]
+    assert np.array_equal(found.labels, np.concatenate(noisy))
+    assert np.array_equal(found.groups[:73_257, 0], both[0][:, 1] >= np.where(noisy[0], 0.7, 0.3))
+    assert np.array_equal(found.groups[73_257:, 0], both[1][:, 1] >= 0.5)
+
+
+def test_with_the_seed_set_by_hand_released_colours_of_svhn_differ_in_the_test_set_alone(monkeypatch, tmp_path):
+    stub(monkeypatch, "svhn")
+    ours, published = (
+        source(tmp_path, 7, data="colored-svhn", coloring_seed=0, compat=compat).read()
+        for compat in ("fixed", "released")
+    )
+    rows = np.concatenate([ours.train, ours.valid])
+    assert np.array_equal(ours.labels[rows], published.labels[rows])
+    assert np.array_equal(ours.groups[rows], published.groups[rows])
+    assert (ours.labels[ours.test] == published.labels[ours.test]).mean() == pytest.approx(0.905, abs=0.01)
+    assert (ours.groups[ours.test] == published.groups[ours.test]).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_released_colours_of_mnist_are_those_of_seed_0_in_all_runs(monkeypatch, tmp_path):
+    stub(monkeypatch, "mnist")
+    one, other = (source(tmp_path, seed, data="colored-mnist", compat="released").read().digest for seed in (0, 5))
+    assert (
+        one == other == source(tmp_path, data="colored-mnist", coloring_seed=0, test_bias="as-released").read().digest
+    )
+
+
 def test_what_has_to_be_fetched(tmp_path):
     found = source(tmp_path, data="colored-mnist")
     (need,) = found.requirements()

@@ -187,6 +187,14 @@ class Scoring(Protocol):
 
 
 @runtime_checkable
+class ScoringGiven(Scoring, Protocol):
+    """Scores of labels that a model gave, where they are not computed as those of human labels are."""
+
+    def score_given(self, ids: Ints, labels: Frame, work: Work) -> Frame:
+        """As `score`, of labels that `label` gave."""
+
+
+@runtime_checkable
 class Pretrained(Protocol[M_co]):
     """A model that exists before any round."""
 

@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from biasloop_images.biased.settings import Bias
+from biasloop_images.compat import RELEASED_NUMBERS
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
 
@@ -111,18 +112,29 @@ class Config(BaseModel):
         False, description='Round the warm-up, and changes of "steps", to whole epochs, as published.'
     )
     drop_last: bool = Field(False, description="Leave out the last batch of an epoch if it is not full.")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+    precision: Literal["auto", "float32", "bfloat16", "float16", "released"] = Field(
         "auto",
         description='Of training: "auto" is float32 on CPUs, bfloat16 (else float16) on GPUs; weights, predictions and '
-        "labels are float32 always.",
+        'labels are float32. "released" is that of the published code: of baidunet9 float16 throughout (weights, '
+        "momentum, loss, predictions; nothing is scaled), made for GPUs and slow on CPUs; of resnet18 float32 on "
+        "images rounded to float16; of cifar-resnet and fashion-resnet float32.",
     )
     compile: bool = Field(False, description="Compile the network for training; changes its last bits.")
     evaluation_batch: int = Field(500, ge=1, description="Images a batch when predicting and labelling.")
     compat: Literal["fixed", "released"] = Field(
         "fixed",
         description='"released": weight decay of resnet18 divided by the batch size, pixels of cinic10 normalised '
-        "twice with bytes that wrap, as in the published code.",
+        "twice with bytes that wrap, as in the published code. Its number format is asked for beside it, by precision "
+        '= "released". Not to be had: the published random draws, which no seed was set for.',
     )
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        if self.precision == "released" and self.network not in RELEASED_NUMBERS:
+            raise ValueError(
+                f'precision = "released" is known of {", ".join(RELEASED_NUMBERS)}, and network is {self.network!r}'
+            )
+        return self
 
     @property
     def augmentation(self) -> Augmentation:

@@ -16,6 +16,7 @@ from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, S
 from biasloop.experiment import Experiment
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
+from biasloop.nesting import flatten
 from biasloop.places import data_option
 from biasloop.randomness import Streams
 from biasloop.record import MAIN, PRETRAINED, Record
@@ -251,13 +252,14 @@ class _Driver:
 
 
 def defaults(domain: Any, experiment: Experiment) -> dict[str, Any]:
-    """Default values of the settings that a run's identity may hold, by flat key."""
+    """Default values of the settings that a run's identity holds as one value, by flat key."""
+    settings = flatten(experiment.identity(0))
     fields = {"domain": type(domain).Config.model_fields, "loop": type(experiment.loop).model_fields}
     return {
         f"{section}.{name}": info.default
         for section, infos in fields.items()
         for name, info in infos.items()
-        if isinstance(info.default, bool | int | float | str) and name != "rounds"
+        if isinstance(info.default, bool | int | float | str) and f"{section}.{name}" in settings
     }
 
 

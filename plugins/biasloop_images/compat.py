@@ -14,6 +14,11 @@ RELEASED_NUMBERS: Mapping[str, Numbers] = MappingProxyType({
     "baidunet9": "pure-float16", "resnet18": "float16-inputs", "cifar-resnet": "float32", "fashion-resnet": "float32",
 })  # fmt: skip
 """Number format by the name of the network."""
+UNDERFIT: Mapping[str, Mapping[str, object]] = MappingProxyType({
+    "baidunet9": {"epochs": 5, "learning_rate": 0.1, "schedule": "plateau", "warm_up": 0.0},
+    "resnet18": {"epochs": 5, "learning_rate": 0.1, "schedule": "cosine", "warm_up": 0.0},
+})  # fmt: skip
+"""What the switch of the released code for an underfitted model stands for, by the name of the network."""
 SUMMED = ("baidunet9", "resnet18")  # whose loss is the sum over a batch
 
 

@@ -1,11 +1,11 @@
 """What the `[domain]` table of a preset may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from biasloop_images.biased.settings import Bias
-from biasloop_images.compat import RELEASED_NUMBERS
+from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
 
@@ -102,6 +102,12 @@ class Config(BaseModel):
     nesterov: bool = Field(True, description="Nesterov's form of the momentum.")
     weight_decay: float = Field(5e-4, ge=0, description="Weight decay, of all parameters.")
     decay_norms: bool = Field(True, description="Whether scales and shifts of normalisation layers decay too.")
+    underfit: bool = Field(
+        False,
+        exclude=True,
+        description="Stands for the published underfitted variant of baidunet9 and resnet18: epochs = 5, "
+        'learning_rate = 0.1, warm_up = 0 and schedule = "plateau", of resnet18 "cosine".',
+    )
     schedule: Literal["triangle", "cosine", "constant", "plateau", "steps"] = Field(
         "cosine",
         description='How the learning rate falls after the warm-up; "steps" has a warm-up of its own, a 500th of the '
@@ -127,6 +133,22 @@ class Config(BaseModel):
         "twice with bytes that wrap, as in the published code. Its number format is asked for beside it, by precision "
         '= "released". Not to be had: the published random draws, which no seed was set for.',
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _underfitted(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("underfit") is not True:
+            return data
+        settings = UNDERFIT.get(str(data.get("network")))
+        if settings is None:
+            raise ValueError(f"underfit = true is known of {' and '.join(UNDERFIT)}; set network to one of them")
+        for name, value in settings.items():
+            if data.get(name, value) != value:
+                raise ValueError(
+                    f"underfit = true stands for {name} = {value}, and {name} = {data[name]} is set beside it; "
+                    "take one of the two out"
+                )
+        return {**data, **settings}
 
     @model_validator(mode="after")
     def _check(self) -> "Config":

@@ -100,6 +100,16 @@ def resolved(preset: Preset) -> dict[str, Any]:
     return nesting
 
 
+def effective(experiment: Experiment) -> dict[str, Any]:
+    """What settings that are left open, or "published", come to, by flat key, as far as their domain says.
+
+    A domain says so by a method `effective` of its `Config`, of names and values.
+    """
+    config = discovery.load(experiment.domain.name).Config.model_validate(experiment.domain.settings)
+    told = getattr(config, "effective", None)
+    return {f"domain.{name}": value for name, value in told().items()} if callable(told) else {}
+
+
 def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:
     config: type[BaseModel] = discovery.load(domain["name"]).Config
     settings = {name: value for name, value in domain.items() if name != "name"}

@@ -11,6 +11,7 @@ from biasloop_generators.optimizers import Optimizer, published
 if TYPE_CHECKING:
     from biasloop.data import Floats
     from biasloop.domains import Context
+    from biasloop_generators.config import Config
 
 _ONE_SEED = 0
 _SEEDED_BY_RUN = "colored-svhn"
@@ -26,6 +27,13 @@ def released_coloring_seed(data: str, context: Context) -> int:
         return _ONE_SEED
     seed, *_ = context.streams.path
     return int(seed) % 2**32
+
+
+def coloring_seed_in_words(config: Config) -> int | str:
+    """The seed of label noise and colours where it is the same in all runs, else what it depends on."""
+    if config.coloring_seed is not None or not config.released:
+        return "a number of each run's own" if config.coloring_seed is None else config.coloring_seed
+    return "the run's seed" if config.data == _SEEDED_BY_RUN else _ONE_SEED
 
 
 def released_draws(data: str, seed: int, count: int, test: int) -> Floats:

@@ -102,6 +102,12 @@ class Config(BaseModel):
         "networks and batches, and what only a resumed run did, which went on with real images.",
     )
 
+    def effective(self) -> dict[str, object]:
+        """What settings that are left open, or "published", come to, and those that compat overrides."""
+        from biasloop_generators.recipes import effective
+
+        return effective(self)
+
     @property
     def released(self) -> bool:
         """Whether what is not set by itself is as in the published code."""

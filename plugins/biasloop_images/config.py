@@ -4,8 +4,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from biasloop import datasets
 from biasloop_images.biased.settings import Bias
-from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT
+from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT, released_weight_decay
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
 
@@ -157,6 +158,17 @@ class Config(BaseModel):
                 f'precision = "released" is known of {", ".join(RELEASED_NUMBERS)}, and network is {self.network!r}'
             )
         return self
+
+    def effective(self) -> dict[str, object]:
+        """What settings that are left open come to, and those that compat overrides, as far as no data are read."""
+        values: dict[str, object] = {"depth": 20} if self.network == "cifar-resnet" else {}
+        if self.data in datasets.names():
+            dataset = datasets.get(self.data)
+            values |= {"pixel_mean": dataset.mean and [*dataset.mean], "pixel_std": dataset.std and [*dataset.std]}
+        values = {name: value for name, value in values.items() if value is not None and getattr(self, name) is None}
+        if self.compat == "released":
+            values["weight_decay"] = released_weight_decay(self)
+        return {name: value for name, value in values.items() if value != getattr(self, name)}
 
     @property
     def augmentation(self) -> Augmentation:

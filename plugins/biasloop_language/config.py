@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from biasloop_language import compat
+from biasloop_language import compat, recipes
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
@@ -84,6 +84,12 @@ class Config(BaseModel):
         "taken out of generated texts. Not to be had: the published random draws themselves, which no seed was set "
         "for, and beam scores that change with a batch's padding.",
     )
+
+    def effective(self) -> dict[str, object]:
+        """What settings that are left open come to."""
+        recipe = recipes.chosen(self)
+        names = ("batch_size", "accumulation", "learning_rate")
+        return {name: getattr(recipe, name) for name in names if getattr(self, name) is None}
 
     @model_validator(mode="before")
     @classmethod

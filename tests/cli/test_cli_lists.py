@@ -53,7 +53,9 @@ def test_a_preset_is_shown_with_every_default(cli):
 def test_the_text_of_a_preset_is_a_preset_that_runs_the_same(cli, workplace):
     grid = toy.PRESET.replace("model = 20", "per_round = 25") + '\n[grid]\n"loop.human" = [5, 25]\n'
     (workplace / "presets" / "grid.toml").write_text(grid)
-    for name in ("toy", "toy-mini", "tiny", "grid"):
+    varied = '[grid]\ncompat = ["fixed", "released"]\n"domain.network" = ["gpt2", "gpt2-large"]\n'
+    (workplace / "presets" / "varied.toml").write_text(f'extends = "fig5-beam"\n{varied}')
+    for name in ("toy", "toy-mini", "tiny", "grid", "varied"):
         text = cli("presets", "show", name).stdout
         tomli.loads(text)
         (workplace / "copy.toml").write_text(text)

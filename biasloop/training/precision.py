@@ -100,12 +100,14 @@ def precision(name: Name, device: torch.device) -> Precision:
 
 def _try_float16(device: torch.device) -> None:
     """A step of every operation that a small network takes; which of them a CPU has in float16 depends on torch."""
-    half = {"dtype": torch.float16, "device": device}
-    images, kernels = torch.ones(2, 1, 4, 4, **half), torch.ones(1, 1, 3, 3, **half).requires_grad_()
-    scale = torch.ones(1, device=device)
+
+    def ones(*shape: int) -> Tensor:
+        return torch.ones(*shape, dtype=torch.float16, device=device)
+
+    images, kernels, scale = ones(2, 1, 4, 4), ones(1, 1, 3, 3).requires_grad_(), torch.ones(1, device=device)
     try:
         maps = functional.batch_norm(functional.conv2d(images, kernels, padding=1), None, None, scale, training=True)
-        logits = functional.linear(functional.max_pool2d(maps.relu(), 2).flatten(1), torch.ones(2, 4, **half))
+        logits = functional.linear(functional.max_pool2d(maps.relu(), 2).flatten(1), ones(2, 4))
         functional.cross_entropy(logits, torch.zeros(2, dtype=torch.int64, device=device)).backward()  # type: ignore[no-untyped-call]
     except RuntimeError as error:
         why = str(error).strip().split("\n")[0]

@@ -110,6 +110,12 @@ class Manifest:
         self.files.pop(name, None)
         self.lines.pop(name, None)
 
+    @property
+    def head(self) -> str:
+        """SHA-256 of the newest step's file; empty before the set-up."""
+        steps = self.steps()
+        return self.files[f"{steps[-1]}.h5"].sha256 if steps else ""
+
     def steps(self) -> list[str]:
         """Committed steps in order: `setup`, `round-0000`, ..."""
         names = [name.removesuffix(".h5") for name in self.files if not name.startswith("model-")]
@@ -131,8 +137,8 @@ class Manifest:
             "environments": self.environments,
         }
         lines = list(self.lines.values())
-        files = ",\n  ".join(lines)
-        text = f'{json.dumps(head, indent=1)[:-2]},\n "files": [\n  {files}\n ],\n "sha256": "{_digest(head, lines)}"\n}}\n'
+        files, digest = ",\n  ".join(lines), _digest(head, lines)
+        text = f'{json.dumps(head, indent=1)[:-2]},\n "files": [\n  {files}\n ],\n "sha256": "{digest}"\n}}\n'
         write_atomically(directory / NAME, text.encode())
 
 

@@ -32,6 +32,8 @@ if TYPE_CHECKING:  # runs are listed without NumPy and HDF5
     from biasloop.data import Metric
     from biasloop.record import Record
 
+_RESTORE = "restore it, since its text cannot be made anew, or start another run with another --out"
+
 
 @dataclass
 class Run:
@@ -187,18 +189,22 @@ def read_identity(directory: Path, expected: str | None = None) -> dict[str, Any
         DamagedStore: missing, not TOML, or another one than expected.
     """
     path = directory / EXPERIMENT
-    restore = "restore it, since its text cannot be made anew, or start another run with another --out"
     try:
         if irregular(path) is not None:
-            raise DamagedStore(f"{path} is {irregular(path)} and not a file; {restore}")
+            raise DamagedStore(f"{path} is {irregular(path)} and not a file; {_RESTORE}")
         data = path.read_bytes()
         if expected not in (None, sha256(data)):
-            raise DamagedStore(f"{path} was altered after the run began; {restore}")
+            raise altered(directory)
         return tomli.loads(data.decode())
     except FileNotFoundError as error:
         raise DamagedStore(f"{directory} is not a run: it has no {EXPERIMENT}") from error
     except (OSError, ValueError, RecursionError) as error:
-        raise DamagedStore(f"{path} is damaged ({error}); {restore}") from error
+        raise DamagedStore(f"{path} is damaged ({error}); {_RESTORE}") from error
+
+
+def altered(directory: Path) -> DamagedStore:
+    """The error for an `experiment.toml` that is not the one that the run was made with."""
+    return DamagedStore(f"{directory / EXPERIMENT} was altered after the run began; {_RESTORE}")
 
 
 def find_runs(root: Path) -> list[Path]:

@@ -51,10 +51,12 @@ def begin_again(run):
     for name in ("round-0002.h5", "model-0002.h5"):
         (run / name).unlink()
     fitting = []
-    options = replace(
-        KEEPING, interval=0, stopping=lambda: bool(fitting),
-        on_event=lambda event: fitting.append(event) if isinstance(event, Step) and event.call.endswith("fit") else None,
-    )  # fmt: skip
+
+    def on_event(event):
+        if isinstance(event, Step) and event.call.endswith("fit"):
+            fitting.append(event)
+
+    options = replace(KEEPING, interval=0, stopping=lambda: bool(fitting), on_event=on_event)
     engine.run(toy_prepared(EXPERIMENT), run, options)
     (path,) = (run / "partial").glob("*fit.h5")
     flip(path)

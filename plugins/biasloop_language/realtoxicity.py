@@ -29,10 +29,12 @@ def read(context: Context, dataset: TextDataset = REALTOXICITYPROMPTS) -> Pairs:
         SomethingToFetch: if the archive is not there.
         DownloadError: if it is damaged.
     """
+    if not is_prepared(context, dataset):
+        dataset.require(context.data)
     file = dataset.directory(context.data) / dataset.remotes[0].filename
 
     def build() -> Frame:
-        dataset.require(context.data)
+        dataset.require(context.data)  # damaged prepared data count as absent, and the archive may be gone
         return _unpacked(dataset, file).frame()
 
     frame = prepared(context, _name(dataset), build)

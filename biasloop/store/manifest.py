@@ -42,7 +42,7 @@ _ABOUT: dict[Any, Any] = {
 _SHAPE: dict[Any, Any] = {
     "experiment": str,
     "about": _ABOUT,
-    "environments": [{str: (str, int, float, bool, None)}],
+    "environments": [{str: _JSON}],
     "files": [{"name": str, "bytes": int, "sha256": str, "seconds?": (float, None), "environment?": (int, None)}],
     "sha256?": str,
     str: _JSON,

@@ -53,6 +53,7 @@ class RunWriter(Run):
             DamagedStore: what lies there cannot be read.
         """
         remove_temporaries(directory)
+        remove_temporaries(directory / PARTIAL)
         if not (directory / EXPERIMENT).exists():
             _refuse_foreign(directory)
             write_atomically(directory / EXPERIMENT, tomli_w.dumps(dict(identity)).encode())

@@ -1,6 +1,7 @@
 """`manifest.json` edited by hand: an edit changes nothing, or every command says in a sentence how to go on."""
 
 import copy
+import hashlib
 import json
 import random
 import shutil
@@ -178,6 +179,13 @@ def test_altered_text_is_refused_by_every_reader_and_made_anew_by_repair_and_loo
     engine.run(toy_prepared(EXPERIMENT), run, OPTIONS)
     assert_same_run(run, reference)
     assert read_manifest(run).about == read_manifest(reference).about
+
+
+def test_the_digest_is_what_the_docs_say(run):
+    manifest = manifest_of(run)
+    head = {key: value for key, value in manifest.items() if key not in ("files", "sha256")}
+    lines = [json.dumps(head, sort_keys=True), *(json.dumps(entry) for entry in manifest["files"])]
+    assert manifest["sha256"] == hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 @pytest.mark.parametrize("layout", [{"indent": 4}, {"sort_keys": True}, {"separators": (",", ":")}])

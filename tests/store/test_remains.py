@@ -55,9 +55,11 @@ def put(run, reference, name, change=None):
 def test_a_model_without_its_round_is_cleared_whole_or_not(run, reference, hurt):
     (run / "model-0002.h5").write_bytes(hurt((reference / "model-0002.h5").read_bytes()))
     (run / ".tmp-round-0002.h5.host.1").write_bytes(b"half")
+    (run / "partial").mkdir()
+    (run / "partial" / ".tmp-round-0002.fit.h5.host.1").write_bytes(b"half")
     assert gone_on(run) == []
     assert not (run / "aside").exists()
-    assert not list(run.glob(".tmp-*"))
+    assert not list(run.rglob(".tmp-*"))
     assert stored_bytes(run) == stored_bytes(reference)
 
 

@@ -114,7 +114,13 @@ def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> An
     """A domain from its section of a preset."""
     loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
-    return loaded(config, Context(options.data, Streams((seed, "data")), options.device, options.threads))
+    return loaded(
+        config,
+        Context(
+            options.data, Streams((seed, "data")), options.device, options.threads,
+            on_note=lambda text: options.on_event(Notice(text)),
+        ),
+    )  # fmt: skip
 
 
 def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
@@ -180,6 +186,7 @@ class _Driver:
             return Outcome(self.store.directory, "", len(self.store.rounds))
         except Diverged as error:
             raise Diverged(f"{error}{self._kept()}") from error
+        self.store.clear_partial()  # a kill between the last commit and here leaves some
         self.store.manifest.about["finished"] = reason
         self.store.manifest.write(self.store.directory)
         return Outcome(self.store.directory, reason, len(self.store.rounds))

@@ -14,13 +14,14 @@ PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
 GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
-          "nesting", "randomness", "record", "regular", "store")  # fmt: skip
+          "nesting", "prepared", "randomness", "record", "regular", "store")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "late": set(),
     "nesting": set(),
     "regular": {"errors"},
+    "prepared": {"errors"},
     "batches": {"errors"},
     "data": {"errors", "late"},
     "randomness": {"data", "errors", "late"},
@@ -31,7 +32,7 @@ BELOW: dict[str, set[str]] = {
     "downloads": {"errors", "regular"},
     "datasets": {"data", "downloads", "errors", "regular"},
     "store": {"data", "errors", "late", "ledger", "nesting", "record", "regular"},
-    "domains": {"batches", "data", "errors", "randomness"},
+    "domains": {"batches", "data", "errors", "prepared", "randomness"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
          "matplotlib", "polars", "sklearn", "scipy")  # fmt: skip

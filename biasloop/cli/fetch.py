@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Json, data_directory
+from biasloop.cli.options import Data, Json, data_directory, on_notice
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def _needs(preset: str, place: Path) -> list[str]:
 
     needs: dict[str, None] = {}
     for _, experiment in arms_of(presets.read(preset)):
-        domain = build_domain(experiment.domain.model_dump(), 0, Options(place))
+        domain = build_domain(experiment.domain.model_dump(), 0, Options(place, on_event=on_notice))
         needs |= {need.name: None for need in domain.requirements() if not need.present}
     return list(needs)
 

@@ -1,13 +1,17 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.places import data_directory
+from biasloop.report.output import note
 
-__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory"]
+if TYPE_CHECKING:
+    from biasloop.engine import Event
+
+__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "on_notice"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]
 Sets = Annotated[
@@ -19,3 +23,11 @@ Data = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help='Where to compute: "auto", "cpu", "cuda", "cuda:1", ...')]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the library's choice.")]
+
+
+def on_notice(event: "Event") -> None:
+    """Say what a person should know; what else happens has no place outside of a run."""
+    from biasloop.engine import Notice
+
+    if isinstance(event, Notice):
+        note(event.text)

@@ -284,6 +284,15 @@ def test_celeba(tmp_path):
     again = found.read()  # from what was decoded
     assert again.digest == data.digest
     assert np.array_equal(again.images, data.images)
+    whole = np.array(data.images)
+    for name in ("images.npy", "digest.txt"):
+        (file,) = (tmp_path / "prepared").rglob(name)
+        content = bytearray(file.read_bytes())
+        content[-9] ^= 4
+        file.write_bytes(content)
+        again = found.read()  # decoded anew
+        assert again.digest == data.digest
+        assert np.array_equal(again.images, whole)
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,10 @@ class Requirement:
         return f"biasloop fetch {self.name}"
 
 
+def _unheard(sentence: str) -> None:
+    """Nobody listens."""
+
+
 @dataclass(frozen=True)
 class Context:
     """What a domain is built with; constant over a run.
@@ -51,12 +55,14 @@ class Context:
         streams: randomness of the data (splits, resampling).
         device: torch's name of the device to compute on ("cpu", "cuda:0", ...).
         threads: CPU threads to compute with; 0 leaves the library's choice.
+        note: tells the person something about the data, in a sentence.
     """
 
     data: Path
     streams: Streams
     device: str = "cpu"
     threads: int = 0
+    note: Callable[[str], None] = _unheard
 
     def prepared(self, name: str, build: Callable[[Path], None]) -> Path:
         """A directory of prepared data, built once and shared by all runs.

@@ -113,7 +113,11 @@ def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> An
     """A domain from its section of a preset."""
     loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
-    return loaded(config, Context(options.data, Streams((seed, "data")), options.device, options.threads))
+
+    def tell(sentence: str) -> None:
+        options.on_event(Notice(sentence))
+
+    return loaded(config, Context(options.data, Streams((seed, "data")), options.device, options.threads, tell))
 
 
 def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:

@@ -7,7 +7,7 @@ import typer
 
 from biasloop.cli.options import Data, Json, Sets, data_directory
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, say
+from biasloop.report.output import emit, note, say
 
 
 def page(
@@ -36,13 +36,18 @@ def page(
     experiment = arms_of(found)[0][1]
 
     from biasloop.domains import Showing, Work, missing_methods
-    from biasloop.engine import Options, prepare
+    from biasloop.engine import Event, Notice, Options, prepare
     from biasloop.randomness import Streams
     from biasloop.report.figures import format_of
 
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
-    domain = prepare(experiment, seed, Options(data_directory(data))).domain
+
+    def tell(event: Event) -> None:
+        if isinstance(event, Notice):
+            note(event.text)
+
+    domain = prepare(experiment, seed, Options(data_directory(data), on_event=tell)).domain
     if missing_methods(type(domain), Showing):
         raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
 

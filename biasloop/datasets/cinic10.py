@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biasloop.data import Ints
+from biasloop.datasets.decoding import opened
 from biasloop.datasets.images import ImageDataset
 from biasloop.datasets.stored import open_stored, storing
 from biasloop.datasets.streaming import StreamedImages, Unreadable
@@ -96,12 +97,10 @@ def _pixels(dataset: ImageDataset, archive: Path, key: Key, content: bytes) -> P
     """RGB, also of the grey ones among them."""
     import io
 
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        with opened(io.BytesIO(content), ["PNG"]) as image:
             pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+    except Unreadable as error:
         raise dataset.damaged(archive, f"{_name(dataset, key)} is no image ({error})") from error
     if pixels.shape != dataset.shape:
         height, width = pixels.shape[:2]

@@ -198,12 +198,14 @@ def _lines(file: Path, expected: str) -> list[str]:
 
 def _decoded(file: Path) -> Array:
     """`(H, W, 3)` uint8."""
-    from PIL import Image
+    from biasloop.datasets.decoding import opened
+    from biasloop.datasets.streaming import Unreadable
 
     try:
-        with Image.open(file) as image:
+        with opened(file) as image:
             return np.asarray(image.convert("RGB"))
-    except Exception as error:  # a damaged file makes the decoder raise nearly anything
+    except Unreadable as error:
+        reason = error if error.__cause__ is None else type(error.__cause__).__name__
         raise InvalidInput(
-            f"{file} does not read as an image ({type(error).__name__}); fetch it again, or take it off the lists"
+            f"{file} does not read as an image ({reason}); fetch it again, or take it off the lists"
         ) from error

@@ -11,7 +11,9 @@ from biasloop import datasets
 from biasloop.domains import Context, Requirement
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
+from biasloop.regular import require_regular
 from biasloop_images.folder import Folder
+from biasloop_images.listing import shown
 from biasloop_images.ownarrays import Npz
 
 if TYPE_CHECKING:
@@ -104,6 +106,10 @@ def source(config: Config, context: Context) -> Source:
     if config.path is None:
         return Named(datasets.get(data), context.data)
     path = Path(config.path).expanduser()
+    if shown(path) != str(path):
+        raise InvalidInput(f"domain.path is {shown(path)!r}, which is not UTF-8 text; give it another name, or link it")
+    if data == NPZ:
+        require_regular(path)
     if not (path.is_dir() if data == FOLDER else path.is_file()):
         kind = "folder" if data == FOLDER else "file"
         raise InvalidInput(f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}")

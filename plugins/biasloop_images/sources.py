@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
 from biasloop.domains import Context, Requirement
+from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop.regular import require_regular
@@ -105,7 +106,7 @@ def source(config: Config, context: Context) -> Source:
         raise InvalidInput(f'domain.size resizes the images of data = "{FOLDER}"; to pad others, set domain.shape')
     if config.path is None:
         return Named(datasets.get(data), context.data)
-    path = Path(config.path).expanduser()
+    path = home_of(Path(config.path))
     if shown(path) != str(path):
         raise InvalidInput(f"domain.path is {shown(path)!r}, which is not UTF-8 text; give it another name, or link it")
     if data == NPZ:

@@ -21,6 +21,7 @@ from biasloop.datasets.decoding import opened
 from biasloop.datasets.images import ImageDataset
 from biasloop.datasets.stored import open_stored, storing
 from biasloop.datasets.streaming import StreamedImages, Unreadable
+from biasloop.downloads.tarheads import bounded
 
 FOLDERS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _MEMBER = re.compile(rf"(?:\./)?(?:[^/]+/)?(train|valid|test)/({'|'.join(FOLDERS)})/([^/]+\.png)")
@@ -67,7 +68,7 @@ def _members(dataset: ImageDataset, archive: Path, *, read: bool) -> Iterator[tu
     """Keys of the image files, in the order of the archive, with their content if it is to be read."""
     splits = list(dataset.counts)
     try:
-        with tarfile.open(archive, "r|gz") as tar:
+        with tarfile.open(archive, "r|gz", tarinfo=bounded(archive)) as tar:
             for member in tar:
                 found = _MEMBER.fullmatch(member.name)
                 if found is None:

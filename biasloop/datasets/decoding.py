@@ -14,6 +14,7 @@ from biasloop.regular import require_regular
 
 if TYPE_CHECKING:
     from PIL import Image
+    from PIL.ImageFile import ImageFile
 
 SUFFIXES = (".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm",
             ".pgm", ".pbm", ".pnm")  # fmt: skip
@@ -34,7 +35,7 @@ _TURNS = {  # what turns the rows and columns of a file upright, by Pillow's nam
 
 
 @contextmanager
-def opened(source: Path | IO[bytes], formats: Sequence[str] = FORMATS) -> Iterator[Image.Image]:
+def opened(source: Path | IO[bytes], formats: Sequence[str] = FORMATS) -> Iterator[ImageFile]:
     """An image whose header is read; its pixels are read by what is done with it inside.
 
     Args:
@@ -67,7 +68,7 @@ def opened(source: Path | IO[bytes], formats: Sequence[str] = FORMATS) -> Iterat
         raise Unreadable(_reason(error, source)) from error
 
 
-def bits(image: Image.Image) -> int:
+def bits(image: ImageFile) -> int:
     """Bits that each channel has in the file; of what has fewer than 8 perhaps 8. Pillow cuts 16 to 8 silently.
 
     Args:
@@ -79,23 +80,27 @@ def bits(image: Image.Image) -> int:
         numbers = [argument for tile in image.tile for argument in _arguments(tile.args)]
         return 16 if "I;16B" in numbers or any(isinstance(n, int) and n > 255 for n in numbers) else 8
     if image.format == "TIFF":
-        return max((8, *getattr(image, "tag_v2", {}).get(_BITS, ())))
+        stated: tuple[int, ...] = getattr(image, "tag_v2", {}).get(_BITS, ())
+        return max((8, *stated))
     return 8
 
 
-def has_several(image: Image.Image) -> bool:
+def has_several(image: ImageFile) -> bool:
     """Whether there are more pictures in the file than the one that is read, which is the first."""
-    return bool(getattr(image, "is_animated", False))
+    try:
+        return bool(getattr(image, "is_animated", False))
+    except Exception:  # noqa: BLE001 - what follows the first picture is damaged
+        return True
 
 
-def upright_size(image: Image.Image) -> tuple[int, int]:
+def upright_size(image: ImageFile) -> tuple[int, int]:
     """(height, width) of what `upright` gives."""
     width, height = image.size
     turned = width != height and image.format != "TIFF" and _orientation(image) >= 5  # Pillow turns TIFF itself
     return (width, height) if turned else (height, width)
 
 
-def upright(image: Image.Image, mode: str) -> Image.Image:
+def upright(image: ImageFile, mode: str) -> Image.Image:
     """The pixels, turned and mirrored as the file's EXIF orientation says.
 
     Args:
@@ -118,7 +123,7 @@ def _orientation(image: Image.Image) -> int:
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
 
 
-def _png_bits(image: Image.Image) -> int:
+def _png_bits(image: ImageFile) -> int:
     """As its first chunk has them (PNG specification, 11.2.1)."""
     assert image.fp is not None
     at = image.fp.tell()

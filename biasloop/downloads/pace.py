@@ -107,10 +107,10 @@ def handlers(pace: Pace) -> "tuple[BaseHandler, BaseHandler]":
 
     class Plain(HTTPHandler):
         def http_open(self, req: Request) -> "HTTPResponse":
-            return self.do_open(partial(connection, HTTPConnection), req)  # type: ignore[arg-type]
+            return self.do_open(partial(connection, HTTPConnection), req)
 
     class Encrypted(HTTPSHandler):
         def https_open(self, req: Request) -> "HTTPResponse":
-            return self.do_open(partial(connection, HTTPSConnection), req)  # type: ignore[arg-type]
+            return self.do_open(partial(connection, HTTPSConnection), req)
 
     return Plain(), Encrypted()

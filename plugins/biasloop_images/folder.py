@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, ClassVar
 from biasloop.domains import Context
 from biasloop.errors import DownloadError, InvalidInput
 from biasloop.late import numpy as np
-from biasloop_images.listing import Listing, several, shown, visible
+from biasloop_images.listing import Listing, is_text, several, shown, visible
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL.ImageFile import ImageFile
 
     from biasloop.data import Array
     from biasloop.datasets import Images
@@ -68,7 +68,7 @@ class Folder:
                 f"{shown(self.path)} has no class folders; domain.path names a folder with a folder of images for each "
                 "class"
             )
-        nameless = [folder for folder in folders if shown(folder) != str(folder)]
+        nameless = [folder for folder in folders if not is_text(folder)]
         if nameless:
             raise InvalidInput(
                 f"{shown(nameless[0])} names a class, and its name is not UTF-8 text; give the folder another name"
@@ -190,7 +190,7 @@ class Folder:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[Image.Image]:
+def _opened(file: Path) -> Iterator[ImageFile]:
     """An image file; whatever goes wrong with it names it, also while its pixels are read."""
     from biasloop.datasets.decoding import opened
     from biasloop.datasets.streaming import Unreadable

@@ -109,8 +109,18 @@ def visible(folder: Path) -> Iterator[Path]:
 
 
 def shown(path: Path) -> str:
-    """A path as text that can be printed and stored, also where its name is not UTF-8."""
-    return os.fsencode(path).decode("utf-8", "backslashreplace")
+    """A path as one line that can be printed and stored, also where its name is not UTF-8, or has several lines."""
+    text = os.fsencode(path).decode("utf-8", "backslashreplace")
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in text)
+
+
+def is_text(path: Path) -> bool:
+    """Whether a name can be stored as text, which is UTF-8."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _count(files: Sequence[Path], noun: str) -> str:

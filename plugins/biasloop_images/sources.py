@@ -14,7 +14,7 @@ from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop.regular import require_regular
 from biasloop_images.folder import Folder
-from biasloop_images.listing import shown
+from biasloop_images.listing import is_text, shown
 from biasloop_images.ownarrays import Npz
 
 if TYPE_CHECKING:
@@ -107,8 +107,8 @@ def source(config: Config, context: Context) -> Source:
     if config.path is None:
         return Named(datasets.get(data), context.data)
     path = home_of(Path(config.path))
-    if shown(path) != str(path):
-        raise InvalidInput(f"domain.path is {shown(path)!r}, which is not UTF-8 text; give it another name, or link it")
+    if not is_text(path):
+        raise InvalidInput(f"domain.path is '{shown(path)}', which is not UTF-8 text; give it another name, or link it")
     if data == NPZ:
         require_regular(path)
     if not (path.is_dir() if data == FOLDER else path.is_file()):

@@ -136,6 +136,10 @@ def test_a_pipe_among_images_is_refused(folder):
 def test_a_file_name_that_is_no_text_is_read_and_shown(folder, said):
     odd = put(folder / "cat" / os.fsdecode(b"caf\xe9.png"), written(PIXELS, "PNG"))
     assert len(images(folder, said)) == 13
+    put(folder / "cat" / "two\nlines\x1b[2J.txt", b"")
+    images(folder, said)
+    assert r"(cat/two\nlines\x1b[2J.txt)" in said.pop()
+    (folder / "cat" / "two\nlines\x1b[2J.txt").unlink()
     odd.write_bytes(b"no image")
     assert r"cat/caf\xe9.png does not read as an image" in refused(images, folder)
     odd.rename(folder / "cat" / os.fsdecode(b"\xff.txt"))

@@ -110,7 +110,8 @@ def upright(image: ImageFile, mode: str) -> Image.Image:
     from PIL import Image
 
     image.load()
-    turn, pixels = _TURNS.get(_orientation(image)), image.convert(mode)
+    turn = _TURNS.get(_orientation(image))
+    pixels = image if image.mode == mode else image.convert(mode)  # a copy of a large one takes much memory
     return pixels if turn is None else pixels.transpose(Image.Transpose[turn])
 
 

@@ -163,6 +163,8 @@ def test_folders_that_cannot_be_used(folder, tmp_path):
         ({"data": "npz"}, 'domain.data = "npz" needs domain.path'),
         ({"path": "x"}, "domain.path is given; path goes with data ="),
         ({"data": "folder", "path": "nowhere"}, "domain.path is 'nowhere', and there is no such folder in"),
+        ({"data": "folder", "path": "~nobody-is-called-so/x"}, "there is no such folder in"),
+        ({"data": "npz", "path": "~nobody-is-called-so/x"}, "there is no such file in"),
         ({"data": "npz", "path": "nowhere.npz"}, "domain.path is 'nowhere.npz', and there is no such file in"),
         ({"size": 32}, "domain.size resizes the images of data ="),
     ],

@@ -39,6 +39,8 @@ def fetch(
     """Get data sets; without a name, list what there is, how large it is, and whether it is present.
 
     A download that broke off goes on where it stopped when the same command is run again.
+    A server that is silent for 30 seconds, or gives less than 16,384 bytes in 60, is asked again, five times in all;
+    then the next address is.
 
     Example: biasloop fetch cifar10
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from biasloop import datasets
 from biasloop.data import Array, Floats, Ints
 from biasloop.domains import Context, Requirement
+from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop_generators import compat
@@ -97,7 +98,7 @@ def source(config: Config, context: Context) -> Source:
         )
     if config.path is None:
         return Named(PUBLISHED[data], config, context)
-    path = Path(config.path).expanduser()
+    path = home_of(Path(config.path))
     if not (path.is_file() if data == NPZ else path.is_dir()):
         kind = "file" if data == NPZ else "folder"
         where = f"; {data} is given to people who agree to its terms: " if data in FACES else ""

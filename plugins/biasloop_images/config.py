@@ -2,13 +2,18 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from biasloop import datasets
 from biasloop_images.biased.settings import Bias
 from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT, released_weight_decay
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
+
+
+def _named(value: object) -> object:
+    """A class that is called by a number: `--set` and TOML read one where its name was meant."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Pair = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
@@ -20,7 +25,9 @@ class Imbalance(BaseModel):
 
     model_config = _STRICT
 
-    class_name: str = Field(alias="class", description="The class that occurs more often, by its name.")
+    class_name: Annotated[str, BeforeValidator(_named)] = Field(
+        alias="class", description="The class that occurs more often, by its name, or its number from 0."
+    )
     factor: int = Field(ge=1, description="Images of that class for each image of any other class.")
 
 

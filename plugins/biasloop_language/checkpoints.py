@@ -4,6 +4,7 @@ import json
 import os
 from pathlib import Path
 
+from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput, SomethingToFetch
 
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
@@ -16,7 +17,7 @@ def is_path(name: str) -> bool:
 
 def directory(name: str, data: Path) -> Path:
     """`data`/`name`; or the name itself where it is a path."""
-    return Path(name).expanduser() if is_path(name) else data / name
+    return home_of(Path(name)) if is_path(name) else data / name
 
 
 def lacking(place: Path) -> list[str]:

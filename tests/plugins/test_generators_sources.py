@@ -1,4 +1,5 @@
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -356,3 +357,26 @@ def test_fairface_that_is_not_as_published(tmp_path):
     fairface(tmp_path, row=["train/4.jpg", "25", "Male", "White", "True"])
     with pytest.raises(InvalidInput, match="row 4 of .*fairface_label_train.csv is not FairFace's"):
         source(tmp_path, data="fairface", path=str(tmp_path)).read()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age,gender,race,file\n0-2,Male,White\n", "row 1 of .*fairface_label_train.csv is not FairFace's"),
+        (f'file,age,gender,race\n"{"x" * 200_000}",0-2,Male,White\n', "does not read as a table .*field larger than"),
+    ],
+)
+def test_a_list_of_fairface_that_is_no_list(tmp_path, text, message):
+    fairface(tmp_path)
+    (tmp_path / "fairface_label_train.csv").write_text(text)
+    with pytest.raises(InvalidInput, match=message):
+        source(tmp_path, data="fairface", path=str(tmp_path)).read()
+
+
+def test_a_list_or_an_image_that_is_a_pipe_is_not_waited_for(tmp_path):
+    celeba(tmp_path)
+    for name in ("img_align_celeba/000004.jpg", "list_eval_partition.txt"):
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(InvalidInput, match=f"{name} is a pipe; expected a file"):
+            source(tmp_path, data="celeba", path=str(tmp_path)).read()

@@ -1,13 +1,18 @@
 """`biasloop page`: draw what the data of a preset look like."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.cli.options import Data, Json, Sets, data_directory
+from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
+
+if TYPE_CHECKING:
+    from biasloop.data import Page
+    from biasloop.experiment import Experiment
 
 
 def page(
@@ -35,21 +40,13 @@ def page(
 
     experiment = arms_of(found)[0][1]
 
-    from biasloop.domains import Showing, Work, missing_methods
-    from biasloop.engine import Options, prepare
-    from biasloop.randomness import Streams
+    from biasloop.report import datapage
     from biasloop.report.figures import format_of
 
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
-    domain = prepare(experiment, seed, Options(data_directory(data))).domain
-    if missing_methods(type(domain), Showing):
-        raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
-
-    from biasloop.report import datapage
-
-    shown = domain.page(datapage.PICTURES, Work(Streams((seed, "page"))))
-    datapage.draw(shown, target)
+    with stoppable(output_of(target)):
+        shown = _drawn(experiment, seed, data_directory(data), target)
     if json:
         counts = {
             split: dict(zip(datapage.strata(shown), c.ravel().tolist(), strict=True))
@@ -58,3 +55,18 @@ def page(
         emit({"file": str(target), "counts": counts})
     else:
         say(f"wrote {target}")
+
+
+def _drawn(experiment: "Experiment", seed: int, place: Path, target: Path) -> "Page":
+    """Draw it, and give what is drawn."""
+    from biasloop.domains import Showing, Work, missing_methods
+    from biasloop.engine import Options, prepare
+    from biasloop.randomness import Streams
+    from biasloop.report import datapage
+
+    domain = prepare(experiment, seed, Options(place)).domain
+    if missing_methods(type(domain), Showing):
+        raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
+    shown: Page = domain.page(datapage.PICTURES, Work(Streams((seed, "page"))))
+    datapage.draw(shown, target)
+    return shown

@@ -229,7 +229,8 @@ def test_what_only_looks_at_a_run_runs_none_of_its_programs(tmp_path, cli, monke
     run = str(tmp_path / "runs" / "seed-0")
     for words in (
         ["evaluate", "run", run], ["evaluate", "shares", run, "--predicted", "prediction"], ["runs", "show", run],
-        ["runs", "verify", run], ["runs", "repair", run], ["plot", run, "--metric", "accuracy", "--out", str(tmp_path / "x.png")],
+        ["runs", "verify", run], ["runs", "repair", run],
+        ["plot", run, "--metric", "accuracy", "--out", str(tmp_path / "x.png")],
         ["export", run, "--output", str(tmp_path / "tables")],
     ):  # fmt: skip
         assert cli(*words).exit_code == 0, words

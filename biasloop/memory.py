@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 _WORDS = re.compile(
     r"out of memory|(can't|cannot|unable to|failed to) allocate|not enough memory|alloc_failed|bad_alloc"
-    r"|memory allocation (of|failed)",
+    r"|memory allocation (of|failed)|array is too big",
     re.IGNORECASE,
 )
 _GPU = re.compile(r"cuda|cublas|cudnn|cufft|\bhip\b|\bmps\b|\bgpu\b", re.IGNORECASE)

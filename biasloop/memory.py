@@ -38,5 +38,6 @@ def sentence(error: BaseException, settings: Sequence[str] = ()) -> str:
     """
     words = " ".join(str(error).split())
     said = f" ({words if len(words) <= _LONGEST else words[: _LONGEST - 4] + ' ...'})" if words else ""
-    lower = f"lower {' or '.join(settings)}" if settings else "ask for less at a time"
+    listed = ", ".join(settings[:-1]) + (" or " if settings[:-1] else "") + "".join(settings[-1:])
+    lower = f"lower {listed}" if settings else "ask for less at a time"
     return f"there is not enough {lacking(error)}{said}; {lower}, end other programs, or take a larger machine"

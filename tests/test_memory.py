@@ -52,9 +52,9 @@ def test_what_libraries_really_raise_is_known(make):
 )  # fmt: skip
 def test_others_are_known_by_name_and_words(error, which):
     assert lacking(error).endswith(which)
-    said = sentence(error, ["domain.batch_size", "domain.width"])
+    said = sentence(error, ["domain.batch_size", "domain.test", "domain.width"])
     assert said.startswith("there is not enough memory")
-    assert "lower domain.batch_size or domain.width" in said
+    assert "lower domain.batch_size, domain.test or domain.width" in said
     assert said.isprintable()
     assert len(said) < 400
 

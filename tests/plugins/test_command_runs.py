@@ -103,12 +103,15 @@ def loop(place, *arguments):
     return toy.biasloop("loop", "--preset", "own.toml", *arguments, cwd=place, extra={"BIASLOOP_DATA": str(place)})
 
 
-def waiting(preset):
-    """A run whose training program, and what that has started, wait; their numbers, and where its files lie."""
+LOOP_WORDS = ("loop", "--preset", "own.toml", "--out", "run")
+
+
+def waiting(preset, words=LOOP_WORDS):
+    """A command whose training program, and what that has started, wait; and their numbers."""
     (preset / "wait").write_text("")
     (preset / "temporary").mkdir(exist_ok=True)
     started = subprocess.Popen(
-        toy.command("loop", "--preset", "own.toml", "--out", "run"), cwd=preset, text=True,
+        toy.command(*words), cwd=preset, text=True,
         env=toy.environment((), {"BIASLOOP_DATA": str(preset), "TMPDIR": str(preset / "temporary")}),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
@@ -147,6 +150,18 @@ def test_a_signal_ends_the_program_and_the_same_command_goes_on(preset, by):
             done = loop(preset, "--out", out)
             assert done.returncode == 0, done.stderr
         assert_same_run(preset / "run" / "seed-0", preset / "whole" / "seed-0")
+
+
+def test_a_signal_ends_what_generate_runs_and_says_that_nothing_was_written(preset):
+    assert loop(preset, "--out", "run").returncode == 0
+    words = ("generate", "--run", "run/seed-0", "--round", "0", "--output", "labels.csv", "--run-programs")
+    started, numbers = waiting(preset, words)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=20)
+    assert started.returncode == 130
+    assert err == "stopped; labels.csv was not written\n"
+    assert gone(numbers, preset / "temporary", seconds=0.1)
+    assert not (preset / "labels.csv").exists()
 
 
 def test_a_killed_biasloop_leaves_neither_programs_nor_their_folders(preset):

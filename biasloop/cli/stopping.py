@@ -122,10 +122,13 @@ def _let_go(terminal: bool) -> None:
         terminal: whether there was one at first. If it is gone, shell and system send SIGHUP one after the other for
             the one thing that has happened: the second asks for nothing more.
     """
-    after = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
-    after[signal.SIGHUP] = signal.SIG_IGN if terminal and not _has_terminal() else signal.SIG_DFL
+    closed = terminal and not _has_terminal()
     for number in _signals():
-        signal.signal(number, after[number])
+        if number == signal.SIGINT:
+            signal.signal(number, signal.default_int_handler)
+        else:
+            ignored = closed and number == signal.SIGHUP
+            signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
     forsake_lost_terminal()
 
 

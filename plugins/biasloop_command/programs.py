@@ -15,7 +15,7 @@ from tempfile import gettempdir
 
 from biasloop.domains import Work
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop_command.supervised import Supervised, SupervisorLost
+from biasloop_command.supervised import NotStarted, Supervised, SupervisorLost
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 _POLL = 0.1  # seconds between two looks at the program and at whether the person asked to stop
@@ -128,8 +128,8 @@ def run(
     supervised.start(filled(program.argv, values))
     try:
         in_time = _wait(supervised, program.seconds, work, check)
-    except OSError as error:
-        raise ProgramFailed(f"{program} cannot be started: {error.strerror or error}") from error
+    except NotStarted as error:
+        raise ProgramFailed(f"{program} cannot be started: {error}") from error
     except SupervisorLost as error:
         raise ProgramFailed(
             f"{program} was lost: the process that watches over it was killed; the same command goes on"
@@ -157,8 +157,8 @@ def starting(program: Program) -> Iterator[Supervised]:
     with ExitStack() as stack:
         try:
             supervised = stack.enter_context(Supervised())
-        except (OSError, SupervisorLost) as error:
-            reason = getattr(error, "strerror", None) or "the process that is to watch over it has ended"
+        except (OSError, NotStarted, SupervisorLost) as error:
+            reason = str(error) or "the process that is to watch over it has ended"
             raise ProgramFailed(
                 f"{program} cannot be started: no temporary folder could be made for it in {gettempdir()} ({reason})"
             ) from error

@@ -24,6 +24,10 @@ _SCRIPT = Path(__file__).with_name("supervisor.py")
 _HEARD = 16 * 1024  # bytes of what a program says last
 
 
+class NotStarted(Exception):
+    """The folder could not be made, or the program not be started; the system's reason is the argument."""
+
+
 class SupervisorLost(Exception):
     """The process that watches over the program has ended before it."""
 
@@ -49,7 +53,9 @@ class Supervised:
         """Start the supervisor.
 
         Raises:
-            OSError: if it or the folder cannot be made.
+            OSError: if it cannot be started.
+            NotStarted: if the folder cannot be made.
+            SupervisorLost: if it has ended.
         """
         self._channel, theirs = socket.socketpair()
         with theirs:
@@ -84,7 +90,7 @@ class Supervised:
         """Wait so long for the program's end; whether it has ended.
 
         Raises:
-            OSError: if it could not be started.
+            NotStarted: if it could not be started.
             SupervisorLost: if nobody knows.
         """
         if self._over:
@@ -98,7 +104,7 @@ class Supervised:
         """Ask the program to end, and end it and all that it started after so many seconds."""
         if self._over:
             return
-        with suppress(OSError, SupervisorLost):
+        with suppress(OSError, NotStarted, SupervisorLost):
             self._channel.sendall(b"t")
             self.wait(grace)
         if not self._over:
@@ -127,7 +133,7 @@ class Supervised:
         answer: dict[str, Any] = json.loads(line)
         self._over = "ready" not in answer
         if "error" in answer:
-            raise OSError(answer["error"], os.strerror(answer["error"]))
+            raise NotStarted(os.strerror(answer["error"]))
         return answer
 
     def _close(self) -> None:

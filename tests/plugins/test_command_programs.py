@@ -208,6 +208,15 @@ def test_a_check_that_fails_ends_it(tmp_path):
     assert ended(tmp_path / "pids")
 
 
+def test_an_error_of_whoever_watches_is_not_the_programs(tmp_path):
+    class Full(Work):
+        def tick(self, done, total, state=None):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run(shell("sleep 60"), {"train": "x"}, Full(Streams((0,))))
+
+
 def test_its_signals_and_descriptors_are_those_of_any_program(tmp_path):
     run(shell("grep SigIgn /proc/self/status > $1; ls /proc/self/fd >> $1"), {"train": str(tmp_path / "x")}, WORK)
     _, ignored, *descriptors = (tmp_path / "x").read_text().split()

@@ -59,7 +59,7 @@ def fetch(
     chosen = [datasets.asset(one) for one in wanted]
     fetched = []
     for dataset in chosen:
-        with stoppable(partial(_kept, dataset, place)), _progress(dataset.name) as tell:
+        with stoppable(partial(_downloaded, dataset, place)), _progress(dataset.name) as tell:
             files = datasets.fetch(dataset, place, source, tell, notice=note, offline=offline, keep=keep)
         fetched.append({"name": dataset.name, "files": [str(path) for path in files]})
         if not json:
@@ -111,14 +111,14 @@ def _list(place: Path, *, json: bool) -> None:
     say(f"data sets are kept in {place}; `biasloop fetch NAME` gets one")
 
 
-def _kept(dataset: "Asset", place: Path) -> str:
+def _downloaded(dataset: "Asset", directory: Path) -> str:
     """What is there of a download that was stopped: whatever has come is on disk, and is continued."""
     from biasloop.datasets.fetching import kept
 
     again = shlex.join(["biasloop", *sys.argv[1:]])
     return (
-        f"{kept(dataset, place):,} of {dataset.bytes:,} bytes of {dataset.name} are kept in "
-        f"{dataset.directory(place)}; the same command goes on from there:\n  {again}"
+        f"{kept(dataset, directory):,} of {dataset.bytes:,} bytes of {dataset.name} are kept in "
+        f"{dataset.directory(directory)}; the same command goes on from there:\n  {again}"
     )
 
 

@@ -12,6 +12,7 @@ from biasloop.report.output import emit, say
 
 if TYPE_CHECKING:
     from biasloop.data import Page
+    from biasloop.engine import Options
     from biasloop.experiment import Experiment
 
 
@@ -40,13 +41,14 @@ def page(
 
     experiment = arms_of(found)[0][1]
 
+    from biasloop.engine import Options
     from biasloop.report import datapage
     from biasloop.report.figures import format_of
 
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
     with stoppable(output_of(target)):
-        shown = _drawn(experiment, seed, data_directory(data), target)
+        shown = _drawn(experiment, seed, Options(data_directory(data)), target)
     if json:
         counts = {
             split: dict(zip(datapage.strata(shown), c.ravel().tolist(), strict=True))
@@ -57,14 +59,14 @@ def page(
         say(f"wrote {target}")
 
 
-def _drawn(experiment: "Experiment", seed: int, place: Path, target: Path) -> "Page":
+def _drawn(experiment: "Experiment", seed: int, options: "Options", target: Path) -> "Page":
     """Draw it, and give what is drawn."""
     from biasloop.domains import Showing, Work, missing_methods
-    from biasloop.engine import Options, prepare
+    from biasloop.engine import prepare
     from biasloop.randomness import Streams
     from biasloop.report import datapage
 
-    domain = prepare(experiment, seed, Options(place)).domain
+    domain = prepare(experiment, seed, options).domain
     if missing_methods(type(domain), Showing):
         raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
     shown: Page = domain.page(datapage.PICTURES, Work(Streams((seed, "page"))))

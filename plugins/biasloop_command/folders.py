@@ -41,10 +41,10 @@ def check_growing(folder: Path, program: Program, megabytes: int) -> None:
         ProgramFailed: if it does.
     """
     size = 0
-    for place, _, names in os.walk(folder):
+    for parent, _, names in os.walk(folder):
         for name in names:
             with suppress(OSError):  # it may be gone again
-                size += Path(place, name).lstat().st_size
+                size += Path(parent, name).lstat().st_size
     if size > 2 * megabytes * 1_000_000:
         raise _too_large(size, program, megabytes)
 

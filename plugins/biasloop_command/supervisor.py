@@ -200,9 +200,9 @@ def _remove(folder: str) -> None:
     if os.path.islink(folder):  # noqa: PTH114 - the program has put it there
         os.unlink(folder)  # noqa: PTH108
         return
-    for place, inside, _ in os.walk(folder):
+    for parent, inside, _ in os.walk(folder):
         for name in inside:
-            path = os.path.join(place, name)  # noqa: PTH118
+            path = os.path.join(parent, name)  # noqa: PTH118
             if not os.path.islink(path):  # noqa: PTH114
                 with suppress(OSError):
                     os.chmod(path, 0o700)  # noqa: PTH101

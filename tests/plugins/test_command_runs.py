@@ -177,9 +177,9 @@ def test_a_killed_supervisor_takes_the_program_with_it_and_is_named(preset):
     started, numbers = waiting(preset)
     (folder,) = (preset / "temporary").iterdir()
     supervisors = [
-        int(place.name)
-        for place in Path("/proc").iterdir()
-        if place.name.isdecimal() and str(folder) in _command_line(place) and "supervisor.py" in _command_line(place)
+        int(process.name)
+        for process in Path("/proc").iterdir()
+        if process.name.isdecimal() and f"supervisor.py {folder}" in _command_line(process)
     ]
     os.kill(supervisors[0], signal.SIGKILL)
     _, err = started.communicate(timeout=20)
@@ -190,9 +190,9 @@ def test_a_killed_supervisor_takes_the_program_with_it_and_is_named(preset):
     assert gone(numbers, preset / "temporary")
 
 
-def _command_line(place) -> str:
+def _command_line(process) -> str:
     try:
-        return (place / "cmdline").read_bytes().decode(errors="replace")
+        return (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
     except OSError:
         return ""
 

@@ -1,19 +1,13 @@
 """`biasloop page`: draw what the data of a preset look like."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from biasloop.cli.options import Data, Json, Sets, data_directory
-from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
-
-if TYPE_CHECKING:
-    from biasloop.data import Page
-    from biasloop.engine import Options
-    from biasloop.experiment import Experiment
 
 
 def page(
@@ -41,14 +35,21 @@ def page(
 
     experiment = arms_of(found)[0][1]
 
-    from biasloop.engine import Options
-    from biasloop.report import datapage
+    from biasloop.domains import Showing, Work, missing_methods
+    from biasloop.engine import Options, prepare
+    from biasloop.randomness import Streams
     from biasloop.report.figures import format_of
 
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
-    with stoppable(output_of(target)):
-        shown = _drawn(experiment, seed, Options(data_directory(data)), target)
+    domain = prepare(experiment, seed, Options(data_directory(data))).domain
+    if missing_methods(type(domain), Showing):
+        raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
+
+    from biasloop.report import datapage
+
+    shown = domain.page(datapage.PICTURES, Work(Streams((seed, "page"))))
+    datapage.draw(shown, target)
     if json:
         counts = {
             split: dict(zip(datapage.strata(shown), c.ravel().tolist(), strict=True))
@@ -57,18 +58,3 @@ def page(
         emit({"file": str(target), "counts": counts})
     else:
         say(f"wrote {target}")
-
-
-def _drawn(experiment: "Experiment", seed: int, options: "Options", target: Path) -> "Page":
-    """Draw it, and give what is drawn."""
-    from biasloop.domains import Showing, Work, missing_methods
-    from biasloop.engine import prepare
-    from biasloop.randomness import Streams
-    from biasloop.report import datapage
-
-    domain = prepare(experiment, seed, options).domain
-    if missing_methods(type(domain), Showing):
-        raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
-    shown: Page = domain.page(datapage.PICTURES, Work(Streams((seed, "page"))))
-    datapage.draw(shown, target)
-    return shown

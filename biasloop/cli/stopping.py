@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -41,7 +42,8 @@ class Stopping:
             try:
                 tell(*args, **kwargs)
             except OSError as error:  # it may fail an instant before the signal comes
-                if error.errno != errno.EIO or not forsake_lost_terminal():
+                closed = self._terminal and not _has_terminal()
+                if error.errno not in (errno.EIO, errno.EPIPE) or not forsake_lost_terminal(pipes=closed):
                     raise
                 self.signal = self.signal or signal.SIGHUP
 
@@ -129,7 +131,7 @@ def _let_go(terminal: bool) -> None:
         else:
             ignored = closed and number == signal.SIGHUP
             signal.signal(number, signal.SIG_IGN if ignored else signal.SIG_DFL)
-    forsake_lost_terminal()
+    forsake_lost_terminal(pipes=closed)
 
 
 def _has_terminal() -> bool:
@@ -141,21 +143,31 @@ def _has_terminal() -> bool:
     return True
 
 
-def forsake_lost_terminal() -> bool:
+def forsake_lost_terminal(*, pipes: bool = False) -> bool:
     """What would be written to a terminal that is no longer there is written nowhere: else every write would fail.
+
+    Args:
+        pipes: likewise where a pipe led to a program that has ended with the terminal.
 
     Returns:
         Whether there was such a terminal.
     """
     lost = False
     for stream in (1, 2):
-        try:
-            os.write(stream, b"")
-        except OSError as error:
-            if error.errno == errno.EIO:
-                lost = True
-                with suppress(OSError):
-                    nowhere = os.open(os.devnull, os.O_WRONLY)
-                    os.dup2(nowhere, stream)
-                    os.close(nowhere)
+        if _is_lost(stream, pipes=pipes):
+            lost = True
+            with suppress(OSError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream)
+                os.close(nowhere)
     return lost
+
+
+def _is_lost(stream: int, *, pipes: bool) -> bool:
+    try:
+        os.write(stream, b"")
+    except OSError as error:
+        return error.errno == errno.EIO
+    poll = select.poll()
+    poll.register(stream, 0)
+    return pipes and any(event & select.POLLERR for _, event in poll.poll(0))

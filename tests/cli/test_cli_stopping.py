@@ -55,6 +55,26 @@ def test_a_closed_terminal_ends_a_run_after_the_step(workplace, toy_metadata, pi
     assert not list(run.glob(".tmp-*"))
 
 
+def test_a_program_behind_a_pipe_that_ends_with_the_terminal_is_no_error(workplace, toy_metadata):
+    """`biasloop loop ... | tee log`: the step is finished all the same."""
+    terminal, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-c", ON_A_TERMINAL, *toy.command("loop", "-p", "toy", *LONG, "--out", "out")],
+        cwd=workplace, stdin=slave, stdout=subprocess.PIPE, stderr=slave, start_new_session=True,
+        env=toy.environment([toy_metadata]),
+    )  # fmt: skip
+    os.close(slave)
+    until = time.monotonic() + 60
+    while not list((workplace / "out").glob("*/round-*.h5")):
+        assert time.monotonic() < until
+        time.sleep(0.01)
+    os.close(terminal)
+    process.stdout.close()
+    assert process.wait(60) == 129
+    checked = toy.biasloop("runs", "verify", "out", cwd=workplace, paths=[toy_metadata])
+    assert checked.returncode == 0, checked.stderr
+
+
 def test_a_run_that_was_started_with_nohup_goes_on(workplace, toy_metadata):
     process = subprocess.Popen(
         ["nohup", *toy.command("loop", "-p", "toy", "--json", *LONG)], cwd=workplace, text=True,

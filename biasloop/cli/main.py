@@ -1,6 +1,8 @@
 """The program: subcommands, exit codes, errors as one sentence."""
 
+import errno
 import os
+import signal
 import sys
 import traceback
 from io import TextIOWrapper
@@ -11,8 +13,12 @@ import typer
 from biasloop import __version__
 from biasloop.cli import bound, doctor, evaluate, export, fetch, generate, loop, page, plot, plugins, presets, runs
 from biasloop.cli.examples import Command, Group
+from biasloop.cli.stopping import forsake_lost_terminal, stoppable
 from biasloop.errors import BiasloopError
+from biasloop.memory import lacking
+from biasloop.memory import sentence as not_enough
 from biasloop.report.output import note
+from biasloop.threads import mend_environment
 
 ORDER = [
     "fetch",
@@ -49,7 +55,7 @@ app = typer.Typer(
     help="Measure what happens to bias when models are trained on what earlier models labelled or generated, "
     "and what stops it.\n\nExample: biasloop loop --preset quickstart",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or invalid preset, 3 something must be fetched first, "
-    "4 a metric is above its --fail-above, 130/143 interrupted.",
+    "4 a metric is above its --fail-above, 129/130/143 ended by SIGHUP (a closed terminal), Ctrl-C, SIGTERM.",
 )
 app.command("fetch", cls=Command)(fetch.fetch)
 app.command("generate", cls=Command)(generate.generate)
@@ -91,8 +97,11 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character gets a question mark
+    for sentence in mend_environment():
+        note(f"biasloop: {sentence}")
     try:
-        app()
+        with stoppable(lambda: "no file is written by halves; the same command begins anew, a run goes on"):
+            app()
     except KeyboardInterrupt:
         note("stopped at once")
         sys.exit(130)
@@ -101,9 +110,17 @@ def main() -> None:
         sys.exit(1)
     except BiasloopError as error:
         _end(error, str(error), error.exit_code)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
     except OSError as error:
+        if error.errno == errno.EIO and forsake_lost_terminal():
+            sys.exit(128 + signal.SIGHUP)
+        if lacking(error):
+            _end(error, not_enough(error), 1)
         _end(error, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, no traceback unless asked for
+        if lacking(error):
+            _end(error, not_enough(error), 1)
         text = f"{type(error).__name__}: {error}; this is a defect of biasloop or of a plugin"
         _end(error, f"{text}, `biasloop --debug ...` shows where", 1)
 

@@ -49,10 +49,18 @@ def _safe(value: Any) -> str:
     """The value as it is typed; with a digest where that is no safe name or could be read as another value."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     safe = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
-    typed = isinstance(value, int | float) or parse_value(text) == value
+    typed = isinstance(value, int | float) or _as_typed(text) == value
     if typed and safe == text and len(safe) <= _LONGEST_VALUE:
         return safe
     return f"{safe[:_LONGEST_VALUE]}~{_digest(f'{type(value).__name__} {value!r}')}"
+
+
+def _as_typed(text: str) -> Any:
+    """What the text stands for on a command line; nothing if it is refused there."""
+    try:
+        return parse_value(text)
+    except InvalidInput:
+        return None
 
 
 def _digest(text: str) -> str:

@@ -36,15 +36,58 @@ def refusal(name: str) -> str:
 # --- finding
 
 
-def test_the_working_directory_comes_before_the_variable_and_the_variable_before_the_package(place, monkeypatch):
+def test_the_working_directory_comes_before_the_variable_and_an_earlier_directory_before_a_later(place, monkeypatch):
     first, second = place / "first", place / "second"
     monkeypatch.setenv("BIASLOOP_PRESETS", f"{first}{os.pathsep}{second}")
-    write(second / "quickstart.toml", 'summary = "second"')
-    assert presets.read("quickstart").values["summary"] == "second"
-    write(first / "quickstart.toml", 'summary = "first"')
-    assert presets.read("quickstart").values["summary"] == "first"
+    write(second / "study.toml", 'summary = "second"')
+    assert presets.read("study").values["summary"] == "second"
+    write(first / "study.toml", 'summary = "first"')
+    assert presets.read("study").values["summary"] == "first"
+    write(place / "presets" / "study.toml", 'summary = "mine"')
+    assert presets.read("study").values["summary"] == "mine"
+
+
+def test_a_shipped_name_means_the_shipped_preset_and_a_line_names_the_other(place, monkeypatch):
+    monkeypatch.setenv("BIASLOOP_PRESETS", str(place / "more"))
+    for directory in ("presets", "more"):
+        path = write(place / directory / "quickstart.toml", 'summary = "mine"')
+        found = presets.read("quickstart")
+        assert found.path == presets.packaged().resolve() / "quickstart.toml"
+        assert found.values["summary"] != "mine"
+        assert [note for note in found.notes if f"--preset {path}" in note and "comes with biasloop" in note]
+        assert presets.read("quickstart-mini").notes == found.notes
+        by_path = presets.read(f"{directory}/quickstart.toml")
+        assert (by_path.values["summary"], by_path.notes) == ("mine", ())
+
+
+def test_a_copy_of_a_shipped_preset_is_no_news(place):
+    shipped = presets.packaged() / "quickstart.toml"
+    write(place / "presets" / "quickstart.toml", shipped.read_text(encoding="utf-8"))
+    assert presets.read("quickstart").notes == ()
+
+
+def test_a_preset_of_ones_own_is_said_to_be_with_its_place_and_the_programs_that_it_runs(place):
+    path = write(place / "presets" / "mine.toml", 'summary = "s"')
+    found = presets.read("mine")
+    assert str(path) in found.whose
+    assert "not one of the presets that come with biasloop" in found.whose
+    assert found.notes == ()
+    write(path, '[domain]\nname = "command"\ntrain = ["sh", "-c", "rm x"]\npredict = ["true"]')
+    (note,) = presets.read("mine").notes
+    assert f"{path} and runs programs: sh -c 'rm x'; true" in note
+    by_path = presets.read("presets/mine.toml")
+    assert (by_path.notes, by_path.whose) == ((), "")
+
+
+def test_a_preset_extends_the_shipped_one_of_a_name_unless_a_path_is_given(place):
     write(place / "presets" / "quickstart.toml", 'summary = "mine"')
-    assert presets.read("quickstart").values["summary"] == "mine"
+    child = write(place / "presets" / "child.toml", 'extends = "quickstart"')
+    found = presets.read("child")
+    assert found.values["summary"] != "mine"
+    assert any(f"{child} extends the quickstart that comes with biasloop" in note for note in found.notes)
+    assert presets.read("presets/child.toml").values["summary"] == "mine"
+    write(child, 'extends = "presets/quickstart.toml"')
+    assert presets.read("child").values["summary"] == "mine"
 
 
 def test_a_directory_that_is_not_there_is_passed_over(place, monkeypatch):

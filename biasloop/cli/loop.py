@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory
+from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, tell_whose
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
@@ -58,6 +58,7 @@ def loop(
     from biasloop.validation import arms_of
 
     arms, chosen = arms_of(found), presets.parse_seeds(seeds)
+    tell_whose(found, json=json)
 
     from biasloop import study
     from biasloop.cli.stopping import Stopping
@@ -89,9 +90,9 @@ def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple
     """The preset with its overrides, and the keys that were set."""
     from biasloop import presets
 
-    changes = dict(presets.parse_set(text) for text in sets or [])
+    changes = presets.parse_sets(sets or [])
     found = presets.read(name).override(changes, "--set")
-    varied = dict(presets.parse_grid(text) for text in grid or [])
+    varied = presets.parse_grids(grid or [])
     both = [key for key in varied if tuple(key.split(".")) in changes]
     if both:
         raise InvalidInput(f"{both[0]} is given with --set and with --grid; give it once")

@@ -1,13 +1,17 @@
 """Options that several commands share."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.places import data_directory
+from biasloop.report.output import note
 
-__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory"]
+if TYPE_CHECKING:
+    from biasloop.presets import Preset
+
+__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "tell_whose"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]
 Sets = Annotated[
@@ -19,3 +23,11 @@ Data = Annotated[
 ]
 Device = Annotated[str, typer.Option("--device", help='Where to compute: "auto", "cpu", "cuda", "cuda:1", ...')]
 Threads = Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the library's choice.")]
+
+
+def tell_whose(preset: "Preset", *, json: bool = False) -> None:
+    """Whose preset a name turned out to mean; a script that asked for one of its own is told of dangers alone."""
+    for text in preset.notes:
+        note(text)
+    if preset.whose and not json:
+        note(preset.whose)

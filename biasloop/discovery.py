@@ -1,10 +1,16 @@
 """Which plugins are installed, and their classes."""
 
 import difflib
+import os
+import signal
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from pydantic import BaseModel
 
@@ -43,14 +49,67 @@ def load(name: str) -> type[Any]:
     if len(found[name]) > 1:
         both = " and ".join(entry.dist.name for entry in found[name] if entry.dist)
         raise InvalidInput(f"two distributions declare the domain {name!r}: {both}; uninstall one of them")
+    return checked(name, _imported(name, found[name][0]))
+
+
+def _imported(name: str, entry: EntryPoint) -> object:
+    """What an entry point names; importing it can neither print into an answer nor end the program.
+
+    Raises:
+        InvalidInput: it does not import, whatever it raises.
+        KeyboardInterrupt: Ctrl-C was really pressed.
+    """
+    with _interrupts() as pressed, _output_aside():
+        try:
+            return entry.load()
+        except BaseException as error:
+            if pressed:
+                raise
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise InvalidInput(
+                f"the plugin of domain {name!r} ({entry.value}) does not import: {reason}; `biasloop plugins` lists the "
+                "state of each"
+            ) from error
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Inside, the signals of Ctrl-C are listed: a module can also raise `KeyboardInterrupt` by itself."""
+    pressed: list[int] = []
+
+    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+        pressed.append(number)
+        raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():  # only there can a handler be set
+        yield pressed
+        return
+    before = signal.getsignal(signal.SIGINT)
+    if before is not signal.default_int_handler:  # whoever set another one does not raise here
+        yield pressed
+        return
+    signal.signal(signal.SIGINT, interrupt)
     try:
-        loaded = found[name][0].load()
-    except Exception as error:
-        raise InvalidInput(
-            f"the plugin of domain {name!r} ({found[name][0].value}) does not import: "
-            f"{type(error).__name__}: {error}; `biasloop plugins` lists the state of each"
-        ) from error
-    return checked(name, loaded)
+        yield pressed
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def _output_aside() -> Iterator[None]:
+    """Inside, what is printed, by Python or a library in C, goes to stderr."""
+    kept = None
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        kept = os.dup(1)
+        os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if kept is not None:
+            os.dup2(kept, 1)
+            os.close(kept)
 
 
 def checked(name: str, loaded: object) -> type[Any]:

@@ -31,8 +31,8 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
     count = math.prod(map(len, grid.values()))
     if count > MOST_ARMS:
         raise InvalidInput(
-            f"{preset.origin(('grid',))}: [grid] has {count:,} combinations, and {MOST_ARMS:,} are the most; vary fewer "
-            "keys or values, or start several commands"
+            f"{preset.origin(('grid',))}: [grid] has {count:,} combinations, and {MOST_ARMS:,} are the most; vary "
+            "fewer keys or values, or start several commands"
         )
     found, mistakes = [], []
     for combination in product(*grid.values()):

@@ -58,8 +58,6 @@ def loop(
     from biasloop.validation import arms_of
 
     arms, chosen = arms_of(found), presets.parse_seeds(seeds)
-    tell_whose(found, json=json)
-
     from biasloop import study
     from biasloop.cli.stopping import Stopping
     from biasloop.engine import Options
@@ -73,6 +71,7 @@ def loop(
     stopping = Stopping()
     options = Options(data_directory(data), device, threads, keep_models, checkpoint, stopping=stopping)
     planned = study.plan(arms, chosen, directory, options)
+    tell_whose(found, json=json)
     if dry_run:
         _show_plan(planned, json=json)
         return

@@ -3,13 +3,26 @@
 import os
 import sys
 import traceback
-from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
 
 from biasloop import __version__
-from biasloop.cli import bound, doctor, evaluate, export, fetch, generate, loop, page, plot, plugins, presets, runs
+from biasloop.cli import (
+    bound,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    generate,
+    loop,
+    page,
+    plot,
+    plugins,
+    presets,
+    runs,
+    streams,
+)
 from biasloop.cli.examples import Command, Group
 from biasloop.errors import BiasloopError
 from biasloop.report.output import note
@@ -88,24 +101,36 @@ def main() -> None:
     """Run the program and exit with its code."""
     # Else pydantic reads the metadata of every installed distribution to look for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a character gets a question mark
+    streams.open_closed()
     try:
-        app()
+        _run()
     except KeyboardInterrupt:
         note("stopped at once")
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.settle()
         sys.exit(1)
     except BiasloopError as error:
         _end(error, str(error), error.exit_code)
     except OSError as error:
-        _end(error, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        where = "standard output cannot be written" if streams.is_of_printing(error) else error.filename
+        _end(error, f"{where}: {error.strerror}" if where else str(error), 1)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, no traceback unless asked for
         text = f"{type(error).__name__}: {error}; this is a defect of biasloop or of a plugin"
         _end(error, f"{text}, `biasloop --debug ...` shows where", 1)
+
+
+def _run() -> None:
+    """The program, until all that it printed is out.
+
+    Raises:
+        OSError: standard output does not take it.
+    """
+    try:
+        app()
+    except SystemExit:
+        sys.stdout.flush()
+        raise
 
 
 def _end(error: Exception, text: str, code: int) -> NoReturn:
@@ -113,4 +138,5 @@ def _end(error: Exception, text: str, code: int) -> NoReturn:
     if _asked["debug"]:
         traceback.print_exception(error)
     note(f"biasloop: {text}")
+    streams.settle()
     sys.exit(code)

@@ -26,6 +26,9 @@ from biasloop.errors import BiasloopError, InvalidInput
 if TYPE_CHECKING:  # the calculator of the command line answers before NumPy is loaded
     from biasloop.data import Floats
 
+MOST = 10**15  # samples; beyond some 10^16 a computer's numbers leave out every other whole one
+MOST_ROUNDS = 1_000_000  # of a curve, which has a value for each
+MOST_SOLVED = 10_000  # rounds for which the fewest samples are looked for, with exact fractions
 _COUNTED = 100_000  # rounds that are stepped through one by one before the asymptotic form takes over
 
 
@@ -161,7 +164,8 @@ def smallest_human(
         raise InvalidInput("give either the model-labelled samples a round or all samples a round, not both or neither")
     if not (math.isfinite(max_amplification) and max_amplification >= 1):
         raise InvalidInput(f"the largest amplification must be a finite number >= 1, not {max_amplification}")
-    _check_counts(start=start, model=model or 0, per_round=per_round or 0, rounds=rounds or 0)
+    _check_counts(start=start, model=model or 0, per_round=per_round or 0)
+    _check_rounds(rounds or 0, MOST_SOLVED)
     if start == 0 and per_round == 0:
         raise InvalidInput("the training set stays empty: start or the samples a round must be above 0")
     target = Fraction(str(max_amplification))
@@ -246,7 +250,8 @@ def _at_most(target: Fraction, start: int, human: int, model: int, rounds: int |
 
 
 def _check(start: int, human: int, model: int, rounds: int) -> None:
-    _check_counts(start=start, human=human, model=model, rounds=rounds)
+    _check_counts(start=start, human=human, model=model)
+    _check_rounds(rounds, MOST_ROUNDS)
     if start + human + model == 0:
         raise InvalidInput("the training set stays empty: one of start, human and model must be above 0")
 
@@ -266,6 +271,15 @@ def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if count < 0:
             raise InvalidInput(f"{name} must be a whole number >= 0, not {count}")
+        if count > MOST:
+            raise InvalidInput(f"{name} must be at most {MOST:,}, which is more samples than anybody has")
+
+
+def _check_rounds(rounds: int, most: int) -> None:
+    if rounds < 0:
+        raise InvalidInput(f"rounds must be a whole number >= 0, not {rounds}")
+    if rounds > most:
+        raise InvalidInput(f"rounds must be at most {most:,} here, or inf (None) for what they tend to")
 
 
 def _check_delta(delta: float) -> None:

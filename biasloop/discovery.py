@@ -67,8 +67,8 @@ def _imported(name: str, entry: EntryPoint) -> object:
                 raise
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             raise InvalidInput(
-                f"the plugin of domain {name!r} ({entry.value}) does not import: {reason}; `biasloop plugins` lists the "
-                "state of each"
+                f"the plugin of domain {name!r} ({entry.value}) does not import: {reason}; `biasloop plugins` lists "
+                "the state of each"
             ) from error
 
 

@@ -1,5 +1,6 @@
 """`biasloop loop`: run a preset."""
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -53,6 +54,8 @@ def loop(
 
     if not processes.first():
         processes.hush()
+    if not math.isfinite(checkpoint):
+        raise InvalidInput(f"--checkpoint {checkpoint}: expected a number of seconds, for example 30")
     found, changes = _preset(preset, sets, grid)  # before anything heavier is imported: a refusal answers at once
 
     from biasloop.validation import arms_of
@@ -72,6 +75,8 @@ def loop(
     options = Options(data_directory(data), device, threads, keep_models, checkpoint, stopping=stopping)
     planned = study.plan(arms, chosen, directory, options)
     tell_whose(found, json=json)
+    for text in study.shortfalls(planned):
+        note(text)
     if dry_run:
         _show_plan(planned, json=json)
         return
@@ -129,13 +134,19 @@ def _show_plan(planned: "list[Planned]", *, json: bool) -> None:
     if json:
         emit(
             [
-                {"run": str(item.directory), "seed": item.seed, "arm": item.arm, "rounds": item.rounds}
+                {
+                    "run": str(item.directory),
+                    "seed": item.seed,
+                    "arm": item.arm,
+                    "rounds": item.rounds,
+                    "done": item.done,
+                }
                 for item in planned
             ]
         )
         return
-    cells = [[str(item.directory), str(item.seed), str(item.rounds)] for item in planned]
-    show(table(["run", "seed", "rounds"], cells, right=(1, 2)))
+    cells = [[str(item.directory), str(item.seed), str(item.rounds), str(item.done)] for item in planned]
+    show(table(["run", "seed", "rounds", "done"], cells, right=(1, 2, 3)))
 
 
 def _show_results(planned: "list[Planned]", directory: Path) -> None:

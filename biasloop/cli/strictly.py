@@ -48,8 +48,8 @@ class Strictly:
             if set(Path(last.filename).parts) & set(_ENDS):
                 raise
             raise BiasloopError(
-                f"{last.filename}, line {last.lineno}, ended the program (SystemExit: {ended.code}), which is not for a "
-                "plugin to do; rounds that were finished are kept"
+                f"{last.filename}, line {last.lineno}, ended the program (SystemExit: {ended.code}), which is not for "
+                "a plugin to do; rounds that were finished are kept"
             ) from ended
 
 

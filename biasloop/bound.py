@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the calculator of the command line answers before NumPy is 
 MOST = 10**15  # samples; beyond some 10^16 a computer's numbers leave out every other whole one
 MOST_ROUNDS = 1_000_000  # of a curve, which has a value for each
 MOST_SOLVED = 10_000  # rounds for which the fewest samples are looked for, with exact fractions
+_SCALE = 2**256  # of fixed-point numbers
 _COUNTED = 100_000  # rounds that are stepped through one by one before the asymptotic form takes over
 
 
@@ -242,11 +243,25 @@ def _at_most(target: Fraction, start: int, human: int, model: int, rounds: int |
     error = 8 * (rounds + 1) * sys.float_info.epsilon * factor  # three roundings a round, with room to spare
     if abs(factor - target) > error:
         return factor < target
-    numerator, denominator, size = 0, 1, start  # V as a fraction of whole numbers
+    low, high = _enclosed(start, human, model, rounds)
+    if high <= target - 1 or low > target - 1:
+        return high <= target - 1
+    numerator, denominator, size = 0, 1, start  # V as a fraction of whole numbers, which grow with every round
     for _ in range(rounds):
         size += human + model
         numerator, denominator = (size - human) * numerator + model * denominator, denominator * size
     return numerator * target.denominator <= (target - 1).numerator * denominator
+
+
+def _enclosed(start: int, human: int, model: int, rounds: int) -> tuple[Fraction, Fraction]:
+    """V_T from below and above, some 10^-70 apart: in fixed point, rounded down and up."""
+    low = high = 0
+    size = start
+    for _ in range(rounds):
+        size += human + model
+        low = ((size - human) * low + model * _SCALE) // size
+        high = -(((human - size) * high - model * _SCALE) // size)
+    return Fraction(low, _SCALE), Fraction(high, _SCALE)
 
 
 def _check(start: int, human: int, model: int, rounds: int) -> None:

@@ -92,6 +92,7 @@ def plan(
     """
     if len(arms) * len(seeds) > MOST_RUNS:
         raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
+    _require_directory(options.data)
     checked = [_check(experiment, seeds[0], options) for _, experiment in arms]
     planned = []
     writable: set[Path] = set()
@@ -103,6 +104,13 @@ def plan(
             done = preview.rounds_done(place, experiment.identity(seed), defaults)
             planned.append(Planned(arm, seed, place, experiment, expected, done))
     return planned
+
+
+def _require_directory(data: Path) -> None:
+    """Refuse a data directory that is none and cannot become one."""
+    above = next(path for path in (data, *data.parents) if path.exists() or path == path.parent)
+    if not above.is_dir():
+        raise InvalidInput(f"{above} is no directory, so that no data can lie in {data}; use another --data")
 
 
 def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, dict[str, Any]]:

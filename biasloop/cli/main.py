@@ -1,5 +1,6 @@
 """The program: subcommands, exit codes, errors as one sentence."""
 
+import errno
 import os
 import sys
 import traceback
@@ -24,7 +25,7 @@ from biasloop.cli import (
     streams,
 )
 from biasloop.cli.examples import Command, Group
-from biasloop.errors import BiasloopError
+from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import note
 
 ORDER = [
@@ -94,6 +95,7 @@ def _options(
     _asked["debug"] = debug or bool(os.environ.get("BIASLOOP_DEBUG"))
 
 
+_SHOWN = 500  # characters of a path in a message
 _asked = {"debug": False}  # options before the subcommand, for the way out
 
 
@@ -114,7 +116,8 @@ def main() -> None:
         _end(error, str(error), error.exit_code)
     except OSError as error:
         where = "standard output cannot be written" if streams.is_of_printing(error) else error.filename
-        _end(error, f"{where}: {error.strerror}" if where else str(error), 1)
+        told = f"{str(where)[:_SHOWN]}: {error.strerror}" if where else str(error)
+        _end(error, told, InvalidInput.exit_code if error.errno == errno.ENAMETOOLONG else 1)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, no traceback unless asked for
         text = f"{type(error).__name__}: {error}; this is a defect of biasloop or of a plugin"
         _end(error, f"{text}, `biasloop --debug ...` shows where", 1)

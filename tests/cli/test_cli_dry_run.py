@@ -1,7 +1,6 @@
 """`loop --dry-run` refuses what the run would refuse, in the same words, and says what is finished."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -69,7 +68,7 @@ def test_a_place_that_holds_something_else_is_refused(refused, cli):
 
 def test_a_place_that_cannot_be_made_is_refused(refused):
     Path("file").write_text("")
-    os.symlink("nowhere", "dangling")
+    Path("dangling").symlink_to("nowhere")
     for out, words in (
         ("file", "file is no directory"),
         ("file/deeper", "file is no directory"),
@@ -80,6 +79,9 @@ def test_a_place_that_cannot_be_made_is_refused(refused):
         error = refused("-p", "toy", "--out", out)
         assert isinstance(error, StoreError)
         assert words in str(error)
+    error = refused("-p", "toy", "--data", "file/x")
+    assert isinstance(error, InvalidInput)
+    assert "file is no directory, so that no data can lie in file/x" in str(error)
     Path("runs/toy").mkdir(parents=True)
     Path("runs/toy/seed-1").write_text("")
     assert "seed-1 is a file" in str(refused("-p", "toy", "--seeds", "0-1"))

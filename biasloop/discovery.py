@@ -5,12 +5,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -57,7 +57,7 @@ def _imported(name: str, entry: EntryPoint) -> object:
 
     Raises:
         InvalidInput: it does not import, whatever it raises.
-        KeyboardInterrupt: Ctrl-C was really pressed.
+        KeyboardInterrupt: Ctrl-C was really pressed; likewise what is raised for another signal.
     """
     with _interrupts() as pressed, _output_aside():
         try:
@@ -74,25 +74,26 @@ def _imported(name: str, entry: EntryPoint) -> object:
 
 @contextmanager
 def _interrupts() -> Iterator[list[int]]:
-    """Inside, the signals of Ctrl-C are listed: a module can also raise `KeyboardInterrupt` by itself."""
+    """Inside, the signals that came are listed: a module can also raise `KeyboardInterrupt` or the like by itself."""
     pressed: list[int] = []
+    before: dict[int, Callable[[int, FrameType | None], object]] = {}
 
-    def interrupt(number: int, frame: FrameType | None) -> NoReturn:
+    def noted(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
-        raise KeyboardInterrupt
+        before[number](number, frame)
 
-    if threading.current_thread() is not threading.main_thread():  # only there can a handler be set
-        yield pressed
-        return
-    before = signal.getsignal(signal.SIGINT)
-    if before is not signal.default_int_handler:  # whoever set another one does not raise here
-        yield pressed
-        return
-    signal.signal(signal.SIGINT, interrupt)
+    if threading.current_thread() is threading.main_thread():  # only there can a handler be set
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, noted)
     try:
         yield pressed
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            if signal.getsignal(number) is noted:  # else whoever was told of the signal has set another
+                signal.signal(number, handler)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def test_what_a_plugin_prints_at_import_goes_to_stderr_also_from_c(hostile_plugi
     assert discovery.load("prints").__name__ == "Prints"
     said = capfd.readouterr()
     assert said.out == ""
-    assert [line for line in said.err.splitlines() if line.startswith("hello")].__len__() == 3
+    assert sum(line.startswith("hello") for line in said.err.splitlines()) == 3
     print("ours")
     os.write(1, b"")
     assert capfd.readouterr().out == "ours\n"
@@ -77,6 +77,26 @@ def test_a_real_ctrl_c_during_an_import_is_no_fault_of_the_plugin(tmp_path, monk
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt):
         discovery.load("pressed")
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_what_a_handler_of_a_signal_raises_is_no_fault_of_the_plugin(tmp_path, monkeypatch, workplace):
+    class Stopped(BaseException):
+        pass
+
+    def stop(number, frame):
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise Stopped
+
+    sources = tmp_path / "slow"
+    sources.mkdir()
+    (sources / "ended_meanwhile.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGTERM)\n")
+    toy.declare(sources, "ended", "ended", "ended_meanwhile:Domain")
+    monkeypatch.syspath_prepend(sources)
+    signal.signal(signal.SIGTERM, stop)
+    with pytest.raises(Stopped):
+        discovery.load("ended")
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
 def test_a_plugin_that_prints_in_its_methods_does_not_spoil_json(cli, monkeypatch):

@@ -8,11 +8,9 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from biasloop.errors import StoreError
 from biasloop.nesting import flatten
-from biasloop.store.lock import _describe
+from biasloop.store.lock import locked
 from biasloop.store.manifest import EXPERIMENT, NAME, SETUP
 from biasloop.store.reader import Run
 from biasloop.store.writer import _refuse_foreign, _refuse_other
@@ -39,7 +37,9 @@ def rounds_done(directory: Path, identity: Mapping[str, Any], defaults: Mapping[
         raise StoreError(f"{directory} is a file, so that no run can lie there; use another --out")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StoreError(f"{directory} cannot be written; make it writable, or use another --out")
-    _refuse_locked(directory)
+    if (directory / ".lock").exists():  # then taking it makes no new file
+        with locked(directory):
+            pass
     if not (directory / EXPERIMENT).exists():
         _refuse_foreign(directory)
         return 0
@@ -76,15 +76,3 @@ def require_creatable(directory: Path, writable: set[Path]) -> None:
     except OSError as error:
         raise StoreError(f"{directory} cannot be written ({above}: {error.strerror}); use another --out") from error
     writable.add(above)
-
-
-def _refuse_locked(directory: Path) -> None:
-    lock = directory / ".lock"
-    if not lock.exists():
-        return
-    try:
-        with FileLock(lock, timeout=0):
-            return
-    except Timeout as error:
-        holder = _describe(directory / ".holder.json")
-        raise StoreError(f"{directory} is being written by {holder}; wait for it, or use another --out") from error

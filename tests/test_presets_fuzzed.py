@@ -4,6 +4,7 @@ import random
 import resource
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -51,15 +52,15 @@ def retyped(text: str, chance: random.Random) -> str:
         owner, name = chance.choice(known)
         act = chance.random()
         if act < 0.6:
-            owner[name] = chance.choice(ODD)
+            owner[name] = deepcopy(chance.choice(ODD))
         elif act < 0.75:
             del owner[name]
         elif act < 0.9:
-            owner[chance.choice(["", "a.b", "näme", "rule", "name", name + "x", "grid"])] = chance.choice(ODD)
+            owner[chance.choice(["", "a.b", "näme", "rule", "name", name + "x", "grid"])] = deepcopy(chance.choice(ODD))
         else:
             other, key = chance.choice(known)
             value = other.get(key)
-            owner[name] = dict(value) if isinstance(value, dict) and owner is not other else chance.choice(ODD)
+            owner[name] = deepcopy(value) if isinstance(value, dict) else deepcopy(chance.choice(ODD))
     return tomli_w.dumps(table)
 
 

@@ -194,6 +194,21 @@ def test_a_circle_is_refused(place):
     assert "self.toml extends itself" in refusal("self")
 
 
+def test_a_chain_that_is_longer_than_anybody_writes_is_refused(place):
+    for number in range(30):
+        write(place / "presets" / f"p{number}.toml", f'extends = "p{number + 1}"')
+    write(place / "presets" / "p30.toml", 'summary = "end"')
+    assert "p0.toml extends more than 20 presets" in refusal("p0")
+    assert presets.read("p11").values["summary"] == "end"
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5_000, "x" * 5_000 + ".toml", "a\0b", "a\0b.toml", "", "/", "\udcff", "\x1b[31m"]
+)
+def test_a_name_that_is_none_is_refused_by_a_short_sentence(place, name):
+    assert len(refusal(name)) < 500
+
+
 def test_a_missing_parent_is_named_with_the_file_that_names_it(place):
     path = write(place / "presets" / "child.toml", 'extends = "quickstrat"')
     message = refusal("child")

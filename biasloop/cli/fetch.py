@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Json, data_directory
+from biasloop.cli.options import Data, Json, data_directory, tell_whose
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
@@ -74,7 +74,9 @@ def _needs(preset: str, place: Path) -> list[str]:
     from biasloop.validation import arms_of
 
     needs: dict[str, None] = {}
-    for _, experiment in arms_of(presets.read(preset)):
+    found = presets.read(preset)
+    tell_whose(found, json=True)
+    for _, experiment in arms_of(found):
         domain = build_domain(experiment.domain.model_dump(), 0, Options(place))
         needs |= {need.name: None for need in domain.requirements() if not need.present}
     return list(needs)

@@ -263,3 +263,10 @@ def test_what_cannot_be_fetched_is_refused(cli, arguments, words):
     result = cli("fetch", *arguments)
     assert result.exit_code == 1
     assert words in str(result.exception)
+
+
+def test_fetch_says_whose_preset_it_asks(cli, workplace):
+    (workplace / "presets" / "quickstart.toml").write_text(toy.PRESET)
+    result = cli("fetch", "--preset", "quickstart")
+    assert result.exit_code == 0, result.exception
+    assert "quickstart is the preset that comes with biasloop" in result.stderr

@@ -76,11 +76,11 @@ def _imported(name: str, entry: EntryPoint) -> object:
 def _interrupts() -> Iterator[list[int]]:
     """Inside, the signals that came are listed: a module can also raise `KeyboardInterrupt` or the like by itself."""
     pressed: list[int] = []
-    before: dict[int, Callable[[int, FrameType | None], object]] = {}
+    before: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {}
 
     def noted(number: int, frame: FrameType | None) -> None:
         pressed.append(number)
-        before[number](number, frame)
+        before[signal.Signals(number)](number, frame)
 
     if threading.current_thread() is threading.main_thread():  # only there can a handler be set
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -91,26 +91,26 @@ def _interrupts() -> Iterator[list[int]]:
     try:
         yield pressed
     finally:
-        for number, handler in before.items():
+        for number, former in before.items():
             if signal.getsignal(number) is noted:  # else whoever was told of the signal has set another
-                signal.signal(number, handler)
+                signal.signal(number, former)
 
 
 @contextmanager
 def _output_aside() -> Iterator[None]:
     """Inside, what is printed, by Python or a library in C, goes to stderr."""
-    kept = None
+    saved = None
     with suppress(OSError, ValueError):
         sys.stdout.flush()
-        kept = os.dup(1)
+        saved = os.dup(1)
         os.dup2(2, 1)
     try:
         with redirect_stdout(sys.stderr):
             yield
     finally:
-        if kept is not None:
-            os.dup2(kept, 1)
-            os.close(kept)
+        if saved is not None:
+            os.dup2(saved, 1)
+            os.close(saved)
 
 
 def checked(name: str, loaded: object) -> type[Any]:

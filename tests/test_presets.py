@@ -51,11 +51,11 @@ def test_a_shipped_name_means_the_shipped_preset_and_a_line_names_the_other(plac
     monkeypatch.setenv("BIASLOOP_PRESETS", str(place / "more"))
     for directory in ("presets", "more"):
         path = write(place / directory / "quickstart.toml", 'summary = "mine"')
-        found = presets.read("quickstart")
-        assert found.path == presets.packaged().resolve() / "quickstart.toml"
-        assert found.values["summary"] != "mine"
-        assert [note for note in found.notes if f"--preset {path}" in note and "comes with biasloop" in note]
-        assert presets.read("quickstart-mini").notes == found.notes
+        preset = presets.read("quickstart")
+        assert preset.path == presets.packaged().resolve() / "quickstart.toml"
+        assert preset.values["summary"] != "mine"
+        assert [note for note in preset.notes if f"--preset {path}" in note and "comes with biasloop" in note]
+        assert presets.read("quickstart-mini").notes == preset.notes
         by_path = presets.read(f"{directory}/quickstart.toml")
         assert (by_path.values["summary"], by_path.notes) == ("mine", ())
 
@@ -68,10 +68,10 @@ def test_a_copy_of_a_shipped_preset_is_no_news(place):
 
 def test_a_preset_of_ones_own_is_said_to_be_with_its_place_and_the_programs_that_it_runs(place):
     path = write(place / "presets" / "mine.toml", 'summary = "s"')
-    found = presets.read("mine")
-    assert str(path) in found.whose
-    assert "not one of the presets that come with biasloop" in found.whose
-    assert found.notes == ()
+    preset = presets.read("mine")
+    assert str(path) in preset.whose
+    assert "not one of the presets that come with biasloop" in preset.whose
+    assert preset.notes == ()
     write(path, '[domain]\nname = "command"\ntrain = ["sh", "-c", "rm x"]\npredict = ["true"]')
     (note,) = presets.read("mine").notes
     assert f"{path} and runs programs: sh -c 'rm x'; true" in note
@@ -82,9 +82,9 @@ def test_a_preset_of_ones_own_is_said_to_be_with_its_place_and_the_programs_that
 def test_a_preset_extends_the_shipped_one_of_a_name_unless_a_path_is_given(place):
     write(place / "presets" / "quickstart.toml", 'summary = "mine"')
     child = write(place / "presets" / "child.toml", 'extends = "quickstart"')
-    found = presets.read("child")
-    assert found.values["summary"] != "mine"
-    assert any(f"{child} extends the quickstart that comes with biasloop" in note for note in found.notes)
+    preset = presets.read("child")
+    assert preset.values["summary"] != "mine"
+    assert any(f"{child} extends the quickstart that comes with biasloop" in note for note in preset.notes)
     assert presets.read("presets/child.toml").values["summary"] == "mine"
     write(child, 'extends = "presets/quickstart.toml"')
     assert presets.read("child").values["summary"] == "mine"

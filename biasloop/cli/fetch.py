@@ -74,9 +74,9 @@ def _needs(preset: str, place: Path) -> list[str]:
     from biasloop.validation import arms_of
 
     needs: dict[str, None] = {}
-    found = presets.read(preset)
-    tell_whose(found, json=True)
-    for _, experiment in arms_of(found):
+    asked = presets.read(preset)
+    tell_whose(asked, json=True)
+    for _, experiment in arms_of(asked):
         domain = build_domain(experiment.domain.model_dump(), 0, Options(place))
         needs |= {need.name: None for need in domain.requirements() if not need.present}
     return list(needs)

@@ -6,8 +6,6 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import typer
-
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import json_alone
 
@@ -34,7 +32,7 @@ class Strictly:
         rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         return rest
 
-    def invoke(self, ctx: typer.Context) -> Any:
+    def invoke(self, ctx: Any) -> Any:
         """Run it; with --json, what a plugin prints goes to stderr.
 
         Raises:

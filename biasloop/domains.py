@@ -51,35 +51,37 @@ class Context:
         streams: randomness of the data (splits, resampling).
         device: torch's name of the device to compute on ("cpu", "cuda:0", ...).
         threads: CPU threads to compute with; 0 leaves the library's choice.
+        on_note: told what a person should know of the data.
     """
 
     data: Path
     streams: Streams
     device: str = "cpu"
     threads: int = 0
+    on_note: Callable[[str], None] = lambda text: None
 
     def prepared(self, name: str, build: Callable[[Path], None]) -> Path:
-        """A directory of prepared data, built once and shared by all runs.
+        """A directory of prepared data, built once and shared by all runs; a damaged one is built anew.
 
         Args:
             name: says what is in it and what it was made from; a changed input needs another name.
             build: fills an empty directory; what it leaves there appears whole or not at all.
-        """
-        from tempfile import TemporaryDirectory
 
-        place = self.data / "prepared" / name
-        if not place.is_dir():
-            place.parent.mkdir(parents=True, exist_ok=True)
-            with TemporaryDirectory(prefix=".tmp-", dir=place.parent) as temporary:
-                made = Path(temporary) / "made"
-                made.mkdir()
-                build(made)
-                try:
-                    made.rename(place)
-                except OSError:  # another process was faster, with the same content
-                    if not place.is_dir():
-                        raise
-        return place
+        Raises:
+            DownloadError: a damaged one cannot be removed.
+        """
+        from biasloop.prepared import take
+
+        return take(self._prepared(name), build, self.on_note)
+
+    def is_prepared(self, name: str) -> bool:
+        """Whether such a directory is there; whether it is as it was made is seen when it is taken."""
+        from biasloop.prepared import is_sealed
+
+        return is_sealed(self._prepared(name))
+
+    def _prepared(self, name: str) -> Path:
+        return self.data / "prepared" / name
 
 
 class Work:
@@ -203,6 +205,14 @@ class Scoring(Protocol):
 
     def score(self, ids: Ints, labels: Frame, work: Work) -> Frame:
         """Columns that travel with the rows from then on; one row per id."""
+
+
+@runtime_checkable
+class ScoringGiven(Scoring, Protocol):
+    """Scores of labels that a model gave, where they are not computed as those of human labels are."""
+
+    def score_given(self, ids: Ints, labels: Frame, work: Work) -> Frame:
+        """As `score`, of labels that `label` gave."""
 
 
 @runtime_checkable

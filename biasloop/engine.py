@@ -18,6 +18,7 @@ from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, S
 from biasloop.experiment import Experiment
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
+from biasloop.nesting import flatten
 from biasloop.places import data_option
 from biasloop.randomness import Streams
 from biasloop.record import MAIN, PRETRAINED, Record
@@ -115,7 +116,13 @@ def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> An
     """A domain from its section of a preset."""
     loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
-    return loaded(config, Context(options.data, Streams((seed, "data")), options.device, options.threads))
+    return loaded(
+        config,
+        Context(
+            options.data, Streams((seed, "data")), options.device, options.threads,
+            on_note=lambda text: options.on_event(Notice(text)),
+        ),
+    )  # fmt: skip
 
 
 def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
@@ -181,6 +188,7 @@ class _Driver:
             return Outcome(self.store.directory, "", len(self.store.rounds))
         except Diverged as error:
             raise Diverged(f"{error}{self._kept()}") from error
+        self.store.clear_partial()  # a kill between the last commit and here leaves some
         self.store.manifest.about["finished"] = reason
         self.store.manifest.write(self.store.directory)
         return Outcome(self.store.directory, reason, len(self.store.rounds))
@@ -253,13 +261,14 @@ class _Driver:
 
 
 def defaults(domain: Any, experiment: Experiment) -> dict[str, Any]:
-    """Default values of the settings that a run's identity may hold, by flat key."""
+    """Default values of the settings that a run's identity holds as one value, by flat key."""
+    settings = flatten(experiment.identity(0))
     fields = {"domain": type(domain).Config.model_fields, "loop": type(experiment.loop).model_fields}
     return {
         f"{section}.{name}": info.default
         for section, infos in fields.items()
         for name, info in infos.items()
-        if isinstance(info.default, bool | int | float | str) and name != "rounds"
+        if isinstance(info.default, bool | int | float | str) and f"{section}.{name}" in settings
     }
 
 

@@ -215,6 +215,16 @@ class Experiment(Strict):
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     bound: BoundSection | None = None
     plot: PlotSection = PlotSection()
+    resolved: dict[str, Any] = Field(
+        default_factory=dict,
+        exclude=True,
+        description="What `presets show --json` says beside a preset: what settings left open come to. It is not read.",
+    )
+
+    @field_validator("resolved", mode="after")
+    @classmethod
+    def _not_read(cls, _: dict[str, Any]) -> dict[str, Any]:
+        return {}
 
     @model_validator(mode="after")
     def _bounded(self) -> "Experiment":

@@ -35,6 +35,11 @@ _ALTERNATIVES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("loop", "per_round"): ("loop", "model"),
 }
 
+# A switch that stands for settings of its table takes the place of those inherited; set beside it, they stay.
+_STANDS_FOR: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("domain", "underfit"): ("epochs", "learning_rate", "schedule", "warm_up"),
+}
+
 
 @dataclass(frozen=True)
 class Preset:
@@ -65,7 +70,7 @@ class Preset:
         """The preset with some keys set; a key that the grid varies is fixed by that and leaves the grid."""
         values, origins = _copy(self.values), dict(self.origins)
         grid = values.get("grid", {})
-        for key, value in changes.items():
+        for key, value in sorted(changes.items(), key=lambda change: change[0] not in _STANDS_FOR):  # these first
             nested: Any = value
             for part in reversed(key):
                 nested = {part: nested}
@@ -228,6 +233,9 @@ def _merge(
         other = _ALTERNATIVES.get(key)
         if other and other[-1] not in layer:
             values.pop(other[-1], None)
+        if value is True:
+            for inherited in {*_STANDS_FOR.get(key, ())} - {*layer}:
+                values.pop(inherited, None)
         tables = isinstance(value, dict) and isinstance(values.get(name), dict)
         if tables and key == ("domain",) and value.get("name", values[name].get("name")) != values[name].get("name"):
             values[name] = {}  # another domain: none of the former one's settings apply

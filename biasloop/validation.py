@@ -104,12 +104,30 @@ def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:
 
 
 def resolved(preset: Preset) -> dict[str, Any]:
-    """The preset with every default, such that what is read from it has the same arms."""
+    """The preset with every default, such that what is read from it has the same arms.
+
+    A default that depends on what the grid varies is left open, as in the preset.
+    """
     nesting = validate(preset).nesting()
+    domain, named = nesting["domain"], preset.values["domain"]
+    for _, experiment in arms_of(preset):
+        settings = experiment.domain.model_dump()
+        for name in [name for name, value in domain.items() if name not in named and settings.get(name) != value]:
+            del domain[name]
     if "per_round" in preset.values["loop"]:  # the grid may vary `human`, and then `model` is not one number
         nesting["loop"] |= {"per_round": preset.values["loop"]["per_round"]}
         del nesting["loop"]["model"]
     return nesting
+
+
+def effective(experiment: Experiment) -> dict[str, Any]:
+    """What settings that are left open, or "published", come to, by flat key, as far as their domain says.
+
+    A domain says so by a method `effective` of its `Config`, of names and values.
+    """
+    config = discovery.load(experiment.domain.name).Config.model_validate(experiment.domain.settings)
+    told = getattr(config, "effective", None)
+    return {f"domain.{name}": value for name, value in told().items()} if callable(told) else {}
 
 
 def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:

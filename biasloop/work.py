@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from biasloop.data import Array, Arrays, Column, Frame
 from biasloop.domains import Work
-from biasloop.errors import Interrupted, Mismatch
+from biasloop.errors import DamagedStore, Interrupted, Mismatch
 from biasloop.late import numpy as np
 from biasloop.randomness import Streams
 from biasloop.record import Record
 
 _LOG = "log:"
+T = TypeVar("T")
 
 
 class Partials(Protocol):
@@ -24,14 +25,22 @@ class Partials(Protocol):
         """Keep arrays and what the call has emitted so far."""
 
     def get_partial(self, key: str) -> tuple[Arrays, Record] | None:
-        """What was kept, or None."""
+        """What was kept, or None.
+
+        Raises:
+            DamagedStore: it is not as it was written.
+        """
 
 
 class Shared(Protocol):
     """Where finished calls are kept that other runs make too (`biasloop.store.shared.SharedCalls` is one)."""
 
     def get(self, call: str) -> Record | None:
-        """What was kept of a call, or None."""
+        """What was kept of a call, or None.
+
+        Raises:
+            DamagedStore: it is not as it was written.
+        """
 
     def put(self, call: str, record: Record) -> None:
         """Keep a finished call."""
@@ -89,6 +98,21 @@ class Session:
     shared: Shared | None = None
     logs: dict[tuple[str, str], Log] = field(default_factory=dict)
     kept_at: float = field(default_factory=time.monotonic)
+
+    def partial(self, key: str) -> tuple[Arrays, Record] | None:
+        """What was kept under a key; a damaged one counts as absent, and the person is told."""
+        return self._undamaged(self.partials.get_partial, key) if self.partials else None
+
+    def common(self, call: str) -> Record | None:
+        """What another run has made of a call; a damaged one counts as absent, and the person is told."""
+        return self._undamaged(self.shared.get, call) if self.shared else None
+
+    def _undamaged(self, get: Callable[[str], T | None], name: str) -> T | None:
+        try:
+            return get(name)
+        except DamagedStore as error:
+            self.on_note(f"{error}; it counts as absent and is computed anew")
+            return None
 
     def take_logs(self) -> dict[str, Frame]:
         """The curves of the finished step, by table; the session forgets them."""
@@ -151,7 +175,7 @@ class RoundWork(Work):
 
     def resume(self) -> Arrays | None:
         """The state of the last checkpoint of this very call; what it had logged is there again."""
-        kept = self.session.partials.get_partial(self.call) if self.session.partials else None
+        kept = self.session.partial(self.call)
         if kept is None:
             return None
         self._restore(kept[1])
@@ -196,11 +220,11 @@ class RoundWork(Work):
             shared: whether the call depends on domain, data, seed and streams alone, so that other runs that share
                 them can take what this one has made.
         """
-        inner, partials = self.at(name), self.session.partials
-        common = self.session.shared if shared else None
+        session, inner, partials = self.session, self.at(name), self.session.partials
+        common = session.shared if shared else None
         key = f"{inner.call}.done"
-        kept = partials.get_partial(key) if partials else None
-        known = kept[1] if kept else common.get(inner.call) if common else None
+        kept = session.partial(key)
+        known = kept[1] if kept else session.common(inner.call) if shared else None
         if known is not None:
             return inner._recalled(known)
         begun = time.monotonic()
@@ -208,9 +232,9 @@ class RoundWork(Work):
         whole = Record(frames={**record.frames, **inner._logged().frames}, models=record.models)
         if common:
             common.put(inner.call, whole)
-        elif partials and time.monotonic() - begun > self.session.interval:
+        elif partials and time.monotonic() - begun > session.interval:
             partials.put_partial(key, {}, whole)
-        if self.session.stopping():
+        if session.stopping():
             raise Interrupted
         return record
 

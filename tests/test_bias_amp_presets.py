@@ -15,6 +15,7 @@ from biasloop.validation import arms_of, validate
 RECIPE = {
     "epochs": 500, "batch_size": 128, "learning_rate": 0.1, "momentum": 0.9, "nesterov": False, "weight_decay": 1e-4,
     "decay_norms": False, "schedule": "steps", "warm_up_whole_epochs": True, "test": "published",
+    "precision": "float32",
 }  # fmt: skip
 TENS = [0, 10, 20, 30, 40, 50]
 EXPERIMENTS = {  # name: (data, trainings, what is varied, its values, epsilons, assignments)
@@ -63,6 +64,7 @@ def test_checkpoints_are_measured_where_they_were():
 @pytest.mark.parametrize("name", NAMES)
 def test_each_experiment_has_a_loop_and_minis(name):
     loop = validate(presets.read(f"{name}-loop"))
+    assert loop.domain.settings["precision"] == "float32"
     assert loop.parameters == "ours"
     assert loop.loop.rounds > 1
     assert loop.loop.model > loop.loop.human > 0

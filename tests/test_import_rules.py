@@ -14,7 +14,7 @@ PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
 GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
-          "nesting", "parsing", "randomness", "record", "regular", "store")  # fmt: skip
+          "nesting", "parsing", "prepared", "randomness", "record", "regular", "store")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
@@ -22,6 +22,7 @@ BELOW: dict[str, set[str]] = {
     "nesting": set(),
     "regular": {"errors"},
     "parsing": {"errors", "regular"},
+    "prepared": {"errors"},
     "batches": {"errors"},
     "data": {"errors", "late"},
     "randomness": {"data", "errors", "late"},
@@ -32,7 +33,7 @@ BELOW: dict[str, set[str]] = {
     "downloads": {"errors", "regular"},
     "datasets": {"data", "downloads", "errors", "regular"},
     "store": {"data", "errors", "late", "ledger", "nesting", "record", "regular"},
-    "domains": {"batches", "data", "errors", "randomness"},
+    "domains": {"batches", "data", "errors", "prepared", "randomness"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
          "matplotlib", "polars", "sklearn", "scipy")  # fmt: skip

@@ -7,7 +7,7 @@ import typer
 
 from biasloop.cli import judging
 from biasloop.cli.examples import Command, Group
-from biasloop.cli.options import Data, Json, data_directory
+from biasloop.cli.options import Data, Json, data_directory, on_notice
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, measurement, say, show, table
 
@@ -55,7 +55,7 @@ def run(
             raise InvalidInput(f"--metric {ANNOTATORS} is a table of its own; ask for other metrics by themselves")
         _annotators(found, json=json)
         return
-    options = Options(data_directory(data))
+    options = Options(data_directory(data), on_event=on_notice)
     computed = [(str(one.directory), _recomputed(one.directory, wanted, options)) for one in found]
     if json:
         answers = [{"run": name, "rounds": rounds} for name, rounds in computed]

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Json, data_directory
+from biasloop.cli.options import Data, Json, data_directory, on_notice
 from biasloop.report.output import emit, say
 
 
@@ -39,7 +39,7 @@ def export(
     if form == exporting.TIDY:
         written = exporting.export_metrics(found, output, force=force)
     else:
-        options = Options(data_directory(data))
+        options = Options(data_directory(data), on_event=on_notice)
         written = exporting.export_released(found, output, options, layout=form, force=force)
     if json:
         files = [{"file": str(one.path), "rows": one.rows} for one in written]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Json, data_directory, tell_whose
+from biasloop.cli.options import Data, Json, data_directory, on_notice, tell_whose
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ def fetch(
     """Get data sets; without a name, list what there is, how large it is, and whether it is present.
 
     A download that broke off goes on where it stopped when the same command is run again.
+    A server that is silent for 30 seconds, or gives less than 16,384 bytes in 60, is asked again, five times in all;
+    then the next address is.
 
     Example: biasloop fetch cifar10
 
@@ -77,7 +79,7 @@ def _needs(preset: str, place: Path) -> list[str]:
     asked = presets.read(preset)
     tell_whose(asked, json=True)
     for _, experiment in arms_of(asked):
-        domain = build_domain(experiment.domain.model_dump(), 0, Options(place))
+        domain = build_domain(experiment.domain.model_dump(), 0, Options(place, on_event=on_notice))
         needs |= {need.name: None for need in domain.requirements() if not need.present}
     return list(needs)
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory
+from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
@@ -52,7 +52,7 @@ def generate(
     from biasloop.engine import Options
     from biasloop.predictions import read_columns
 
-    options = Options(data_directory(data), device, threads)
+    options = Options(data_directory(data), device, threads, on_event=on_notice)
     prompts = read_columns(source, [field])[field].tolist()[:count] if source else []
     if run is not None:
         maker = producing.from_run(run, number, options)

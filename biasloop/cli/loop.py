@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, tell_whose
+from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
@@ -68,11 +68,11 @@ def loop(
     study.check_processes(arms)
     if not processes.first():
         if not dry_run:
-            _help_first(arms[0][1], chosen[0], Options(data_directory(data), device, threads))
+            _help_first(arms[0][1], chosen[0], Options(data_directory(data), device, threads, on_event=on_notice))
         return
     directory = out or study.default_directory(found, changes)
     stopping = Stopping()
-    options = Options(data_directory(data), device, threads, keep_models, checkpoint, stopping=stopping)
+    options = Options(data_directory(data), device, threads, keep_models, checkpoint, on_notice, stopping)
     planned = study.plan(arms, chosen, directory, options)
     tell_whose(found, json=json)
     for text in study.shortfalls(planned):

@@ -9,9 +9,10 @@ from biasloop.places import data_directory
 from biasloop.report.output import note
 
 if TYPE_CHECKING:
+    from biasloop.engine import Event
     from biasloop.presets import Preset
 
-__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "tell_whose"]
+__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "on_notice", "tell_whose"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]
 Sets = Annotated[
@@ -31,3 +32,11 @@ def tell_whose(preset: "Preset", *, json: bool = False) -> None:
         note(text)
     if preset.whose and not json:
         note(preset.whose)
+
+
+def on_notice(event: "Event") -> None:
+    """Say what a person should know; what else happens has no place outside of a run."""
+    from biasloop.engine import Notice
+
+    if isinstance(event, Notice):
+        note(event.text)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Json, Sets, data_directory, tell_whose
+from biasloop.cli.options import Data, Json, Sets, data_directory, on_notice, tell_whose
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
 
@@ -43,7 +43,7 @@ def page(
 
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
-    domain = prepare(experiment, seed, Options(data_directory(data))).domain
+    domain = prepare(experiment, seed, Options(data_directory(data), on_event=on_notice)).domain
     if missing_methods(type(domain), Showing):
         raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
 

@@ -56,17 +56,25 @@ def show_preset(
 
     Example: biasloop presets show quickstart
     """
+    from json import dumps
+
     import tomli_w
 
     from biasloop import presets as library
-    from biasloop.validation import arms_of, resolved, validate
+    from biasloop.validation import arms_of, effective, resolved, validate
 
     found = library.read(name)
     tell_whose(found, json=json)
     found = found.override(library.parse_sets(sets or []), "--set")
     arms_of(found)  # every arm is valid
+    experiment = validate(found)
+    open_settings = effective(experiment)
     if json:
-        emit(validate(found).nesting())
-    else:
-        say(f"# {found.path}")
-        say(tomli_w.dumps(resolved(found)).rstrip())
+        emit(experiment.nesting() | ({"resolved": open_settings} if open_settings else {}))
+        return
+    say(f"# {found.path}")
+    say(tomli_w.dumps(resolved(found)).rstrip())
+    if open_settings:
+        say("\n# What is left open above, or is as published, comes to:")
+        for key, value in open_settings.items():
+            say(f"# {key} = {dumps(value, ensure_ascii=False)}")

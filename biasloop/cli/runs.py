@@ -180,4 +180,6 @@ def repair(place: Place, json: Json = False) -> None:
         return
     if report.folder:
         say(f"moved {', '.join(report.aside)} to {report.folder}")
+    if report.anew:
+        say("made manifest.json anew; what it said besides the files is written again by the same `biasloop loop`")
     say(f"{place} has {report.kept} whole rounds; the same `biasloop loop` goes on with it")

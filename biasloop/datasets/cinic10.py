@@ -17,9 +17,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biasloop.data import Ints
+from biasloop.datasets.decoding import opened
 from biasloop.datasets.images import ImageDataset
 from biasloop.datasets.stored import open_stored, storing
 from biasloop.datasets.streaming import StreamedImages, Unreadable
+from biasloop.downloads.tarheads import bounded
 
 FOLDERS = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 _MEMBER = re.compile(rf"(?:\./)?(?:[^/]+/)?(train|valid|test)/({'|'.join(FOLDERS)})/([^/]+\.png)")
@@ -66,7 +68,7 @@ def _members(dataset: ImageDataset, archive: Path, *, read: bool) -> Iterator[tu
     """Keys of the image files, in the order of the archive, with their content if it is to be read."""
     splits = list(dataset.counts)
     try:
-        with tarfile.open(archive, "r|gz") as tar:
+        with tarfile.open(archive, "r|gz", tarinfo=bounded(archive)) as tar:
             for member in tar:
                 found = _MEMBER.fullmatch(member.name)
                 if found is None:
@@ -96,12 +98,10 @@ def _pixels(dataset: ImageDataset, archive: Path, key: Key, content: bytes) -> P
     """RGB, also of the grey ones among them."""
     import io
 
-    from PIL import Image
-
     try:
-        with Image.open(io.BytesIO(content), formats=["PNG"]) as image:
+        with opened(io.BytesIO(content), ["PNG"]) as image:
             pixels = np.asarray(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, zlib.error) as error:
+    except Unreadable as error:
         raise dataset.damaged(archive, f"{_name(dataset, key)} is no image ({error})") from error
     if pixels.shape != dataset.shape:
         height, width = pixels.shape[:2]

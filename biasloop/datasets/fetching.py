@@ -15,7 +15,7 @@ from biasloop.downloads import (
     is_remote,
     require_space,
 )
-from biasloop.downloads.places import alone, flush_directory
+from biasloop.downloads.places import alone, flush_directory, home_of
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
 
 _PATIENCE = Patience()
@@ -145,7 +145,7 @@ def _place(dataset: Asset, needed: list[Remote], source: str | None) -> str | No
         return source
     if "://" in source:
         return source if source.endswith("/") else source + "/"
-    if len(needed) > 1 and Path(source).expanduser().is_file():
+    if len(needed) > 1 and home_of(Path(source)).is_file():
         files = ", ".join(remote.filename for remote in needed)
         raise InvalidInput(
             f"{source} is one file and data set {dataset.name!r} needs {len(needed)}; "

@@ -6,6 +6,10 @@ that are wanted are read where they lie, with no copy of the file mapped into me
 
 from __future__ import annotations
 
+import io
+import struct
+import tokenize
+import warnings
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,6 +23,7 @@ import numpy as np
 from numpy.lib import format as npy
 
 from biasloop.datasets.streaming import Unreadable, spans
+from biasloop.regular import require_regular
 
 if TYPE_CHECKING:
     from biasloop.data import Array, Ints
@@ -26,6 +31,17 @@ if TYPE_CHECKING:
 
 _LOCAL_HEADER = 30  # bytes before the name; APPNOTE.TXT 4.3.7
 _CHECKED = 1 << 20  # bytes at a time
+_HEADER = 10_000  # bytes of an array's header, which is Python's notation of a shape and a type; NumPy reads no more
+_RATIO = 1032  # how much smaller deflate can make anything
+_MOST_MEMBERS = 10_000
+_MOST_DIMENSIONS = 32
+
+
+_SHOWN = 200  # characters of what a library says
+_DAMAGED = (
+    zipfile.BadZipFile, zlib.error, EOFError, LookupError, NotImplementedError, ValueError, RuntimeError, TypeError,
+    OverflowError, MemoryError, SyntaxError, AttributeError, struct.error, tokenize.TokenError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -50,9 +66,11 @@ class Member:
 
     def read(self) -> Array:
         """The whole array."""
-        array = np.empty(self.shape, self.dtype)
-        with self._opened() as stream:
-            self._into(stream, array)
+        with _told():
+            array = np.empty(self.shape, self.dtype)
+        if array.nbytes:
+            with self._opened() as stream:
+                self._into(stream, array)
         return array
 
     def blocks(self, wanted: Ints) -> Iterator[tuple[int, Pixels]]:
@@ -94,16 +112,22 @@ def members(path: Path) -> dict[str, Member]:
     """The arrays in a file, by name; reads only their headers.
 
     Raises:
-        Unreadable: if it is no `.npz` file, or a member is damaged, encrypted or has Python objects.
+        Unreadable: if it is no `.npz` file, or a member is damaged, encrypted, there twice or has Python objects.
+        InvalidInput: if it is a pipe or a device.
         OSError: if it cannot be read.
     """
-    found = {}
+    require_regular(path)
+    arrays: dict[str, Member] = {}
     with _told(), path.open("rb") as raw, zipfile.ZipFile(raw) as archive:
+        if len(archive.infolist()) > _MOST_MEMBERS:
+            raise Unreadable(f"it has {len(archive.infolist()):,} arrays, and {_MOST_MEMBERS:,} are the most")
         for info in archive.infolist():
             if info.filename.endswith(".npy") and not info.is_dir():
                 name = info.filename.removesuffix(".npy")
-                found[name] = _member(path, raw, archive, info, name)
-    return found
+                if name in arrays:
+                    raise Unreadable(f"it has two arrays that are called {name!r}")
+                arrays[name] = _member(path, raw, archive, info, name)
+    return arrays
 
 
 def crc_errors(path: Path) -> str | None:
@@ -120,13 +144,11 @@ def crc_errors(path: Path) -> str | None:
 
 
 def _member(path: Path, raw: IO[bytes], archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Member:
+    _check_size(raw, info, name)
     with archive.open(info) as stream:
-        major, _ = npy.read_magic(stream)
-        if major not in {1, 2}:
-            raise Unreadable(f"its array {name!r} has format {major}, expected 1 or 2")
-        read = npy.read_array_header_1_0 if major == 1 else npy.read_array_header_2_0
-        shape, fortran, dtype = read(stream)
-        header = stream.tell()
+        head = _head(stream, name)
+    shape, fortran, dtype = _described(head, name)
+    header = len(head)
     if dtype.hasobject:
         raise Unreadable(f"its array {name!r} has Python objects, which are never read; save plain numbers")
     if fortran and len(shape) > 1:
@@ -135,6 +157,49 @@ def _member(path: Path, raw: IO[bytes], archive: zipfile.ZipFile, info: zipfile.
         raise Unreadable(f"its array {name!r} has {info.file_size - header:,} bytes, which is not {dtype} {shape}")
     stored = info.compress_type == zipfile.ZIP_STORED
     return Member(path, name, shape, dtype, header, _start(raw, info) + header if stored else None)
+
+
+def _check_size(raw: IO[bytes], info: zipfile.ZipInfo, name: str) -> None:
+    """Refuse a member that claims more bytes than it can have: they would be made room for.
+
+    Raises:
+        Unreadable: naming it.
+    """
+    if info.flag_bits & 1:
+        raise Unreadable(f"its array {name!r} is encrypted; save it without a password")
+    most = {zipfile.ZIP_STORED: info.compress_size, zipfile.ZIP_DEFLATED: _RATIO * (info.compress_size + 1)}
+    if info.compress_type not in most:
+        raise Unreadable(f"its array {name!r} is compressed as NumPy does not; save it with numpy.savez_compressed")
+    there = raw.seek(0, io.SEEK_END)
+    if info.compress_size > there or info.file_size > most[info.compress_type]:
+        raise Unreadable(
+            f"its array {name!r} claims {info.file_size:,} bytes of {info.compress_size:,} in a file of {there:,}"
+        )
+
+
+def _head(stream: IO[bytes], name: str) -> bytes:
+    """What stands before the first value (numpy.lib.format): how long it is says itself, and is not believed."""
+    head = stream.read(8)
+    major, _ = npy.read_magic(io.BytesIO(head))
+    if major not in {1, 2}:
+        raise Unreadable(f"its array {name!r} has format {major}, expected 1 or 2")
+    size = stream.read(2 * major)
+    length = int.from_bytes(size, "little")
+    if length > _HEADER:
+        raise Unreadable(f"its array {name!r} has a header of {length:,} bytes, and {_HEADER:,} are the most")
+    return head + size + stream.read(length)
+
+
+def _described(head: bytes, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Shape, whether in Fortran order, and type."""
+    read = npy.read_array_header_1_0 if head[6] == 1 else npy.read_array_header_2_0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of notations that earlier versions wrote
+        shape, fortran, dtype = read(io.BytesIO(head[8:]))
+    if len(shape) > _MOST_DIMENSIONS or any(not 0 <= length < 1 << 62 for length in shape):
+        shown = f"{shape[:5]}"[:100]
+        raise Unreadable(f"its array {name!r} has the shape {shown}, expected up to {_MOST_DIMENSIONS} whole numbers")
+    return shape, fortran, dtype
 
 
 def _start(raw: IO[bytes], info: zipfile.ZipInfo) -> int:
@@ -158,5 +223,6 @@ def _told() -> Iterator[None]:
     """All that a damaged archive makes the libraries raise, as one kind of error."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError, ValueError, RuntimeError) as error:
-        raise Unreadable(f"it does not read ({' '.join(str(error).split()) or type(error).__name__})") from error
+    except _DAMAGED as error:
+        said = " ".join(str(error).split())[:_SHOWN] or type(error).__name__
+        raise Unreadable(f"it does not read ({said})") from error

@@ -6,9 +6,9 @@ from pathlib import Path
 from biasloop.downloads.addresses import Answer, is_remote, opened, refuse_page
 from biasloop.downloads.partial import Partial
 from biasloop.downloads.patience import Patience
-from biasloop.downloads.places import alone, free_bytes, require_space
+from biasloop.downloads.places import alone, free_bytes, home_of, require_space
 from biasloop.downloads.remote import Notice, Progress, Remote
-from biasloop.downloads.troubles import Again, StaleRange, Trouble, WrongContent
+from biasloop.downloads.troubles import Again, StaleRange, Trickle, Trouble, WrongContent
 from biasloop.errors import DownloadError, SomethingToFetch
 
 _PATIENCE = Patience()
@@ -80,7 +80,7 @@ def _place(source: str, filename: str) -> str:
     """The file's own address, where `source` may be that of its directory."""
     if "://" in source:
         return source + filename if source.endswith("/") else source
-    path = Path(source).expanduser()
+    path = home_of(Path(source))
     return str(path / filename if path.is_dir() else path)
 
 
@@ -130,27 +130,38 @@ def _fetch(
 def _fetch_from(place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
     """Get from one address what the partial file lacks, and check the whole.
 
+    What was reached before counts only until the download begins anew: the first time by the server's own choice, a few
+    times because it cannot go on. A server that begins at every try has to get further than ever.
+
     Raises:
         Trouble: if this address does not give it.
     """
     remote, failures, furthest, worked, fresh = partial.remote, 0, partial.done, False, False
+    first, stalled = partial.begun, 0  # how often it could not go on
     while True:
+        before = partial.begun
         try:
             _one_try(place, partial, patience, progress, notice)
             return
         except StaleRange as stale:
-            notice(f"{remote.filename}: starting from zero, {stale}")
+            stalled, furthest = stalled + 1, 0
             partial.clear()
+            if stalled > patience.tries:
+                raise Trouble(f"{stale}, and it could not go on {stalled} times") from stale
+            notice(f"{remote.filename}: starting from zero, {stale}")
         except WrongContent as wrong:
-            pieces = partial.pieces
+            pieces, furthest = partial.pieces, 0
             partial.clear()
             if fresh or pieces == 1:  # what came in one answer is what the server has
                 raise
             fresh = True
             notice(f"{remote.filename}: {wrong}; it came in {pieces} pieces and is fetched once more from zero")
         except Trouble as trouble:
+            if first == before < partial.begun:
+                furthest = 0
             worked = worked or partial.done > furthest
-            failures = 1 if partial.done - furthest >= max(1, remote.size / 100) else failures + 1
+            progressed = partial.done - furthest >= max(1, remote.size / 100)
+            failures = 1 if progressed and not isinstance(trouble, Trickle) else failures + 1
             furthest = max(furthest, partial.done)
             if trouble.again is Again.NEVER or (trouble.again is Again.IF_IT_WORKED and not worked):
                 raise
@@ -164,7 +175,7 @@ def _fetch_from(place: str, partial: Partial, patience: Patience, progress: Prog
 
 def _one_try(place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
     remote, start = partial.remote, partial.done
-    with opened(place, remote, start, partial.validator_at(place), patience.timeout) as answer:
+    with opened(place, remote, start, partial.validator_at(place), patience) as answer:
         block = answer.beginning()
         if answer.start:
             notice(f"{remote.filename}: going on after {start:,} of {remote.size:,} bytes")
@@ -184,11 +195,13 @@ def _receive(answer: Answer, block: bytes, partial: Partial, progress: Progress 
     """
     size, total, more = partial.remote.size, partial.total, False
     while block and not partial.complete:
-        room = len(block) if total is None else total - partial.done
+        room = (partial.remote.most if total is None else total) - partial.done
         more = len(block) > room
         partial.append(block[:room])
         if progress is not None:
             progress(partial.done, size if total is None else total)
+        if more and total is None:
+            raise WrongContent(f"more than {partial.remote.most:,} bytes came, expected {partial.remote.amount}")
         block = b"" if partial.complete else answer.read()
     if total is not None and not partial.complete:
         raise Trouble(f"only {partial.done:,} of the {total:,} bytes expected came", Again.LATER)

@@ -44,6 +44,7 @@ class Partial:
         done: bytes that are there.
         total: bytes of the whole; None as long as nobody said.
         pieces: from how many answers, or earlier processes, they came.
+        begun: how often an answer of this process began from zero.
         address: a hash of where the last of them came from.
         validator: what that server called its file; empty if it did not.
     """
@@ -55,6 +56,7 @@ class Partial:
         self._sidecar = self._part.with_name(self._part.name + ".json")
         self._draft = self._sidecar.with_name(self._sidecar.name + ".new")
         self._file = self._part.open("a+b", buffering=0)
+        self.begun = 0
         self._forget()
 
     def __enter__(self) -> "Partial":
@@ -71,6 +73,7 @@ class Partial:
     def begin(self, address: str, validator: str, total: int | None = None) -> None:
         """Start from zero with an answer of this address, which may say how many bytes there are."""
         self.clear()
+        self.begun += 1
         self._describe(address, validator, total)
 
     def go_on(self, address: str, validator: str, total: int | None = None) -> None:
@@ -138,7 +141,8 @@ class Partial:
             known = sidecar["checksum"] == self.remote.checksum
             address, validator = str(sidecar["address"]), str(sidecar["validator"])
             total = self.remote.size if self.remote.checksum else sidecar.get("size")
-        except (OSError, ValueError, KeyError, TypeError):
+            known = known and (total is None or (type(total) is int and self.remote.may_have(total)))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             known = False
         if not known or (total is not None and self._part.stat().st_size > total):
             self.clear()

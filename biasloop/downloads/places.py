@@ -36,6 +36,14 @@ def alone(path: Path, doing: str, notice: Notice) -> Iterator[bool]:
         lock.release()
 
 
+def home_of(path: Path) -> Path:
+    """The path with `~` as the person's home; as it is where nobody is called so."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
 def require_space(directory: Path, needed: int, what: str) -> None:
     """Refuse to begin what the disk cannot hold.
 

@@ -15,6 +15,7 @@ Notice = Callable[[str], None]
 Examine = Callable[[Path], str | None]
 """Reads a file all through and says why it is not what was published, or None."""
 
+_LENIENCY = 1 << 26  # bytes
 _DIGITS = {"sha256": 64, "md5": 32}
 
 
@@ -49,9 +50,14 @@ class Remote:
         """How many bytes, for a message."""
         return f"{self.size:,} bytes" if self.checksum else f"about {self.size:,} bytes"
 
+    @property
+    def most(self) -> int:
+        """Bytes that it has at most: somebody's server may send without end."""
+        return self.size if self.checksum else max(2 * self.size, self.size + _LENIENCY)
+
     def may_have(self, size: int | None) -> bool:
         """Whether the file can have that many bytes; None if nobody says how many."""
-        return size is None or not self.checksum or size == self.size
+        return size is None or (size == self.size if self.checksum else size <= self.most)
 
     def same_size(self, path: Path) -> bool:
         """Whether a file of a possible size is there; does not read it."""

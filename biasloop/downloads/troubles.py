@@ -2,6 +2,8 @@
 
 from enum import Enum
 
+_LONGEST = 200  # characters that are shown of what a server said
+
 
 class Again(Enum):
     """Whether asking the same address again can help."""
@@ -20,9 +22,17 @@ class Trouble(Exception):
     """
 
     def __init__(self, reason: str, again: Again = Again.NEVER, asked: float | None = None) -> None:
-        super().__init__(" ".join(reason.split()))
+        # A server has chosen some of the words.
+        super().__init__("".join(letter if letter.isprintable() else "?" for letter in " ".join(reason.split())))
         self.again = again
         self.asked = asked
+
+
+class Trickle(Trouble):
+    """The server is too slow to be waited for; what it gave is kept and counts for nothing."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, Again.LATER)
 
 
 class WrongContent(Trouble):
@@ -36,9 +46,13 @@ class StaleRange(Exception):
 def from_error(error: Exception, timeout: float) -> Trouble:
     """What an exception of urllib, http.client, ssl or a socket means for the download."""
     import ssl
-    from http.client import HTTPException, InvalidURL
+    from http.client import HTTPException, IncompleteRead, InvalidURL
     from urllib.error import HTTPError, URLError
 
+    from biasloop.downloads.pace import TooSlow
+
+    if isinstance(error, TooSlow):
+        return Trickle(str(error))
     if isinstance(error, HTTPError):
         busy = error.code in {408, 425, 429} or error.code >= 500
         asked = _seconds(error.headers.get("Retry-After")) if busy else None
@@ -53,8 +67,11 @@ def from_error(error: Exception, timeout: float) -> Trouble:
         return Trouble(f"its certificate is not trusted ({error.verify_message})")
     if isinstance(error, ConnectionRefusedError):
         return Trouble(error.strerror or "connection refused", Again.IF_IT_WORKED)
-    if isinstance(error, (ConnectionError, ssl.SSLError, HTTPException)) and not isinstance(error, InvalidURL):
+    if isinstance(error, (ConnectionError, ssl.SSLError, IncompleteRead)):
         return Trouble(f"the connection broke off ({error or type(error).__name__})", Again.LATER)
+    if isinstance(error, HTTPException) and not isinstance(error, InvalidURL):
+        said = f"{error or type(error).__name__}"
+        return Trouble(f"its answer is no HTTP ({said[:_LONGEST]})", Again.LATER)
     if isinstance(error, OSError):
         return Trouble(error.strerror or str(error), Again.IF_IT_WORKED)
     return Trouble(str(error) or type(error).__name__)
@@ -71,7 +88,7 @@ def _seconds(text: str | None) -> float | None:
         return float(text)
     try:
         when = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, TypeError, IndexError, OverflowError):  # whatever is no date
         return None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
     return max(0.0, (when - datetime.now(UTC)).total_seconds())

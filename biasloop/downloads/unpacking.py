@@ -3,6 +3,7 @@
 import re
 import shutil
 import stat
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 from biasloop.downloads.places import alone, flush_directory
 from biasloop.downloads.remote import Notice
 from biasloop.errors import DownloadError
+from biasloop.regular import require_regular
 
 if TYPE_CHECKING:
     from tarfile import TarFile
@@ -60,6 +62,7 @@ def unpack(archive: Path, target: Path, limit_bytes: int, limit_members: int, *,
             (but a link, a device) or would land outside the target, or a limit is passed.
     """
     limits = _Limits(archive, limit_bytes, limit_members)
+    require_regular(archive)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         with alone(target, "unpacking", notice or (lambda _: None)) as waited:
@@ -86,11 +89,14 @@ def _unpack(archive: Path, target: Path, limits: _Limits) -> None:
             with ZipFile(archive) as opened_zip:
                 _extract_zip(opened_zip, temporary, limits)
         else:
-            with tarfile.open(archive) as opened_tar:
+            from biasloop.downloads.tarheads import bounded
+
+            with tarfile.open(archive, tarinfo=bounded(archive)) as opened_tar:
                 _extract_tar(opened_tar, temporary, limits)
         temporary.replace(target)
         flush_directory(target.parent)
-    except (tarfile.TarError, BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError) as error:
+    except (tarfile.TarError, BadZipFile, EOFError, zlib.error, LZMAError, NotImplementedError, ValueError,
+            OverflowError, RuntimeError, struct.error) as error:  # fmt: skip
         reason = " ".join(str(error).split())  # tarfile lists what it tried in several lines
         raise DownloadError(f"{archive} is damaged or no tar or zip archive ({reason}); fetch it again") from error
     finally:
@@ -105,8 +111,9 @@ def _is_zip(archive: Path) -> bool:
 
 def _extract_tar(tar: "TarFile", directory: Path, limits: _Limits) -> None:
     for member in tar:
-        limits.check(member.name, member.size, plain=member.isreg() or member.isdir())
+        limits.check(member.name, member.size, plain=(member.isreg() and not member.issparse()) or member.isdir())
         tar.extract(member, directory, filter="data")
+        tar.members.clear()  # type: ignore[attr-defined] # else it keeps the heads of all
 
 
 def _extract_zip(archive: "ZipFile", directory: Path, limits: _Limits) -> None:

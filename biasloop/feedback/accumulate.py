@@ -195,17 +195,16 @@ class Accumulate:
                 work, "label", lambda call: {"given": self.domain.label(model, for_model, self.label_by, call)}
             )["given"]
             frames["truth"] = self._truth(for_model, given)
-            labels = self._scored(for_model, given, work.at("model"))
+            labels = self._scored(for_model, given, work.at("model"), by_model=True)
             parts.append(Ledger.entry(for_model, number - 1, number, labels))
         return (Ledger.join(parts) if parts else None), frames
 
-    def _scored(self, ids: Ints, labels: Frame, work: RoundWork) -> Frame:
+    def _scored(self, ids: Ints, labels: Frame, work: RoundWork, *, by_model: bool = False) -> Frame:
         """Labels with the scores that travel with them from now on."""
         if not hasattr(self.domain, "score"):
             return labels
-        return labels.plus(
-            _tables(work, "score", lambda call: {"scores": self.domain.score(ids, labels, call)})["scores"]
-        )
+        score = getattr(self.domain, "score_given", self.domain.score) if by_model else self.domain.score
+        return labels.plus(_tables(work, "score", lambda call: {"scores": score(ids, labels, call)})["scores"])
 
     def _truth(self, ids: Ints, labels: Frame) -> Frame:
         """Human labels beside the model's, where there are any; nothing is said of unlabelled samples."""

@@ -54,7 +54,9 @@ class Measured:
     def bound_section(self) -> BoundSection | None:
         """Which metric the bound speaks of, if the preset said."""
         section = self.run.manifest.about.get("bound")
-        return BoundSection.model_validate(section) if section else None
+        if not section:
+            return None
+        return BoundSection.model_validate({key: section[key] for key in BoundSection.model_fields if key in section})
 
     def values(self, name: str) -> Floats:
         """A metric over rounds; NaN where a round has none."""

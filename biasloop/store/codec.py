@@ -9,7 +9,6 @@ import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import TypeVar
 
 from biasloop.data import Array, Column, Evaluation, Frame, Metric
@@ -242,14 +241,18 @@ def _write_model(group: h5py.Group, model: Model) -> None:
         _write_array(group, name, model.arrays[name])
 
 
-def read_summary(path: Path) -> tuple[Header, dict[str, dict[str, Metric]], dict[str, int]]:
-    """Header, metrics of each evaluation and sizes of a file on disk, without reading its tables.
+def read_summary(data: bytes, source: str) -> tuple[Header, dict[str, dict[str, Metric]], dict[str, int]]:
+    """Header, metrics of each evaluation and sizes from the bytes of a file, without decoding its tables.
+
+    Args:
+        data: the whole file.
+        source: what to call it in an error.
 
     Raises:
         DamagedStore: as `decode`.
     """
-    with _damage(path.name), h5py.File(path, "r", locking=False) as file:
-        header = _read_header(file, path.name)
+    with _damage(source), h5py.File(io.BytesIO(data), "r") as file:
+        header = _read_header(file, source)
         metrics = {
             name: _metrics(read_frame(_expect(group, "evaluation")["metrics"]))
             for name, group in file["evaluations"].items()

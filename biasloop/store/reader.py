@@ -1,4 +1,7 @@
-"""A stored run, read without its lock."""
+"""A stored run, read without its lock.
+
+Whatever is read of a file is compared with the manifest first: the bytes that are hashed are those that are decoded.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import tomli
 
 from biasloop.errors import DamagedStore, InvalidInput
+from biasloop.regular import irregular
 from biasloop.store.files import sha256
 from biasloop.store.manifest import (
     EXPERIMENT,
@@ -27,6 +31,8 @@ from biasloop.store.manifest import (
 if TYPE_CHECKING:  # runs are listed without NumPy and HDF5
     from biasloop.data import Metric
     from biasloop.record import Record
+
+_RESTORE = "restore it, since its text cannot be made anew, or start another run with another --out"
 
 
 @dataclass
@@ -47,19 +53,25 @@ class Run:
 
         Raises:
             InvalidInput: there is no such run.
-            DamagedStore: its manifest is missing or damaged, or files lack or have another size.
+            DamagedStore: its manifest is missing or damaged, `experiment.toml` was altered, or files lack or have
+                another size.
         """
         if not directory.is_dir():
             raise InvalidInput(f"there is no run {directory}; `biasloop runs` lists them")
         run = cls(directory, read_manifest(directory))
+        run.identity  # noqa: B018 (an altered one is refused here, before anything is read)
         for name in run.manifest.files:
             run.check_size(name)
         return run
 
     @cached_property
     def identity(self) -> dict[str, Any]:
-        """What determines the run's results (`experiment.toml`)."""
-        return read_identity(self.directory)
+        """What determines the run's results (`experiment.toml`).
+
+        Raises:
+            DamagedStore: it is missing, or not the one that the run was made with.
+        """
+        return read_identity(self.directory, self.manifest.experiment)
 
     @property
     def rounds(self) -> list[int]:
@@ -123,49 +135,76 @@ class Run:
         return record
 
     def summaries(self) -> Iterator[tuple[int, dict[str, Metric], dict[str, int], float | None]]:
-        """Round, metrics, sizes and seconds of every round, without reading tables."""
+        """Round, metrics, sizes and seconds of every round, without decoding tables.
+
+        Raises:
+            DamagedStore: a file is missing, altered or of a newer format.
+        """
         from biasloop.record import MAIN
         from biasloop.store import codec
 
         for number in self.rounds:
             name = f"{round_name(number)}.h5"
-            _, metrics, sizes = codec.read_summary(self.directory / name)
+            _, metrics, sizes = codec.read_summary(self.content(name), name)
             yield number, metrics.get(MAIN, {}), sizes, self.manifest.files[name].seconds
 
     def snapshots(self, number: int) -> dict[int, dict[str, Metric]]:
-        """What a round's model measured after the epochs at which it was looked at, by epoch; empty without any."""
+        """What a round's model measured after the epochs at which it was looked at, by epoch; empty without any.
+
+        Raises:
+            DamagedStore: the round's file is missing, altered or of a newer format.
+        """
         from biasloop.record import SNAPSHOT
         from biasloop.store import codec
 
-        _, metrics, _ = codec.read_summary(self.directory / f"{round_name(number)}.h5")
+        name = f"{round_name(number)}.h5"
+        _, metrics, _ = codec.read_summary(self.content(name), name)
         found = {int(name.removeprefix(SNAPSHOT)): dict(m) for name, m in metrics.items() if name.startswith(SNAPSHOT)}
         return dict(sorted(found.items()))
 
     def pretrained(self) -> dict[str, Metric]:
-        """What the untouched model measured, round -1; empty if it was not evaluated."""
+        """What the untouched model measured, round -1; empty if it was not evaluated.
+
+        Raises:
+            DamagedStore: the set-up's file is missing, altered or of a newer format.
+        """
         from biasloop.record import PRETRAINED
         from biasloop.store import codec
 
         name = f"{SETUP}.h5"
         if name not in self.manifest.files:
             return {}
-        _, metrics, _ = codec.read_summary(self.directory / name)
+        _, metrics, _ = codec.read_summary(self.content(name), name)
         return dict(metrics.get(PRETRAINED, {}))
 
 
-def read_identity(directory: Path) -> dict[str, Any]:
+def read_identity(directory: Path, expected: str | None = None) -> dict[str, Any]:
     """`experiment.toml` of a run.
 
+    Args:
+        directory: of the run.
+        expected: SHA-256 that it must have; None takes any.
+
     Raises:
-        DamagedStore: missing or not TOML.
+        DamagedStore: missing, not TOML, or another one than expected.
     """
     path = directory / EXPERIMENT
     try:
-        return tomli.loads(path.read_text())
+        if irregular(path) is not None:
+            raise DamagedStore(f"{path} is {irregular(path)} and not a file; {_RESTORE}")
+        data = path.read_bytes()
+        if expected not in (None, sha256(data)):
+            raise altered(directory)
+        return tomli.loads(data.decode())
     except FileNotFoundError as error:
         raise DamagedStore(f"{directory} is not a run: it has no {EXPERIMENT}") from error
-    except (OSError, ValueError) as error:
-        raise DamagedStore(f"{path} is damaged ({error}); restore it or start another run with --out") from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise DamagedStore(f"{path} is damaged ({error}); {_RESTORE}") from error
+
+
+def altered(directory: Path) -> DamagedStore:
+    """The error for an `experiment.toml` that is not the one that the run was made with."""
+    return DamagedStore(f"{directory / EXPERIMENT} was altered after the run began; {_RESTORE}")
 
 
 def find_runs(root: Path) -> list[Path]:

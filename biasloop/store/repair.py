@@ -1,5 +1,6 @@
 """Find damage in a run, and move what is damaged aside; nothing is deleted."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ from biasloop.store.manifest import (
     read_manifest,
     round_number,
 )
-from biasloop.store.reader import Run, read_identity
+from biasloop.store.reader import Run, altered, read_identity
+from biasloop.store.remains import is_remains, unnamed
 from biasloop.store.writer import set_aside
 
 
@@ -31,23 +33,26 @@ class Repaired:
         kept: whole rounds.
         aside: names of files that were moved.
         folder: where they are; None if nothing was moved.
+        anew: whether the manifest was made anew; what it said of the run besides its files is lost.
     """
 
     kept: int
     aside: list[str]
     folder: Path | None
+    anew: bool = False
 
 
 def verify(directory: Path) -> list[str]:
     """Every problem of a run, one sentence each: sizes, SHA-256, HDF5 checksums, and the chain of parents."""
     try:
         run = Run(directory, read_manifest(directory))
-        read_identity(directory)
     except StoreError as error:
         return [str(error)]
     problems = []
-    if sha256((directory / EXPERIMENT).read_bytes()) != run.manifest.experiment:
-        problems.append(f"{directory / EXPERIMENT} was altered after the run began")
+    try:
+        run.identity  # noqa: B018 (reading it compares it with the manifest)
+    except DamagedStore as error:
+        problems.append(str(error))
     parent = ""
     for step in run.manifest.steps():
         for name in (f"{step}.h5", model_file(step)):
@@ -74,34 +79,58 @@ def repair(directory: Path) -> Repaired:
 
     Raises:
         InvalidInput: there is no run.
-        StoreError: the run is being written, or its `experiment.toml` cannot be read.
+        DamagedStore: its `experiment.toml` cannot be read, or is not the one that the rounds were made with.
+        StoreError: the run is being written.
         NewerFormat: a newer biasloop wrote it.
     """
     if not (directory / EXPERIMENT).is_file():
         raise InvalidInput(f"{directory} is not a run: it has no {EXPERIMENT}")
-    read_identity(directory)
     with locked(directory):
         remove_temporaries(directory)
         old = _old_manifest(directory)
         manifest = _whole_history(directory, old)
-        kept = set(manifest.files)
-        aside = sorted(path for path in directory.glob("*.h5") if path.name not in kept)
+        orphans = unnamed(directory, manifest)
+        for name in [name for name in orphans if old and name not in old.files]:
+            if is_remains(orphans[name], manifest, orphans):
+                orphans.pop(name).unlink()
+        aside = [*orphans.values(), *([directory / NAME] if old is None and (directory / NAME).exists() else [])]
         folder = set_aside(directory, aside) if aside else None
-        if old is None or set(old.files) != kept:
+        if old is None or old.files.keys() != manifest.files.keys():
             manifest.about.pop("finished", None)
             manifest.write(directory)
-        return Repaired(sum(step != SETUP for step in manifest.steps()), [path.name for path in aside], folder)
+        kept = sum(step != SETUP for step in manifest.steps())
+        return Repaired(kept, [path.name for path in aside], folder, old is None)
 
 
 def _old_manifest(directory: Path) -> Manifest | None:
+    """The manifest that is there, unless it is damaged or of another experiment than files and `experiment.toml`.
+
+    Raises:
+        DamagedStore: `experiment.toml` is not the one that the files were made with.
+        NewerFormat: a newer biasloop wrote the manifest or a file.
+    """
     try:
-        return read_manifest(directory)
+        manifest = read_manifest(directory)
     except NewerFormat:
         raise
     except DamagedStore:
-        if (directory / NAME).exists():
-            set_aside(directory, [directory / NAME])
-        return None
+        manifest = None
+    experiment = sha256((directory / EXPERIMENT).read_bytes())
+    made_with = {header.experiment for header in _headers(directory)} or {
+        manifest.experiment if manifest else experiment
+    }
+    if experiment not in made_with:
+        raise altered(directory)
+    read_identity(directory)
+    return manifest if manifest and manifest.experiment == experiment else None
+
+
+def _headers(directory: Path) -> Iterator[Header]:
+    """Of every step's file that reads."""
+    for path in directory.glob("*.h5"):
+        if not path.name.startswith("model-"):
+            with suppress(DamagedStore, OSError):
+                yield codec.read_summary(path.read_bytes(), path.name)[0]
 
 
 def _whole_history(directory: Path, old: Manifest | None) -> Manifest:
@@ -119,10 +148,28 @@ def _whole_history(directory: Path, old: Manifest | None) -> Manifest:
             break
         history.append(entries)
         parent = entries[0].sha256
+    if old is None and _contradicted(directory, history, steps, experiment):
+        history.pop()
     for entries in history:
         for entry in entries:
             manifest.add(entry)
     return manifest
+
+
+def _contradicted(directory: Path, history: list[list[Entry]], steps: list[str], experiment: str) -> bool:
+    """Whether the step after a history, which is whole but for its parent, was made after another last step.
+
+    Without a manifest that is all there is to show that the last step's file was altered.
+    """
+    if not 0 < len(history) < len(steps):
+        return False
+    step = steps[len(history)]
+    try:
+        header = codec.read_summary((directory / f"{step}.h5").read_bytes(), step)[0]
+    except (OSError, DamagedStore):
+        return False
+    follows = (header.name, header.experiment, _position(step)) == (step, experiment, len(history) - 1)
+    return follows and header.parent != history[-1][0].sha256
 
 
 def _position(step: str) -> int:

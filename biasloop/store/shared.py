@@ -14,6 +14,7 @@ from biasloop.record import Record
 from biasloop.store import codec
 from biasloop.store.codec import Header
 from biasloop.store.files import write_atomically
+from biasloop.store.seal import sealed, unsealed
 
 
 @dataclass(frozen=True)
@@ -29,12 +30,20 @@ class SharedCalls:
     made_from: Mapping[str, Any]
 
     def get(self, call: str) -> Record | None:
-        """What was kept of a call; None if nothing was, or it is damaged."""
+        """What was kept of a call; None if nothing was.
+
+        Raises:
+            DamagedStore: it is not as it was written, or of another call; it counts as absent.
+        """
+        path = self._path(call)
         try:
-            header, record = codec.decode(self._path(call).read_bytes(), call)
-        except (OSError, DamagedStore):
+            data = path.read_bytes()
+        except OSError:
             return None
-        return record if header.name == call else None
+        header, record = codec.decode(unsealed(data, str(path)), str(path))
+        if (header.name, header.experiment) != (call, self._digest(call)):
+            raise DamagedStore(f"{path} holds another call than its name says")
+        return record
 
     def put(self, call: str, record: Record) -> None:
         """Keep a finished call.
@@ -43,9 +52,12 @@ class SharedCalls:
             StoreError: if it cannot be written.
         """
         self.directory.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._path(call), codec.encode(Header("partial", call, "", ""), record))
+        header = Header("partial", call, self._digest(call), "")
+        write_atomically(self._path(call), sealed(codec.encode(header, record)))
 
     def _path(self, call: str) -> Path:
+        return self.directory / f"{call.replace('/', '.')}-{self._digest(call)}.h5"
+
+    def _digest(self, call: str) -> str:
         text = json.dumps([call, self.made_from], sort_keys=True, default=str)
-        digest = hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
-        return self.directory / f"{call.replace('/', '.')}-{digest}.h5"
+        return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

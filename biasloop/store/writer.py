@@ -16,7 +16,9 @@ from biasloop.store import codec
 from biasloop.store.codec import Header
 from biasloop.store.files import remove_temporaries, sha256, write_atomically
 from biasloop.store.manifest import EXPERIMENT, NAME, SETUP, Entry, Manifest, model_file, read_manifest
-from biasloop.store.reader import Run, read_identity
+from biasloop.store.reader import Run
+from biasloop.store.remains import is_remains, unnamed
+from biasloop.store.seal import sealed, unsealed
 
 PARTIAL = "partial"
 ASIDE = "aside"
@@ -51,22 +53,17 @@ class RunWriter(Run):
             DamagedStore: what lies there cannot be read.
         """
         remove_temporaries(directory)
-        text = tomli_w.dumps(dict(identity)).encode()
-        if (directory / EXPERIMENT).exists():
-            _refuse_other(directory, {**(defaults or {}), **flatten(read_identity(directory))}, flatten(identity))
-        else:
+        remove_temporaries(directory / PARTIAL)
+        if not (directory / EXPERIMENT).exists():
             _refuse_foreign(directory)
-            write_atomically(directory / EXPERIMENT, text)
-        experiment = sha256((directory / EXPERIMENT).read_bytes())
-        if not (directory / NAME).exists() and not list(directory.glob("*.h5")):
-            Manifest(experiment, dict(about)).write(directory)
-        manifest = read_manifest(directory)
-        if manifest.experiment != experiment:
-            raise DamagedStore(
-                f"{directory / EXPERIMENT} was altered after the run began; restore it, or use another --out"
-            )
-        manifest.about = dict(about)
+            write_atomically(directory / EXPERIMENT, tomli_w.dumps(dict(identity)).encode())
+        begun = (directory / NAME).exists() or any(directory.glob("*.h5"))
+        manifest = read_manifest(directory) if begun else Manifest(sha256((directory / EXPERIMENT).read_bytes()))
         writer = cls(directory, manifest, made_with, keep_models)
+        _refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
+        manifest.about = dict(about)
+        if not begun:
+            manifest.write(directory)
         for name in manifest.files:
             writer.check_size(name)
         writer._take_in_orphans()
@@ -75,8 +72,7 @@ class RunWriter(Run):
     @property
     def head(self) -> str:
         """SHA-256 of the newest step's file; empty before the set-up."""
-        steps = self.manifest.steps()
-        return self.manifest.files[f"{steps[-1]}.h5"].sha256 if steps else ""
+        return self.manifest.head
 
     def commit(self, step: str, record: Record, seconds: float) -> int:
         """Make a step part of the run: models first, then the record, then the manifest.
@@ -130,10 +126,9 @@ class RunWriter(Run):
             (self.directory / name).unlink(missing_ok=True)
 
     def _take_in_orphans(self) -> None:
-        """Adopt a step that was written but not yet named; set aside every other file that no one names."""
-        orphans = {path.name: path for path in self.directory.glob("*.h5") if path.name not in self.manifest.files}
-        steps = sorted(name for name in orphans if not name.startswith("model-"))
-        for name in steps:
+        """Adopt a step that was written but not yet named, clear what a kill left, set every other file aside."""
+        orphans = unnamed(self.directory, self.manifest)
+        for name in [name for name in orphans if not name.startswith("model-")]:
             entries = self._adoptable(name.removesuffix(".h5"))
             if entries:
                 self._name(entries)
@@ -141,16 +136,11 @@ class RunWriter(Run):
                 for entry in entries:
                     orphans.pop(entry.name, None)
         for name, path in orphans.items():
-            if self._was_superseded(name):
+            if is_remains(path, self.manifest, orphans):
                 path.unlink()
                 continue
             target = set_aside(self.directory, [path])
             self.notices.append(f"set {name} aside in {target}: it was not part of the run")
-
-    def _was_superseded(self, name: str) -> bool:
-        """Whether a model file was left by a kill between forgetting and removing it."""
-        newest = [entry for entry in self.manifest.files if entry.startswith("model-")]
-        return name.startswith("model-") and bool(newest) and name < max(newest) and not self.keep_models
 
     def _adoptable(self, step: str) -> list[Entry]:
         """Entries of a step's files if they are whole, of this experiment, and continue this history."""
@@ -172,29 +162,37 @@ class RunWriter(Run):
 
     def put_partial(self, key: str, arrays: Arrays, logs: Record) -> None:
         """Keep the state of an unfinished step; gone at its commit."""
-        place = self.directory / PARTIAL
-        place.mkdir(exist_ok=True)
+        path = self._partial(key)
+        path.parent.mkdir(exist_ok=True)
         header = Header("partial", key, self.manifest.experiment, self.head)
         record = replace(logs, models={**logs.models, STATE: Model("state", arrays)})
-        write_atomically(place / f"{key.replace('/', '.')}.h5", codec.encode(header, record))
+        write_atomically(path, sealed(codec.encode(header, record)))
 
     def get_partial(self, key: str) -> tuple[Arrays, Record] | None:
-        """What was kept under that key in this very step, or None; a damaged one counts as none."""
+        """What was kept under that key in this very step, or None.
+
+        Raises:
+            DamagedStore: it is not as it was written, or lacks the state; it counts as absent.
+        """
+        path = self._partial(key)
         try:
-            data = (self.directory / PARTIAL / f"{key.replace('/', '.')}.h5").read_bytes()
-            header, record = codec.decode(data, key)
-        except (OSError, DamagedStore):
+            data = path.read_bytes()
+        except OSError:
             return None
+        header, record = codec.decode(unsealed(data, str(path)), str(path))
         if (header.name, header.experiment, header.parent) != (key, self.manifest.experiment, self.head):
             return None
         models = dict(record.models)
+        if STATE not in models:
+            raise DamagedStore(f"{path} is damaged (it lacks the state)")
         return models.pop(STATE).arrays, replace(record, models=models)
 
+    def _partial(self, key: str) -> Path:
+        return self.directory / PARTIAL / f"{key.replace('/', '.')}.h5"
+
     def clear_partial(self) -> None:
-        """Forget everything of the step that was just committed."""
-        place = self.directory / PARTIAL
-        if place.exists():
-            shutil.rmtree(place, ignore_errors=True)
+        """Forget everything of the step that was just committed, or of a run that is finished."""
+        shutil.rmtree(self.directory / PARTIAL, ignore_errors=True)
 
 
 def set_aside(directory: Path, paths: list[Path]) -> Path:

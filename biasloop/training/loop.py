@@ -69,7 +69,8 @@ def fit(
         recipe: how.
         work: streams, progress, checkpoints, curve.
         prepare: from stored inputs to the network's, augmented with the generator given.
-        precision: of the forward and backward pass; None for float32.
+        precision: of the forward and backward pass, which a pure one wants the network's weights in
+            (`Precision.network`); None for float32.
         compile: whether to compile the network (`compiling.compiled`).
 
     Returns:
@@ -124,7 +125,7 @@ class _Fit:
         for step in range(steps):
             rate = recipe.rate(epoch * steps + step + 1, total)
             for group in self.optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate / self.recipe.factor
             batch = _batch(samples, step * recipe.batch_size, recipe.batch_size)
             sums += self._step(batch, draws)
             seen += len(batch.labels)
@@ -136,14 +137,15 @@ class _Fit:
     def _step(self, batch: TrainingSet, draws: torch.Generator) -> Tensor:
         """One update; sums over the batch of loss and right answers, still on the device."""
         assert batch.rows is not None
-        inputs = self.prepare(batch.inputs[batch.rows], draws)
+        inputs = self.precision.inputs(self.prepare(batch.inputs[batch.rows], draws))
         with self.precision.casting():
             logits = self.forward(inputs)
-        losses = functional.cross_entropy(logits.float(), batch.labels, reduction="none")
+        losses = functional.cross_entropy(self.precision.logits(logits), batch.labels, reduction="none")
         if batch.weights is not None:
             losses = losses * batch.weights
         self.optimizer.zero_grad(set_to_none=True)
-        self.scaler.scale(losses.mean()).backward()  # type: ignore[no-untyped-call]
+        loss = losses.sum() * (self.recipe.batch_size / len(losses)) if self.recipe.summed else losses.mean()
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
         self.scaler.step(self.optimizer)
         self.scaler.update()
         with torch.no_grad():

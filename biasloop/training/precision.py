@@ -1,4 +1,4 @@
-"""In which numbers a network computes: float32, or half as many bits with float32 master weights."""
+"""In which numbers a network computes: float32, half as many bits with float32 master weights, or without them."""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -6,11 +6,20 @@ from typing import Literal
 
 import numpy as np
 import torch
+from torch import Tensor, nn
+from torch.nn import functional
 
 from biasloop.data import Arrays
+from biasloop.errors import InvalidInput
 
-Name = Literal["auto", "float32", "bfloat16", "float16"]
-_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+Name = Literal["auto", "float32", "bfloat16", "float16", "pure-float16", "float16-inputs"]
+_DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "pure-float16": torch.float16,
+    "float16-inputs": torch.float32,
+}
 
 
 @dataclass(frozen=True)
@@ -23,21 +32,45 @@ class Precision:
     Attributes:
         dtype: torch.float32, torch.bfloat16 or torch.float16.
         device: what is computed on.
+        pure: whether weights, momentum, inputs, the loss and predictions have this dtype too, and nothing is scaled;
+            normalisation layers keep float32 weights and statistics.
+        rounded: whether inputs are rounded to float16 before they are computed with.
     """
 
     dtype: torch.dtype
     device: torch.device
+    pure: bool = False
+    rounded: bool = False
 
     @property
     def scaled(self) -> bool:
-        """Whether gradients would vanish without a factor on the loss: in float16 alone."""
-        return self.dtype == torch.float16
+        """Whether gradients would vanish without a factor on the loss: in float16 with float32 weights alone."""
+        return self.dtype == torch.float16 and not self.pure
 
     def casting(self) -> AbstractContextManager[object]:
         """Inside, a network computes in this precision."""
-        if self.dtype == torch.float32:
+        if self.dtype == torch.float32 or self.pure:
             return nullcontext()
         return torch.autocast(self.device.type, self.dtype)
+
+    def network(self, network: nn.Module) -> nn.Module:
+        """A network with weights of this precision: changed in place where it is pure, else as it is."""
+        if self.pure:
+            network.to(self.dtype)
+            for module in network.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.float()
+        return network
+
+    def inputs(self, inputs: Tensor) -> Tensor:
+        """Inputs of a network, in training and in evaluation: as they are unless this precision is pure or rounds."""
+        if self.rounded:
+            return inputs.half().to(inputs.dtype)
+        return inputs.to(self.dtype) if self.pure else inputs
+
+    def logits(self, logits: Tensor) -> Tensor:
+        """Logits as the loss takes them: float32, unless this precision is pure."""
+        return logits if self.pure else logits.float()
 
     def scaler(self) -> torch.amp.GradScaler:
         """What keeps float16 gradients above 0; does nothing in another precision."""
@@ -48,15 +81,40 @@ def precision(name: Name, device: torch.device) -> Precision:
     """The precision of that name.
 
     Args:
-        name: "auto" is float32 on CPUs and bfloat16 on GPUs, float16 on those that lack bfloat16.
+        name: "auto" is float32 on CPUs and bfloat16 on GPUs, float16 on those that lack bfloat16; "pure-float16" is
+            float16 without float32 weights and without scaling, "float16-inputs" float32 on inputs rounded to float16.
         device: what is computed on.
+
+    Raises:
+        InvalidInput: if float16 throughout is asked for, and torch cannot train so on the device.
     """
+    if name == "pure-float16":
+        _try_float16(device)
     if name == "auto":
         name = "float32"
         if device.type == "cuda":
             with torch.cuda.device(device):
                 name = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
-    return Precision(_DTYPES[name], device)
+    return Precision(_DTYPES[name], device, pure=name == "pure-float16", rounded=name == "float16-inputs")
+
+
+def _try_float16(device: torch.device) -> None:
+    """A step of every operation that a small network takes; which of them a CPU has in float16 depends on torch."""
+
+    def ones(*shape: int) -> Tensor:
+        return torch.ones(*shape, dtype=torch.float16, device=device)
+
+    images, kernels, scale = ones(2, 1, 4, 4), ones(1, 1, 3, 3).requires_grad_(), torch.ones(1, device=device)
+    try:
+        maps = functional.batch_norm(functional.conv2d(images, kernels, padding=1), None, None, scale, training=True)
+        logits = functional.linear(functional.max_pool2d(maps.relu(), 2).flatten(1), ones(2, 4))
+        functional.cross_entropy(logits, torch.zeros(2, dtype=torch.int64, device=device)).backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        why = str(error).strip().split("\n")[0]
+        raise InvalidInput(
+            f"training in float16 throughout, as released, cannot be had on {device} with torch {torch.__version__} "
+            f"({why}); use a GPU (--device cuda), or another domain.precision"
+        ) from error
 
 
 def save_scaler(scaler: torch.amp.GradScaler) -> Arrays:

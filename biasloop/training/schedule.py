@@ -39,6 +39,9 @@ class Recipe:
             whole epoch that is nearest (of two, the even one).
         last: learning rate of the last step of a triangle, as a share of the highest.
         drop_last: leave out the last batch of an epoch if it is not full.
+        summed: whether gradients are of the loss summed over a full batch, with a learning rate that is divided by its
+            size and a weight decay that is multiplied by it (Taori & Hashimoto 2022, released code): the same updates
+            but for rounding, which in float16 throughout takes other gradients to 0.
     """
 
     epochs: int
@@ -54,6 +57,12 @@ class Recipe:
     whole_epochs: bool = False
     decay_norms: bool = True
     unrounded: float | None = None
+    summed: bool = False
+
+    @property
+    def factor(self) -> int:
+        """What the loss is larger by than the mean of a batch."""
+        return self.batch_size if self.summed else 1
 
     def steps(self, samples: int) -> int:
         """Steps of an epoch over that many samples."""
@@ -101,10 +110,10 @@ class Recipe:
         """
         return torch.optim.SGD(
             network.parameters() if self.decay_norms else _groups(network),
-            lr=self.learning_rate,
+            lr=self.learning_rate / self.factor,
             momentum=self.momentum,
             nesterov=self.nesterov and self.momentum > 0,
-            weight_decay=self.weight_decay,
+            weight_decay=self.weight_decay * self.factor,
             fused=fused,
         )
 

@@ -96,9 +96,17 @@ class Config(BaseModel):
     evaluation_batch: int = Field(500, ge=1, description="Images a batch when evaluating.")
     compat: Literal["fixed", "released"] = Field(
         "fixed",
-        description='"released": as-released colours with seed 0 in all runs, steps of the loader, frozen batch '
-        "statistics, mirrored evaluation, arguments of optimisers ignored, as in the published code.",
+        description='"released": as-released colours, with seed 0 in all runs, of colored-svhn with the seed of the '
+        "run and its test images drawn from that seed anew; steps of the loader, frozen batch statistics, mirrored "
+        "evaluation, arguments of optimisers ignored, as in the published code. Not to be had: the random numbers of "
+        "networks and batches, and what only a resumed run did, which went on with real images.",
     )
+
+    def effective(self) -> dict[str, object]:
+        """What settings that are left open, or "published", come to, and those that compat overrides."""
+        from biasloop_generators.recipes import effective
+
+        return effective(self)
 
     @property
     def released(self) -> bool:

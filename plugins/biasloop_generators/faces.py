@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from biasloop.domains import Context
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
+from biasloop.regular import require_regular
 from biasloop_generators.pictures import LABEL, Colored
 
 if TYPE_CHECKING:
@@ -175,12 +176,12 @@ def _list_celeba(path: Path) -> Listing:
 def _list_fairface(path: Path) -> Listing:
     files, attributes, splits = [], [], []
     for name, split in (("fairface_label_train.csv", 0), ("fairface_label_val.csv", 1)):
-        for number, row in enumerate(csv.DictReader(_lines(path / name, _FAIRFACE))):
+        for number, row in enumerate(_rows(path / name)):
             try:
                 age = (*_YOUNGER, *_OLDER).index(row["age"]) >= len(_YOUNGER)
                 attributes.append([("Male", "Female").index(row["gender"]), _RACES.index(row["race"]), int(age)])
-                files.append(row["file"])
-            except (KeyError, ValueError) as error:
+                files.append(str(Path(row["file"])))
+            except (KeyError, ValueError, TypeError) as error:
                 raise InvalidInput(
                     f"row {number + 1} of {path / name} is not FairFace's ({error}); expected file, age, gender, race"
                 ) from error
@@ -188,7 +189,15 @@ def _list_fairface(path: Path) -> Listing:
     return Listing(files, np.array(attributes, np.int64).reshape(-1, 3), np.array(splits, np.int64))
 
 
+def _rows(file: Path) -> Iterator[dict[str, str]]:
+    try:
+        yield from csv.DictReader(_lines(file, _FAIRFACE))
+    except csv.Error as error:
+        raise InvalidInput(f"{file} does not read as a table ({error}); domain.path needs {_FAIRFACE}") from error
+
+
 def _lines(file: Path, expected: str) -> list[str]:
+    require_regular(file)
     try:
         return file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -198,12 +207,14 @@ def _lines(file: Path, expected: str) -> list[str]:
 
 def _decoded(file: Path) -> Array:
     """`(H, W, 3)` uint8."""
-    from PIL import Image
+    from biasloop.datasets.decoding import opened
+    from biasloop.datasets.streaming import Unreadable
 
     try:
-        with Image.open(file) as image:
+        with opened(file) as image:
             return np.asarray(image.convert("RGB"))
-    except Exception as error:  # a damaged file makes the decoder raise nearly anything
+    except Unreadable as error:
+        reason = error if error.__cause__ is None else type(error.__cause__).__name__
         raise InvalidInput(
-            f"{file} does not read as an image ({type(error).__name__}); fetch it again, or take it off the lists"
+            f"{file} does not read as an image ({reason}); fetch it again, or take it off the lists"
         ) from error

@@ -7,9 +7,10 @@ from typing import Literal
 
 from biasloop_generators import compat
 from biasloop_generators.config import Config
-from biasloop_generators.kinds import LossName
+from biasloop_generators.kinds import GENERATORS, LossName
 from biasloop_generators.optimizers import Kind, Optimizer, chosen
 
+UNCOLORED = ("celeba", "fairface")  # which are not coloured
 PUBLISHED_LOSSES: dict[str, LossName] = {
     "colored-fashion": "bce-sum",
     "colored-mnist": "bce-sum",
@@ -104,3 +105,23 @@ def _optimizer(
 ) -> Optimizer:
     wanted = chosen(kind, config.data, learning_rate, weight_decay)
     return compat.released_optimizer(kind, config.data, wanted.learning_rate) if config.released else wanted
+
+
+def effective(config: Config) -> dict[str, object]:
+    """What settings that are left open, or "published", come to, and those that compat overrides, by name."""
+    fits = {"generator": generator_recipe(config, 1).optimizer, "classifier": classifier_recipe(config, 1).optimizer}
+    names = {"optimizer": "kind", "learning_rate": "learning_rate", "weight_decay": "weight_decay"}
+    values: dict[str, object] = {
+        f"{fit}_{name}": getattr(optimizer, field) for fit, optimizer in fits.items() for name, field in names.items()
+    }
+    kind = GENERATORS.get(config.generator)
+    values |= {
+        "loss": loss_of(config),
+        "latent": None if kind is None else kind.latent,
+        "freeze_norm": config.frozen_norm,
+        "classifier_steps": "loader" if config.loader_steps else "own",
+        "mirror_evaluation": config.mirrored_evaluation if config.data == "celeba" else None,
+        "test_bias": None if config.data in UNCOLORED else config.bias_of_test,
+        "coloring_seed": None if config.data in UNCOLORED else compat.coloring_seed_in_words(config),
+    }
+    return {name: value for name, value in values.items() if value not in (None, getattr(config, name))}

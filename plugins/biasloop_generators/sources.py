@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
-from biasloop.data import Array, Ints
+from biasloop.data import Array, Floats, Ints
 from biasloop.domains import Context, Requirement
+from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop_generators import compat
@@ -97,7 +98,7 @@ def source(config: Config, context: Context) -> Source:
         )
     if config.path is None:
         return Named(PUBLISHED[data], config, context)
-    path = Path(config.path).expanduser()
+    path = home_of(Path(config.path))
     if not (path.is_file() if data == NPZ else path.is_dir()):
         kind = "file" if data == NPZ else "folder"
         where = f"; {data} is given to people who agree to its terms: " if data in FACES else ""
@@ -134,9 +135,15 @@ class Named:
         data = recolored(
             found.images, found.labels, splits, _coloring(self.config, reverse=self.facts.reverse),
             even_test=self.config.bias_of_test == "balanced" or self.facts.released_even,
-            seed=coloring_seed(self.config, self.context), side=self.facts.side,
+            uniforms=self._uniforms(len(rows)), side=self.facts.side,
         )  # fmt: skip
         return _used(data, self.config)
+
+    def _uniforms(self, count: int) -> Floats:
+        seed = coloring_seed(self.config, self.context)
+        if self.config.released:
+            return compat.released_draws(self.config.data, seed, count, count - self.facts.valid)
+        return draws(seed, count)
 
 
 @dataclass(frozen=True)
@@ -177,7 +184,7 @@ class Own:
         data = recolored(
             images, labels, splits, _coloring(self.config, reverse=False),
             even_test=self.config.bias_of_test == "balanced",
-            seed=coloring_seed(self.config, self.context), side=self.side,
+            uniforms=draws(coloring_seed(self.config, self.context), len(rows)), side=self.side,
         )  # fmt: skip
         return _used(data, self.config)
 
@@ -234,7 +241,7 @@ def recolored(
     coloring: Coloring,
     *,
     even_test: bool,
-    seed: int,
+    uniforms: Floats,
     side: int,
 ) -> Colored:
     """Images of classes as a data set of labels and colours (Wyllie et al. 2024).
@@ -245,12 +252,11 @@ def recolored(
         splits: rows of training, validation and test set; in their order, of which `domain.images` takes the first.
         coloring: how classes become labels and colours.
         even_test: whether test images are green with probability 1/2, whatever their label.
-        seed: of the two draws of each image, in the order of rows.
+        uniforms: `(N, 2)` in [0, 1), of the label and of the colour of each image.
         side: height and width that networks take.
     """
     from biasloop.datasets.images import digest_of
 
-    uniforms = draws(seed, len(classes))
     train, valid, test = splits
     labels = coloring.labels(classes, uniforms[:, 0])
     groups = coloring.groups(labels, uniforms[:, 1])
@@ -265,10 +271,12 @@ def recolored(
 
 
 def coloring_seed(config: Config, context: Context) -> int:
-    """The seed of noise and colours: as set, else one for all runs as released, else the run's."""
+    """The seed of noise and colours: as set, else as released, else the run's own stream."""
     if config.coloring_seed is not None:
         return config.coloring_seed
-    return compat.COLORING_SEED if config.released else context.streams.at("coloring").seed % 2**32
+    if config.released:
+        return compat.released_coloring_seed(config.data, context)
+    return context.streams.at("coloring").seed % 2**32
 
 
 def _coloring(config: Config, *, reverse: bool) -> Coloring:

@@ -1,12 +1,19 @@
 """What the `[domain]` table of a preset may say."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
+from biasloop import datasets
 from biasloop_images.biased.settings import Bias
+from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT, released_weight_decay
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
+
+
+def _named(value: object) -> object:
+    """A class that is called by a number: `--set` and TOML read one where its name was meant."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 Pair = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
@@ -18,7 +25,9 @@ class Imbalance(BaseModel):
 
     model_config = _STRICT
 
-    class_name: str = Field(alias="class", description="The class that occurs more often, by its name.")
+    class_name: Annotated[str, BeforeValidator(_named)] = Field(
+        alias="class", description="The class that occurs more often, by its name, or its number from 0."
+    )
     factor: int = Field(ge=1, description="Images of that class for each image of any other class.")
 
 
@@ -101,6 +110,12 @@ class Config(BaseModel):
     nesterov: bool = Field(True, description="Nesterov's form of the momentum.")
     weight_decay: float = Field(5e-4, ge=0, description="Weight decay, of all parameters.")
     decay_norms: bool = Field(True, description="Whether scales and shifts of normalisation layers decay too.")
+    underfit: bool = Field(
+        False,
+        exclude=True,
+        description="Stands for the published underfitted variant of baidunet9 and resnet18: epochs = 5, "
+        'learning_rate = 0.1, warm_up = 0 and schedule = "plateau", of resnet18 "cosine".',
+    )
     schedule: Literal["triangle", "cosine", "constant", "plateau", "steps"] = Field(
         "cosine",
         description='How the learning rate falls after the warm-up; "steps" has a warm-up of its own, a 500th of the '
@@ -111,18 +126,56 @@ class Config(BaseModel):
         False, description='Round the warm-up, and changes of "steps", to whole epochs, as published.'
     )
     drop_last: bool = Field(False, description="Leave out the last batch of an epoch if it is not full.")
-    precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
+    precision: Literal["auto", "float32", "bfloat16", "float16", "released"] = Field(
         "auto",
         description='Of training: "auto" is float32 on CPUs, bfloat16 (else float16) on GPUs; weights, predictions and '
-        "labels are float32 always.",
+        'labels are float32. "released" is that of the published code: of baidunet9 float16 throughout (weights, '
+        "momentum, loss, predictions; nothing is scaled), made for GPUs and slow on CPUs; of resnet18 float32 on "
+        "images rounded to float16; of cifar-resnet and fashion-resnet float32.",
     )
     compile: bool = Field(False, description="Compile the network for training; changes its last bits.")
     evaluation_batch: int = Field(500, ge=1, description="Images a batch when predicting and labelling.")
     compat: Literal["fixed", "released"] = Field(
         "fixed",
         description='"released": weight decay of resnet18 divided by the batch size, pixels of cinic10 normalised '
-        "twice with bytes that wrap, as in the published code.",
+        "twice with bytes that wrap, as in the published code. Its number format is asked for beside it, by precision "
+        '= "released". Not to be had: the published random draws, which no seed was set for.',
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _underfitted(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("underfit") is not True:
+            return data
+        settings = UNDERFIT.get(str(data.get("network")))
+        if settings is None:
+            raise ValueError(f"underfit = true is known of {' and '.join(UNDERFIT)}; set network to one of them")
+        for name, value in settings.items():
+            if data.get(name, value) != value:
+                raise ValueError(
+                    f"underfit = true stands for {name} = {value}, and {name} = {data[name]} is set beside it; "
+                    "take one of the two out"
+                )
+        return {**data, **settings}
+
+    @model_validator(mode="after")
+    def _check(self) -> "Config":
+        if self.precision == "released" and self.network not in RELEASED_NUMBERS:
+            raise ValueError(
+                f'precision = "released" is known of {", ".join(RELEASED_NUMBERS)}, and network is {self.network!r}'
+            )
+        return self
+
+    def effective(self) -> dict[str, object]:
+        """What settings that are left open come to, and those that compat overrides, as far as no data are read."""
+        values: dict[str, object] = {"depth": 20} if self.network == "cifar-resnet" else {}
+        if self.data in datasets.names():
+            dataset = datasets.get(self.data)
+            values |= {"pixel_mean": dataset.mean and [*dataset.mean], "pixel_std": dataset.std and [*dataset.std]}
+        values = {name: value for name, value in values.items() if value is not None and getattr(self, name) is None}
+        if self.compat == "released":
+            values["weight_decay"] = released_weight_decay(self)
+        return {name: value for name, value in values.items() if value != getattr(self, name)}
 
     @property
     def augmentation(self) -> Augmentation:

@@ -7,7 +7,9 @@ removed or written to makes another one.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,18 +18,20 @@ from typing import TYPE_CHECKING, ClassVar
 from biasloop.domains import Context
 from biasloop.errors import DownloadError, InvalidInput
 from biasloop.late import numpy as np
+from biasloop_images.listing import Listing, is_text, several, shown, visible
 
 if TYPE_CHECKING:
-    from PIL import Image
+    from PIL.ImageFile import ImageFile
 
     from biasloop.data import Array
     from biasloop.datasets import Images
 
 UNLABELLED = "unlabelled"  # the folder of images that nobody labelled
-FORMATS = (".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-_FILE = "images.h5"
+_FILE, _NOTES = "images.h5", "notes.txt"
+_DECODING = "upright"  # how files become pixels: what was decoded in another way is not used
 _GREY = {"1", "L", "LA"}  # Pillow's modes
 _COLOUR = {"RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "La"}
+_SPLITS = {"train", "training", "test", "testing", "val", "valid", "validation", "dev", "eval"}
 
 
 @dataclass(frozen=True)
@@ -52,18 +56,39 @@ class Folder:
     @cached_property
     def classes(self) -> tuple[str, ...]:
         """Names of the class folders, by the alphabet."""
-        loose = [file.name for file in _visible(self.path) if _is_image(file)]
+        loose = self._beside.images
         if loose:
             raise InvalidInput(
-                f"{self.path / loose[0]} lies beside the class folders; move it into one, or into "
+                f"{shown(loose[0])} lies beside the class folders; move it into one, or into "
                 f"{self.path / UNLABELLED} if it has no label"
             )
-        names = [place.name for place in _visible(self.path) if place.is_dir() and place.name != UNLABELLED]
-        if not names:
+        folders = [folder for folder in self._folders if folder.name != UNLABELLED]
+        if not folders:
             raise InvalidInput(
-                f"{self.path} has no class folders; domain.path names a folder with a folder of images for each class"
+                f"{shown(self.path)} has no class folders; domain.path names a folder with a folder of images for each "
+                "class"
             )
-        return tuple(names)
+        nameless = [folder for folder in folders if not is_text(folder)]
+        if nameless:
+            raise InvalidInput(
+                f"{shown(nameless[0])} names a class, and its name is not UTF-8 text; give the folder another name"
+            )
+        _refuse_splits(self.path, folders)
+        return tuple(folder.name for folder in folders)
+
+    @cached_property
+    def _folders(self) -> list[Path]:
+        """Those that are no links to nothing, the class folders and that of images without a label."""
+        return [entry for entry in visible(self.path) if entry.is_dir()]
+
+    @cached_property
+    def _beside(self) -> Listing:
+        """What lies beside the class folders."""
+        listing = Listing()
+        for entry in visible(self.path):
+            if not entry.is_dir():
+                listing.enter(entry)
+        return listing
 
     def read(self) -> Images:
         """The decoded images, in the order of classes and names; those without a label last.
@@ -78,96 +103,135 @@ class Folder:
         directory = self.context.prepared(f"folder-{self._key(files)}", lambda place: self._decode(files, place))
         mend = f"delete {directory}, and the same command makes it anew"
         try:
-            return open_stored(directory / _FILE, mend)
+            images = open_stored(directory / _FILE, mend)
         except Unreadable as error:
             raise DownloadError(f"{directory / _FILE} is damaged: {error}; {mend}") from error
+        if said := (directory / _NOTES).read_text(encoding="utf-8").strip():
+            self.context.on_note(said)
+        return images
 
     def _files(self) -> list[tuple[Path, int]]:
-        """All images with their labels."""
-        files = []
+        """All images with their labels; says what else is there."""
+        everything, files = Listing(), []
+        everything.extend(self._beside)
         for label, name in [*enumerate(self.classes), (-1, UNLABELLED)]:
-            place = self.path / name
-            inside = sorted(file for file in place.rglob("*") if _is_image(file)) if place.is_dir() else []
-            if label >= 0 and not inside:
-                raise InvalidInput(
-                    f"{place} has no images ({', '.join(FORMATS)}); put some there, or remove the folder"
-                )
-            files += [(file, label) for file in inside]
+            folder, listing = self.path / name, Listing()
+            if folder.is_dir():
+                listing.add(folder)
+            if label >= 0 and not listing.images:
+                raise InvalidInput(_no_images(folder, listing))
+            files += [(file, label) for file in sorted(listing.images)]
+            everything.extend(listing)
+        for sentence in everything.left_out(self.path):
+            self.context.on_note(sentence)
         return files
 
     def _key(self, files: list[tuple[Path, int]]) -> str:
-        """Another one whenever a file is another."""
-        key = hashlib.blake2b(f"{self.path.resolve()}\0{self.size}".encode(), digest_size=12)
+        """Another one whenever a file is another, or files are decoded in another way."""
+        key = hashlib.blake2b(os.fsencode(f"{self.path.resolve()}\0{self.size}\0{_DECODING}"), digest_size=12)
         for file, label in files:
             about = file.stat()
-            key.update(f"{file.relative_to(self.path)}\0{label}\0{about.st_size}\0{about.st_mtime_ns}\n".encode())
+            line = f"{file.relative_to(self.path)}\0{label}\0{about.st_size}\0{about.st_mtime_ns}\n"
+            key.update(os.fsencode(line))
         return key.hexdigest()
 
     def _decode(self, files: list[tuple[Path, int]], place: Path) -> None:
         from biasloop.datasets.stored import storing
 
-        height, width, channels = self._shape(files)
+        (height, width, channels), animated = self._shape(files)
+        (place / _NOTES).write_text(several(animated, self.path) if animated else "", encoding="utf-8")
         labels = np.array([label for _, label in files], np.int64)
         with storing(place / _FILE, (len(files), height, width, channels), labels, self.classes) as stored:
             for row, (file, _) in enumerate(files):
-                stored[row] = self._pixels(file, channels)
+                pixels = self._pixels(file, channels)
+                if pixels.shape[:2] != (height, width):
+                    raise self._differs(file, pixels.shape[:2], files[0][0], (height, width))
+                stored[row] = pixels
 
-    def _shape(self, files: list[tuple[Path, int]]) -> tuple[int, int, int]:
-        """Of all images: grey only if all are; reads how each file begins."""
-        first, size, grey = files[0][0], self.size, True
+    def _shape(self, files: list[tuple[Path, int]]) -> tuple[tuple[int, int, int], list[Path]]:
+        """Of all images, grey only if all are, and the files with several; reads how each file begins."""
+        from biasloop.datasets.decoding import bits, has_several, upright_size
+
+        size, grey, animated = self.size, True, []
         for file, _ in files:
             with _opened(file) as image:
+                depth = bits(image)
                 grey = grey and image.mode in _GREY
                 if image.mode not in _GREY | _COLOUR:
-                    raise InvalidInput(f"{file} has pixels of kind {image.mode}; save it with 8 bits a channel")
-                found = (image.height, image.width)
-            size = size or found
-            if self.size is None and found != size:
-                raise InvalidInput(
-                    f"{file} has {found[0]}x{found[1]} pixels (height x width) and {first} has {size[0]}x{size[1]}; "
-                    "set domain.size to the size that all are to be resized to"
-                )
+                    raise InvalidInput(f"{shown(file)} has pixels of kind {image.mode}; save it with 8 bits a channel")
+                if depth > 8:
+                    raise InvalidInput(f"{shown(file)} has {depth} bits a channel; save it with 8 bits a channel")
+                if has_several(image):
+                    animated.append(file)
+                if self.size is None:
+                    its_size = upright_size(image)
+                    size = size or its_size
+                    if its_size != size:
+                        raise self._differs(file, its_size, files[0][0], size)
         assert size is not None
-        return *size, 1 if grey else 3
+        return (*size, 1 if grey else 3), animated
+
+    def _differs(self, file: Path, its_size: tuple[int, ...], first: Path, size: tuple[int, int]) -> InvalidInput:
+        return InvalidInput(
+            f"{shown(file)} has {its_size[0]}x{its_size[1]} pixels (height x width) and {shown(first)} has "
+            f"{size[0]}x{size[1]}; set domain.size to the size that all are to be resized to"
+        )
 
     def _pixels(self, file: Path, channels: int) -> Array:
         from PIL import Image
 
+        from biasloop.datasets.decoding import upright
+
         with _opened(file) as image:
-            pixels = image.convert("L" if channels == 1 else "RGB")
-            if self.size is not None and (image.height, image.width) != self.size:
+            pixels = upright(image, "L" if channels == 1 else "RGB")
+            if self.size is not None and (pixels.height, pixels.width) != self.size:
                 pixels = pixels.resize(self.size[::-1], Image.Resampling.BILINEAR)
             return np.asarray(pixels).reshape(pixels.height, pixels.width, channels)
 
 
-class _opened:  # noqa: N801 (used as a function)
+@contextmanager
+def _opened(file: Path) -> Iterator[ImageFile]:
     """An image file; whatever goes wrong with it names it, also while its pixels are read."""
+    from biasloop.datasets.decoding import opened
+    from biasloop.datasets.streaming import Unreadable
 
-    def __init__(self, file: Path) -> None:
-        self._file = file
-
-    def __enter__(self) -> Image.Image:
-        from PIL import Image
-
-        try:
-            self._image = Image.open(self._file)
-        except Exception as error:
-            raise self._unreadable(error) from error
-        return self._image
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._image.close()
-        if isinstance(error, Exception) and not isinstance(error, InvalidInput):
-            raise self._unreadable(error) from error
-
-    def _unreadable(self, error: Exception) -> InvalidInput:
-        reason = " ".join(str(error).split()).replace(f" {str(self._file)!r}", " it") or type(error).__name__
-        return InvalidInput(f"{self._file} does not read as an image ({reason}); mend or remove it")
+    try:
+        with opened(file) as image:
+            yield image
+    except Unreadable as error:
+        raise InvalidInput(f"{shown(file)} does not read as an image ({error}); mend or remove it") from error
 
 
-def _visible(place: Path) -> Iterator[Path]:
-    return (entry for entry in sorted(place.iterdir()) if not entry.name.startswith("."))
+def _no_images(folder: Path, listing: Listing) -> str:
+    from biasloop.datasets.decoding import SUFFIXES
+
+    instead = "; ".join(sentence.partition(": ")[2] for sentence in listing.left_out(folder))
+    return (
+        f"{shown(folder)} has no images ({', '.join(SUFFIXES)}){f': {instead}' if instead else ''}; put some there, "
+        "or remove the folder"
+    )
 
 
-def _is_image(file: Path) -> bool:
-    return file.suffix.lower() in FORMATS and not file.name.startswith(".") and file.is_file()
+def _refuse_splits(path: Path, folders: list[Path]) -> None:
+    """Refuse folders that are called as splits are and hold the class folders, which would all become one class.
+
+    Raises:
+        InvalidInput: if all are, or two of them hold folders of the same names.
+    """
+    inside = {
+        folder: {entry.name for entry in visible(folder) if entry.is_dir()}
+        for folder in folders
+        if folder.name.lower() in _SPLITS
+    }
+    splits = {folder: names for folder, names in inside.items() if names}
+    alike = len(splits) > 1 and bool(set.intersection(*splits.values()))
+    if not alike and (len(inside) < len(folders) or (len(inside) == 1 and not splits)):
+        return
+    called = " and ".join(folder.name for folder in splits or inside)
+    names = ", ".join(sorted({shown(Path(name)) for names in splits.values() for name in names})[:5])
+    how = f"they have folders of their own: {names}" if splits else "they have no class folders"
+    alone = f"name one of them, as domain.path = {str(next(iter(splits)))!r}, or " if splits else ""
+    raise InvalidInput(
+        f"{called} in {shown(path)} look like splits, not like classes ({how}); {alone}move the images of all into "
+        "one folder for each class: the test set is drawn from them (domain.test)"
+    )

@@ -15,6 +15,7 @@ from biasloop.training import networks, weights
 from biasloop.training.augment import Preparation
 from biasloop.training.loop import TrainingSet, fit
 from biasloop.training.precision import Precision, precision
+from biasloop_images import compat
 from biasloop_images.config import Config
 from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
@@ -35,7 +36,7 @@ class Learner:
 
     Raises:
         InvalidInput: if no network has the name in the settings, or it cannot take images of that shape; there is
-            no such device.
+            no such device, or it cannot compute in that precision.
     """
 
     config: Config
@@ -48,6 +49,8 @@ class Learner:
         height, width, channels = self.pictures.images.shape[1:]
         config = self.config
         networks.check(config.network, self.classes, (height, width, channels), config.width, config.depth)
+        if config.precision == "released":
+            self._precision  # noqa: B018 - refused before anything is trained where it cannot be had
 
     def fit(self, ids: Ints, labels: Ints, factors: Floats | None, work: Work) -> nn.Module:
         """A new network trained on the given images and labels; `factors` weigh the samples' losses."""
@@ -66,7 +69,7 @@ class Learner:
             )  # fmt: skip
 
     def logits(self, network: nn.Module, ids: Ints) -> Array:
-        """`(n, classes)` float32 on the host, computed in float32; leaves the network in the mode it was in."""
+        """`(n, classes)` float32 on the host, computed in float32, or as released; leaves the network in its mode."""
         training = network.training
         network.eval()
         rows = torch.from_numpy(self.pictures.rows(ids)).to(self._device)
@@ -75,7 +78,7 @@ class Learner:
             with devices.computing(self.threads), torch.inference_mode():
                 for start in range(0, len(ids), self.config.evaluation_batch):
                     part = slice(start, start + self.config.evaluation_batch)
-                    found[part] = network(self._prepare(self._stored[rows[part]]))
+                    found[part] = network(self._precision.inputs(self._prepare(self._stored[rows[part]])))
         finally:
             network.train(training)
         return np.asarray(found.cpu().numpy())  # the host waits for the device here alone
@@ -102,7 +105,8 @@ class Learner:
 
     @cached_property
     def _precision(self) -> Precision:
-        return precision(self.config.precision, self._device)
+        name = self.config.precision
+        return precision(compat.RELEASED_NUMBERS[self.config.network] if name == "released" else name, self._device)
 
     @cached_property
     def _prepare(self) -> Preparation:
@@ -117,7 +121,7 @@ class Learner:
         channels = self.pictures.images.shape[-1]
         config = self.config
         network = networks.build(config.network, self.classes, channels, config.width, config.depth)
-        return network.to(self._device)
+        return self._precision.network(network.to(self._device))
 
     @cached_property
     def _stored(self) -> Tensor:

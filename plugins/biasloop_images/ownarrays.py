@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from biasloop.datasets import Images
     from biasloop.datasets.npz import Member
 
+_MOST_IMAGES = 20_000_000
+_MOST_NAMED = 1 << 26  # bytes of the names of classes
+_LAST, _SURROGATES = 0x10FFFF, (0xD800, 0xDFFF)  # of Unicode
 _EXPECTED = "expected images (n, H, W) or (n, H, W, C) of uint8, and labels (n,) of whole numbers"
 
 
@@ -51,7 +54,7 @@ class Npz:
             raise self._refused(
                 f"label {labels[row]} of image {row} is not a whole number from 0 to {len(classes) - 1}, or -1 for none"
             )
-        return StreamedImages([self._members["images"]], labels, classes, "mend the file")
+        return StreamedImages([self._members["images"]], labels.astype(np.int64), classes, "mend the file")
 
     @cached_property
     def _members(self) -> dict[str, Member]:
@@ -59,33 +62,51 @@ class Npz:
         from biasloop.datasets.streaming import Unreadable
 
         try:
-            found = members(self.path)
+            arrays = members(self.path)
         except Unreadable as error:
             raise self._refused(str(error)) from error
         except OSError as error:
             raise self._refused(error.strerror or str(error)) from error
-        missing = [name for name in ("images", "labels") if name not in found]
+        missing = [name for name in ("images", "labels") if name not in arrays]
         if missing:
-            raise self._refused(f"it has no array {missing[0]!r} (found: {', '.join(found) or 'none'}); {_EXPECTED}")
-        images, labels = found["images"], found["labels"]
+            there = ", ".join(list(arrays)[:10]) or "none"
+            raise self._refused(f"it has no array {missing[0]!r} (found: {there}); {_EXPECTED}")
+        images, labels = arrays["images"], arrays["labels"]
         if images.dtype != np.uint8 or len(images.shape) not in {3, 4} or 0 in images.shape:
             raise self._refused(f"its images are {images.dtype} {images.shape}; {_EXPECTED}")
         if labels.dtype.kind not in "iu" or labels.shape != images.shape[:1]:
             raise self._refused(f"its labels are {labels.dtype} {labels.shape}; {_EXPECTED}")
-        return found
+        if labels.shape[0] > _MOST_IMAGES:
+            raise self._refused(f"it has {labels.shape[0]:,} images, and {_MOST_IMAGES:,} are the most")
+        return arrays
 
     @cached_property
     def _labels(self) -> Ints:
-        return self._array("labels").astype(np.int64)
+        """As they are in the file: what is too large for other types is not cut."""
+        return self._array("labels")
 
     @cached_property
     def _classes(self) -> tuple[str, ...]:
         if "classes" not in self._members:
-            return tuple(str(label) for label in range(int(self._labels.max()) + 1))
-        names = self._array("classes")
-        if names.dtype.kind != "U" or names.ndim != 1 or len(set(names.tolist())) != len(names):
+            labels = self._labels
+            row = int(labels.argmax())
+            if labels[row] >= len(labels):  # a name each would be made, and every class needs an image
+                raise self._refused(
+                    f"label {labels[row]} of image {row} would make {int(labels[row]) + 1:,} classes of "
+                    f"{len(labels):,} images; number the classes from 0, without gaps"
+                )
+            return tuple(str(label) for label in range(int(labels[row]) + 1))
+        names = self._members["classes"]
+        if names.dtype.kind != "U" or len(names.shape) != 1 or names.dtype.itemsize * names.shape[0] > _MOST_NAMED:
             raise self._refused(f"its classes are {names.dtype} {names.shape}; expected a row of different names")
-        return tuple(names.tolist())
+        array = self._array("classes")
+        codes = np.frombuffer(array.tobytes(), np.dtype(np.uint32).newbyteorder(array.dtype.byteorder))
+        if ((codes > _LAST) | ((codes >= _SURROGATES[0]) & (codes <= _SURROGATES[1]))).any():
+            raise self._refused("its classes have a name that is no text")
+        classes = tuple(array.tolist())
+        if len(set(classes)) != len(classes):
+            raise self._refused(f"its classes are {names.dtype} {names.shape}; expected a row of different names")
+        return classes
 
     def _array(self, name: str) -> Ints:
         from biasloop.datasets.streaming import Unreadable
@@ -94,6 +115,8 @@ class Npz:
             return self._members[name].read()
         except Unreadable as error:
             raise self._refused(str(error)) from error
+        except OSError as error:
+            raise self._refused(error.strerror or str(error)) from error
 
     def _refused(self, why: str) -> InvalidInput:
         return InvalidInput(f"{self.path} (domain.path) cannot be used: {why}")

@@ -26,4 +26,5 @@ def recipe(config: Config, samples: int) -> Recipe:
         warm_up=config.warm_up,
         whole_epochs=config.warm_up_whole_epochs,
         drop_last=config.drop_last,
+        summed=config.precision == "released" and config.network in compat.SUMMED,
     )

@@ -12,13 +12,15 @@ from biasloop.randomness import Streams
 
 
 def class_id(name: str, classes: Sequence[str], dataset: str) -> int:
-    """The label of a class.
+    """The label of a class, by its name; by its number, from 0, where none is called so.
 
     Raises:
         InvalidInput: if no class has that name; says the nearest.
     """
     if name in classes:
         return classes.index(name)
+    if name in map(str, range(len(classes))):
+        return int(name)
     near = difflib.get_close_matches(name, classes, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(classes[:10])}"
     raise InvalidInput(f"domain.imbalance.class is {name!r}, which {dataset} does not have{hint}")

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
 from biasloop.domains import Context, Requirement
+from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
+from biasloop.regular import require_regular
 from biasloop_images.folder import Folder
+from biasloop_images.listing import is_text, shown
 from biasloop_images.ownarrays import Npz
 
 if TYPE_CHECKING:
@@ -103,7 +106,11 @@ def source(config: Config, context: Context) -> Source:
         raise InvalidInput(f'domain.size resizes the images of data = "{FOLDER}"; to pad others, set domain.shape')
     if config.path is None:
         return Named(datasets.get(data), context.data)
-    path = Path(config.path).expanduser()
+    path = home_of(Path(config.path))
+    if not is_text(path):
+        raise InvalidInput(f"domain.path is '{shown(path)}', which is not UTF-8 text; give it another name, or link it")
+    if data == NPZ:
+        require_regular(path)
     if not (path.is_dir() if data == FOLDER else path.is_file()):
         kind = "folder" if data == FOLDER else "file"
         raise InvalidInput(f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}")

@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
+from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput, SomethingToFetch
 from biasloop_language.shape import check_shape, read_settings
 
@@ -19,7 +20,7 @@ def is_path(name: str) -> bool:
 
 def directory(name: str, data: Path) -> Path:
     """`data`/`name`; or the name itself where it is a path."""
-    return Path(name).expanduser() if is_path(name) else data / name
+    return home_of(Path(name)) if is_path(name) else data / name
 
 
 def lacking(place: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from biasloop_language.recipes import PUBLISHED, Recipe, evaluation_rows
 from biasloop_language.scoring import Scoring
 from biasloop_language.updates import Updates
 
@@ -12,6 +13,25 @@ if TYPE_CHECKING:
 
 _BETA = 0.999
 _EPSILON = 1e-6
+_CLEANED = (
+    (" .", "."), (" ?", "?"), (" !", "!"), (" ,", ","), (" ' ", "'"),
+    (" n't", "n't"), (" 'm", "'m"), (" 's", "'s"), (" 've", "'ve"), (" 're", "'re"),
+)  # fmt: skip
+
+
+def cleaned(text: str) -> str:
+    """A generated text as transformers 4.17 decodes it: no space before punctuation and English contractions.
+
+    The published code scores and stores these; texts of people it leaves as they are, and no text is tokenised anew.
+    """
+    for written, becomes in _CLEANED:
+        text = text.replace(written, becomes)
+    return text
+
+
+def evaluation_batch(network: str) -> int:
+    """Rows of a batch that the published perplexity is taken over: 40 of gpt2-medium, 20 of gpt2-large, else 80."""
+    return evaluation_rows(PUBLISHED.get(network, Recipe()))
 
 
 class ReleasedUpdates(Updates):

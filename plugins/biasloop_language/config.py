@@ -1,8 +1,10 @@
 """What the `[domain]` table of a preset may say."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from biasloop_language import compat, recipes
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
@@ -61,7 +63,12 @@ class Config(BaseModel):
     learning_rate: float | None = Field(
         None, gt=0, description="At the start; it falls linearly to 0; default: as published."
     )
-    evaluation_batch: int = Field(80, ge=1, description="Rows of a batch when the loss is measured.")
+    evaluation_batch: int = Field(
+        80,
+        ge=1,
+        description='Rows of a batch when the loss is measured; with compat = "released", which takes perplexity over '
+        "such batches, 40 of gpt2-medium and 20 of gpt2-large unless set.",
+    )
     scorers: list[str] = Field(default_factory=list, description='"detoxify", "toxicity-bilstm", "lexicon".')
     lexicon: dict[str, list[str]] = Field(
         default_factory=dict, description="Word lists of the scorer lexicon, by name."
@@ -74,9 +81,25 @@ class Config(BaseModel):
     )
     compat: Literal["fixed", "released"] = Field(
         "fixed",
-        description='"released": perplexity by batches, accumulation from the first micro-batch, eps before bias '
-        "correction, beam scores over prompt and continuation.",
+        description='"released": perplexity by batches of a random order of rows, accumulation from the first '
+        "micro-batch, eps before bias correction, beam scores over prompt and continuation, spaces before punctuation "
+        "taken out of generated texts. Not to be had: the published random draws themselves, which no seed was set "
+        "for, and beam scores that change with a batch's padding.",
     )
+
+    def effective(self) -> dict[str, object]:
+        """What settings that are left open come to."""
+        recipe = recipes.chosen(self)
+        names = ("batch_size", "accumulation", "learning_rate")
+        return {name: getattr(recipe, name) for name in names if getattr(self, name) is None}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _published_batch(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or data.get("compat") != "released" or "evaluation_batch" in data:
+            return data
+        network = data.get("network")
+        return {**data, "evaluation_batch": compat.evaluation_batch(network)} if isinstance(network, str) else data
 
     @model_validator(mode="after")
     def _check(self) -> "Config":

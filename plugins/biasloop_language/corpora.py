@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from biasloop import datasets
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
 from biasloop.domains import Context, Requirement
+from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput
 from biasloop_language import ownfiles, realtoxicity, sotu
 from biasloop_language.pairs import Pairs
@@ -49,7 +50,7 @@ def source(config: Config, context: Context) -> Source:
         return RealToxicityPrompts(context)
     if data == SOTU.name:
         return Sotu(corpus.from_year)
-    path = Path(data).expanduser()
+    path = home_of(Path(data))
     if path.suffix.lower() not in ownfiles.FORMATS:
         raise InvalidInput(
             f'domain.data is {data!r}; expected "{REALTOXICITYPROMPTS.name}", "{SOTU.name}", or a file that ends in '

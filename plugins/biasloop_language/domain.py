@@ -13,7 +13,7 @@ from biasloop.data import Arrays, Bools, Column, Floats, Frame, Ints, Metric, Sa
 from biasloop.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.late import numpy as np
-from biasloop_language import checkpoints, corpora, measures, scorers
+from biasloop_language import checkpoints, compat, corpora, measures, scorers
 from biasloop_language import config as settings
 from biasloop_language.memorization import Memorized
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from biasloop.randomness import Streams
     from biasloop_language.learner import Learner
     from biasloop_language.tokens import TokenRows
 
@@ -101,8 +102,12 @@ class LanguageDomain:
         return {"test": Frame({"ids": Column(ids, role="ids"), "reference": human.columns[TOKENS], **columns})}
 
     def score(self, ids: Ints, labels: Frame, work: Work) -> Frame:
-        """Scores of continuations, computed once, when the rows enter the training set."""
+        """Scores of human continuations, computed once, when the rows enter the training set."""
         return self._score(self._learner.texts(labels.columns[TOKENS]), work)
+
+    def score_given(self, ids: Ints, labels: Frame, work: Work) -> Frame:
+        """Scores of generated continuations, likewise."""
+        return self._score(self._written(labels.columns[TOKENS]), work)
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Scores, ratios of word lists, perplexity, repetition, memorisation: what the columns allow."""
@@ -113,9 +118,15 @@ class LanguageDomain:
             tokens = test.columns[TOKENS]
             found |= measures.texts(tokens)
             found |= self._memorized.overlaps(tokens, train)
-            released = self.config.evaluation_batch if self.config.compat == "released" else None
-            found["perplexity"] = measures.fit_quality(test["loss"], test["loss_tokens"], released)
+            found["perplexity"] = self._fit_quality(test)
         return found
+
+    def _fit_quality(self, test: Frame) -> Metric:
+        if self.config.compat != "released":
+            return measures.fit_quality(test["loss"], test["loss_tokens"], None)
+        ids = test["ids"]  # ascending; the published batches are cut from rows in the order that they were drawn in
+        rows = np.searchsorted(ids, self._drawn.order(ids))
+        return measures.fit_quality(test["loss"][rows], test["loss_tokens"][rows], self.config.evaluation_batch)
 
     def pretrained(self, work: Work) -> nn.Module:
         """The network before any round."""
@@ -130,7 +141,7 @@ class LanguageDomain:
         ids = self._splits.test
         tokens = self._learner.generate(model, self._tokens.take(ids).prompts, ids, work.at("generate"))
         losses, counted = self._learner.losses(model, self._tokens.take(ids), work.at("loss"))
-        texts = self._learner.texts(tokens)
+        texts = self._written(tokens)
         columns = {
             TOKENS: tokens,
             TEXT: Column.text(texts),
@@ -150,7 +161,7 @@ class LanguageDomain:
     def continuations(self, model: nn.Module, prompts: list[str], work: Work) -> list[str]:
         """The model's continuations of anybody's prompts."""
         tokens = self._learner.generate(model, self._learner.encode(prompts), np.arange(len(prompts)), work)
-        return self._learner.texts(tokens)
+        return self._written(tokens)
 
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters of the network by name."""
@@ -164,6 +175,11 @@ class LanguageDomain:
         from biasloop_language.tokens import TokenRows
 
         return TokenRows(self._tokens.prompts.take(ids), continuations)
+
+    def _written(self, tokens: Column) -> list[str]:
+        """Generated continuations as texts."""
+        texts = self._learner.texts(tokens)
+        return [compat.cleaned(text) for text in texts] if self.config.compat == "released" else texts
 
     def _score(self, texts: list[str], work: Work) -> Frame:
         columns = {}
@@ -201,6 +217,11 @@ class LanguageDomain:
     def _tokens(self) -> TokenRows:
         return self._learner.tokenised(self._pairs)
 
+    @property
+    def _drawn(self) -> Streams:
+        """What test rows are drawn by, and stand in the order of."""
+        return self._context.streams.at("split")
+
     @cached_property
     def _splits(self) -> Splits:
         pairs, test = self._pairs, self.config.test
@@ -210,7 +231,7 @@ class LanguageDomain:
                 f"domain.test = {test}: {self.config.data} has {len(labelled)} rows with a continuation; "
                 f"set it to less than {len(labelled)}"
             )
-        order = self._context.streams.at("split").order(labelled)
+        order = self._drawn.order(labelled)
         in_test: Bools = np.zeros(len(pairs), np.bool_)
         in_test[order[:test]] = True
         return Splits(np.flatnonzero(in_test), np.flatnonzero(~in_test), unlabelled=np.flatnonzero(~pairs.labelled))

@@ -37,8 +37,9 @@ def fit(model: nn.Module, rows: TokenRows, recipe: Recipe, work: Work) -> nn.Mod
     The loss is the mean over an update's predicted tokens of -log probability; prompts are read, not learnt, and a
     row without a predicted token counts nothing. Order and dropout of an epoch depend on `work.streams` and the
     epoch alone, so a resumed fit gives the bits of an uninterrupted one. Torch's global generators are as before
-    afterwards. Adds a row an epoch to the table "curve": epoch (from 1), loss (mean over its predicted tokens,
-    while training), lr (of its last update).
+    afterwards. Adds a row an update to the table "curve": epoch (from 1), loss (mean over the update's predicted
+    tokens, before it; 0 if there are none), lr, update (from 1, over all epochs). The host waits for the device once
+    an epoch.
 
     Args:
         model: a causal language model of transformers; trained in place.
@@ -195,17 +196,22 @@ class Fit:
         batches = self._batches(epoch)
         groups = self.updates.groups(len(batches))
         planned, total = self.recipe.planned(len(self.rows)), self.recipe.epochs * len(batches)
-        # Read once an epoch, since reading waits for the device.
-        loss = torch.zeros((), dtype=torch.float64, device=next(self.model.parameters()).device)
-        begin, rate = 0, 0.0
+        told: list[Tensor] = []  # summed losses of updates, read once an epoch, since reading waits for the device
+        tokens, begin = [], 0
         for number, size in enumerate(groups):
             update, done = epoch * len(groups) + number, epoch * len(batches) + begin
-            rate = self.recipe.rate(update, planned)
-            loss += self._update(batches[begin : begin + size], rate, self.updates.epsilon(update), done, total)
+            group, rate = batches[begin : begin + size], self.recipe.rate(update, planned)
+            told.append(self._update(group, rate, self.updates.epsilon(update), done, total))
+            tokens.append(int(sum(self.tokens[rows].sum() for rows in group)))
             begin += size
             if begin < len(batches):
                 self.work.tick(done + size, total)
-        self._end(epoch, float(loss) / max(int(self.tokens.sum()), 1), rate)
+        device = next(self.model.parameters()).device
+        sums = torch.stack([loss.to(device) for loss in told]).tolist()
+        self._end(epoch, sum(sums) / max(sum(tokens), 1))
+        for number, (loss, counted) in enumerate(zip(sums, tokens, strict=True), epoch * len(groups)):
+            rate = self.recipe.rate(number, planned)
+            self.work.log("curve", epoch=epoch + 1, loss=loss / max(counted, 1), lr=rate, update=number + 1)
         self.work.tick((epoch + 1) * len(batches), total, lambda: self._state(epoch + 1))
 
     def _batches(self, epoch: int) -> list[Ints]:
@@ -239,13 +245,12 @@ class Fit:
         self.optimizer.step()
         return loss
 
-    def _end(self, epoch: int, loss: float, rate: float) -> None:
+    def _end(self, epoch: int, loss: float) -> None:
         if not math.isfinite(loss):
             raise Diverged(
                 f"fine-tuning diverged in epoch {epoch + 1} of {self.recipe.epochs} (mean loss {loss}); "
                 f"set a learning_rate below {self.recipe.learning_rate:g}"
             )
-        self.work.log("curve", epoch=epoch + 1, loss=loss, lr=rate)
 
     def message(self, begin: int) -> Message:
         """What another process needs to do its share."""

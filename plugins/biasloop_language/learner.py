@@ -1,7 +1,7 @@
 """Fine-tuning and running a language model; everything of this plugin that needs torch is reached from here."""
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -20,7 +20,7 @@ from biasloop_language.corpora import Source
 from biasloop_language.encoder import Encoder
 from biasloop_language.networks import Language
 from biasloop_language.pairs import Pairs
-from biasloop_language.recipes import PUBLISHED, Decoder, Recipe
+from biasloop_language.recipes import Decoder, Recipe, chosen
 from biasloop_language.stepping import context
 from biasloop_language.tokenising import tokenise
 from biasloop_language.tokens import TokenRows
@@ -154,14 +154,7 @@ class Learner:
     @cached_property
     def _recipe(self) -> Recipe:
         """As published for the network, with what the preset sets."""
-        config = self.config
-        changes = {
-            name: getattr(config, name)
-            for name in ("batch_size", "accumulation", "learning_rate")
-            if getattr(config, name) is not None
-        }
-        base = PUBLISHED.get(config.network, Recipe())
-        return replace(base, epochs=config.epochs, released=config.compat == "released", **changes)
+        return chosen(self.config)
 
     @cached_property
     def _decoder(self) -> Decoder:

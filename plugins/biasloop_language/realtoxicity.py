@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from biasloop.data import Frame
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, TextDataset
 from biasloop.domains import Context
 from biasloop_language.pairs import Pairs
@@ -31,13 +32,18 @@ def read(context: Context, dataset: TextDataset = REALTOXICITYPROMPTS) -> Pairs:
     if not is_prepared(context, dataset):
         dataset.require(context.data)
     file = dataset.directory(context.data) / dataset.remotes[0].filename
-    frame = prepared(context, _name(dataset), lambda: _unpacked(dataset, file).frame())
+
+    def build() -> Frame:
+        dataset.require(context.data)  # damaged prepared data count as absent, and the archive may be gone
+        return _unpacked(dataset, file).frame()
+
+    frame = prepared(context, _name(dataset), build)
     return Pairs.from_frame(frame, "RealToxicityPrompts")
 
 
 def is_prepared(context: Context, dataset: TextDataset = REALTOXICITYPROMPTS) -> bool:
     """Whether they were read before, so that the archive is no longer needed."""
-    return (context.data / "prepared" / _name(dataset)).is_dir()
+    return context.is_prepared(_name(dataset))
 
 
 def _name(dataset: TextDataset) -> str:

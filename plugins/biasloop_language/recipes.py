@@ -1,12 +1,17 @@
 """How language models are fine-tuned and how they write; no torch, so that settings can be checked without it."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from biasloop.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from biasloop_language.config import Config
 
 Kind = Literal["greedy", "nucleus", "beam"]
 KINDS: tuple[Kind, ...] = ("nucleus", "beam", "greedy")
@@ -61,6 +66,14 @@ PUBLISHED: Mapping[str, Recipe] = MappingProxyType({
     "gpt2-large": Recipe(batch_size=4, accumulation=4, learning_rate=1e-5),
 })  # fmt: skip
 """By the name of the network (Taori & Hashimoto 2022, released code)."""
+
+
+def chosen(config: Config) -> Recipe:
+    """The published recipe of the network, with what the settings say."""
+    names = ("batch_size", "accumulation", "learning_rate")
+    changes = {name: getattr(config, name) for name in names if getattr(config, name) is not None}
+    base = PUBLISHED.get(config.network, Recipe())
+    return replace(base, epochs=config.epochs, released=config.compat == "released", **changes)
 
 
 def evaluation_rows(recipe: Recipe) -> int:

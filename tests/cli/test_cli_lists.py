@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import tomli
+import tomli_w
 from support import toy
 
 from biasloop import datasets, presets
 from biasloop.errors import InvalidInput
-from biasloop.validation import arms_of
+from biasloop.validation import arms_of, validate
 
 
 def answer(result):
@@ -64,7 +65,9 @@ def test_a_preset_is_shown_with_every_default(cli):
 def test_the_text_of_a_preset_is_a_preset_that_runs_the_same(cli, workplace):
     grid = toy.PRESET.replace("model = 20", "per_round = 25") + '\n[grid]\n"loop.human" = [5, 25]\n'
     (workplace / "presets" / "grid.toml").write_text(grid)
-    for name in ("toy", "toy-mini", "tiny", "grid"):
+    varied = '[grid]\ncompat = ["fixed", "released"]\n"domain.network" = ["gpt2", "gpt2-large"]\n'
+    (workplace / "presets" / "varied.toml").write_text(f'extends = "fig5-beam"\n{varied}')
+    for name in ("toy", "toy-mini", "tiny", "grid", "varied"):
         text = cli("presets", "show", name).stdout
         tomli.loads(text)
         (workplace / "copy.toml").write_text(text)
@@ -72,6 +75,44 @@ def test_the_text_of_a_preset_is_a_preset_that_runs_the_same(cli, workplace):
         assert [chosen for chosen, _ in copied] == [chosen for chosen, _ in ours]
         for (_, one), (_, other) in zip(ours, copied, strict=True):
             assert other.model_copy(update={"name": one.name}) == one
+
+
+OPEN = {  # preset: (compat, what is left open in it or is "published" there)
+    "ffl-cmnist-mc": ("fixed", {
+        "loss": "bce-sum", "generator_optimizer": "adam", "generator_learning_rate": 1e-3,
+        "generator_weight_decay": 1e-5, "classifier_learning_rate": 0.1, "classifier_weight_decay": 0.0,
+        "freeze_norm": False, "latent": 20, "coloring_seed": "a number of each run's own",
+    }),
+    "ffl-svhn-mc": ("released", {
+        "loss": "squared-sum", "generator_optimizer": "adamw", "generator_learning_rate": 1e-3,
+        "generator_weight_decay": 1e-2, "classifier_learning_rate": 0.1, "classifier_weight_decay": 0.0,
+        "freeze_norm": True, "latent": 32, "coloring_seed": "the run's seed",
+    }),
+    "fig5-beam": ("fixed", {"batch_size": 16, "accumulation": 1, "learning_rate": 5e-5}),
+    "fig6-overfit": ("fixed", {"batch_size": 16, "accumulation": 1}),
+    "fig19-nucleus": ("released", {"batch_size": 8, "accumulation": 2, "learning_rate": 1e-5}),
+    "fig20-beam": ("fixed", {"batch_size": 4, "accumulation": 4, "learning_rate": 1e-5}),
+    "fig9-left": ("released", {
+        "weight_decay": 5e-4 / 128, "pixel_mean": [0.4914, 0.4822, 0.4465], "pixel_std": [0.2471, 0.2435, 0.2616],
+    }),
+    "bias-amp-fashion-epsilon": ("fixed", {}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPEN)
+def test_what_a_preset_leaves_open_is_shown_with_what_it_comes_to(cli, workplace, name):
+    compat, values = OPEN[name]
+    setting = ("--set", f"compat={compat}")
+    shown = answer(cli("presets", "show", name, *setting, "--json"))
+    assert shown.get("resolved", {}) == {f"domain.{key}": value for key, value in values.items()}
+    text = cli("presets", "show", name, *setting).stdout
+    for key, value in shown.get("resolved", {}).items():
+        assert f"\n# {key} = {json.dumps(value)}\n" in text
+    assert text.count("\n# domain.") == len(values)
+    ours = validate(presets.read(name).override({("compat",): compat}, "--set"))
+    for written in (text, tomli_w.dumps(shown)):
+        (workplace / "copy.toml").write_text(written)
+        assert validate(presets.read("copy.toml")).model_copy(update={"name": name}) == ours
 
 
 @pytest.mark.parametrize(

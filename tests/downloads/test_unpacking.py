@@ -1,6 +1,8 @@
 """Archives: whole or not at all, and never outside their directory."""
 
+import gzip
 import os
+import resource
 import stat
 import tarfile
 import threading
@@ -12,7 +14,7 @@ from support.archives import special, tar_gz
 
 from biasloop.downloads import unpack
 from biasloop.downloads.places import alone
-from biasloop.errors import DownloadError
+from biasloop.errors import DownloadError, InvalidInput
 
 CONTENT = bytes(range(256)) * 1000
 
@@ -86,6 +88,110 @@ def test_a_damaged_archive_is_refused(tmp_path, damage):
     path = archive(tmp_path, {"noise": os.urandom(100_000)})
     path.write_bytes(damage(path.read_bytes()))
     assert "damaged or no tar or zip archive" in refused(tmp_path, path)
+
+
+def tar(tmp_path: Path, *blocks: bytes, packed: bool = False) -> Path:
+    """A tar archive of these blocks, with padding and an end."""
+    path = tmp_path / "set.tar.gz"
+    content = b"".join(block + bytes(-len(block) % 512) for block in blocks) + bytes(1024)
+    path.write_bytes(gzip.compress(content, 1, mtime=0) if packed else content)
+    return path
+
+
+def head(name: str, kind: bytes, size: int, **changed: bytes) -> bytes:
+    """A member's head; `size` may be negative, which base 256 can write."""
+    info = tarfile.TarInfo(name)
+    info.type = kind
+    block = bytearray(info.tobuf(tarfile.GNU_FORMAT))
+    block[124:136] = size.to_bytes(12, "big", signed=True) if size < 0 else b"%011o\0" % size
+    block[148:156] = b" " * 8
+    block[148:156] = b"%06o\0 " % sum(block)
+    return bytes(block)
+
+
+def record(key: str, value: str) -> bytes:
+    """A PAX record, whose length counts itself."""
+    rest = f" {key}={value}\n".encode()
+    length = len(rest) + 1
+    while len(str(length)) + len(rest) != length:
+        length += 1
+    return str(length).encode() + rest
+
+
+FILE = head("one", b"0", 1), b"1"
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"X", b"L", b"K"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_long_header_is_refused_before_it_is_read(tmp_path, kind, packed):
+    """Also one that is not there: its size is known first."""
+    for size in (20_000, 10**9, 8**11 - 1):
+        message = refused(tmp_path, tar(tmp_path, head("long", kind, size), b"a" * 20_000, *FILE, packed=packed))
+        assert f"it has an extended header of {size:,} bytes" in message
+
+
+def test_a_bomb_of_a_long_name_takes_no_memory(tmp_path):
+    path = tar(tmp_path, head("long", b"x", 100_000_000), bytes(100_000_000), *FILE, packed=True)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    refused(tmp_path, path)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 30_000  # kB
+
+
+def test_usual_long_names_are_unpacked(tmp_path):
+    names = ["/".join(["directory" * 10] * 10) + "/file", "é" * 100, "x" * 120]
+    for layout in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
+        path = tmp_path / f"set{layout}.tar"
+        with tarfile.open(path, "w", format=layout) as archive:
+            for name in names:
+                info = tarfile.TarInfo(name)
+                info.mtime = 1.5
+                archive.addfile(info)
+        target = unpack(path, tmp_path / f"out{layout}", 10, 10)
+        assert all((target / name).is_file() for name in names)
+
+
+@pytest.mark.parametrize("kind", [b"x", b"g", b"L", b"K"])
+def test_headers_one_after_another_are_refused(tmp_path, kind):
+    content = record("comment", "x") if kind in b"xg" else b"name\0"
+    blocks = [head("long", kind, len(content)), content]
+    assert "the 9. of a member" in refused(tmp_path, tar(tmp_path, *blocks * 3000, *FILE, packed=True))
+    assert [p.name for p in unpack(tar(tmp_path, *blocks * 2, *FILE), tmp_path / "out", 10, 10).iterdir()]
+
+
+def test_headers_for_all_members_have_a_limit_together(tmp_path):
+    content = record("comment", "x" * 10_000)
+    blocks = [head("all", b"g", len(content)), content, *FILE]
+    assert "extended header" in refused(tmp_path, tar(tmp_path, *blocks * 150, packed=True), limit_members=1000)
+
+
+@pytest.mark.parametrize("kind", [b"0", b"x", b"L", b"g", b"5", b"7"])
+@pytest.mark.parametrize("size", [-1, -512, -1024, -(2**60)])
+def test_a_negative_size_is_refused(tmp_path, kind, size):
+    assert "negative size" in refused(tmp_path, tar(tmp_path, *FILE, head("back", kind, size), *FILE))
+
+
+@pytest.mark.parametrize("records", [
+    record("size", "-512"), record("size", "9" * 30), record("mtime", "inf"), record("mtime", "nan"),
+    record("mtime", "1e300"), record("GNU.sparse.size", "1") + record("GNU.sparse.major", "1")
+    + record("GNU.sparse.minor", "0"), record("GNU.sparse.map", "0,1"), b"999999 path=x\n", b"0 path=x\n",
+    record("GNU.sparse.size", "-5"), record("path", "../evil"), record("path", "/evil"),
+])  # fmt: skip
+def test_odd_records_are_refused_in_a_sentence(tmp_path, records):
+    path = tar(tmp_path, head("pax", b"x", len(records)), records, head("one", b"0", 4), b"1\n2\n")
+    assert "is not unpacked" in (message := refused(tmp_path, path)) or "damaged" in message
+
+
+def test_a_sparse_member_is_refused(tmp_path):
+    assert "its member 'holes' is no plain file" in refused(tmp_path, tar(tmp_path, head("holes", b"S", 0)))
+    ones = record("GNU.sparse.major", "1") + record("GNU.sparse.minor", "0") + record("GNU.sparse.name", "holes")
+    path = tar(tmp_path, head("pax", b"x", len(ones)), ones, head("holes", b"0", 512), b"1\n0\n512\n")
+    assert "a sparse file" in refused(tmp_path, path)
+
+
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.tar")
+    with pytest.raises(InvalidInput, match="is a pipe; expected a file"):
+        unpack(tmp_path / "pipe.tar", tmp_path / "out", 10, 10)
 
 
 def zipped(tmp_path: Path, members: dict[str, bytes | zipfile.ZipInfo]) -> Path:

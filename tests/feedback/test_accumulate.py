@@ -204,6 +204,23 @@ def test_scores_are_computed_once_and_travel_with_their_rows(tmp_path):
     assert records(run)[2].added.payload["length"].tolist() == (records(run)[2].added.ids * 2.0).tolist()
 
 
+def test_a_domain_may_score_what_a_model_gave_otherwise_than_what_people_did(tmp_path, monkeypatch):
+    given = []
+
+    def score_given(self, ids, labels, work):
+        given.extend(ids.tolist())
+        return Frame({"length": Column(ids * -1.0, role="score")})
+
+    monkeypatch.setattr(Scored, "score_given", score_given, raising=False)
+    _, rule = run_scored(tmp_path / "run")
+    rows = rule.ledger.all()
+    by_model = rows.origin >= 0
+    assert by_model.any()
+    assert sorted(given) == sorted(rows.ids[by_model].tolist())
+    assert sorted(Scored.scored) == sorted(rows.ids[~by_model].tolist())
+    assert rows.payload["length"].tolist() == np.where(by_model, rows.ids * -1.0, rows.ids * 2.0).tolist()
+
+
 def test_the_untouched_model_is_evaluated_as_round_minus_one(tmp_path):
     run, _ = run_scored(tmp_path / "run")
     setup = records(run)[0]

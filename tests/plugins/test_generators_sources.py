@@ -1,4 +1,5 @@
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -97,6 +98,45 @@ def test_published_data_sets(monkeypatch, tmp_path, data, name, published, rever
     grey = luminance(loaded.images)
     np.testing.assert_array_equal(found.images.max(3), grey)
     assert found.side == {"mnist": 28, "svhn": 64}[name]
+
+
+@pytest.mark.parametrize(("seed", "green"), [(0, 13_066), (1, 12_890)])
+def test_released_colours_of_svhn_are_of_the_runs_seed_and_the_test_set_is_drawn_anew(
+    monkeypatch, tmp_path, seed, green
+):
+    """The authors' own result files have 5,021 + 8,045 and 4,946 + 7,944 green test images of seeds 0 and 1."""
+    loaded, _ = stub(monkeypatch, "svhn")
+    found = source(tmp_path, seed, data="colored-svhn", compat="released").read()
+    assert int((found.groups[found.test, 0] == 0).sum()) == green
+    rng = np.random.RandomState(seed)
+    both = rng.random_sample((73_257, 2)), np.random.RandomState(seed).random_sample((26_032, 2))
+    noisy = [
+        (one[:, 0] < 0.05) != (part < 5) for one, part in zip(both, np.split(loaded.labels, [73_257]), strict=True)
+    ]
+    assert np.array_equal(found.labels, np.concatenate(noisy))
+    assert np.array_equal(found.groups[:73_257, 0], both[0][:, 1] >= np.where(noisy[0], 0.7, 0.3))
+    assert np.array_equal(found.groups[73_257:, 0], both[1][:, 1] >= 0.5)
+
+
+def test_with_the_seed_set_by_hand_released_colours_of_svhn_differ_in_the_test_set_alone(monkeypatch, tmp_path):
+    stub(monkeypatch, "svhn")
+    ours, published = (
+        source(tmp_path, 7, data="colored-svhn", coloring_seed=0, compat=compat).read()
+        for compat in ("fixed", "released")
+    )
+    rows = np.concatenate([ours.train, ours.valid])
+    assert np.array_equal(ours.labels[rows], published.labels[rows])
+    assert np.array_equal(ours.groups[rows], published.groups[rows])
+    assert (ours.labels[ours.test] == published.labels[ours.test]).mean() == pytest.approx(0.905, abs=0.01)
+    assert (ours.groups[ours.test] == published.groups[ours.test]).mean() == pytest.approx(0.5, abs=0.01)
+
+
+def test_released_colours_of_mnist_are_those_of_seed_0_in_all_runs(monkeypatch, tmp_path):
+    stub(monkeypatch, "mnist")
+    one, other = (source(tmp_path, seed, data="colored-mnist", compat="released").read().digest for seed in (0, 5))
+    assert (
+        one == other == source(tmp_path, data="colored-mnist", coloring_seed=0, test_bias="as-released").read().digest
+    )
 
 
 def test_what_has_to_be_fetched(tmp_path):
@@ -245,6 +285,15 @@ def test_celeba(tmp_path):
     again = found.read()  # from what was decoded
     assert again.digest == data.digest
     assert np.array_equal(again.images, data.images)
+    whole = np.array(data.images)
+    for name in ("images.npy", "digest.txt"):
+        (file,) = (tmp_path / "prepared").rglob(name)
+        content = bytearray(file.read_bytes())
+        content[-9] ^= 4
+        file.write_bytes(content)
+        again = found.read()  # decoded anew
+        assert again.digest == data.digest
+        assert np.array_equal(again.images, whole)
 
 
 @pytest.mark.parametrize(
@@ -308,3 +357,26 @@ def test_fairface_that_is_not_as_published(tmp_path):
     fairface(tmp_path, row=["train/4.jpg", "25", "Male", "White", "True"])
     with pytest.raises(InvalidInput, match="row 4 of .*fairface_label_train.csv is not FairFace's"):
         source(tmp_path, data="fairface", path=str(tmp_path)).read()
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("age,gender,race,file\n0-2,Male,White\n", "row 1 of .*fairface_label_train.csv is not FairFace's"),
+        (f'file,age,gender,race\n"{"x" * 200_000}",0-2,Male,White\n', "does not read as a table .*field larger than"),
+    ],
+)
+def test_a_list_of_fairface_that_is_no_list(tmp_path, text, message):
+    fairface(tmp_path)
+    (tmp_path / "fairface_label_train.csv").write_text(text)
+    with pytest.raises(InvalidInput, match=message):
+        source(tmp_path, data="fairface", path=str(tmp_path)).read()
+
+
+def test_a_list_or_an_image_that_is_a_pipe_is_not_waited_for(tmp_path):
+    celeba(tmp_path)
+    for name in ("img_align_celeba/000004.jpg", "list_eval_partition.txt"):
+        (tmp_path / name).unlink()
+        os.mkfifo(tmp_path / name)
+        with pytest.raises(InvalidInput, match=f"{name} is a pipe; expected a file"):
+            source(tmp_path, data="celeba", path=str(tmp_path)).read()

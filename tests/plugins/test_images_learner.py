@@ -5,6 +5,8 @@ import torch
 from biasloop.domains import Work
 from biasloop.errors import InvalidInput
 from biasloop.randomness import Streams
+from biasloop.record import Model, Record
+from biasloop.store import codec
 from biasloop_images.config import Config
 from biasloop_images.domain import softmax
 from biasloop_images.learner import Learner
@@ -46,6 +48,57 @@ def test_size_of_evaluation_batches_changes_rounding_alone(network, precision):
         assert np.abs(softmax(found).max(1) - softmax(expected).max(1)).max() <= 1e-5
         differ = found.argmax(1) != expected.argmax(1)
         assert (differ & (first - second >= 1e-4)).sum() == 0
+
+
+def test_released_numbers_of_baidunet9_are_float16_in_predictions_and_files_too():
+    images, labels = pictures(8)
+    one = learner(images, width=1, epochs=1, precision="released", evaluation_batch=40)
+    model = fitted(one, labels, 40)
+    arrays = one.save(model)
+    dtypes = {name.rsplit(".", 1)[-1]: array.dtype.name for name, array in arrays.items() if array.ndim > 1}
+    assert set(dtypes.values()) == {"float16"}
+    assert {array.dtype.name for name, array in arrays.items() if "running" in name} == {"float32"}
+    _, kept = codec.decode(
+        codec.encode(codec.Header("model", "m", "", ""), Record(models={"m": Model("m", arrays)})), "m"
+    )
+    found = one.logits(one.load(kept.models["m"].arrays), IDS[:40])
+    assert found.tobytes() == one.logits(model, IDS[:40]).tobytes()
+    assert np.array_equal(found, found.astype(np.float16))
+
+
+def test_released_numbers_of_resnet18_are_float32_on_inputs_rounded_to_float16():
+    images, labels = pictures(8)
+    one, plain = (
+        learner(images, network="resnet18", width=1, epochs=1, precision=name) for name in ("released", "float32")
+    )
+    model = fitted(one, labels, 40)
+    assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float32, torch.int64}
+    with torch.inference_mode():
+        rounded = one._prepare(one._stored[:40]).half().float()
+        np.testing.assert_allclose(one.logits(model, IDS[:40]), model(rounded).numpy(), atol=1e-6)
+    assert (one.logits(model, IDS[:40]) != plain.logits(model, IDS[:40])).any()
+
+
+@pytest.mark.parametrize(("network", "summed"), [("baidunet9", True), ("resnet18", True), ("cifar-resnet", False)])
+def test_released_numbers_come_with_the_summed_loss_of_the_published_code(network, summed):
+    found = recipe(Config.model_validate({"network": network, "precision": "released"}), 100)
+    assert found.summed is summed
+    assert not recipe(Config.model_validate({"network": network}), 100).summed
+
+
+def test_released_numbers_of_another_network_are_refused():
+    with pytest.raises(ValueError, match="known of baidunet9, resnet18, .* and network is 'small-cnn'"):
+        Config.model_validate({"network": "small-cnn", "precision": "released"})
+
+
+def test_a_device_without_float16_is_refused_when_the_learner_is_built(monkeypatch):
+    def lacking(*_, **__):
+        raise RuntimeError("not implemented for 'Half'")
+
+    monkeypatch.setattr(torch.nn.functional, "batch_norm", lacking)
+    with pytest.raises(InvalidInput, match=r"cannot be had on cpu .* or another domain\.precision"):
+        learner(pictures()[0], precision="released")
+    learner(pictures()[0], network="resnet18", precision="released")
 
 
 def test_same_seed_same_bits():

@@ -163,6 +163,8 @@ def test_folders_that_cannot_be_used(folder, tmp_path):
         ({"data": "npz"}, 'domain.data = "npz" needs domain.path'),
         ({"path": "x"}, "domain.path is given; path goes with data ="),
         ({"data": "folder", "path": "nowhere"}, "domain.path is 'nowhere', and there is no such folder in"),
+        ({"data": "folder", "path": "~nobody-is-called-so/x"}, "there is no such folder in"),
+        ({"data": "npz", "path": "~nobody-is-called-so/x"}, "there is no such file in"),
         ({"data": "npz", "path": "nowhere.npz"}, "domain.path is 'nowhere.npz', and there is no such file in"),
         ({"size": 32}, "domain.size resizes the images of data ="),
     ],
@@ -229,6 +231,41 @@ def test_npz_that_cannot_be_used(tmp_path, arrays, message):
     found = refused(made.splits)
     assert message in found
     assert str(tmp_path / "own.npz") in found
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint64, np.uint32, ">i8"])
+def test_a_label_beyond_the_number_of_images_makes_no_names(tmp_path, kind):
+    labels = np.abs(LABELS).astype(kind)
+    for huge in (20, 2**31, 2**32 - 1, *((2**62,) if np.dtype(kind).itemsize == 8 else ()), 2**64 - 1):
+        if huge > np.iinfo(kind).max:
+            continue
+        labels[7] = huge
+        made = of_npz(tmp_path, images=IMAGES, labels=labels)
+        expected = f"label {huge} of image 7 would make {huge + 1:,} classes of 20 images; number the classes from 0"
+        assert expected in refused(made.vocabularies)
+        made = of_npz(tmp_path, images=IMAGES, labels=labels, classes=np.array(["a", "b", "c"]))
+        assert f"label {huge} of image 7 is not a whole number from 0 to 2, or -1" in refused(made.splits)
+
+
+@pytest.mark.parametrize("classes", [
+    np.array(["a", "\ud800", "c"]), np.frombuffer(b"\xff\xff\xff\x7f" * 3, "<U1"), np.array([["a", "b", "c"]]),
+    np.zeros(3, "U0"), np.array([b"a", b"b", b"c"]), np.array(["a", "b", "c"], "U9999999"),
+])  # fmt: skip
+def test_names_of_classes_that_are_no_text_are_refused(tmp_path, classes):
+    made = of_npz(tmp_path, images=IMAGES, labels=LABELS, classes=classes, compressed=True)
+    assert "its classes " in refused(made.vocabularies)
+
+
+def test_more_images_than_a_run_can_take_are_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("biasloop_images.ownarrays._MOST_IMAGES", 19)
+    assert "it has 20 images, and 19 are the most" in refused(of_npz(tmp_path, images=IMAGES, labels=LABELS).splits)
+
+
+def test_an_npz_that_is_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "own.npz")
+    assert "own.npz is a pipe; expected a file" in refused(
+        lambda: domain(tmp_path, data="npz", path=str(tmp_path / "own.npz"))
+    )
 
 
 def test_no_npz_at_all(tmp_path):

@@ -66,16 +66,23 @@ def test_another_archive_is_not_taken_for_the_one_that_was_read(tmp_path):
         realtoxicity.read(context(tmp_path))
 
 
-def test_damaged_prepared_data_say_how_they_are_made_anew(tmp_path):
+def test_damaged_prepared_data_are_made_anew_while_the_archive_is_there(tmp_path):
     dataset = put(tmp_path, archive(lines()))
     realtoxicity.read(context(tmp_path), dataset)
     (file,) = (tmp_path / "prepared").rglob("*.h5")
-    content = bytearray(file.read_bytes())
-    place = content.index(b"inspector")
-    content[place] ^= 1
-    file.write_bytes(content)
-    with pytest.raises(DownloadError, match=rf"columns\.h5 is damaged .*delete {file.parent}, "):
+
+    def hurt():
+        content = bytearray(file.read_bytes())
+        content[content.index(b"inspector")] ^= 1
+        file.write_bytes(content)
+
+    hurt()
+    assert read(realtoxicity.read(context(tmp_path), dataset)) == ROWS
+    hurt()
+    (tmp_path / dataset.name / dataset.remotes[0].filename).unlink()
+    with pytest.raises(SomethingToFetch, match="`biasloop fetch realtoxicityprompts`"):
         realtoxicity.read(context(tmp_path), dataset)
+    assert not realtoxicity.is_prepared(context(tmp_path), dataset)
 
 
 def test_an_archive_that_is_not_there_comes_with_its_command(tmp_path):

@@ -4,6 +4,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -11,7 +12,7 @@ from biasloop.domains import Work
 from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop.randomness import Streams
 from biasloop_language import networks, perplexity
-from biasloop_language.compat import ReleasedUpdates
+from biasloop_language.compat import ReleasedUpdates, cleaned, evaluation_batch
 from biasloop_language.finetuning import fit, losses, pretrain
 from biasloop_language.recipes import PUBLISHED, Recipe, evaluation_rows, generation_rows
 from biasloop_language.tokens import TokenRows, left_padded, padded, ragged
@@ -104,9 +105,31 @@ def test_an_epoch_is_adamw_on_the_librarys_loss():
     assert not ours.training
     assert [(done, total) for done, total, _ in work.ticks] == [(done, 12) for done in range(1, 13)]
     assert [done for done, _, state in work.ticks if state] == [6, 12]
-    assert [(table, row["epoch"]) for table, row in work.rows] == [("curve", 1), ("curve", 2)]
-    assert work.rows[1][1]["lr"] == pytest.approx(1e-2 / 12)
-    assert work.rows[1][1]["loss"] < work.rows[0][1]["loss"]
+    assert {table for table, _ in work.rows} == {"curve"}
+    curve = [row for _, row in work.rows]
+    assert [row["epoch"] for row in curve] == [1] * 6 + [2] * 6
+    assert [row["update"] for row in curve] == [*range(1, 13)]
+    assert [row["lr"] for row in curve] == pytest.approx([1e-2 * (1 - update / 12) for update in range(12)])
+    assert sum(row["loss"] for row in curve[6:]) < sum(row["loss"] for row in curve[:6])
+
+
+@pytest.mark.parametrize("released", [False, True])
+def test_every_update_logs_the_loss_that_it_was_taken_at_and_its_rate(released):
+    """10 micro-batches by 4: updates of 4, 4 and 2, or as published of 1, 4, 4 and 1."""
+    rows, still = some_rows(30).take(np.flatnonzero(some_rows(30).predicted(CONTEXT) > 0)[:20]), network()
+    recipe, work = Recipe(1, 2, 4, 1e-30, released=released), Logged()  # so small that no weight moves
+    fit(still, rows, recipe, work)
+    order, begin = STREAMS.at("epoch", 0, "order").generator().permutation(20), 0
+    groups = [1, 4, 4, 1] if released else [4, 4, 2]
+    assert len(work.rows) == len(groups)
+    sums, tokens = losses(still, rows, 20)
+    for update, (size, (table, row)) in enumerate(zip(groups, work.rows, strict=True)):
+        some = order[begin : begin + 2 * size]
+        expected = sums[some].sum() / tokens[some].sum()
+        assert (table, row["epoch"], row["update"]) == ("curve", 1, update + 1)
+        assert row["loss"] == pytest.approx(expected, rel=1e-5)
+        assert row["lr"] == pytest.approx(max(0.0, 1e-30 * (1 - update / 3)))
+        begin += 2 * size
 
 
 @pytest.mark.parametrize("accumulation", [2, 4, 8])
@@ -161,6 +184,19 @@ def test_published_recipes():
         "gpt2-large": (4, 4, 1e-5, 20),
     }
     assert [generation_rows(recipe) for recipe in PUBLISHED.values()] == [400, 200, 100]
+    rows = {"gpt2": 80, "gpt2-medium": 40, "gpt2-large": 20, "small": 80, "./mine": 80}
+    assert {name: evaluation_batch(name) for name in rows} == rows
+
+
+def test_generated_texts_are_cleaned_by_the_librarys_rules():
+    written = " It 's , he said . Do n't ! I 'm , we 've , they 're here ? The ' quoted ' ; ( x ) : a  .b . \" ok \""
+    assert cleaned(written) == " It's, he said. Don't! I'm, we've, they're here? The'quoted'; ( x ) : a .b . \" ok \""
+    rng = np.random.default_rng(0)
+    pieces = [" ", "  ", ".", "?", "!", ",", "'", "n't", "'m", "'s", "'ve", "'re", "a", "do", "\n", "’", "”"]
+    rule = transformers.PreTrainedTokenizerBase.clean_up_tokenization
+    for _ in range(500):
+        text = "".join(rng.choice(pieces, 12))
+        assert cleaned(text) == rule(None, text)
 
 
 def former_adamw(parameter, gradients, rate):

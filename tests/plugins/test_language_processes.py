@@ -54,7 +54,9 @@ def test_two_processes_fit_as_one_does(fitted, name, count, recipe):
 
 def test_a_fit_goes_on_in_two_processes_where_it_stopped(fitted):
     found, whole = saved(fitted[0], "resumed"), saved(fitted[0], "parts")
-    assert found.pop("curve").tolist() == whole.pop("curve")[1:].tolist()
+    curve = found.pop("curve").tolist()
+    assert 0 < len(curve) < len(whole["curve"])
+    assert curve == whole.pop("curve")[-len(curve) :].tolist()
     assert all(np.array_equal(found[name], whole[name]) for name in whole)
 
 

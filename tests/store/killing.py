@@ -23,7 +23,7 @@ from biasloop.store.reader import Run  # noqa: E402
 
 EXPERIMENT = toy_experiment(loop={"rounds": 25}, labels="bits", pool=900, epochs=4)
 STAGES = {"model": "model-0003.h5", "round": "round-0003.h5", "manifest": "manifest.json"}
-NOTICES = {"model": "set model-0003.h5 aside", "round": "adopted round-0003.h5", "manifest": None}
+NOTICES = {"model": None, "round": "adopted round-0003.h5", "manifest": None}
 
 
 def reference(place):
@@ -82,6 +82,7 @@ def at_random(place, kills_wanted):
             longest = whole / 3 if rounds > before else 1.2 * longest
             before = rounds
         assert_same_run(directory, place / "reference")
+        assert not (directory / "aside").exists()  # nothing was wrong
     assert len(seen) > 10, seen  # the kills fell all over the run
     return kills
 
@@ -113,6 +114,7 @@ def between(place, stage):
     expected = NOTICES[stage]
     assert [expected in text for text in texts] == [True] if expected else not texts, texts
     assert_same_run(directory, place / "reference")
+    assert not [path.name for path in directory.iterdir() if path.name in ("aside", "partial") or ".tmp" in path.name]
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from biasloop.experiment import Experiment
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.randomness import Streams
 from biasloop.record import Record
+from biasloop.store.manifest import read_manifest, round_number, step_of
 from biasloop.store.reader import Run
 
 OPTIONS = Options(Path("unused"), interval=1e9)
@@ -46,6 +47,14 @@ def stored_bytes(directory: Path) -> dict[str, bytes]:
 def records(run: Run) -> list[Record]:
     """Every step of a run."""
     return [run.read(step) for step in run.manifest.steps()]
+
+
+def cut(directory: Path, rounds: int = 0) -> None:
+    """Make a run what it was when it had so many rounds; files of later ones stay where they are."""
+    manifest = read_manifest(directory)
+    for name in [name for name in manifest.files if round_number(step_of(name)) >= rounds]:
+        manifest.drop(name)
+    manifest.write(directory)
 
 
 def assert_same_run(left: Path, right: Path) -> None:

@@ -2,10 +2,11 @@
 
 import re
 import socket
+import socketserver
 import struct
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -140,3 +141,55 @@ def _range(handler: BaseHTTPRequestHandler, reply: Reply) -> tuple[int, int]:
         return reply.status, 0
     start = int(wanted[1])
     return (206, start) if start < len(reply.body) else (416, len(reply.body))
+
+
+Pieces = Callable[[bytes], Iterable[bytes | float]]
+"""What is sent for a request: bytes, and seconds of silence between them."""
+
+
+@dataclass
+class RawServer:
+    """Where the server is, and the requests that came."""
+
+    url: str
+    requests: list[bytes] = field(default_factory=list)
+
+
+@contextmanager
+def talking(pieces: Pieces) -> Iterator[RawServer]:
+    """Send exactly these bytes for each request, HTTP or not, and end the connection; `url` ends in `/`."""
+    stopping = threading.Event()
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            request = b""
+            with suppress(OSError):
+                while b"\r\n\r\n" not in request and (block := self.request.recv(65536)):
+                    request += block
+                local.requests.append(request)
+                for piece in pieces(request):
+                    if stopping.is_set():
+                        return
+                    if isinstance(piece, float):
+                        stopping.wait(piece)
+                    else:
+                        self.request.sendall(piece)
+
+    class Server(socketserver.ThreadingTCPServer):
+        daemon_threads = True
+        request_queue_size = 50
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            pass
+
+    server = Server(("127.0.0.1", 0), Handler)
+    local = RawServer(f"http://127.0.0.1:{server.server_address[1]}/")
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.002}, daemon=True)
+    thread.start()
+    try:
+        yield local
+    finally:
+        stopping.set()
+        server.shutdown()
+        server.server_close()
+        thread.join()

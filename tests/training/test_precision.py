@@ -1,14 +1,16 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from biasloop.domains import Work
-from biasloop.errors import Interrupted
+from biasloop.errors import Interrupted, InvalidInput
 from biasloop.randomness import Streams
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
-from biasloop.training.device import seeded
+from biasloop.training.device import generator, seeded
 from biasloop.training.loop import TrainingSet, fit
 from biasloop.training.precision import load_scaler, precision, save_scaler
 from biasloop.training.schedule import Recipe
@@ -18,6 +20,7 @@ CPU = torch.device("cpu")
 PREPARE = Preparation(torch.tensor([0.5]), torch.tensor([0.25]), padding=1, flip=True)
 RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.05)
 HALVES = ["bfloat16", "float16"]
+KINDS = [*HALVES, "pure-float16"]
 
 
 class Keeping(Work):
@@ -57,7 +60,8 @@ def network():
 
 
 def trained(name, work, recipe=RECIPE):
-    return fit(network(), data(), recipe, work, PREPARE, precision=precision(name, CPU))
+    numbers = precision(name, CPU)
+    return fit(numbers.network(network()), data(), recipe, work, PREPARE, precision=numbers)
 
 
 def bits(model):
@@ -81,7 +85,77 @@ def test_half_precision_has_float32_weights_and_learns_like_float32(name):
     assert half.losses[-1] < 0.1 > full.losses[-1]
 
 
-@pytest.mark.parametrize("name", HALVES)
+def published(numbers, recipe):
+    """As the published loop trains in float16: half weights but those of normalisation, summed loss, no scaling."""
+    model, samples = network().half(), data()
+    model[1].float()
+    optimizer = torch.optim.SGD(
+        model.parameters(), lr=0.0, momentum=0.9, nesterov=True, weight_decay=recipe.weight_decay * 8
+    )
+    step, losses = 0, []
+    for epoch in range(recipe.epochs):
+        streams = Streams((1, "epoch", epoch))
+        order, draws = streams.at("order").generator().permutation(24), generator(streams.at("augment"), CPU)
+        for begin in range(0, 24, 8):
+            rows = torch.from_numpy(order[begin : begin + 8])
+            step += 1
+            optimizer.param_groups[0]["lr"] = recipe.rate(step, 3 * recipe.epochs) / 8
+            logits = model(PREPARE(samples.inputs[rows], draws).half())
+            loss = nn.functional.cross_entropy(logits, samples.labels[rows], reduction="none").sum()
+            assert logits.dtype == loss.dtype == torch.float16
+            losses.append(float(loss.detach()))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+    momenta = {held["momentum_buffer"].dtype for held in optimizer.state.values()}
+    assert momenta == {torch.float16, torch.float32}
+    return model, losses
+
+
+def test_float16_throughout_is_the_published_loop_bit_for_bit():
+    recipe, numbers = replace(RECIPE, summed=True, epochs=4), precision("pure-float16", CPU)
+    work = Keeping(Streams((1,)))
+    model = fit(numbers.network(network()), data(), recipe, work, PREPARE, precision=numbers)
+    expected, losses = published(numbers, recipe)
+    kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
+    assert kinds["0.weight"] == kinds["4.weight"] == kinds["4.bias"] == torch.float16
+    assert kinds["1.weight"] == kinds["1.running_mean"] == torch.float32
+    assert bits(model) == bits(expected)
+    assert work.losses == pytest.approx([sum(losses[3 * epoch : 3 * epoch + 3]) / 24 for epoch in range(4)], rel=1e-3)
+    assert {work.kept[f"optimizer.{place}.momentum_buffer"].dtype.name for place in range(6)} == {"float16", "float32"}
+    assert not [name for name in work.kept if name.startswith("scaler")]
+    assert bits(model) != bits(trained("float16", Work(Streams((1,))), RECIPE))
+
+
+def test_inputs_rounded_to_float16_are_computed_with_in_float32():
+    def rounded(images, draws):
+        return PREPARE(images, draws).half().float()
+
+    found = trained("float16-inputs", Work(Streams((1,))))
+    assert bits(found) == bits(fit(network(), data(), RECIPE, Work(Streams((1,))), rounded))
+    assert bits(found) != bits(trained("float32", Work(Streams((1,)))))
+
+
+def test_a_summed_loss_changes_rounding_alone():
+    recipe = replace(RECIPE, weight_decay=0.01, batch_size=7)  # the last batch is not full
+    one, other = (trained("float32", Work(Streams((1,))), replace(recipe, summed=summed)) for summed in (False, True))
+    for a, b in zip(one.parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+def test_float16_throughout_is_refused_where_torch_lacks_it(monkeypatch):
+    def lacking(*_, **__):
+        raise RuntimeError("\"slow_conv2d_cpu\" not implemented for 'Half'\nand more")
+
+    monkeypatch.setattr(nn.functional, "conv2d", lacking)
+    with pytest.raises(
+        InvalidInput, match="float16 throughout, as released, cannot be had on cpu .*'Half'\\); use a GPU"
+    ):
+        precision("pure-float16", CPU)
+    assert precision("float16-inputs", CPU).dtype == torch.float32
+
+
+@pytest.mark.parametrize("name", KINDS)
 @pytest.mark.parametrize("stop", [3, 5])
 def test_resumed_fit_has_the_bits_of_an_uninterrupted_one(name, stop):
     whole = bits(trained(name, Keeping(Streams((1,)))))

@@ -26,6 +26,10 @@ from biasloop.errors import BiasloopError, InvalidInput
 if TYPE_CHECKING:  # the calculator of the command line answers before NumPy is loaded
     from biasloop.data import Floats
 
+MOST = 10**15  # samples; beyond some 10^16 a computer's numbers leave out every other whole one
+MOST_ROUNDS = 1_000_000  # of a curve, which has a value for each
+MOST_SOLVED = 10_000  # rounds for which the fewest samples are looked for, with exact fractions
+_SCALE = 2**256  # of fixed-point numbers
 _COUNTED = 100_000  # rounds that are stepped through one by one before the asymptotic form takes over
 
 
@@ -161,7 +165,8 @@ def smallest_human(
         raise InvalidInput("give either the model-labelled samples a round or all samples a round, not both or neither")
     if not (math.isfinite(max_amplification) and max_amplification >= 1):
         raise InvalidInput(f"the largest amplification must be a finite number >= 1, not {max_amplification}")
-    _check_counts(start=start, model=model or 0, per_round=per_round or 0, rounds=rounds or 0)
+    _check_counts(start=start, model=model or 0, per_round=per_round or 0)
+    _check_rounds(rounds or 0, MOST_SOLVED)
     if start == 0 and per_round == 0:
         raise InvalidInput("the training set stays empty: start or the samples a round must be above 0")
     target = Fraction(str(max_amplification))
@@ -238,15 +243,30 @@ def _at_most(target: Fraction, start: int, human: int, model: int, rounds: int |
     error = 8 * (rounds + 1) * sys.float_info.epsilon * factor  # three roundings a round, with room to spare
     if abs(factor - target) > error:
         return factor < target
-    numerator, denominator, size = 0, 1, start  # V as a fraction of whole numbers
+    low, high = _enclosed(start, human, model, rounds)
+    if high <= target - 1 or low > target - 1:
+        return high <= target - 1
+    numerator, denominator, size = 0, 1, start  # V as a fraction of whole numbers, which grow with every round
     for _ in range(rounds):
         size += human + model
         numerator, denominator = (size - human) * numerator + model * denominator, denominator * size
     return numerator * target.denominator <= (target - 1).numerator * denominator
 
 
+def _enclosed(start: int, human: int, model: int, rounds: int) -> tuple[Fraction, Fraction]:
+    """V_T from below and above, some 10^-70 apart: in fixed point, rounded down and up."""
+    low = high = 0
+    size = start
+    for _ in range(rounds):
+        size += human + model
+        low = ((size - human) * low + model * _SCALE) // size
+        high = -(((human - size) * high - model * _SCALE) // size)
+    return Fraction(low, _SCALE), Fraction(high, _SCALE)
+
+
 def _check(start: int, human: int, model: int, rounds: int) -> None:
-    _check_counts(start=start, human=human, model=model, rounds=rounds)
+    _check_counts(start=start, human=human, model=model)
+    _check_rounds(rounds, MOST_ROUNDS)
     if start + human + model == 0:
         raise InvalidInput("the training set stays empty: one of start, human and model must be above 0")
 
@@ -266,6 +286,15 @@ def _check_counts(**counts: int) -> None:
     for name, count in counts.items():
         if count < 0:
             raise InvalidInput(f"{name} must be a whole number >= 0, not {count}")
+        if count > MOST:
+            raise InvalidInput(f"{name} must be at most {MOST:,}, which is more samples than anybody has")
+
+
+def _check_rounds(rounds: int, most: int) -> None:
+    if rounds < 0:
+        raise InvalidInput(f"rounds must be a whole number >= 0, not {rounds}")
+    if rounds > most:
+        raise InvalidInput(f"rounds must be at most {most:,} here, or inf (None) for what they tend to")
 
 
 def _check_delta(delta: float) -> None:

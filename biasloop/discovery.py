@@ -1,9 +1,15 @@
 """Which plugins are installed, and their classes."""
 
 import difflib
+import os
+import signal
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from types import FrameType
 from typing import Any
 
 from pydantic import BaseModel
@@ -43,14 +49,68 @@ def load(name: str) -> type[Any]:
     if len(found[name]) > 1:
         both = " and ".join(entry.dist.name for entry in found[name] if entry.dist)
         raise InvalidInput(f"two distributions declare the domain {name!r}: {both}; uninstall one of them")
+    return checked(name, _imported(name, found[name][0]))
+
+
+def _imported(name: str, entry: EntryPoint) -> object:
+    """What an entry point names; importing it can neither print into an answer nor end the program.
+
+    Raises:
+        InvalidInput: it does not import, whatever it raises.
+        KeyboardInterrupt: Ctrl-C was really pressed; likewise what is raised for another signal.
+    """
+    with _interrupts() as pressed, _output_aside():
+        try:
+            return entry.load()
+        except BaseException as error:
+            if pressed:
+                raise
+            reason = f"{type(error).__name__}: {error}".rstrip(": ")
+            raise InvalidInput(
+                f"the plugin of domain {name!r} ({entry.value}) does not import: {reason}; `biasloop plugins` lists "
+                "the state of each"
+            ) from error
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Inside, the signals that came are listed: a module can also raise `KeyboardInterrupt` or the like by itself."""
+    pressed: list[int] = []
+    before: dict[signal.Signals, Callable[[int, FrameType | None], object]] = {}
+
+    def noted(number: int, frame: FrameType | None) -> None:
+        pressed.append(number)
+        before[signal.Signals(number)](number, frame)
+
+    if threading.current_thread() is threading.main_thread():  # only there can a handler be set
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            handler = signal.getsignal(number)
+            if callable(handler):
+                before[number] = handler
+                signal.signal(number, noted)
     try:
-        loaded = found[name][0].load()
-    except Exception as error:
-        raise InvalidInput(
-            f"the plugin of domain {name!r} ({found[name][0].value}) does not import: "
-            f"{type(error).__name__}: {error}; `biasloop plugins` lists the state of each"
-        ) from error
-    return checked(name, loaded)
+        yield pressed
+    finally:
+        for number, former in before.items():
+            if signal.getsignal(number) is noted:  # else whoever was told of the signal has set another
+                signal.signal(number, former)
+
+
+@contextmanager
+def _output_aside() -> Iterator[None]:
+    """Inside, what is printed, by Python or a library in C, goes to stderr."""
+    saved = None
+    with suppress(OSError, ValueError):
+        sys.stdout.flush()
+        saved = os.dup(1)
+        os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        if saved is not None:
+            os.dup2(saved, 1)
+            os.close(saved)
 
 
 def checked(name: str, loaded: object) -> type[Any]:

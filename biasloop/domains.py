@@ -142,6 +142,25 @@ class Domain(Protocol):
 
 
 @runtime_checkable
+class Checking(Protocol):
+    """Settings that can be refused before anything is spent."""
+
+    def check(self, *, epochs: bool) -> None:
+        """Refuse what a run would fail on later: a device that is not there, a network that nobody knows.
+
+        Answers without loading data or weights, and without torch unless the answer needs it.
+
+        Args:
+            epochs: whether somebody is to be told of the end of every epoch of a fit, as `Work.tick` can.
+
+        Raises:
+            Mismatch: the domain cannot tell of epochs.
+            InvalidInput: a setting or the device is none.
+            SomethingToFetch: something is not there.
+        """
+
+
+@runtime_checkable
 class Sampled(Protocol):
     """Samples with stable ids, of which some are a test set."""
 

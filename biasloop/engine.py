@@ -9,6 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from biasloop import __version__, discovery, memory
 from biasloop.data import Column, Frame, Metric
 from biasloop.domains import Context, Sparing, missing_methods
@@ -21,7 +23,7 @@ from biasloop.places import data_option
 from biasloop.randomness import Streams
 from biasloop.record import MAIN, PRETRAINED, Record
 from biasloop.store.lock import locked
-from biasloop.store.manifest import SETUP, round_name
+from biasloop.store.manifest import EXPERIMENT, SETUP, round_name
 from biasloop.store.reader import Run
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
@@ -334,17 +336,35 @@ def _check_fingerprint(store: RunWriter, record: Record, domain: Any) -> None:
 
 
 def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
-    """A stored run with its domain and rule, to evaluate or to generate from."""
+    """A stored run with its domain and rule, to evaluate or to generate from.
+
+    Raises:
+        DamagedStore: what is stored of its settings is no experiment of this biasloop.
+    """
     stored = Run.open(directory)
-    identity = stored.identity
-    name = str(stored.manifest.about.get("name", directory.name))
-    experiment = Experiment.model_validate(
-        {"name": name, **{key: identity[key] for key in ("compat", "domain", "loop")},
-         "loop": {**identity["loop"], "rounds": max(1, len(stored.rounds))}}
-    )  # fmt: skip
-    prepared = prepare(experiment, int(identity["seed"]), options)
+    try:
+        prepared = prepare(*_experiment_of(stored), options)
+    except ValidationError as error:  # of the experiment, or of its domain's settings
+        first = error.errors()[0]
+        raise _no_experiment(directory, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     prepared.rule.prepare()
     return stored, prepared
+
+
+def _no_experiment(directory: Path, reason: str) -> DamagedStore:
+    return DamagedStore(f"{directory / EXPERIMENT} holds no experiment that this biasloop knows ({reason})")
+
+
+def _experiment_of(stored: Run) -> tuple[Experiment, int]:
+    """The experiment of a stored run, and its seed."""
+    identity = stored.identity
+    name = str(stored.manifest.about.get("name", stored.directory.name))
+    try:
+        settings = {key: identity[key] for key in ("compat", "domain", "loop")}
+        loop, seed = {**identity["loop"], "rounds": max(1, len(stored.rounds))}, int(identity["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_experiment(stored.directory, f"{type(error).__name__}: {error}") from error
+    return Experiment.model_validate({"name": name, **settings, "loop": loop}), seed
 
 
 def replay(stored: Run, rule: Rule, until: int | None = None) -> Iterator[tuple[int, Record]]:

@@ -78,7 +78,7 @@ class AccumulateSettings(Strict):
         per_round, human = data.pop("per_round"), data.get("human", 0)
         if "model" in data:
             raise ValueError("give `model` or `per_round`, not both")
-        if not isinstance(per_round, int) or not isinstance(human, int):
+        if type(per_round) is not int or type(human) is not int:  # True is no number of samples
             raise ValueError("`per_round` and `human` are whole numbers")
         if human > per_round:
             raise ValueError(f"`human` ({human}) is more than `per_round` ({per_round})")
@@ -160,7 +160,8 @@ class GenerationsSettings(Strict):
 
 def _rule_of(loop: Any) -> str:
     named = loop.get("rule", "accumulate") if isinstance(loop, dict) else getattr(loop, "rule", "accumulate")
-    return named if named in RULES else "accumulate"  # which then says what is allowed
+    # Any other, of whatever type, is refused by `accumulate`, which says what is allowed.
+    return named if isinstance(named, str) and named in RULES else "accumulate"
 
 
 LoopSettings = Annotated[

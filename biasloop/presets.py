@@ -1,18 +1,35 @@
 """Find, read, extend and override presets. What they say is checked by `biasloop.validation`."""
 
-import difflib
-import os
-import re
+import filecmp
+import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import tomli
-
 from biasloop.errors import InvalidInput
+from biasloop.overrides import Key, parse_grid, parse_grids, parse_seeds, parse_set, parse_sets, parse_value
+from biasloop.parsing import parse_toml, shown
+from biasloop.presetfiles import (
+    exists,
+    files,
+    is_path,
+    is_shipped,
+    is_there,
+    locate,
+    packaged,
+    passed_over,
+    search_path,
+)
+
+__all__ = [
+    "MINI", "Key", "Listed", "Preset", "files", "is_shipped", "listing", "packaged", "parse_grid", "parse_grids",
+    "parse_seeds", "parse_set", "parse_sets", "parse_toml", "parse_value", "passed_over", "read", "search_path",
+]  # fmt: skip
 
 MINI = "-mini"
+_LONGEST_CHAIN = 20  # presets that extend each other
+_RUNS_PROGRAMS = "command"  # the domain
 _ALTERNATIVES: dict[tuple[str, ...], tuple[str, ...]] = {
     ("loop", "model"): ("loop", "per_round"),
     ("loop", "per_round"): ("loop", "model"),
@@ -22,8 +39,6 @@ _ALTERNATIVES: dict[tuple[str, ...], tuple[str, ...]] = {
 _STANDS_FOR: dict[tuple[str, ...], tuple[str, ...]] = {
     ("domain", "underfit"): ("epochs", "learning_rate", "schedule", "warm_up"),
 }
-
-Key = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -35,12 +50,16 @@ class Preset:
         path: the file.
         values: the merged tables.
         origins: for each key, the file or option that gave its value.
+        notes: what has to be told of whose it is: another one has its name, or it runs programs; a sentence each.
+        whose: where it lies, if its name is none of those that come with biasloop and no note says so; a sentence.
     """
 
     name: str
     path: Path
     values: dict[str, Any]
     origins: dict[Key, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    whose: str = ""
 
     @property
     def mini(self) -> bool:
@@ -59,13 +78,13 @@ class Preset:
                 if isinstance(grid, dict):
                     grid.pop(".".join(fixed), None)
             _merge(values, nested, origins, origin)
-        return Preset(self.name, self.path, values, origins)
+        return replace(self, values=values, origins=origins)
 
     def vary(self, grid: Mapping[str, list[Any]], origin: str) -> "Preset":
         """The preset with more keys in its grid."""
         values, origins = _copy(self.values), dict(self.origins)
         _merge(values, {"grid": dict(grid)}, origins, origin)
-        return Preset(self.name, self.path, values, origins)
+        return replace(self, values=values, origins=origins)
 
     def origin(self, key: Key) -> str:
         """Where a key's value came from; for a missing key, where its table did."""
@@ -79,42 +98,27 @@ class Preset:
         return str(self.path)
 
 
-def search_path() -> list[Path]:
-    """Directories that hold presets, first wins: `./presets`, `$BIASLOOP_PRESETS`, the package's own."""
-    places = [Path("presets")]
-    places += [Path(entry) for entry in os.environ.get("BIASLOOP_PRESETS", "").split(os.pathsep) if entry]
-    places.append(packaged())
-    return [place for place in dict.fromkeys(place.resolve() for place in places) if place.is_dir()]
-
-
-def packaged() -> Path:
-    """The shipped presets: inside the installed package, or beside it in a source tree."""
-    package = Path(__file__).parent
-    inside = package / "presets"
-    return inside if inside.is_dir() else package.parent / "presets"
-
-
-def files() -> dict[str, Path]:
-    """Every preset file on the search path, by name."""
-    found: dict[str, Path] = {}
-    for place in search_path():
-        for path in sorted(place.glob("*.toml")):
-            found.setdefault(path.stem, path)
-    return dict(sorted(found.items()))
-
-
 def read(name: str) -> Preset:
     """A preset by name or by path, with what it extends; `NAME-mini` is NAME with its `[mini]` applied.
+
+    A name means the shipped preset before one in `./presets` or `$BIASLOOP_PRESETS`; a path means what lies there.
 
     Raises:
         InvalidInput: unknown name (with the nearest), unreadable file, invalid TOML, a circle of `extends`.
     """
-    mini = name.endswith(MINI) and not _exists(name)
-    path = _locate(name.removesuffix(MINI) if mini else name)
-    preset = _read_chain(name, path, ())
+    mini = name.endswith(MINI) and not exists(name)
+    known = name.removesuffix(MINI) if mini else name
+    path = locate(known)
+    preset = _read_chain(name, path, (), by_path=is_path(known))
     overrides = preset.values.pop("mini", {})
-    if not mini:
-        return preset
+    if mini:
+        preset = _applied(preset, overrides)
+    return preset if is_path(known) else _attributed(known, preset)
+
+
+def _applied(preset: Preset, overrides: Any) -> Preset:
+    """The preset with its `[mini]`."""
+    name, path = preset.name, preset.path
     if not overrides or not isinstance(overrides, dict):
         raise InvalidInput(f"{path} has no [mini] section, so there is no preset {name!r}")
     origins = dict(preset.origins)
@@ -123,64 +127,81 @@ def read(name: str) -> Preset:
         if table == "grid":
             preset.values["grid"] = {}
         _merge(preset.values, {table: value}, origins, f"{path} [mini]")
-    return Preset(name, path, preset.values, origins)
+    return replace(preset, origins=origins)
 
 
-def _exists(name: str) -> bool:
-    return Path(name).is_file() or name in files()
+def _attributed(name: str, preset: Preset) -> Preset:
+    """The preset that a name means, with whose it is."""
+    if is_shipped(preset.path):
+        others = [
+            f"{name} is the preset that comes with biasloop; {other} has the same name, and to run that one give its "
+            f"path: --preset {shlex.quote(str(other))}"
+            for other in passed_over(name)
+            if _differ(preset.path, other)
+        ]
+        return replace(preset, notes=(*others, *preset.notes))
+    whose = f"{name} is not one of the presets that come with biasloop; it lies in {preset.path}"
+    programs = _programs(preset)
+    if programs:
+        return replace(preset, notes=(f"{whose} and {programs}", *preset.notes))
+    return replace(preset, whose=whose)
 
 
-def _locate(name: str) -> Path:
-    if name.endswith(".toml") or "/" in name or os.sep in name:
-        path = Path(name)
-        if path.is_file():
-            return path
-        raise InvalidInput(f"there is no preset file {name}")
-    known = files()
-    if name in known:
-        return known[name]
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise InvalidInput(f"there is no preset {name!r}; {hint}`biasloop presets` lists them")
-
-
-def parse_toml(path: Path) -> dict[str, Any]:
-    """A TOML file.
-
-    Raises:
-        InvalidInput: naming the file and, for bad syntax, the line.
-    """
+def _differ(path: Path, other: Path) -> bool:
+    """Whether two preset files say different things; what cannot be read is different."""
     try:
-        return tomli.loads(path.read_text(encoding="utf-8-sig"))
-    except tomli.TOMLDecodeError as error:
-        raise InvalidInput(f"{path} is not valid TOML: {error}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInput(f"{path} is not UTF-8 text: byte {error.start} is invalid") from error
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}") from error
+        return not filecmp.cmp(path, other, shallow=False)
+    except OSError:
+        return True
 
 
-def _read_chain(name: str, path: Path, seen: tuple[Path, ...]) -> Preset:
+def _programs(preset: Preset) -> str:
+    """That a preset runs programs, and which, as the end of a sentence; empty if it does not."""
+    domain = preset.values.get("domain")
+    if not isinstance(domain, dict) or domain.get("name") != _RUNS_PROGRAMS:
+        return ""
+    commands = [domain.get(name) for name in ("train", "predict")]
+    typed = [shlex.join(map(str, command)) for command in commands if isinstance(command, list)]
+    return f"runs programs: {'; '.join(typed)}" if typed else "runs programs"
+
+
+def _read_chain(name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool) -> Preset:
     here = path.resolve()
     if here in seen:
         raise InvalidInput(f"{path} extends itself through {' -> '.join(p.stem for p in seen)}")
+    if len(seen) >= _LONGEST_CHAIN:
+        raise InvalidInput(
+            f"{seen[0]} extends more than {_LONGEST_CHAIN} presets one after another; let it extend fewer"
+        )
     own = parse_toml(path)
     parent = own.pop("extends", None)
     values: dict[str, Any] = {}
     origins: dict[Key, str] = {}
+    notes: tuple[str, ...] = ()
     if parent is not None:
         if not isinstance(parent, str):
-            raise InvalidInput(f"{path}: extends = {parent!r}: expected the name of a preset")
-        beside = path.parent / f"{parent}.toml"
+            raise InvalidInput(f"{path}: extends = {shown(parent)}: expected the name of a preset")
         try:
-            base_path = beside if beside.name != path.name and beside.is_file() else _locate(parent)
+            base_path = _parent(path, parent, by_path=by_path)
         except InvalidInput as error:
-            raise InvalidInput(f"{path}: extends = {parent!r}: {error}") from error
-        base = _read_chain(parent, base_path, (*seen, here))
-        values, origins = base.values, base.origins
+            raise InvalidInput(f"{path}: extends = {shown(parent)}: {error}") from error
+        base = _read_chain(parent, base_path, (*seen, here), by_path=by_path or is_path(parent))
+        values, origins, notes = base.values, base.origins, base.notes
+        beside = path.parent / base_path.name
+        if base_path != beside and is_shipped(base_path) and is_there(beside) and beside != path and not by_path:
+            notes += (f"{path} extends the {parent} that comes with biasloop, not {beside}",)
     _unset(values, origins, own.pop("unset", []), str(path))
     _merge(values, own, origins, str(path))
-    return Preset(name, path, values, origins)
+    return Preset(name, path, values, origins, notes)
+
+
+def _parent(path: Path, name: str, *, by_path: bool) -> Path:
+    """The file that one extends: beside it, unless neither was given as a path and biasloop has one of that name."""
+    beside = path.parent / f"{name}.toml"
+    if beside.name == path.name or not is_there(beside):
+        return locate(name)
+    known = files().get(name)
+    return known if known is not None and is_shipped(known) and not by_path else beside
 
 
 def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: str) -> None:
@@ -190,7 +211,7 @@ def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: 
         InvalidInput: they are no list of keys, or one of them was not inherited.
     """
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InvalidInput(f'{origin}: unset = {names!r}: expected a list of keys, for example ["domain.path"]')
+        raise InvalidInput(f'{origin}: unset = {shown(names)}: expected a list of keys, for example ["domain.path"]')
     for name in names:
         table, _, inner = name.partition(".")
         *tables, last = key = (table, inner) if table == "grid" else tuple(name.split("."))  # its keys have dots
@@ -198,7 +219,7 @@ def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: 
         for part in tables:
             place = place.get(part) if isinstance(place, dict) else None
         if not isinstance(place, dict) or last not in place:
-            raise InvalidInput(f"{origin}: unset: there is no key {name!r} to take off; it is not inherited")
+            raise InvalidInput(f"{origin}: unset: there is no key {name[:200]!r} to take off; it is not inherited")
         del place[last]
         for inner in [inner for inner in origins if inner[: len(key)] == key]:
             del origins[inner]
@@ -238,53 +259,6 @@ def _copy(value: Any) -> Any:
     return {name: _copy(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
-def parse_value(text: str) -> Any:
-    """A value as TOML would read it; what is no TOML value is a string."""
-    try:
-        return tomli.loads(f"value = {text}")["value"]
-    except tomli.TOMLDecodeError:
-        return text
-
-
-def parse_set(text: str) -> tuple[Key, Any]:
-    """`loop.human=1000` as key and typed value."""
-    name, equals, value = text.partition("=")
-    key = tuple(part.strip() for part in name.split("."))
-    if not equals or not all(key):
-        raise InvalidInput(f"--set {text}: expected KEY=VALUE, for example --set loop.human=1000")
-    return key, parse_value(value.strip())
-
-
-def parse_grid(text: str) -> tuple[str, list[Any]]:
-    """`loop.human=1000,2500` as key and list of values; also `[...]`, and what TOML reads between brackets."""
-    key, value = parse_set(text)
-    if not isinstance(value, list):
-        written = text.partition("=")[2]
-        value = parse_value(f"[{written}]")
-        if not isinstance(value, list):
-            value = [parse_value(part.strip()) for part in written.split(",")]
-    if not value or "" in value:
-        raise InvalidInput(f"--grid {text}: expected KEY=VALUE,VALUE, for example --grid loop.human=1000,2500")
-    return ".".join(key), value
-
-
-def parse_seeds(text: str) -> list[int]:
-    """`0-2`, `0,3,5-7` or `5` as a list of seeds.
-
-    Raises:
-        InvalidInput: anything else.
-    """
-    seeds: list[int] = []
-    for part in text.split(","):
-        found = re.fullmatch(r"\s*([0-9]+)(?:-([0-9]+))?\s*", part)
-        if not found or (found[2] and int(found[2]) < int(found[1])):
-            raise InvalidInput(
-                f"seeds {text!r}: expected a list of whole numbers or ranges, for example 0-2 or 0,3,5-7"
-            )
-        seeds += range(int(found[1]), int(found[2] or found[1]) + 1)
-    return list(dict.fromkeys(seeds))
-
-
 @dataclass(frozen=True)
 class Listed:
     """One line of `biasloop presets`."""
@@ -304,7 +278,7 @@ def listing() -> list[Listed]:
     found = []
     for name, path in files().items():
         try:
-            values = _read_chain(name, path, ()).values
+            values = _read_chain(name, path, (), by_path=False).values
             domain = values.get("domain")
             found.append(
                 Listed(

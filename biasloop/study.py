@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from biasloop import discovery, domains, engine, processes
-from biasloop.domains import Following
+from biasloop.domains import Checking, Following
 from biasloop.engine import Event, Options, Outcome
 from biasloop.errors import InvalidInput
 from biasloop.experiment import Experiment
 from biasloop.presets import MINI, Key, Preset, parse_value
+from biasloop.store import preview
 
 RUNS = Path("runs")
+MOST_RUNS = 100_000
 _LONGEST = 200  # bytes of a name; file systems take 255
 _LONGEST_VALUE = 80
 
@@ -30,6 +32,7 @@ class Planned:
         directory: where it lies or will lie.
         experiment: what runs there.
         rounds: how many, as far as settings and pool say.
+        done: how many of them are finished.
     """
 
     arm: str
@@ -37,6 +40,7 @@ class Planned:
     directory: Path
     experiment: Experiment
     rounds: int
+    done: int = 0
 
 
 def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
@@ -49,10 +53,18 @@ def _safe(value: Any) -> str:
     """The value as it is typed; with a digest where that is no safe name or could be read as another value."""
     text = str(value).lower() if isinstance(value, bool) else str(value)
     safe = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
-    typed = isinstance(value, int | float) or parse_value(text) == value
+    typed = isinstance(value, int | float) or _as_typed(text) == value
     if typed and safe == text and len(safe) <= _LONGEST_VALUE:
         return safe
     return f"{safe[:_LONGEST_VALUE]}~{_digest(f'{type(value).__name__} {value!r}')}"
+
+
+def _as_typed(text: str) -> Any:
+    """What the text stands for on a command line; nothing if it is refused there."""
+    try:
+        return parse_value(text)
+    except InvalidInput:
+        return None
 
 
 def _digest(text: str) -> str:
@@ -75,23 +87,54 @@ def plan(
     """Every run of a study, seed by seed, decided before the first one starts.
 
     Raises:
-        BiasloopError: whatever keeps any of them from starting.
+        InvalidInput: there are more than 100,000 of them.
+        BiasloopError: whatever keeps any of them from starting, as far as it can be known without training.
     """
-    rounds = [_check(experiment, seeds[0], options) for _, experiment in arms]
+    if len(arms) * len(seeds) > MOST_RUNS:
+        raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
+    _require_directory(options.data)
+    checked = [_check(experiment, seeds[0], options) for _, experiment in arms]
     planned = []
+    writable: set[Path] = set()
     for seed in seeds:
-        for (chosen, experiment), expected in zip(arms, rounds, strict=True):
+        for (chosen, experiment), (expected, defaults) in zip(arms, checked, strict=True):
             arm = describe(chosen)
             place = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
-            planned.append(Planned(arm, seed, place, experiment, expected))
+            preview.require_creatable(place, writable)
+            done = preview.rounds_done(place, experiment.identity(seed), defaults)
+            planned.append(Planned(arm, seed, place, experiment, expected, done))
     return planned
 
 
-def _check(experiment: Experiment, seed: int, options: Options) -> int:
-    """Everything that can be known of an arm before it runs: what is lacking, whether the pool suffices, rounds."""
+def _require_directory(data: Path) -> None:
+    """Refuse a data directory that is none and cannot become one."""
+    above = next(path for path in (data, *data.parents) if path.exists() or path == path.parent)
+    if not above.is_dir():
+        raise InvalidInput(f"{above} is no directory, so that no data can lie in {data}; use another --data")
+
+
+def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, dict[str, Any]]:
+    """Everything that can be known of an arm before it runs: what is lacking, whether the pool suffices.
+
+    Returns:
+        How many rounds there will be, and defaults of what may be missing in what is stored.
+    """
     prepared = engine.prepare(experiment, seed, options)
+    if not domains.missing_methods(type(prepared.domain), Checking):
+        prepared.domain.check(epochs=getattr(experiment.loop, "snapshots", None) is not None)
     prepared.rule.prepare()
-    return int(prepared.rule.expected_rounds())
+    return int(prepared.rule.expected_rounds()), engine.defaults(prepared.domain, experiment)
+
+
+def shortfalls(planned: Sequence[Planned]) -> list[str]:
+    """Where a run has fewer rounds than its settings ask for, each of them once."""
+    short = [
+        f"the reserve allows {item.rounds:,} rounds{f' with {item.arm}' if item.arm else ''}; loop.rounds asks for "
+        f"{item.experiment.loop.rounds:,}"
+        for item in planned
+        if item.experiment.loop.rounds is not None and item.rounds < item.experiment.loop.rounds
+    ]
+    return list(dict.fromkeys(short))
 
 
 def run_all(

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import math
 from collections.abc import Iterable, Mapping
 from itertools import product
 from typing import Any
@@ -11,18 +12,28 @@ from pydantic import BaseModel, ValidationError
 from biasloop import discovery
 from biasloop.errors import InvalidInput
 from biasloop.experiment import RULES, AccumulateSettings, Experiment
+from biasloop.parsing import dotted, shown
 from biasloop.presets import Key, Preset, parse_seeds
+
+MOST_ARMS = 10_000
+_MOST_MISTAKES = 20  # that are told; each is compared with every key that there is
 
 
 def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
     """Every combination of the grid, validated: (key -> value, experiment); one pair with no keys without a grid.
 
     Raises:
-        InvalidInput: with every mistake of every arm, each once; two arms are the same run.
+        InvalidInput: with every mistake of every arm, each once; two arms are the same run; more than 10,000 arms.
     """
     grid = preset.values.get("grid", {})
     if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
-        raise InvalidInput(f"{preset.origin(('grid',))}: [grid] maps a key to a list of values, got {grid!r}")
+        raise InvalidInput(f"{preset.origin(('grid',))}: [grid] maps a key to a list of values, got {shown(grid)}")
+    count = math.prod(map(len, grid.values()))
+    if count > MOST_ARMS:
+        raise InvalidInput(
+            f"{preset.origin(('grid',))}: [grid] has {count:,} combinations, and {MOST_ARMS:,} are the most; vary "
+            "fewer keys or values, or start several commands"
+        )
     found, mistakes = [], []
     for combination in product(*grid.values()):
         chosen = dict(zip(grid, combination, strict=True))
@@ -47,7 +58,7 @@ def _origin_of_grid(preset: Preset, key: str) -> str:
 def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]]) -> None:
     seen: dict[str, str] = {}
     for chosen, experiment in arms:
-        arm = ", ".join(f"{key} = {_show(value)}" for key, value in chosen.items())
+        arm = ", ".join(f"{key} = {shown(value)}" for key, value in chosen.items())
         run = json.dumps(experiment.identity(0), sort_keys=True, default=str)
         if run in seen:
             raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {seen[run]} and {arm} are one and the same run")
@@ -60,7 +71,8 @@ def validate(preset: Preset) -> Experiment:
     Raises:
         InvalidInput: one line a mistake, all of them at once.
     """
-    values = {**preset.values, "name": preset.name}
+    # A file's name need not be text.
+    values = {**preset.values, "name": preset.name.encode(errors="surrogateescape").decode(errors="replace")}
     mistakes: list[str] = []
     domain = values.get("domain")
     if isinstance(domain, dict) and isinstance(domain.get("name"), str):
@@ -134,11 +146,10 @@ def _explain_all(preset: Preset, at: Key, error: ValidationError, model: type[Ba
     """One line a mistake; where a value may be of two kinds, only what is wrong within the kind that was meant."""
     found = [(_written(preset, at, one), one) for one in error.errors()]
     above = {key[:end] for key, _ in found for end in range(len(key))}
-    return [
-        _explain(preset, key, at, one, model)
-        for key, one in found
-        if not (key in above and isinstance(one["input"], dict))
-    ]
+    told = [(key, one) for key, one in found if not (key in above and isinstance(one["input"], dict))]
+    lines = [_explain(preset, key, at, one, model) for key, one in told[:_MOST_MISTAKES]]
+    more = len(told) - len(lines)
+    return [*lines, f"{preset.path}: and {more:,} more mistakes"] if more else lines
 
 
 def _written(preset: Preset, at: Key, error: Any) -> Key:
@@ -158,32 +169,26 @@ def _written(preset: Preset, at: Key, error: Any) -> Key:
 
 
 def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseModel]) -> str:
-    where = f"{preset.origin(key)}: {'.'.join(key) or 'preset'}"
+    where = f"{preset.origin(key)}: {dotted(key) or 'preset'}"
     if error["type"] == "missing":
         return f"{where}: this key is required"
     if error["type"] == "extra_forbidden":
         allowed = sorted(_fields(model, key[len(at) : -1], _loop_settings(preset)))
         near = difflib.get_close_matches(key[-1], allowed, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        return f"{where} = {_show(error['input'])}: there is no such key{hint} (allowed: {', '.join(allowed)})"
+        return f"{where} = {shown(error['input'])}: there is no such key{hint} (allowed: {', '.join(allowed)})"
     message = error["msg"].removeprefix("Value error, ")
     if error["type"] in ("model_type", "dict_type"):
         message = "input should be a table"
-    shown = "" if isinstance(error["input"], dict) else f" = {_show(error['input'])}"
-    return f"{where}{shown}: {message[:1].lower()}{message[1:]}"
-
-
-def _show(value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False)
-    except TypeError:
-        return str(value)
+    given = "" if isinstance(error["input"], dict) else f" = {shown(error['input'])}"
+    return f"{where}{given}: {message[:1].lower()}{message[1:]}"
 
 
 def _loop_settings(preset: Preset) -> type[BaseModel]:
     """The settings of the rule that a preset names."""
     loop = preset.values.get("loop")
-    return RULES.get(loop.get("rule", ""), AccumulateSettings) if isinstance(loop, dict) else AccumulateSettings
+    rule = loop.get("rule") if isinstance(loop, dict) else None
+    return RULES.get(rule, AccumulateSettings) if isinstance(rule, str) else AccumulateSettings
 
 
 def _fields(model: type[BaseModel], place: Iterable[str], loop: type[BaseModel]) -> set[str]:

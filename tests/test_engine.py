@@ -1,5 +1,6 @@
 """Interruption, checkpoints and curves."""
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
 from biasloop import engine
 from biasloop.engine import Committed, Options, Step
+from biasloop.errors import DamagedStore
+from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
 
 EXPERIMENT = toy_experiment(loop={"rounds": 4}, epochs=5)
@@ -113,3 +116,26 @@ def test_seeds_differ_and_repeat(tmp_path):
     assert_same_run(tmp_path / "a", tmp_path / "b")
     with pytest.raises(AssertionError):
         assert_same_run(tmp_path / "a", tmp_path / "c")
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ('rule = "accumulate"', "rule = []"),
+        ('rule = "accumulate"', "rule = {}"),
+        ("seed = 0", "seed = []"),
+        ("seed = 0", ""),
+        ("start = 100", 'start = "many"'),
+        ('labels = "shares"', "labels = 3"),
+    ],
+)
+def test_a_received_run_whose_settings_are_none_is_refused_by_a_sentence(workplace, tmp_path, old, new):
+    directory = engine.run(toy_prepared(EXPERIMENT), tmp_path / "run", OPTIONS).directory
+    path, manifest = directory / "experiment.toml", read_manifest(directory)
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    manifest.experiment = hashlib.sha256(path.read_bytes()).hexdigest()  # whoever altered it made the manifest fit
+    manifest.write(directory)
+    with pytest.raises(DamagedStore, match="experiment"):
+        engine.reopen(directory, OPTIONS)

@@ -14,7 +14,8 @@ PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
 GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
-          "memory", "nesting", "prepared", "randomness", "record", "regular", "store", "threads")  # fmt: skip
+          "memory", "nesting", "parsing", "prepared", "randomness", "record", "regular", "store",
+          "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
@@ -23,6 +24,7 @@ BELOW: dict[str, set[str]] = {
     "nesting": set(),
     "threads": {"errors"},
     "regular": {"errors"},
+    "parsing": {"errors", "regular"},
     "prepared": {"errors"},
     "batches": {"errors"},
     "data": {"errors", "late"},
@@ -132,7 +134,7 @@ def test_torch_is_never_imported_late_outside_training_but_by_doctor():
 
 def test_rules_import_no_engine_and_the_engine_no_command_line():
     assert not wrong(files_of("feedback"), lambda n: part(n) not in ("engine", "study", "store", "cli", "report"))
-    for name in ("engine", "study", "work", "presets", "validation", "experiment"):
+    for name in ("engine", "study", "work", "presets", "presetfiles", "overrides", "validation", "experiment"):
         assert not wrong(files_of(name), lambda n: part(n) not in ("cli", "report", "training"))
     assert not wrong(files_of("report"), lambda n: part(n) != "cli")
 
@@ -152,7 +154,7 @@ def plugin_folders() -> list[Path]:
 
 
 MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound", "nesting",
-       "randomness", "regular", "training"}  # fmt: skip
+       "parsing", "randomness", "regular", "training"}  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", plugin_folders(), ids=lambda path: path.name)

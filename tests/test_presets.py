@@ -36,15 +36,58 @@ def refusal(name: str) -> str:
 # --- finding
 
 
-def test_the_working_directory_comes_before_the_variable_and_the_variable_before_the_package(place, monkeypatch):
+def test_the_working_directory_comes_before_the_variable_and_an_earlier_directory_before_a_later(place, monkeypatch):
     first, second = place / "first", place / "second"
     monkeypatch.setenv("BIASLOOP_PRESETS", f"{first}{os.pathsep}{second}")
-    write(second / "quickstart.toml", 'summary = "second"')
-    assert presets.read("quickstart").values["summary"] == "second"
-    write(first / "quickstart.toml", 'summary = "first"')
-    assert presets.read("quickstart").values["summary"] == "first"
+    write(second / "study.toml", 'summary = "second"')
+    assert presets.read("study").values["summary"] == "second"
+    write(first / "study.toml", 'summary = "first"')
+    assert presets.read("study").values["summary"] == "first"
+    write(place / "presets" / "study.toml", 'summary = "mine"')
+    assert presets.read("study").values["summary"] == "mine"
+
+
+def test_a_shipped_name_means_the_shipped_preset_and_a_line_names_the_other(place, monkeypatch):
+    monkeypatch.setenv("BIASLOOP_PRESETS", str(place / "more"))
+    for directory in ("presets", "more"):
+        path = write(place / directory / "quickstart.toml", 'summary = "mine"')
+        preset = presets.read("quickstart")
+        assert preset.path == presets.packaged().resolve() / "quickstart.toml"
+        assert preset.values["summary"] != "mine"
+        assert [note for note in preset.notes if f"--preset {path}" in note and "comes with biasloop" in note]
+        assert presets.read("quickstart-mini").notes == preset.notes
+        by_path = presets.read(f"{directory}/quickstart.toml")
+        assert (by_path.values["summary"], by_path.notes) == ("mine", ())
+
+
+def test_a_copy_of_a_shipped_preset_is_no_news(place):
+    shipped = presets.packaged() / "quickstart.toml"
+    write(place / "presets" / "quickstart.toml", shipped.read_text(encoding="utf-8"))
+    assert presets.read("quickstart").notes == ()
+
+
+def test_a_preset_of_ones_own_is_said_to_be_with_its_place_and_the_programs_that_it_runs(place):
+    path = write(place / "presets" / "mine.toml", 'summary = "s"')
+    preset = presets.read("mine")
+    assert str(path) in preset.whose
+    assert "not one of the presets that come with biasloop" in preset.whose
+    assert preset.notes == ()
+    write(path, '[domain]\nname = "command"\ntrain = ["sh", "-c", "rm x"]\npredict = ["true"]')
+    (note,) = presets.read("mine").notes
+    assert f"{path} and runs programs: sh -c 'rm x'; true" in note
+    by_path = presets.read("presets/mine.toml")
+    assert (by_path.notes, by_path.whose) == ((), "")
+
+
+def test_a_preset_extends_the_shipped_one_of_a_name_unless_a_path_is_given(place):
     write(place / "presets" / "quickstart.toml", 'summary = "mine"')
-    assert presets.read("quickstart").values["summary"] == "mine"
+    child = write(place / "presets" / "child.toml", 'extends = "quickstart"')
+    preset = presets.read("child")
+    assert preset.values["summary"] != "mine"
+    assert any(f"{child} extends the quickstart that comes with biasloop" in note for note in preset.notes)
+    assert presets.read("presets/child.toml").values["summary"] == "mine"
+    write(child, 'extends = "presets/quickstart.toml"')
+    assert presets.read("child").values["summary"] == "mine"
 
 
 def test_a_directory_that_is_not_there_is_passed_over(place, monkeypatch):
@@ -149,6 +192,21 @@ def test_a_circle_is_refused(place):
     assert "a.toml extends itself" in refusal("a")
     assert "b" in refusal("a")
     assert "self.toml extends itself" in refusal("self")
+
+
+def test_a_chain_that_is_longer_than_anybody_writes_is_refused(place):
+    for number in range(30):
+        write(place / "presets" / f"p{number}.toml", f'extends = "p{number + 1}"')
+    write(place / "presets" / "p30.toml", 'summary = "end"')
+    assert "p0.toml extends more than 20 presets" in refusal("p0")
+    assert presets.read("p11").values["summary"] == "end"
+
+
+@pytest.mark.parametrize(
+    "name", ["x" * 5_000, "x" * 5_000 + ".toml", "a\0b", "a\0b.toml", "", "/", "\udcff", "\x1b[31m"]
+)
+def test_a_name_that_is_none_is_refused_by_a_short_sentence(place, name):
+    assert len(refusal(name)) < 500
 
 
 def test_a_missing_parent_is_named_with_the_file_that_names_it(place):

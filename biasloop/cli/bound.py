@@ -1,6 +1,7 @@
 """`biasloop bound`: Theorem 1, as a calculator and over a stored run."""
 
 import math
+import re
 from pathlib import Path
 from typing import Annotated
 
@@ -15,8 +16,8 @@ def _parse_rounds(text: str) -> int | None:
     """A round's number, or None for infinitely many."""
     if text.strip().lower() in ("inf", "infinity"):
         return None
-    if not text.strip().isdecimal():
-        raise InvalidInput(f"--rounds {text}: expected the index of the last round, a whole number, or inf")
+    if not re.fullmatch(r"\s*[0-9]{1,18}\s*", text):
+        raise InvalidInput(f"--rounds {text[:100]}: expected the index of the last round, a whole number, or inf")
     return int(text)
 
 

@@ -4,6 +4,8 @@ from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
 
+from biasloop.cli.strictly import Strictly
+
 _MARK = "Example: "
 
 
@@ -26,9 +28,9 @@ class _Examples:
                 print(f" {line.strip()}")
 
 
-class Command(_Examples, TyperCommand):
+class Command(_Examples, Strictly, TyperCommand):
     """A subcommand."""
 
 
-class Group(_Examples, TyperGroup):
+class Group(_Examples, Strictly, TyperGroup):
     """A subcommand that has subcommands."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Json, data_directory, on_notice
+from biasloop.cli.options import Data, Json, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import stoppable
 from biasloop.report.output import emit, note, say, show, table
 
@@ -77,7 +77,9 @@ def _needs(preset: str, place: Path) -> list[str]:
     from biasloop.validation import arms_of
 
     needs: dict[str, None] = {}
-    for _, experiment in arms_of(presets.read(preset)):
+    asked = presets.read(preset)
+    tell_whose(asked, json=True)
+    for _, experiment in arms_of(asked):
         domain = build_domain(experiment.domain.model_dump(), 0, Options(place, on_event=on_notice))
         needs |= {need.name: None for need in domain.requirements() if not need.present}
     return list(needs)

@@ -1,5 +1,6 @@
 """`biasloop loop`: run a preset."""
 
+import math
 import shlex
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice
+from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
@@ -54,12 +55,13 @@ def loop(
 
     if not processes.first():
         processes.hush()
+    if not math.isfinite(checkpoint):
+        raise InvalidInput(f"--checkpoint {checkpoint}: expected a number of seconds, for example 30")
     found, changes = _preset(preset, sets, grid)  # before anything heavier is imported: a refusal answers at once
 
     from biasloop.validation import arms_of
 
     arms, chosen = arms_of(found), presets.parse_seeds(seeds)
-
     from biasloop import study
     from biasloop.cli.stopping import Stopping
     from biasloop.engine import Options
@@ -73,6 +75,9 @@ def loop(
     stopping = Stopping()
     options = Options(data_directory(data), device, threads, keep_models, checkpoint, on_notice, stopping)
     planned = study.plan(arms, chosen, directory, options)
+    tell_whose(found, json=json)
+    for text in study.shortfalls(planned):
+        note(text)
     if dry_run:
         _show_plan(planned, json=json)
         return
@@ -90,9 +95,9 @@ def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple
     """The preset with its overrides, and the keys that were set."""
     from biasloop import presets
 
-    changes = dict(presets.parse_set(text) for text in sets or [])
+    changes = presets.parse_sets(sets or [])
     found = presets.read(name).override(changes, "--set")
-    varied = dict(presets.parse_grid(text) for text in grid or [])
+    varied = presets.parse_grids(grid or [])
     both = [key for key in varied if tuple(key.split(".")) in changes]
     if both:
         raise InvalidInput(f"{both[0]} is given with --set and with --grid; give it once")
@@ -132,13 +137,19 @@ def _show_plan(planned: "list[Planned]", *, json: bool) -> None:
     if json:
         emit(
             [
-                {"run": str(item.directory), "seed": item.seed, "arm": item.arm, "rounds": item.rounds}
+                {
+                    "run": str(item.directory),
+                    "seed": item.seed,
+                    "arm": item.arm,
+                    "rounds": item.rounds,
+                    "done": item.done,
+                }
                 for item in planned
             ]
         )
         return
-    cells = [[str(item.directory), str(item.seed), str(item.rounds)] for item in planned]
-    show(table(["run", "seed", "rounds"], cells, right=(1, 2)))
+    cells = [[str(item.directory), str(item.seed), str(item.rounds), str(item.done)] for item in planned]
+    show(table(["run", "seed", "rounds", "done"], cells, right=(1, 2, 3)))
 
 
 def _show_results(planned: "list[Planned]", directory: Path) -> None:

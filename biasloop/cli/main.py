@@ -5,16 +5,29 @@ import os
 import signal
 import sys
 import traceback
-from io import TextIOWrapper
 from typing import Annotated, NoReturn
 
 import typer
 
 from biasloop import __version__
-from biasloop.cli import bound, doctor, evaluate, export, fetch, generate, loop, page, plot, plugins, presets, runs
+from biasloop.cli import (
+    bound,
+    doctor,
+    evaluate,
+    export,
+    fetch,
+    generate,
+    loop,
+    page,
+    plot,
+    plugins,
+    presets,
+    runs,
+    streams,
+)
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.stopping import forsake_lost_terminal, stoppable
-from biasloop.errors import BiasloopError
+from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.memory import lacking
 from biasloop.memory import sentence as not_enough
 from biasloop.report.output import note
@@ -87,6 +100,7 @@ def _options(
     _asked["debug"] = debug or bool(os.environ.get("BIASLOOP_DEBUG"))
 
 
+_SHOWN = 500  # characters of a path in a message
 _asked = {"debug": False}  # options before the subcommand, for the way out
 
 
@@ -94,30 +108,23 @@ def main() -> None:
     """Run the program and exit with its code."""
     # Else pydantic reads the metadata of every installed distribution to look for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show a character gets a question mark
+    streams.open_closed()
     for sentence in mend_environment():
         note(f"biasloop: {sentence}")
     try:
-        with stoppable(lambda: "no file is written by halves; the same command begins anew, a run goes on"):
-            app()
+        _run()
     except KeyboardInterrupt:
         note("stopped at once")
         sys.exit(130)
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        streams.settle()
         sys.exit(1)
     except BiasloopError as error:
         _end(error, str(error), error.exit_code)
     except typer.Exit as ended:
         sys.exit(ended.exit_code)
     except OSError as error:
-        if error.errno == errno.EIO and forsake_lost_terminal():
-            sys.exit(128 + signal.SIGHUP)
-        if lacking(error):
-            _end(error, not_enough(error), 1)
-        _end(error, f"{error.filename}: {error.strerror}" if error.filename else str(error), 1)
+        _end_of_system(error)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, no traceback unless asked for
         if lacking(error):
             _end(error, not_enough(error), 1)
@@ -125,9 +132,35 @@ def main() -> None:
         _end(error, f"{text}, `biasloop --debug ...` shows where", 1)
 
 
+def _run() -> None:
+    """The program, until all that it printed is out.
+
+    Raises:
+        OSError: standard output does not take it.
+    """
+    try:
+        with stoppable(lambda: "no file is written by halves; the same command begins anew, a run goes on"):
+            app()
+    except SystemExit:
+        sys.stdout.flush()
+        raise
+
+
+def _end_of_system(error: OSError) -> NoReturn:
+    """What the operating system refused, and its exit code: a lost terminal, no memory, a full disk, a bad name."""
+    if error.errno == errno.EIO and forsake_lost_terminal():
+        sys.exit(128 + signal.SIGHUP)
+    if lacking(error):
+        _end(error, not_enough(error), 1)
+    where = "standard output cannot be written" if streams.is_of_printing(error) else error.filename
+    told = f"{str(where)[:_SHOWN]}: {error.strerror}" if where else str(error)
+    _end(error, told, InvalidInput.exit_code if error.errno == errno.ENAMETOOLONG else 1)
+
+
 def _end(error: Exception, text: str, code: int) -> NoReturn:
     """Say what went wrong and exit."""
     if _asked["debug"]:
         traceback.print_exception(error)
     note(f"biasloop: {text}")
+    streams.settle()
     sys.exit(code)

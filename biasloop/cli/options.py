@@ -10,8 +10,9 @@ from biasloop.report.output import note
 
 if TYPE_CHECKING:
     from biasloop.engine import Event
+    from biasloop.presets import Preset
 
-__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "on_notice"]
+__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "on_notice", "tell_whose"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]
 Sets = Annotated[
@@ -22,6 +23,14 @@ Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where fetched data sets lie ($BIASLOOP_DATA).")
 ]
 Device = Annotated[str, typer.Option("--device", help='Where to compute: "auto", "cpu", "cuda", "cuda:1", ...')]
+
+
+def tell_whose(preset: "Preset", *, json: bool = False) -> None:
+    """Whose preset a name turned out to mean; a script that asked for one of its own is told of dangers alone."""
+    for text in preset.notes:
+        note(text)
+    if preset.whose and not json:
+        note(preset.whose)
 
 
 def on_notice(event: "Event") -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Json, Sets, data_directory, on_notice
+from biasloop.cli.options import Data, Json, Sets, data_directory, on_notice, tell_whose
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
 
@@ -29,11 +29,12 @@ def page(
     """
     from biasloop import presets
 
-    found = presets.read(preset).override(dict(presets.parse_set(text) for text in sets or []), "--set")
+    found = presets.read(preset).override(presets.parse_sets(sets or []), "--set")
 
     from biasloop.validation import arms_of
 
     experiment = arms_of(found)[0][1]
+    tell_whose(found, json=json)
 
     from biasloop.domains import Showing, Work, missing_methods
     from biasloop.engine import Options, prepare

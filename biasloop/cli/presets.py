@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from biasloop.cli.examples import Command, Group
-from biasloop.cli.options import Json, Sets
+from biasloop.cli.options import Json, Sets, tell_whose
 from biasloop.report.output import emit, note, say, show, table
 
 app = typer.Typer(
@@ -20,11 +20,14 @@ def presets(context: typer.Context, json: Json = False) -> None:
     """List presets, or show one."""
     if context.invoked_subcommand is not None:
         return
-    from biasloop.presets import listing
+    from biasloop.presets import is_shipped, listing, passed_over
 
     found = listing()
     for broken in (preset for preset in found if preset.problem):
         note(f"{broken.name} cannot be read: {broken.problem}")
+    for preset in found:
+        for other in passed_over(preset.name) if is_shipped(preset.path) else ():
+            note(f"{other} has the name of a preset that comes with biasloop, which is listed; its path runs it")
     found = [preset for preset in found if not preset.problem]
     if json:
         emit([{**vars(preset), "path": str(preset.path)} for preset in found])
@@ -35,10 +38,11 @@ def presets(context: typer.Context, json: Json = False) -> None:
             p.domain,
             p.summary,
             p.source + (f"; parameters: {p.parameters}" if p.parameters else ""),
+            "biasloop" if is_shipped(p.path) else str(p.path),
         ]
         for p in found
     ]
-    show(table(["preset", "domain", "what it runs", "source"], rows))
+    show(table(["preset", "domain", "what it runs", "source", "comes from"], rows))
     say("`biasloop presets show NAME` prints one; `biasloop loop --preset NAME` runs it")
 
 
@@ -60,7 +64,8 @@ def show_preset(
     from biasloop.validation import arms_of, effective, resolved, validate
 
     found = library.read(name)
-    found = found.override(dict(library.parse_set(text) for text in sets or []), "--set")
+    tell_whose(found, json=json)
+    found = found.override(library.parse_sets(sets or []), "--set")
     arms_of(found)  # every arm is valid
     experiment = validate(found)
     open_settings = effective(experiment)

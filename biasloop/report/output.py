@@ -3,8 +3,9 @@
 import json
 import math
 import sys
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout, suppress
+from typing import TYPE_CHECKING, Any, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,7 +29,8 @@ def console(*, stderr: bool = False) -> "Console":
 
 def note(text: str) -> None:
     """A line for the person, never for scripts; not wrapped, so that a command in it can be copied."""
-    print(text, file=sys.stderr, flush=True)
+    with suppress(OSError):  # nobody is there to read it
+        print(text, file=sys.stderr, flush=True)
 
 
 def say(text: str = "") -> None:
@@ -36,9 +38,23 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+_answers: list[TextIO] = []  # where JSON goes while everything else that is printed goes to stderr
+
+
+@contextmanager
+def json_alone() -> Iterator[None]:
+    """Inside, `emit` alone writes to stdout: what a plugin prints goes to stderr."""
+    _answers.append(_answers[-1] if _answers else sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _answers.pop()
+
+
 def emit(value: Any) -> None:
     """JSON on stdout; what is not a finite number is null."""
-    say(json.dumps(finite(value)))
+    print(json.dumps(finite(value)), file=_answers[-1] if _answers else sys.stdout, flush=True)
 
 
 def measurement(metric: "Metric") -> dict[str, Any]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from biasloop.data import Floats
 from biasloop.errors import InvalidInput
+from biasloop.regular import require_regular
 
 FIELDS = ("acc", "sel", "acc_diff", "dp", "eodds", "label_bal", "color_bal")
 _EXPECTED = 'expected {"DATA|EXPERIMENT|SPLIT": {"n_seeds": [...], "acc_mean": [...], "acc_std": [...], ...}, ...}'
@@ -79,11 +80,12 @@ def read_curves(path: Path) -> Curves:
     Raises:
         InvalidInput: it cannot be read or is no such file.
     """
+    require_regular(path)
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidInput(f"{path} cannot be read ({error.strerror})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidInput(f"{path} is not JSON ({error}); {_EXPECTED}") from error
     values = content.get("curves", content) if isinstance(content, dict) else None
     whole = isinstance(values, dict) and all(

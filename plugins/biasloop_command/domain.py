@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from biasloop.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
 from biasloop.domains import Context, Requirement, Work
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, Mismatch
 from biasloop.late import numpy as np
 from biasloop_command import config as settings
 from biasloop_command import folders, samples
@@ -58,6 +58,11 @@ class CommandDomain:
     def requirements(self) -> list[Requirement]:
         """Nothing that could be fetched."""
         return []
+
+    def check(self, *, epochs: bool) -> None:
+        """Refuse to tell of epochs: what a program does is its own affair."""
+        if epochs:
+            raise Mismatch("the domain 'command' does not say when an epoch ends; take loop.snapshots out")
 
     def fingerprint(self) -> str:
         """A digest of the table's file."""

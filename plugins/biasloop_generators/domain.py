@@ -55,6 +55,13 @@ class GeneratorsDomain:
         """The data set, unless it is a person's own."""
         return self._source.requirements()
 
+    def check(self, *, epochs: bool) -> None:
+        """Refuse a device that is not there; whether networks fit is known when the domain is made."""
+        if self._context.device not in {"auto", "cpu"}:
+            from biasloop.training import device
+
+            device.resolve(self._context.device)
+
     def environment(self) -> Mapping[str, str]:
         """What it computes on."""
         return self._learner.environment()

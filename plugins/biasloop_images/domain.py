@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 CLASSES = "classes"  # the vocabulary that targets and predictions index
 GROUPS, SOURCES = "groups", "sources"  # of biased data: those of groups, and of classes before they were merged
 ARGMAX, SAMPLE = "argmax", "sample"
+# Networks that take images of any size: of others, whose library has to be imported, it is found out.
+_TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet")
 
 
 class ImagesDomain:
@@ -70,6 +72,16 @@ class ImagesDomain:
     def requirements(self) -> list[Requirement]:
         """The data set, unless it is a person's own."""
         return sources.requirements(self._source, self.config.data)
+
+    def check(self, *, epochs: bool) -> None:
+        """Refuse a network that is none or cannot take the images, and a device that is not there."""
+        config, device = self.config, self._context.device
+        if device not in {"auto", "cpu"}:
+            from biasloop.training import device as devices
+
+            devices.resolve(device)
+        if config.network not in _TAKE_ANY or config.depth is not None:
+            _ = self._learner  # which says so
 
     def fingerprint(self) -> str:
         """The data set's name and a digest of its images and labels: of those kept, if all are too much to read."""

@@ -16,6 +16,7 @@ from biasloop.randomness import Streams
 from biasloop.training.device import seeded
 from biasloop_language import encoder as vocabulary
 from biasloop_language import finetuning, networks
+from biasloop_language.checkpoints import BUILT_IN
 from biasloop_language.config import Pretraining
 from biasloop_language.corpora import Source
 from biasloop_language.encoder import Encoder
@@ -24,7 +25,7 @@ from biasloop_language.pairs import Pairs
 from biasloop_language.prepared import prepared
 from biasloop_language.recipes import Recipe
 
-NAME = "small"
+NAME = BUILT_IN
 CONTEXT = 256
 _MADE = 2  # counts up when the same settings make other weights, so that kept ones are made anew
 _WARM_UP = 0.1  # without it, weights at a learning rate that learns fast enough run away in the first updates

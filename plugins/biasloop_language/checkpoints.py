@@ -1,12 +1,15 @@
 """Where the files of a network are, and whether they are all there; no torch."""
 
-import json
+import difflib
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput, SomethingToFetch
+from biasloop_language.shape import check_shape, read_settings
 
+BUILT_IN = "small"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -41,12 +44,14 @@ def locate(name: str, data: Path) -> Path:
         data: the data directory.
 
     Raises:
-        InvalidInput: if a path lacks files, or the weights are there as a pickle only.
+        InvalidInput: if a path lacks files, the weights are there as a pickle only, or config.json describes what they
+            cannot be of.
         SomethingToFetch: if the files of a name are not all there.
     """
     place = directory(name, data)
     missing = lacking(place)
     if not missing:
+        check_shape(place)
         return place
     pickles = [path.name for pattern in _PICKLES for path in sorted(place.glob(pattern))]
     if pickles and "*.safetensors" in missing:
@@ -63,18 +68,42 @@ def locate(name: str, data: Path) -> Path:
     )
 
 
+def check(name: str, data: Path, published: Collection[str]) -> None:
+    """Refuse a network that cannot be loaded, without loading it.
+
+    Args:
+        name: as the preset has it.
+        data: the data directory.
+        published: names of networks that can be fetched.
+
+    Raises:
+        InvalidInput: no network has that name, or as `locate`.
+        SomethingToFetch: as `locate`.
+    """
+    if name == BUILT_IN:
+        return
+    if not is_path(name) and name not in published and not directory(name, data).is_dir():
+        known = [BUILT_IN, *sorted(published)]
+        near = difflib.get_close_matches(name[:100], known, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise InvalidInput(
+            f"domain.network = {name[:100]!r}: no network is called so (known: {', '.join(known)}; a directory is "
+            f'written with a separator, as "./mine"){hint}'
+        )
+    locate(name, data)
+
+
 def end_of_text(place: Path) -> int | None:
     """The first `eos_token_id` in config.json, if it has one.
 
     Raises:
-        InvalidInput: if the file is not a JSON object.
+        InvalidInput: if the file is not a JSON object, or what it says is no token id.
     """
-    path = place / "config.json"
-    try:
-        settings = json.loads(path.read_text("utf-8"))
-        eos = settings.get("eos_token_id")
-    except (ValueError, AttributeError) as error:
-        raise InvalidInput(f"{path} is not a JSON object ({error}); put the network's own config.json there") from error
+    eos = read_settings(place).get("eos_token_id")
     if isinstance(eos, list):
         eos = eos[0] if eos else None
-    return int(eos) if eos is not None else None
+    if eos is None:
+        return None
+    if type(eos) is not int or not 0 <= eos < 2**31:
+        raise InvalidInput(f"{place / 'config.json'}: eos_token_id is no token id; put the network's own file there")
+    return eos

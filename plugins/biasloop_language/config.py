@@ -24,9 +24,11 @@ class Pretraining(BaseModel):
 
     model_config = _STRICT
 
-    vocabulary: int = Field(4096, ge=300, description="Entries of its byte-pair vocabulary.")
-    layers: int = Field(2, ge=1, description="Transformer layers.")
-    width: int = Field(128, ge=8, description="Width of a layer.")
+    vocabulary: int = Field(4096, ge=300, le=1_000_000, description="Entries of its byte-pair vocabulary.")
+    layers: int = Field(2, ge=1, le=1000, description="Transformer layers.")
+    width: int = Field(
+        128, ge=8, le=65_536, multiple_of=4, description="Width of a layer, which four attention heads share."
+    )
     epochs: int = Field(3, ge=1, description="Passes over the pre-training part.")
     batch_size: int = Field(16, ge=1, description="Sentences a step.")
     learning_rate: float = Field(

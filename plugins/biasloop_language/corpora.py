@@ -67,6 +67,11 @@ def requirement(name: str, data: Path) -> Requirement:
     return Requirement(name, asset.kind, asset.bytes, asset.present(data))
 
 
+def published_networks() -> list[str]:
+    """Names of the networks that can be fetched."""
+    return [asset.name for asset in datasets.all_assets() if asset.kind == "weights" and asset.name.startswith("gpt2")]
+
+
 def network_requirements(network: str, data: Path) -> list[Requirement]:
     """The weights of a published network; none of one that is built in or in a directory."""
     known = {asset.name for asset in datasets.all_assets() if asset.kind == "weights"}

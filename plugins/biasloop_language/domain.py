@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from biasloop.data import Arrays, Bools, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
 from biasloop.domains import Context, Requirement, Work
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, Mismatch
 from biasloop.late import numpy as np
-from biasloop_language import compat, corpora, measures, scorers
+from biasloop_language import checkpoints, compat, corpora, measures, scorers
 from biasloop_language import config as settings
 from biasloop_language.memorization import Memorized
 
@@ -57,6 +57,17 @@ class LanguageDomain:
         if "detoxify" in self.config.scorers:
             needs.append(corpora.requirement("detoxify-original", self._context.data))
         return needs
+
+    def check(self, *, epochs: bool) -> None:
+        """Refuse a network, scorer or device that is none, and to tell of epochs, which fits here do not."""
+        if epochs:
+            raise Mismatch("the domain 'language' does not say when an epoch ends; take loop.snapshots out")
+        checkpoints.check(self.config.network, self._context.data, corpora.published_networks())
+        _ = self._scorers
+        if self._context.device not in {"auto", "cpu"}:
+            from biasloop.training import device
+
+            device.resolve(self._context.device)
 
     def environment(self) -> Mapping[str, str]:
         """What it computes on."""

@@ -2,6 +2,7 @@
 
 import json
 import math
+import time
 from pathlib import Path
 
 import pytest
@@ -192,3 +193,33 @@ def test_a_preset_without_a_bound_or_with_an_unknown_metric_is_told_so(cli, work
         result = cli("bound", "--from", f"runs/{name}/seed-0")
         assert isinstance(result.exception, InvalidInput)
         assert words in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--n0", "9", "--human", "1", "--model", "4", "--rounds", str(10**12)], "rounds must be at most 1,000,000"),
+        (["--n0", "9", "--human", "1", "--model", "4", "--rounds", "9" * 5_000], "--rounds 999"),
+        (["--n0", "9", "--human", "1", "--model", "4", "--rounds", "nan"], "--rounds nan"),
+        (["--n0", "9", "--human", "1", "--model", "4", "--rounds", "²"], "--rounds ²"),
+        (["--n0", str(10**400), "--human", "1", "--model", "4", "--rounds", "3"], "start must be at most"),
+        (["--n0", "9", "--human", str(10**400), "--model", "4"], "human must be at most"),
+        (["--n0", "9", "--human", "1", "--model", "4", "--delta", "nan"], "delta must be a finite number"),
+        (["--n0", "9", "--model", "4", "--max-amplification", "inf"], "finite number"),
+        (["--n0", str(10**12), "--model", "4", "--max-amplification", "1.2", "--rounds", "100000"], "at most 10,000"),
+    ],
+)
+def test_absurd_numbers_are_refused_before_anything_is_counted(cli, arguments, words):
+    result = cli("bound", *arguments)
+    assert isinstance(result.exception, InvalidInput), result.exception
+    assert words in str(result.exception)
+    assert len(str(result.exception)) < 300
+
+
+@pytest.mark.parametrize("n0", [10**12, 10**15 - 1])
+@pytest.mark.parametrize("way", [("--model", "4"), ("--per-round", str(10**15 - 1))])
+def test_the_most_rounds_are_solved_in_a_moment(cli, n0, way):
+    begun = time.process_time()
+    result = cli("bound", "--n0", str(n0), *way, "--max-amplification", "1.2", "--rounds", "10000")
+    assert result.exit_code == 0, result.exception
+    assert time.process_time() - begun < 20

@@ -40,6 +40,18 @@ def test_a_preset_that_cannot_be_read_is_told_and_does_not_hide_the_others(cli, 
     assert {"toy", "quickstart"} <= {one["name"] for one in answer(result)}
 
 
+def test_the_list_says_where_each_comes_from_and_names_what_a_shipped_name_hides(cli, workplace):
+    (workplace / "presets" / "quickstart.toml").write_text(toy.PRESET)
+    result = cli("presets")
+    mine, hidden = (str(Path(f"presets/{name}.toml").resolve()) for name in ("toy", "quickstart"))
+    lines = {line.split()[0]: line.split()[-1] for line in result.stdout.splitlines() if line.strip()}
+    assert (lines["toy"], lines["quickstart"]) == (mine, "biasloop")
+    assert f"{hidden} has the name of a preset that comes with biasloop" in result.stderr
+    shown = cli("presets", "show", "quickstart")
+    assert f"--preset {hidden}" in shown.stderr
+    assert "fashion-mnist" in shown.stdout
+
+
 def test_a_preset_is_shown_with_every_default(cli):
     shown = answer(cli("presets", "show", "toy", "--json"))
     assert shown["domain"]["delta"] == 0.05
@@ -292,3 +304,10 @@ def test_what_cannot_be_fetched_is_refused(cli, arguments, words):
     result = cli("fetch", *arguments)
     assert result.exit_code == 1
     assert words in str(result.exception)
+
+
+def test_fetch_says_whose_preset_it_asks(cli, workplace):
+    (workplace / "presets" / "quickstart.toml").write_text(toy.PRESET)
+    result = cli("fetch", "--preset", "quickstart")
+    assert result.exit_code == 0, result.exception
+    assert "quickstart is the preset that comes with biasloop" in result.stderr

@@ -145,6 +145,15 @@ def test_the_plan_counts_the_rounds_that_the_pool_allows(cli):
         (("-p", "toy", "--grid", "loop.human=5,x"), InvalidInput, '--grid: loop.human = "x"'),
         (("-p", "toy", "--grid", "loop.human=5,6", "--set", "loop.human=7"), InvalidInput, "--set and with --grid"),
         (("-p", "toy", "--seeds", "2-1"), InvalidInput, "0-2"),
+        (("-p", "toy", "--seeds", ""), InvalidInput, "0-2"),
+        (("-p", "toy", "--seeds", "0-99999999999"), InvalidInput, "more than 10,000 seeds"),
+        (("-p", "toy", "--checkpoint", "inf"), InvalidInput, "--checkpoint inf"),
+        (("-p", "toy", "--set", "loop.rule=[]"), InvalidInput, "loop.rule = []"),
+        (("-p", "toy", "--set", "loop.rule={}"), InvalidInput, "loop.rule"),
+        (("-p", "toy", "--set", "loop.rule=3"), InvalidInput, "loop.rule = 3"),
+        (("-p", "toy", "--set", "domain.name=[]"), InvalidInput, "domain.name = []"),
+        (("-p", "toy", "--grid", "loop.start=" + ",".join(map(str, range(100, 10_200)))), InvalidInput,
+         "10,100 combinations"),
         (("-p", "toy", "--set", "loop.start=5000"), Mismatch, "5000"),
         (("-p", "toy", "--set", "loop.label_by=argmax"), Mismatch, "sample"),
         (("-p", "tiny", "--set", "domain.data=cifar1"), InvalidInput, "'cifar10'"),
@@ -159,6 +168,13 @@ def test_a_refusal_comes_before_anything_is_written(cli, workplace, arguments, k
     assert words in str(result.exception)
     assert result.stdout == ""
     assert not list(workplace.glob("runs/**/*.h5"))
+
+
+@pytest.mark.parametrize("seconds", ["nan", "-1", "x", "9" * 5_000, "1e999"])
+def test_seconds_that_are_none_are_refused(cli, seconds):
+    result = cli("loop", "-p", "toy", "--checkpoint", seconds)
+    assert result.exit_code == 2 or isinstance(result.exception, InvalidInput)
+    assert not Path("runs").exists()
 
 
 def test_a_preset_whose_bound_names_no_metric_still_ends_well(cli, workplace):

@@ -209,6 +209,27 @@ def test_damage_is_named(directory):
         networks.resolve("tiny", directory.parent)
 
 
+@pytest.mark.parametrize(
+    "text", ["[" * 100_000, '{"a":' * 100_000, '{"version": ' + "9" * 5_000 + "}", "", "\0", "null"]
+)
+def test_a_hostile_tokenizer_is_refused_by_a_sentence(directory, text):
+    (directory / "tokenizer.json").write_text(text)
+    with pytest.raises(InvalidInput, match="the tokenizer in .* cannot be read"):
+        Encoder.read(directory)
+
+
+def test_a_panic_of_the_tokenizer_library_is_a_sentence(directory, monkeypatch):
+    class PanicException(BaseException):
+        """As the library's own, which is no Exception."""
+
+    def panic(path):
+        raise PanicException("index out of bounds")
+
+    monkeypatch.setattr("tokenizers.Tokenizer.from_file", panic, raising=False)
+    with pytest.raises(InvalidInput, match="cannot be read .index out of bounds."):
+        Encoder.read(directory)
+
+
 def test_a_tokenizer_of_another_network_is_refused(directory):
     torch.manual_seed(0)
     networks.small(1000, layers=1, width=8, heads=2).save_pretrained(directory)

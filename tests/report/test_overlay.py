@@ -207,6 +207,8 @@ def test_a_file_of_curves_is_drawn_whatever_the_runs_if_it_holds_one_experiment(
     ("text", "words"),
     [
         ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ("9" * 5_000, "is not JSON"),
         ("[1]", "holds no published curves"),
         ("{}", "holds no published curves"),
         ('{"a|b|test": 3}', "holds no published curves"),

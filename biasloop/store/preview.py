@@ -1,0 +1,78 @@
+"""What lies where a run is to be written, found out without writing: what the run would refuse, and what is done."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any
+
+from biasloop.errors import StoreError
+from biasloop.nesting import flatten
+from biasloop.store.lock import locked
+from biasloop.store.manifest import EXPERIMENT, NAME, SETUP
+from biasloop.store.reader import Run
+from biasloop.store.writer import _refuse_foreign, _refuse_other
+
+_LONGEST = 255  # bytes of a name, on nearly every file system
+
+
+def rounds_done(directory: Path, identity: Mapping[str, Any], defaults: Mapping[str, Any]) -> int:
+    """How many rounds of an experiment are finished in a directory, which may be missing.
+
+    Args:
+        directory: of the run.
+        identity: what a run there has to be of, as `RunWriter.create_or_resume` is given it.
+        defaults: likewise.
+
+    Raises:
+        StoreError: another experiment, or something that is no run, lies there; another process writes it; it cannot
+            be written.
+        DamagedStore: what lies there cannot be read.
+    """
+    if not os.path.lexists(directory):
+        return 0
+    if not directory.is_dir():
+        raise StoreError(f"{directory} is a file, so that no run can lie there; use another --out")
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise StoreError(f"{directory} cannot be written; make it writable, or use another --out")
+    if (directory / ".lock").exists():  # then taking it makes no new file
+        with locked(directory):
+            pass
+    if not (directory / EXPERIMENT).exists():
+        _refuse_foreign(directory)
+        return 0
+    if not (directory / NAME).exists() and not any(directory.glob("*.h5")):
+        return 0
+    stored = Run.open(directory)
+    _refuse_other(directory, {**defaults, **flatten(stored.identity)}, flatten(identity))
+    return sum(step != SETUP for step in stored.manifest.steps())
+
+
+def require_creatable(directory: Path, writable: set[Path]) -> None:
+    """Refuse a directory that is not there and cannot be made.
+
+    Args:
+        directory: of a run.
+        writable: directories in which others were made; the one in which this can be made is added.
+
+    Raises:
+        StoreError: saying what is in the way.
+    """
+    if os.path.lexists(directory):
+        return
+    above = next(path for path in directory.parents if os.path.lexists(path) or path == path.parent)
+    if not above.is_dir():
+        raise StoreError(f"{above} is no directory, so that no run can lie in {directory}; use another --out")
+    long = [part for part in directory.parts if len(os.fsencode(part)) > _LONGEST]
+    if long:
+        raise StoreError(f"{long[0][:80]}... is too long for the name of a directory; use another --out")
+    if above in writable:
+        return
+    try:
+        # Nothing but making one tells: a file system may be read-only for everybody, or refuse for reasons of its own.
+        Path(mkdtemp(prefix=".biasloop-", dir=above)).rmdir()
+    except OSError as error:
+        raise StoreError(f"{directory} cannot be written ({above}: {error.strerror}); use another --out") from error
+    writable.add(above)

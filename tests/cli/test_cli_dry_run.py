@@ -1,0 +1,160 @@
+"""`loop --dry-run` refuses what the run would refuse, in the same words, and says what is finished."""
+
+import json
+from pathlib import Path
+
+import pytest
+from filelock import FileLock
+from support import toy
+
+from biasloop.errors import InvalidInput, Mismatch, SomethingToFetch, StoreError
+
+PROGRAMS = """
+[domain]
+name = "command"
+data = "rows.csv"
+target = "y"
+test = 2
+train = ["true", "{train}", "{model}"]
+predict = ["true", "{model}", "{input}", "{output}"]
+
+[loop]
+start = 4
+human = 1
+model = 1
+rounds = 2
+"""
+LANGUAGE = """
+[domain]
+name = "language"
+network = "small"
+test = 20
+
+[loop]
+start = 20
+human = 5
+model = 5
+rounds = 2
+"""
+
+
+@pytest.fixture
+def refused(cli, workplace):
+    """What a dry run and a run are refused with, which has to be the same, before anything is written."""
+
+    def run(*arguments: str):
+        before = sorted(workplace.rglob("*"))
+        dry = cli("loop", *arguments, "--dry-run")
+        assert sorted(workplace.rglob("*")) == before
+        wet = cli("loop", *arguments)
+        assert (type(dry.exception), str(dry.exception)) == (type(wet.exception), str(wet.exception))
+        assert (dry.stdout, wet.stdout) == ("", "")
+        assert not [path for path in workplace.rglob("*.h5") if path not in before]
+        return dry.exception
+
+    return run
+
+
+def test_a_place_that_holds_something_else_is_refused(refused, cli):
+    assert cli("loop", "-p", "toy", "--out", "out").exit_code == 0
+    error = refused("-p", "toy", "--out", "out", "--set", "loop.human=6")
+    assert isinstance(error, StoreError)
+    assert "loop.human is 5 there and 6 here" in str(error)
+    Path("full/seed-0").mkdir(parents=True)
+    Path("full/seed-0/letter.txt").write_text("dear")
+    error = refused("-p", "toy", "--out", "full")
+    assert "full/seed-0 is not empty and not a run (it holds 'letter.txt')" in str(error)
+
+
+def test_a_place_that_cannot_be_made_is_refused(refused):
+    Path("file").write_text("")
+    Path("dangling").symlink_to("nowhere")
+    for out, words in (
+        ("file", "file is no directory"),
+        ("file/deeper", "file is no directory"),
+        ("dangling", "dangling is no directory"),
+        ("/proc/nothing", "/proc/nothing/seed-0 cannot be written"),
+        ("x" * 300, "too long for the name of a directory"),
+    ):
+        error = refused("-p", "toy", "--out", out)
+        assert isinstance(error, StoreError)
+        assert words in str(error)
+    error = refused("-p", "toy", "--data", "file/x")
+    assert isinstance(error, InvalidInput)
+    assert "file is no directory, so that no data can lie in file/x" in str(error)
+    Path("runs/toy").mkdir(parents=True)
+    Path("runs/toy/seed-1").write_text("")
+    assert "seed-1 is a file" in str(refused("-p", "toy", "--seeds", "0-1"))
+
+
+def test_a_run_that_is_being_written_is_refused(refused, cli):
+    assert cli("loop", "-p", "toy", "--out", "out", "--set", "loop.rounds=2").exit_code == 0
+    with FileLock("out/seed-0/.lock"):
+        error = refused("-p", "toy", "--out", "out")
+    assert isinstance(error, StoreError)
+    assert "out/seed-0 is being written by" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("preset", "changes", "kind", "words"),
+    [
+        ("tiny", ["--device", "cuda:99"], InvalidInput, "device 'cuda:99' is not here"),
+        ("tiny", ["--device", "gpu"], InvalidInput, "no device is called 'gpu'"),
+        ("tiny", ["--set", "domain.network=resnet9"], InvalidInput, "no network is called 'resnet9'"),
+        ("tiny", ["--set", "domain.depth=9"], InvalidInput, "domain.depth is for network 'cifar-resnet'"),
+        ("words", ["--set", "domain.network=gpt3"], InvalidInput, "did you mean 'gpt2'"),
+        ("words", ["--set", "domain.network=./none"], InvalidInput, "it lacks config.json"),
+        ("words", ["--set", "domain.network=gpt2"], SomethingToFetch, "biasloop fetch gpt2"),
+        ("words", ["--set", 'domain.scorers=["detoxfy"]'], InvalidInput, "no scorer is called 'detoxfy'"),
+        ("words", ["--set", "loop.snapshots=1"], Mismatch, "does not say when an epoch ends"),
+        ("words", ["--device", "cuda:99"], InvalidInput, "device 'cuda:99' is not here"),
+        ("words", ["--set", "domain.small.width=130"], InvalidInput, "multiple of 4"),
+        ("words", ["--set", "domain.small.layers=1000000000"], InvalidInput, "less than or equal to 1000"),
+        ("quickstart-generations", ["--device", "cuda:99"], InvalidInput, "device 'cuda:99' is not here"),
+        ("programs", ["--set", "loop.snapshots=1"], Mismatch, "does not say when an epoch ends"),
+    ],
+)
+def test_what_a_domain_cannot_do_is_refused_before_anything_is_trained(
+    refused, workplace, preset, changes, kind, words
+):
+    (workplace / "presets" / "words.toml").write_text(LANGUAGE)
+    (workplace / "presets" / "programs.toml").write_text(PROGRAMS)
+    (workplace / "rows.csv").write_text("x,y\n" + "1,a\n2,b\n" * 10)
+    error = refused("-p", preset, *changes)
+    assert isinstance(error, kind), error
+    assert words in str(error)
+
+
+def test_what_is_finished_is_shown(cli):
+    assert cli("loop", "-p", "toy", "--set", "loop.rounds=3", "--out", "out").exit_code == 0
+    rows = json.loads(cli("loop", "-p", "toy", "--out", "out", "--seeds", "0-1", "--dry-run", "--json").stdout)
+    assert [(row["run"], row["rounds"], row["done"]) for row in rows] == [("out/seed-0", 4, 3), ("out/seed-1", 4, 0)]
+    text = cli("loop", "-p", "toy", "--out", "out", "--dry-run").stdout
+    assert text.split()[-4:] == ["out/seed-0", "0", "4", "3"]
+
+
+@pytest.mark.parametrize("arguments", [("--dry-run",), ("--dry-run", "--json"), ()])
+def test_rounds_that_the_reserve_does_not_allow_are_said(cli, arguments):
+    changes = ["--set", "loop.rounds=1000", "--set", "domain.pool=200"]
+    result = cli("loop", "-p", "toy", *changes, *arguments)
+    assert result.exit_code == 0, result.exception
+    assert "the reserve allows 5 rounds; loop.rounds asks for 1,000" in result.stderr
+    assert "the reserve allows" not in cli("loop", "-p", "toy", "--dry-run").stderr
+
+
+def test_more_runs_than_anybody_starts_are_refused_before_they_are_made(refused):
+    error = refused("-p", "toy", "--seeds", "0-9999", "--grid", "loop.start=" + ",".join(map(str, range(100, 120))))
+    assert "more than 100,000 runs" in str(error)
+
+
+def test_whose_preset_runs_is_said_and_a_script_is_told_of_programs_alone(cli, workplace):
+    (workplace / "presets" / "programs.toml").write_text(PROGRAMS)
+    (workplace / "presets" / "quickstart.toml").write_text(toy.PRESET)
+    (workplace / "rows.csv").write_text("x,y\n" + "1,a\n2,b\n" * 10)
+    assert "toy is not one of the presets that come" in cli("loop", "-p", "toy", "--dry-run").stderr
+    assert cli("loop", "-p", "toy", "--dry-run", "--json").stderr == ""
+    for json_too in ((), ("--json",)):
+        said = cli("loop", "-p", "programs", "--dry-run", *json_too).stderr
+        assert "runs programs: true '{train}' '{model}'; true" in said
+        said = cli("loop", "-p", "quickstart", "--dry-run", *json_too).stderr
+        assert "presets/quickstart.toml has the same name" in said

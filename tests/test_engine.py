@@ -11,6 +11,7 @@ from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 from biasloop import engine
 from biasloop.engine import Committed, Options, Step
 from biasloop.errors import DamagedStore
+from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
 
 EXPERIMENT = toy_experiment(loop={"rounds": 4}, epochs=5)
@@ -130,12 +131,11 @@ def test_seeds_differ_and_repeat(tmp_path):
 )
 def test_a_received_run_whose_settings_are_none_is_refused_by_a_sentence(workplace, tmp_path, old, new):
     directory = engine.run(toy_prepared(EXPERIMENT), tmp_path / "run", OPTIONS).directory
-    path, manifest = directory / "experiment.toml", directory / "manifest.json"
-    before = path.read_bytes()
-    assert old in before.decode()
-    after = before.decode().replace(old, new, 1).encode()
-    path.write_bytes(after)
-    digests = [hashlib.sha256(data).hexdigest() for data in (before, after)]
-    manifest.write_text(manifest.read_text().replace(*digests))
+    path, manifest = directory / "experiment.toml", read_manifest(directory)
+    before = path.read_text()
+    assert old in before
+    path.write_text(before.replace(old, new, 1))
+    manifest.experiment = hashlib.sha256(path.read_bytes()).hexdigest()
+    manifest.write(directory)  # as somebody would who wants it to look whole
     with pytest.raises(DamagedStore, match="experiment"):
         engine.reopen(directory, OPTIONS)

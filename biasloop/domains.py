@@ -357,6 +357,22 @@ class Storing(Protocol):
 
 
 @runtime_checkable
+class Executing(Protocol):
+    """Settings that name programs of the person's machine; a run that was received may name any."""
+
+    def programs(self) -> Sequence[Sequence[str]]:
+        """The argument lists of all programs that fits and predictions run, as the settings give them."""
+
+
+@runtime_checkable
+class Sparing(Protocol):
+    """Settings that say how much memory is needed."""
+
+    def memory_settings(self) -> Sequence[str]:
+        """Those whose smaller values need less, such as "domain.batch_size"; the first to try first."""
+
+
+@runtime_checkable
 class Following(Protocol):
     """Fits that several processes, started together, do in common; the first alone runs, writes and prints."""
 

@@ -3,7 +3,7 @@
 import platform
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -11,10 +11,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from biasloop import __version__, discovery
+from biasloop import __version__, discovery, memory
 from biasloop.data import Column, Frame, Metric
-from biasloop.domains import Context
-from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, SomethingToFetch
+from biasloop.domains import Context, Sparing, missing_methods
+from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, OutOfMemory, SomethingToFetch
 from biasloop.experiment import Experiment
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
@@ -150,6 +150,7 @@ def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
         StoreError: the directory holds something else, is locked, or cannot be written.
         DamagedStore: what it holds cannot be read.
         Diverged: a model could not be trained; earlier rounds are kept.
+        OutOfMemory: there is not enough memory; likewise.
     """
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
@@ -188,6 +189,10 @@ class _Driver:
             return Outcome(self.store.directory, "", len(self.store.rounds))
         except Diverged as error:
             raise Diverged(f"{error}{self._kept()}") from error
+        except Exception as error:
+            if not memory.lacking(error):
+                raise
+            raise OutOfMemory(f"{memory.sentence(error, _sparing(self.domain))}{self._kept()}") from error
         self.store.clear_partial()  # a kill between the last commit and here leaves some
         self.store.manifest.about["finished"] = reason
         self.store.manifest.write(self.store.directory)
@@ -258,6 +263,11 @@ class _Driver:
 
     def _on_step(self, call: str, done: int, total: int) -> None:
         self.options.on_event(Step(call, done, total))
+
+
+def _sparing(domain: Any) -> Sequence[str]:
+    """Settings whose smaller values need less memory, if the domain names any."""
+    return () if missing_methods(type(domain), Sparing) else domain.memory_settings()
 
 
 def defaults(domain: Any, experiment: Experiment) -> dict[str, Any]:

@@ -43,8 +43,12 @@ class Diverged(BiasloopError):
     """Training produced numbers that are not finite."""
 
 
+class OutOfMemory(BiasloopError):
+    """The machine, or its GPU, has not enough memory for the settings."""
+
+
 class Interrupted(BaseException):
-    """The person asked to stop (Ctrl-C, SIGTERM); raised at the end of the current step.
+    """The person asked to stop (Ctrl-C, SIGTERM, a closed terminal); raised at the end of the current step.
 
     A `BaseException`, so that no `except Exception` of a domain swallows it.
     """

@@ -33,11 +33,12 @@ def first() -> bool:
 
 
 def hush() -> None:
-    """In a process that only helps: prints nothing from now on, and leaves Ctrl-C to the first process.
+    """In a process that only helps: prints nothing from now on; Ctrl-C and a closed terminal concern the first one.
 
     What must be said all the same goes to `sys.__stderr__`.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     sys.stdout = sys.stderr = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - open until the end
 
 

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from biasloop.data import Array, Column, Frame, Ints
-from biasloop.domains import Continuing, Labelling, Pretrained, Sampling, missing_methods
+from biasloop.domains import Continuing, Executing, Labelling, Pretrained, Sampling, missing_methods
 from biasloop.engine import Options, prepare, reopen, replay
 from biasloop.errors import InvalidInput
 from biasloop.experiment import Experiment
@@ -46,13 +47,39 @@ class Maker:
         return RoundWork(self.streams, Session(stopping=options.stopping), "generate")
 
 
-def from_run(directory: Path, number: int | None, options: Options) -> Maker:
-    """The model of a stored round; one that is no longer stored is fitted again from ledger and streams.
+Allow = Callable[[Sequence[Sequence[str]]], None]
+"""Told the argument lists of programs that a run names, before any of them is run; raises if they are not to be."""
+
+
+def allow_none(programs: Sequence[Sequence[str]]) -> None:
+    """Refuse to run programs.
 
     Raises:
-        InvalidInput: the run has no such round.
+        InvalidInput: showing them.
+    """
+    raise InvalidInput(f"the run names programs that would be run here:\n{shown(programs)}")
+
+
+def shown(programs: Sequence[Sequence[str]]) -> str:
+    """Argument lists as a preset has them, a line each and in full; nothing in them reaches a terminal as an order."""
+    return "\n".join(f"  {json.dumps(list(arguments))}" for arguments in programs)
+
+
+def from_run(directory: Path, number: int | None, options: Options, allow: Allow = allow_none) -> Maker:
+    """The model of a stored round; one that is no longer stored is fitted again from ledger and streams.
+
+    Args:
+        directory: the run's.
+        number: of the round; None for the newest.
+        options: how to compute.
+        allow: asked before programs are run that the run names.
+
+    Raises:
+        InvalidInput: the run has no such round, or names programs that are not to be run.
     """
     stored, prepared = reopen(directory, options)
+    if not missing_methods(type(prepared.domain), Executing):
+        allow(prepared.domain.programs())
     if not stored.rounds:
         raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
     number = stored.rounds[-1] if number is None else number

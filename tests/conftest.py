@@ -33,7 +33,7 @@ def workplace(tmp_path: Path, toy_metadata: Path, monkeypatch: pytest.MonkeyPatc
     for name in ("BIASLOOP_PRESETS", "BIASLOOP_DEBUG"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("BIASLOOP_DATA", str(tmp_path / "data"))
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield tmp_path
     for number, handler in handlers.items():
         signal.signal(number, handler)

@@ -14,12 +14,14 @@ PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
 GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
-          "nesting", "parsing", "prepared", "randomness", "record", "regular", "store")  # fmt: skip
+          "memory", "nesting", "parsing", "prepared", "randomness", "record", "regular", "store", "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "late": set(),
+    "memory": set(),
     "nesting": set(),
+    "threads": {"errors"},
     "regular": {"errors"},
     "parsing": {"errors", "regular"},
     "prepared": {"errors"},
@@ -137,7 +139,7 @@ def test_rules_import_no_engine_and_the_engine_no_command_line():
 
 
 def test_subcommands_import_the_rest_late():
-    light = {None, "", "cli", "errors", "places", "report"}
+    light = {None, "", "cli", "errors", "memory", "places", "report", "threads"}
     assert not wrong(sources(CORE / "cli"), lambda name: part(name) in light, late=False)
 
 

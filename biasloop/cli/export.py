@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from biasloop.cli.options import Data, Json, data_directory, on_notice
+from biasloop.cli.stopping import stoppable
 from biasloop.report.output import emit, say
 
 
@@ -35,12 +36,13 @@ def export(
     from biasloop.report import exporting, tables
     from biasloop.report.series import open_runs
 
-    found = open_runs(places)
-    if form == exporting.TIDY:
-        written = exporting.export_metrics(found, output, force=force)
-    else:
-        options = Options(data_directory(data), on_event=on_notice)
-        written = exporting.export_released(found, output, options, layout=form, force=force)
+    with stoppable(lambda: f"every file that is in {output} is whole; the same command with --force writes them all"):
+        found = open_runs(places)
+        if form == exporting.TIDY:
+            written = exporting.export_metrics(found, output, force=force)
+        else:
+            options = Options(data_directory(data), on_event=on_notice)
+            written = exporting.export_released(found, output, options, layout=form, force=force)
     if json:
         files = [{"file": str(one.path), "rows": one.rows} for one in written]
         emit({"format": form, "runs": len(found), "files": files})

@@ -1,16 +1,17 @@
 """`biasloop fetch`: get data sets and weights."""
 
 import shlex
-import signal
 import sys
 from collections.abc import Callable
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from biasloop.cli.options import Data, Json, data_directory, on_notice, tell_whose
+from biasloop.cli.stopping import stoppable
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def fetch(
     chosen = [datasets.asset(one) for one in wanted]
     fetched = []
     for dataset in chosen:
-        with _stoppable(dataset, place), _progress(dataset.name) as tell:
+        with stoppable(partial(_downloaded, dataset, place)), _progress(dataset.name) as tell:
             files = datasets.fetch(dataset, place, source, tell, notice=note, offline=offline, keep=keep)
         fetched.append({"name": dataset.name, "files": [str(path) for path in files]})
         if not json:
@@ -114,34 +115,15 @@ def _list(place: Path, *, json: bool) -> None:
     say(f"data sets are kept in {place}; `biasloop fetch NAME` gets one")
 
 
-class _Stopped(BaseException):
-    """Ctrl-C or SIGTERM."""
+def _downloaded(dataset: "Asset", directory: Path) -> str:
+    """What is there of a download that was stopped: whatever has come is on disk, and is continued."""
+    from biasloop.datasets.fetching import kept
 
-
-@contextmanager
-def _stoppable(dataset: "Asset", place: Path) -> "Iterator[None]":
-    """Ctrl-C and SIGTERM end a download at once: whatever has come is on disk, and is continued."""
-
-    def stop(number: int, frame: object) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # a second one ends even what is left to do
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise _Stopped(number)
-
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    except _Stopped as stopped:
-        from biasloop.datasets.fetching import kept
-
-        again = shlex.join(["biasloop", *sys.argv[1:]])
-        note(
-            f"stopped; {kept(dataset, place):,} of {dataset.bytes:,} bytes of {dataset.name} are kept in "
-            f"{dataset.directory(place)}; the same command goes on from there:\n  {again}"
-        )
-        raise typer.Exit(128 + int(stopped.args[0])) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    again = shlex.join(["biasloop", *sys.argv[1:]])
+    return (
+        f"{kept(dataset, directory):,} of {dataset.bytes:,} bytes of {dataset.name} are kept in "
+        f"{dataset.directory(directory)}; the same command goes on from there:\n  {again}"
+    )
 
 
 @contextmanager

@@ -1,13 +1,23 @@
 """`biasloop generate`: what a stored round's model, or a pretrained one, makes."""
 
+import shlex
+import sys
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice
+from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from biasloop.engine import Options
+    from biasloop.producing import Maker
 
 PICTURES = (".png", ".h5")
 
@@ -31,6 +41,9 @@ def generate(
     part: Annotated[str, typer.Option("--of", help='Samples to label: "test", "pool" or "reserve".')] = "test",
     count: Annotated[int | None, typer.Option("--count", min=1, help="At most so many.")] = None,
     sets: Sets = None,
+    run_programs: Annotated[
+        bool, typer.Option("--run-programs", help="Run the programs that the run names; without it they are shown.")
+    ] = False,
     data: Data = None,
     device: Device = "auto",
     threads: Threads = 0,
@@ -48,37 +61,57 @@ def generate(
     """
     _check(run, preset, number, source, output, part, sets)
 
-    from biasloop import presets, producing
+    from biasloop import producing
     from biasloop.engine import Options
     from biasloop.predictions import read_columns
 
     options = Options(data_directory(data), device, threads, on_event=on_notice)
-    prompts = read_columns(source, [field])[field].tolist()[:count] if source else []
-    if run is not None:
-        maker = producing.from_run(run, number, options)
-    else:
-        from biasloop.validation import arms_of
-
-        changed = presets.read(str(preset)).override(dict(presets.parse_set(text) for text in sets or []), "--set")
-        maker = producing.from_preset(arms_of(changed)[0][1], options)
-    if source is not None:
-        rows = producing.continuations(maker, prompts, options)
-        producing.write_jsonl(rows, output)
-        written, what = len(rows), "continuations"
-    elif output.suffix in PICTURES:
-        pictures = producing.samples(maker, count or 100, options)
-        producing.write_pictures(pictures, output)
-        written, what = len(pictures), "samples"
-    else:
-        frame = producing.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
-        producing.write_csv(frame, output)
-        written, what = len(frame), "labels"
+    with stoppable(output_of(output)):
+        prompts = read_columns(source, [field])[field].tolist()[:count] if source else []
+        if run is not None:
+            allow = partial(_allow, run, run_programs=run_programs)
+            maker = producing.from_run(run, number, options, allow)
+        else:
+            maker = _untouched(str(preset), sets, options)
+        if source is not None:
+            rows = producing.continuations(maker, prompts, options)
+            producing.write_jsonl(rows, output)
+            written, what = len(rows), "continuations"
+        elif output.suffix in PICTURES:
+            pictures = producing.samples(maker, count or 100, options)
+            producing.write_pictures(pictures, output)
+            written, what = len(pictures), "samples"
+        else:
+            frame = producing.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
+            producing.write_csv(frame, output)
+            written, what = len(frame), "labels"
     if maker.how == "refitted":
         note("the round's model is no longer stored; it was fitted again from the round's training set")
     if json:
         emit({"file": str(output), "rows": written, "model": maker.how})
     else:
         say(f"wrote {written:,} {what} to {output}")
+
+
+def _untouched(preset: str, sets: list[str] | None, options: "Options") -> "Maker":
+    from biasloop import presets, producing
+    from biasloop.validation import arms_of
+
+    changed = presets.read(preset).override(dict(presets.parse_set(text) for text in sets or []), "--set")
+    return producing.from_preset(arms_of(changed)[0][1], options)
+
+
+def _allow(run: Path, programs: "Sequence[Sequence[str]]", *, run_programs: bool) -> None:
+    """Show programs and ask: a run that was received may name any."""
+    if run_programs:
+        return
+    from biasloop.producing import shown
+
+    again = shlex.join(["biasloop", *sys.argv[1:], "--run-programs"])
+    raise InvalidInput(
+        f"{run} names programs, which would run on this machine with your rights:\n{shown(programs)}\n"
+        f"nothing has been run; if you trust them, type:\n  {again}"
+    )
 
 
 def _check(

@@ -13,6 +13,7 @@ from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
+    from biasloop.cli.stopping import Stopping
     from biasloop.engine import Options
     from biasloop.experiment import Experiment
     from biasloop.presets import Key, Preset
@@ -80,7 +81,7 @@ def loop(
     if dry_run:
         _show_plan(planned, json=json)
         return
-    rounds = _run(planned, options, json=json)
+    rounds = _run(planned, options, stopping, json=json)
     if stopping():
         note(f"stopped; {rounds} finished rounds are kept in {directory}; this goes on from there:\n  {_again()}")
         raise typer.Exit(stopping.exit_code)
@@ -103,29 +104,31 @@ def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple
     return (found.vary(varied, "--grid") if varied else found), changes
 
 
-def _run(planned: "list[Planned]", options: "Options", *, json: bool) -> int:
+def _run(planned: "list[Planned]", options: "Options", stopping: "Stopping", *, json: bool) -> int:
     """Run everything in view of the person or script; gives how many rounds are finished."""
     from biasloop import study
     from biasloop.report.live import JsonView, LiveView, PlainView, View
 
     view: View = JsonView() if json else LiveView(len(planned)) if sys.stdout.isatty() else PlainView()
     try:
-        outcomes = study.run_all(planned, options, view.start, view.event)
+        tell = stopping.unless_closed
+        outcomes = study.run_all(planned, options, tell(view.start), tell(view.event))
     finally:
-        view.close()
+        stopping.unless_closed(view.close)()
     return sum(outcome.rounds for outcome in outcomes)
 
 
 def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None:
     """In a process that is not the first; what only it can know, it says."""
-    from biasloop import processes, study
+    from biasloop import memory, processes, study
 
     try:
         study.help_first(experiment, seed, options)
     except BiasloopError:
         raise  # the first process says so, or is gone
     except Exception as error:  # whatever it is, the person has to know why the command ended
-        text = f"biasloop (process {processes.rank()} of {processes.count()}): {type(error).__name__}: {error}"
+        said = memory.sentence(error) if memory.lacking(error) else f"{type(error).__name__}: {error}"
+        text = f"biasloop (process {processes.rank()} of {processes.count()}): {said}"
         print(text, file=sys.__stderr__, flush=True)
         raise typer.Exit(1) from error
 

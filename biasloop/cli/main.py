@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import sys
 import traceback
 from typing import Annotated, NoReturn
@@ -25,8 +26,12 @@ from biasloop.cli import (
     streams,
 )
 from biasloop.cli.examples import Command, Group
+from biasloop.cli.stopping import forsake_lost_terminal, stoppable
 from biasloop.errors import BiasloopError, InvalidInput
+from biasloop.memory import lacking
+from biasloop.memory import sentence as not_enough
 from biasloop.report.output import note
+from biasloop.threads import mend_environment
 
 ORDER = [
     "fetch",
@@ -63,7 +68,7 @@ app = typer.Typer(
     help="Measure what happens to bias when models are trained on what earlier models labelled or generated, "
     "and what stops it.\n\nExample: biasloop loop --preset quickstart",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or invalid preset, 3 something must be fetched first, "
-    "4 a metric is above its --fail-above, 130/143 interrupted.",
+    "4 a metric is above its --fail-above, 129/130/143 ended by SIGHUP (a closed terminal), Ctrl-C, SIGTERM.",
 )
 app.command("fetch", cls=Command)(fetch.fetch)
 app.command("generate", cls=Command)(generate.generate)
@@ -104,8 +109,11 @@ def main() -> None:
     # Else pydantic reads the metadata of every installed distribution to look for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
     streams.open_closed()
+    for sentence in mend_environment():
+        note(f"biasloop: {sentence}")
     try:
-        _run()
+        with stoppable(lambda: "no file is written by halves; the same command begins anew, a run goes on"):
+            _run()
     except KeyboardInterrupt:
         note("stopped at once")
         sys.exit(130)
@@ -114,11 +122,19 @@ def main() -> None:
         sys.exit(1)
     except BiasloopError as error:
         _end(error, str(error), error.exit_code)
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
     except OSError as error:
+        if error.errno == errno.EIO and forsake_lost_terminal():
+            sys.exit(128 + signal.SIGHUP)
+        if lacking(error):
+            _end(error, not_enough(error), 1)
         where = "standard output cannot be written" if streams.is_of_printing(error) else error.filename
         told = f"{str(where)[:_SHOWN]}: {error.strerror}" if where else str(error)
         _end(error, told, InvalidInput.exit_code if error.errno == errno.ENAMETOOLONG else 1)
     except Exception as error:  # noqa: BLE001 - the last resort: whatever it is, no traceback unless asked for
+        if lacking(error):
+            _end(error, not_enough(error), 1)
         text = f"{type(error).__name__}: {error}; this is a defect of biasloop or of a plugin"
         _end(error, f"{text}, `biasloop --debug ...` shows where", 1)
 

@@ -23,7 +23,6 @@ Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where fetched data sets lie ($BIASLOOP_DATA).")
 ]
 Device = Annotated[str, typer.Option("--device", help='Where to compute: "auto", "cpu", "cuda", "cuda:1", ...')]
-Threads = Annotated[int, typer.Option("--threads", min=0, help="CPU threads; 0 leaves the library's choice.")]
 
 
 def tell_whose(preset: "Preset", *, json: bool = False) -> None:
@@ -40,3 +39,15 @@ def on_notice(event: "Event") -> None:
 
     if isinstance(event, Notice):
         note(event.text)
+
+
+def _checked(number: int) -> int:
+    from biasloop import threads
+
+    threads.check(number)
+    return number
+
+
+Threads = Annotated[
+    int, typer.Option("--threads", callback=_checked, help="CPU threads; 0 leaves the library's choice.")
+]

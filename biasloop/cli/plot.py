@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasloop.cli.options import Json
+from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
@@ -57,18 +58,26 @@ def plot(
     if layout and overlay:
         raise InvalidInput("--overlay goes with runs, and a figure has curves of its own; leave the figure's name out")
     places = [Path(name) for name in what]
-    if layout and len(what) > 1:
-        written = _figure(plots.single(layout, places[1:]), out or Path(f"{what[0]}.png"))
-    elif layout:
-        written = _published(what[0], layout, out)
-    elif overlay:
-        written = _overlaid(places, out, metric, overlay)
-    else:
-        written = _runs(places, out, metric, x, pool or [])
+    with stoppable(output_of(out or _default(what[0], figure=layout is not None))):
+        if layout and len(what) > 1:
+            written = _figure(plots.single(layout, places[1:]), out or _default(what[0], figure=True))
+        elif layout:
+            written = _published(what[0], layout, out)
+        elif overlay:
+            written = _overlaid(places, out, metric, overlay)
+        else:
+            written = _runs(places, out, metric, x, pool or [])
     if json:
         emit({"file": str(written)})
     else:
         say(f"wrote {written}")
+
+
+def _default(first: str, *, figure: bool) -> Path:
+    """The file that is written if none is named: after the figure, or beside the first run."""
+    if figure:
+        return Path(f"{first}.png")
+    return Path(first).parent / f"{Path(first).resolve().name}.png"
 
 
 def _published(name: str, layout: Path, out: Path | None) -> Path:
@@ -79,7 +88,7 @@ def _published(name: str, layout: Path, out: Path | None) -> Path:
         note("runs are missing; type:\n" + "\n".join(f"  {command}" for command in figure.missing))
     if not figure.rows:
         raise InvalidInput(f"no run of {name} was found in runs/")
-    return _figure(figure, out or Path(f"{name}.png"))
+    return _figure(figure, out or _default(name, figure=True))
 
 
 def _figure(figure: "Figure", out: Path) -> Path:
@@ -101,7 +110,7 @@ def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | Non
 
     found = begun(open_runs(places))
     source = plots.source_of(found[0])
-    target = out or places[0].parent / f"{places[0].resolve().name}.png"
+    target = out or _default(str(places[0]), figure=False)
     against = plots.against_setting(found, metric, x, pool)
     if against is not None:
         return draw([against.panels], target, y_label="", x_label=against.x_label, caption=source, band="interval")
@@ -120,7 +129,7 @@ def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources:
     grouped = arms(found)
     panel = overlay.panel_of(grouped, metric)
     drawn = overlay.overlays(sources, grouped, metric or overlay.metric_drawn(grouped[0]))
-    target = out or places[0].parent / f"{places[0].resolve().name}.png"
+    target = out or _default(str(places[0]), figure=False)
     return overlay.draw(
         panel, drawn, target, y_label=plots.axis_label(found[0], metric),
         caption=overlay.caption(str(found[0].manifest.about.get("source", "")), drawn),

@@ -1,6 +1,7 @@
 """What an evaluation found, as scripts, tables and gates read it, and the same beside that of another file."""
 
 import csv
+import io
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,6 +12,7 @@ from biasloop.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.metrics.intervals import basic, newcombe
 from biasloop.metrics.intervals import difference as apart
+from biasloop.store.files import write_atomically
 
 # What a gate may name.
 AMPLIFICATION = ("bias_amp",)
@@ -140,17 +142,22 @@ def rounded(values: Any) -> Any:
 
 
 def write_csv(answer: Answer, path: Path) -> None:
-    """Write the rows as CSV; what is missing is empty.
+    """Write the rows as CSV; what is missing is empty. The file is there whole or not at all.
 
     Raises:
         BiasloopError: the file cannot be written.
     """
     names = list(dict.fromkeys(name for row in answer.rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in answer.rows)
+    content = text.getvalue().encode()
+    if not path.exists() or path.is_file():
+        write_atomically(path, content)
+        return
     try:
-        with path.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(names)
-            writer.writerows([_cell(row.get(name)) for name in names] for row in answer.rows)
+        path.write_bytes(content)  # a pipe or a device: there is nothing that could be replaced
     except OSError as error:
         raise BiasloopError(f"the table cannot be written to {path} ({error.strerror}); choose another place") from None
 

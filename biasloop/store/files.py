@@ -40,6 +40,10 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
             f"{path} could not be written ({reason}; {len(data):,} bytes needed, {_free(path.parent)} free); "
             "everything committed before is intact, and the same command goes on from there"
         ) from error
+    except BaseException:  # the person asked for an end at once: nothing half-written stays
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
 
 
 def _write(path: Path, data: bytes) -> None:

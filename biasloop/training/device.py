@@ -9,6 +9,7 @@ from torch.utils import deterministic
 
 from biasloop.errors import InvalidInput
 from biasloop.randomness import Streams
+from biasloop.threads import check as check_threads
 
 
 def resolve(name: str) -> torch.device:
@@ -52,7 +53,11 @@ def computing(threads: int) -> Iterator[None]:
 
     Args:
         threads: CPU threads; 0 leaves torch's choice.
+
+    Raises:
+        InvalidInput: if there cannot be so many threads.
     """
+    check_threads(threads)
     # Read when CUDA starts; without it cuBLAS may give other bits in another run.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.get_num_threads()

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from biasloop.data import Ints, Samples
@@ -15,6 +15,7 @@ from biasloop.late import numpy as np
 from biasloop_command import folders, outputs, programs, tables
 from biasloop_command.config import Config
 from biasloop_command.samples import Table
+from biasloop_command.supervised import Supervised
 
 if TYPE_CHECKING:
     import polars as pl
@@ -60,12 +61,14 @@ class Programs:
         }
         if samples.weights is not None:
             columns["weight"] = pl.Series(samples.weights[order])
-        with _place(self.config.format) as place:
+        megabytes = self.config.model_megabytes
+        with _place(self.config.format, self._train) as place:
             self._write(table, ids, columns, place.rows)
             place.model.mkdir()
             values = {"train": str(place.rows), "model": str(place.model), "seed": _seed(work)}
-            programs.run(self._train, values, work)
-            return folders.collect(place.model, self._train, self.config.model_megabytes)
+            growing = _Seldom(lambda: folders.check_growing(place.model, self._train, megabytes))
+            programs.run(self._train, values, work, place.supervised, growing)
+            return folders.collect(place.model, self._train, megabytes)
 
     def predict(self, table: Table, model: Arrays, ids: Ints, work: Work) -> Output:
         """What a model makes of rows, in the order of the ids.
@@ -75,11 +78,14 @@ class Programs:
         Raises:
             ProgramFailed: if the program fails, or what it writes is not what it is to write.
         """
-        with _place(self.config.format) as place:
+        megabytes = self.config.output_megabytes
+        with _place(self.config.format, self._predict) as place:
             self._write(table, np.sort(ids), {}, place.rows)
             folders.restore(model, place.model)
             paths = {"model": str(place.model), "input": str(place.rows), "output": str(place.output)}
-            programs.run(self._predict, {**paths, "seed": _seed(work)}, work)
+            growing = _Seldom(lambda: outputs.check_growing(place.output, self._predict, megabytes))
+            programs.run(self._predict, {**paths, "seed": _seed(work)}, work, place.supervised, growing)
+            outputs.check(place.output, self._predict, megabytes)
             asked = [table.names[row] for row in ids.tolist()]
             return outputs.read(place.output, self.config.format, self._predict, asked, table.classes)
 
@@ -101,18 +107,32 @@ class Programs:
 
 @dataclass(frozen=True)
 class _Place:
-    """Where the files of one call lie."""
+    """Where the files of one call lie, and who watches over its program."""
 
+    supervised: Supervised
     rows: Path
     model: Path
     output: Path
 
 
 @contextmanager
-def _place(form: str) -> Iterator[_Place]:
-    with TemporaryDirectory(prefix="biasloop-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)
-        yield _Place(folder / f"rows.{form}", folder / "model", folder / f"output.{form}")
+def _place(form: str, program: programs.Program) -> Iterator[_Place]:
+    with programs.starting(program) as supervised:
+        folder = supervised.folder
+        yield _Place(supervised, folder / f"rows.{form}", folder / "model", folder / f"output.{form}")
+
+
+@dataclass
+class _Seldom:
+    """Calls a function at most once a second, however often it is called itself."""
+
+    function: Callable[[], None]
+    last: float = field(default_factory=time.monotonic)
+
+    def __call__(self) -> None:
+        if time.monotonic() - self.last >= 1:
+            self.function()
+            self.last = time.monotonic()
 
 
 def _seed(work: Work) -> str:

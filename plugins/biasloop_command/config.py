@@ -46,6 +46,7 @@ class Config(BaseModel):
     train_seconds: float | None = Field(None, gt=0, description="After so long training is ended; none without it.")
     predict_seconds: float | None = Field(None, gt=0, description="After so long predicting is ended, likewise.")
     model_megabytes: int = Field(512, ge=1, description="A model with larger files is refused.")
+    output_megabytes: int = Field(512, ge=1, description="A larger file of predictions is refused.")
     version: str = Field("", description="Of your programs: another one makes another experiment.")
 
     @field_validator("train")

@@ -6,7 +6,7 @@ makes a resumed run equal an uninterrupted one bit for bit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,6 +50,10 @@ class CommandDomain:
         self._programs = Programs(config)
         samples.check_file(config)
         self._programs.check()
+
+    def programs(self) -> Sequence[Sequence[str]]:
+        """The argument lists of the training and the predicting program."""
+        return [self.config.train, self.config.predict]
 
     def requirements(self) -> list[Requirement]:
         """Nothing that could be fetched."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from biasloop.errors import DamagedStore
 from biasloop.late import numpy as np
-from biasloop_command.programs import Program, ProgramFailed
+from biasloop_command.programs import Program, ProgramFailed, escaped
 
 if TYPE_CHECKING:
     from biasloop.data import Arrays
@@ -19,18 +20,40 @@ def collect(folder: Path, program: Program, megabytes: int) -> Arrays:
     """The files of a folder that a program has filled: `(bytes,)` uint8 by path below it, with `/` between parts.
 
     Raises:
-        ProgramFailed: if there is no file, anything but files and folders, a name that is not UTF-8, or too much.
+        ProgramFailed: if there is no file, anything but files and folders, a name that is not UTF-8, or too much; if
+            the folder is there no longer, or a link stands for it.
     """
+    if folder.is_symlink() or not folder.is_dir():
+        raise ProgramFailed(f"{program} left no folder {{model}}, or a link in its stead; leave files in the one given")
     files = _files(folder, program)
     if not files:
         raise ProgramFailed(f"{program} left no file in {{model}}, the folder for its model")
     size = sum(path.stat().st_size for path in files.values())
     if size > megabytes * 1_000_000:
-        raise ProgramFailed(
-            f"{program} left a model of {size / 1e6:,.1f} MB, and domain.model_megabytes allows {megabytes:,}; "
-            "leave in {model} only what predicting needs, or allow more"
-        )
+        raise _too_large(size, program, megabytes)
     return {name: np.frombuffer(path.read_bytes(), np.uint8) for name, path in files.items()}
+
+
+def check_growing(folder: Path, program: Program, megabytes: int) -> None:
+    """Look at a folder that a program is still filling; it may hold more for a while, but not twice as much.
+
+    Raises:
+        ProgramFailed: if it does.
+    """
+    size = 0
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # it may be gone again
+                size += Path(parent, name).lstat().st_size
+    if size > 2 * megabytes * 1_000_000:
+        raise _too_large(size, program, megabytes)
+
+
+def _too_large(size: int, program: Program, megabytes: int) -> ProgramFailed:
+    return ProgramFailed(
+        f"{program} left a model of {size / 1e6:,.1f} MB, and domain.model_megabytes allows {megabytes:,}; "
+        "leave in {model} only what predicting needs, or allow more"
+    )
 
 
 def _files(folder: Path, program: Program) -> dict[str, Path]:
@@ -43,7 +66,7 @@ def _files(folder: Path, program: Program) -> dict[str, Path]:
                 _check_name(name, program)
             if path.is_symlink() or not (path.is_dir() or path.is_file()):
                 raise ProgramFailed(
-                    f"{program} left {name} in {{model}}, which is a link or a device; leave files only"
+                    f"{program} left {escaped(name)} in {{model}}, which is a link or a device; leave files only"
                 )
             if path.is_file():
                 found[name] = path

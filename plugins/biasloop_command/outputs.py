@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.late import numpy as np
+from biasloop.regular import irregular
 from biasloop_command import tables
 from biasloop_command.programs import Program, ProgramFailed
 from biasloop_command.tables import BadTable
@@ -37,11 +40,52 @@ class Output:
     probabilities: Floats | None
 
 
+def check(path: Path, program: Program, megabytes: int) -> None:
+    """Refuse what a program has left as {output} before anything of it is read.
+
+    Args:
+        path: of {output}; a link is not followed.
+        program: that wrote it.
+        megabytes: how large it may be.
+
+    Raises:
+        ProgramFailed: if there is nothing, anything but a file, or too much.
+    """
+    try:
+        state = path.lstat()
+    except OSError as error:
+        raise ProgramFailed(f"{program} wrote no file {{output}}") from error
+    if not stat.S_ISREG(state.st_mode):
+        kind = "a link" if stat.S_ISLNK(state.st_mode) else irregular(path) or "no file"
+        raise ProgramFailed(f"{program} left {kind} as {{output}} ({path.name}); write a file there")
+    if state.st_size > megabytes * 1_000_000:
+        raise _too_large(state.st_size, path, program, megabytes)
+
+
+def check_growing(path: Path, program: Program, megabytes: int) -> None:
+    """Look at an {output} that a program is still writing; it may be larger for a while, but not twice as large.
+
+    Raises:
+        ProgramFailed: if it is.
+    """
+    with suppress(OSError):
+        size = path.lstat().st_size
+        if size > 2 * megabytes * 1_000_000:
+            raise _too_large(size, path, program, megabytes)
+
+
+def _too_large(size: int, path: Path, program: Program, megabytes: int) -> ProgramFailed:
+    return ProgramFailed(
+        f"{program} wrote {size / 1e6:,.1f} MB to {{output}} ({path.name}), and domain.output_megabytes allows "
+        f"{megabytes:,}; write only the columns that are read, or allow more"
+    )
+
+
 def read(path: Path, form: str, program: Program, names: Sequence[str], classes: Sequence[str]) -> Output:
     """The predictions in a file; rows may come in any order, other columns are ignored.
 
     Args:
-        path: the file.
+        path: the file, as `check` lets it pass.
         form: "csv", "parquet" or "jsonl".
         program: that wrote it.
         names: ids of the rows that were asked for.
@@ -50,8 +94,6 @@ def read(path: Path, form: str, program: Program, names: Sequence[str], classes:
     Raises:
         ProgramFailed: naming column and row (counted from 1, without the header) of what is wrong.
     """
-    if not path.is_file():
-        raise ProgramFailed(f"{program} wrote no file {{output}}")
     try:
         table = tables.read(path, form)
         order = _order(table, names)

@@ -1,4 +1,4 @@
-"""Running somebody's program: an argument list and never a shell, in a process group that always ends with the call."""
+"""Running somebody's program: an argument list and never a shell, and nothing of it outlives the call."""
 
 from __future__ import annotations
 
@@ -7,22 +7,20 @@ import re
 import shlex
 import shutil
 import signal
-import subprocess
-import threading
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
-from typing import IO
+from tempfile import gettempdir
 
 from biasloop.domains import Work
 from biasloop.errors import BiasloopError, InvalidInput
+from biasloop_command.supervised import NotStarted, Supervised, SupervisorLost
 
 _PLACEHOLDER = re.compile(r"\{\{(\w+)\}\}|\{(\w+)\}")
 _POLL = 0.1  # seconds between two looks at the program and at whether the person asked to stop
 _GRACE = 2.0  # seconds that a program has to end by itself once it was asked to
-_KEPT = 16 * 1024  # bytes of what a program says
-_SHOWN = 400  # characters of it
+_SHOWN = 400  # characters of what it says last
 
 
 class ProgramFailed(BiasloopError):
@@ -44,7 +42,7 @@ class Program:
     seconds: float | None = None
 
     def __str__(self) -> str:
-        parts = (part if part.split() == [part] else shlex.quote(part) for part in self.argv)
+        parts = (escaped(part if part.split() == [part] else shlex.quote(part)) for part in self.argv)
         return f"domain.{self.key} ({_shortened(' '.join(parts), 200)})"
 
     def check(self) -> None:
@@ -58,11 +56,18 @@ class Program:
             return
         if os.sep in name:
             state = "cannot be executed (chmod +x)" if os.path.isfile(name) else "is not there"  # noqa: PTH113
-            raise InvalidInput(f"domain.{self.key}: the program {name} {state}; paths start where the command is run")
+            raise InvalidInput(
+                f"domain.{self.key}: the program {escaped(name)} {state}; paths start where the command is run"
+            )
         raise InvalidInput(
             f"domain.{self.key}: there is no program {name!r} on the PATH; install it, or give its path "
             "(./NAME in the directory where the command is run)"
         )
+
+
+def escaped(text: str) -> str:
+    """The text with escape sequences for what a terminal could take as an order."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode() for c in text)
 
 
 def check_placeholders(argv: Sequence[str], needed: Sequence[str], optional: Sequence[str]) -> None:
@@ -96,104 +101,98 @@ def filled(argv: Sequence[str], values: Mapping[str, str]) -> list[str]:
     return [_PLACEHOLDER.sub(lambda m: f"{{{m[1]}}}" if m[1] else values[m[2]], argument) for argument in argv]
 
 
-def run(program: Program, values: Mapping[str, str], work: Work) -> None:
-    """Run a program to its end. What it started and did not end is ended with it, however the call ends.
+def run(
+    program: Program,
+    values: Mapping[str, str],
+    work: Work,
+    supervised: Supervised | None = None,
+    check: Callable[[], None] = lambda: None,
+) -> None:
+    """Run a program to its end. What it started and did not end is ended with it, however the call or biasloop ends.
 
     Args:
         program: what to run, in the current directory.
         values: of its placeholders.
         work: asked ten times a second whether to stop.
+        supervised: where it runs; None for a supervisor of its own.
+        check: called as often; what it raises ends the program.
 
     Raises:
         ProgramFailed: if it cannot be started, takes too long, or ends with another exit code than 0.
         Interrupted: if the person asked to stop.
     """
+    if supervised is None:
+        with starting(program) as started:
+            run(program, values, work, started, check)
+        return
+    supervised.start(filled(program.argv, values))
     try:
-        process = subprocess.Popen(
-            filled(program.argv, values), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            start_new_session=True,
-        )  # fmt: skip
-    except OSError as error:
-        raise ProgramFailed(f"{program} cannot be started: {error.strerror or error}") from error
-    assert process.stdout is not None and process.stderr is not None
-    out, err = _Tail(process.stdout), _Tail(process.stderr)
-    in_time = False
-    try:
-        in_time = _wait(process, program.seconds, work)
+        in_time = _wait(supervised, program.seconds, work, check)
+    except NotStarted as error:
+        raise ProgramFailed(f"{program} cannot be started: {error}") from error
+    except SupervisorLost as error:
+        raise ProgramFailed(
+            f"{program} was lost: the process that watches over it was killed; the same command goes on"
+        ) from error
     finally:
-        _end(process)
-        heard = [err.text(), out.text()]
-    said = heard[0] or heard[1]
+        supervised.end(_GRACE)
+    out, err = (_text(said) for said in supervised.last_words())
+    said = err or out
     if not in_time:
         raise ProgramFailed(
             f"{program} was ended after {program.seconds:g} seconds; domain.{program.key}_seconds is its limit"
             f"{_quoted(said)}"
         )
-    if process.returncode:
-        raise ProgramFailed(f"{program} ended with {_ending(process.returncode)}{_quoted(said)}")
+    if supervised.status:
+        raise ProgramFailed(f"{program} ended with {_ending(supervised.status)}{_quoted(said)}")
 
 
-def _wait(process: subprocess.Popen[bytes], seconds: float | None, work: Work) -> bool:
+@contextmanager
+def starting(program: Program) -> Iterator[Supervised]:
+    """A folder for a program, and somebody who watches over both.
+
+    Raises:
+        ProgramFailed: if there cannot be one.
+    """
+    with ExitStack() as stack:
+        try:
+            supervised = stack.enter_context(Supervised())
+        except (OSError, NotStarted, SupervisorLost) as error:
+            reason = str(error) or "the process that is to watch over it has ended"
+            raise ProgramFailed(
+                f"{program} cannot be started: no temporary folder could be made for it in {gettempdir()} ({reason})"
+            ) from error
+        yield supervised
+
+
+def _wait(supervised: Supervised, seconds: float | None, work: Work, check: Callable[[], None]) -> bool:
     """Whether the program ended in time."""
     begun, pause = time.monotonic(), 0.001
-    while not _ended(process):
+    while not supervised.wait(pause):
         if seconds is not None and time.monotonic() - begun >= seconds:
             return False
-        time.sleep(pause)
         pause = min(2 * pause, _POLL)
+        check()
         # After a program's end nothing is asked: a finished call is kept by who made it, and must not be thrown away.
         work.tick(0, 1)
     return True
 
 
-def _ended(process: subprocess.Popen[bytes]) -> bool:
-    """Whether the program has ended; it is not waited for, so that its number stays that of its group."""
-    if not hasattr(os, "waitid"):  # macOS before Python 3.13
-        return process.poll() is not None
-    return os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """End what is left of a program's process group: asked first if the program itself is still there, then forced."""
-    with suppress(ProcessLookupError, PermissionError):  # the latter is macOS' answer for a group that has ended
-        try:
-            if not _ended(process):
-                os.killpg(process.pid, signal.SIGTERM)
-                until = time.monotonic() + _GRACE
-                while not _ended(process) and time.monotonic() < until:
-                    time.sleep(0.01)
-        finally:
-            os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
-
-
-class _Tail:
-    """The last that a program says; read all the time, so that it never waits for a reader."""
-
-    def __init__(self, stream: IO[bytes]) -> None:
-        self._stream, self._kept = stream, b""
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        with self._stream:
-            while chunk := os.read(self._stream.fileno(), _KEPT):
-                self._kept = (self._kept + chunk)[-_KEPT:]
-
-    def text(self) -> str:
-        """Its last lines as one, without control characters; for a program that has ended."""
-        self._thread.join(1.0)  # a process that left the group may hold the other end for ever
-        lines = [line.strip() for line in self._kept.decode(errors="replace").splitlines()]
-        joined = " / ".join(line for line in lines if line)
-        return "".join(character for character in joined if character.isprintable())
+def _text(said: bytes) -> str:
+    """Lines as one, without control characters."""
+    lines = [line.strip() for line in said.decode(errors="replace").splitlines()]
+    joined = " / ".join(line for line in lines if line)
+    return "".join(character for character in joined if character.isprintable())
 
 
 def _ending(code: int) -> str:
-    if code > 0:
-        return f"exit code {code}"
+    ending = f"exit code {code}" if code > 0 else f"signal {-code}"
     with suppress(ValueError):
-        return f"signal {-code} ({signal.Signals(-code).name})"
-    return f"signal {-code}"
+        if code < 0:
+            ending += f" ({signal.Signals(-code).name})"
+    if code in (-signal.SIGKILL, 128 + signal.SIGKILL):  # a shell says the latter of what it has started
+        ending += ", as the system does to a program for which there is not enough memory"
+    return ending
 
 
 def _quoted(said: str) -> str:

@@ -47,6 +47,10 @@ class GeneratorsDomain:
         kinds.check_generator(config.generator, side, config.latent, loss_of(config), config.data)
         kinds.check_classifier(config.classifier, side, config.data)
 
+    def memory_settings(self) -> Sequence[str]:
+        """Sizes of batches."""
+        return ["domain.generator_batch", "domain.classifier_batch", "domain.evaluation_batch"]
+
     def requirements(self) -> list[Requirement]:
         """The data set, unless it is a person's own."""
         return self._source.requirements()

@@ -65,6 +65,10 @@ class ImagesDomain:
             )
         self._design = None if config.bias is None else Design.of(config.bias, self._source.classes)
 
+    def memory_settings(self) -> Sequence[str]:
+        """Batches, then the size of networks."""
+        return ["domain.batch_size", "domain.evaluation_batch", "domain.width"]
+
     def requirements(self) -> list[Requirement]:
         """The data set, unless it is a person's own."""
         return sources.requirements(self._source, self.config.data)

@@ -5,7 +5,7 @@ No torch here: it is imported with the learner, by the methods that compute.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -46,6 +46,10 @@ class LanguageDomain:
         self.config = config
         self._context = context
         self._corpus = corpora.source(config, context)
+
+    def memory_settings(self) -> Sequence[str]:
+        """Sizes of batches."""
+        return ["domain.batch_size", "domain.generation_tokens", "domain.evaluation_batch"]
 
     def requirements(self) -> list[Requirement]:
         """The corpus, the network, and the scorers' weights."""

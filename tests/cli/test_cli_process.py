@@ -231,7 +231,7 @@ def started(workplace: Path, toy_metadata: Path, *arguments: str) -> "subprocess
 LONG = ("--set", "domain.epochs=1000", "--set", "loop.rounds=30")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)])
 def test_a_signal_stops_after_the_step_and_tells_how_to_go_on(workplace, toy_metadata, number, code):
     process = started(workplace, toy_metadata, *LONG, "--out", "a place")
     process.send_signal(number)
@@ -250,7 +250,10 @@ def test_a_signal_stops_after_the_step_and_tells_how_to_go_on(workplace, toy_met
     assert json.loads(again.stdout.splitlines()[-1])["done"] is True
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM)])
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGINT, 130), (signal.SIGTERM, -signal.SIGTERM), (signal.SIGHUP, -signal.SIGHUP)],
+)
 def test_a_second_signal_ends_at_once(workplace, toy_metadata, tmp_path, number, code):
     sources = tmp_path / "sleeper"
     sources.mkdir()

@@ -9,7 +9,7 @@ import pytest
 from support.commands import PREDICT, TRAIN, domain, script, settings, table
 
 from biasloop.data import Column, Frame, Samples
-from biasloop.domains import Domain, Labelling, Sampled, Storing, Work, missing_methods
+from biasloop.domains import Domain, Executing, Labelling, Sampled, Storing, Work, missing_methods
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.metrics.amplification import MOST_CELLS
 from biasloop.randomness import Streams
@@ -37,7 +37,9 @@ def cells(content):
 
 def test_it_has_what_the_rule_needs():
     assert not [
-        name for protocol in (Domain, Sampled, Labelling, Storing) for name in missing_methods(CommandDomain, protocol)
+        name
+        for protocol in (Domain, Executing, Sampled, Labelling, Storing)
+        for name in missing_methods(CommandDomain, protocol)
     ]
 
 

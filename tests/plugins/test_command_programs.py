@@ -1,5 +1,6 @@
 """Running a program: placeholders, exit codes, what it says, time limits, and that nothing is left running."""
 
+import signal
 import time
 from pathlib import Path
 
@@ -186,6 +187,57 @@ def test_what_it_leaves_behind_is_ended(tmp_path):
     run(shell("sleep 60 & echo $! > $1; echo $$ >> $1"), {"train": str(tmp_path / "pids")}, WORK)
     assert time.monotonic() - begun < 3
     assert ended(tmp_path / "pids")
+
+
+def test_what_went_into_a_session_of_its_own_is_ended_too(tmp_path):
+    """By a double fork, as daemons do."""
+    program = shell(
+        "(setsid sh -c 'echo $$ > $1; sleep 60' sh $1 &); until [ -s $1 ]; do sleep 0.01; done; echo $$ >> $1"
+    )
+    run(program, {"train": str(tmp_path / "pids")}, WORK)
+    assert ended(tmp_path / "pids")
+
+
+def test_a_check_that_fails_ends_it(tmp_path):
+    def check():
+        if (tmp_path / "pids").exists() and len((tmp_path / "pids").read_text().split()) == 2:
+            raise ProgramFailed("too much")
+
+    with pytest.raises(ProgramFailed, match="too much"):
+        run(shell(FAMILY), {"train": str(tmp_path / "pids")}, WORK, check=check)
+    assert ended(tmp_path / "pids")
+
+
+def test_an_error_of_whoever_watches_is_not_the_programs(tmp_path):
+    class Full(Work):
+        def tick(self, done, total, state=None):
+            raise OSError(28, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        run(shell("sleep 60"), {"train": "x"}, Full(Streams((0,))))
+
+
+def test_its_signals_and_descriptors_are_those_of_any_program(tmp_path):
+    run(shell("grep SigIgn /proc/self/status > $1; ls /proc/self/fd >> $1"), {"train": str(tmp_path / "x")}, WORK)
+    _, ignored, *descriptors = (tmp_path / "x").read_text().split()
+    assert not int(ignored, 16) & (1 << signal.SIGPIPE - 1 | 1 << signal.SIGXFSZ - 1)
+    assert descriptors == ["0", "1", "2", "3"]
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "nowhere"))
+    assert "no temporary folder could be made for it in" in failed(shell("true"))
+
+
+def test_one_for_which_there_was_not_enough_memory_is_told_as_a_possibility():
+    for text in ("kill -9 $$", "exit 137"):
+        assert "as the system does to a program for which there is not enough memory" in failed(shell(text))
+
+
+def test_arguments_that_a_terminal_would_obey_are_escaped():
+    text = failed(Program("train", ["sh", "-c", "exit 1", "\x1b[2J\u202e", "{train}"]))
+    assert text.isprintable()
+    assert r"\x1b[2J\u202e" in text
 
 
 def test_one_that_closes_its_ends_at_once_is_still_waited_for(tmp_path):

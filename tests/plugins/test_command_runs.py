@@ -91,7 +91,7 @@ def test_a_broken_program_keeps_what_is_done_and_a_mended_one_goes_on(tmp_path):
 def preset(tmp_path):
     """A preset whose training program waits for as long as a file `wait` is there; run in `tmp_path`."""
     table(tmp_path)
-    waits = "if [ -e wait ]; then sleep 60 & echo $$ $! > pids; wait; fi\n"
+    waits = "if [ -e wait ]; then sleep 60 & one=$!; setsid sleep 60 & echo $$ $one $! > pids; wait; fi\n"
     known = settings(tmp_path, train=waits + TRAIN)
     lines = [f"{key} = {json.dumps(value)}" for key, value in known.items()]
     loop = [f"{key} = {json.dumps(value)}" for key, value in LOOP.items()]
@@ -103,25 +103,47 @@ def loop(place, *arguments):
     return toy.biasloop("loop", "--preset", "own.toml", *arguments, cwd=place, extra={"BIASLOOP_DATA": str(place)})
 
 
-@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_ends_the_program_and_the_same_command_goes_on(preset, by):
+LOOP_WORDS = ("loop", "--preset", "own.toml", "--out", "run")
+
+
+def waiting(preset, words=LOOP_WORDS):
+    """A command whose training program, and what that has started, wait; and their numbers."""
     (preset / "wait").write_text("")
+    (preset / "temporary").mkdir(exist_ok=True)
     started = subprocess.Popen(
-        toy.command("loop", "--preset", "own.toml", "--out", "run"), cwd=preset, text=True,
-        env=toy.environment((), {"BIASLOOP_DATA": str(preset)}), stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        toy.command(*words), cwd=preset, text=True,
+        env=toy.environment((), {"BIASLOOP_DATA": str(preset), "TMPDIR": str(preset / "temporary")}),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
     )  # fmt: skip
+    until = time.monotonic() + 60
+    while not (preset / "pids").exists() or len((preset / "pids").read_text().split()) < 3:
+        assert time.monotonic() < until
+        assert started.poll() is None, started.stderr.read()
+        time.sleep(0.02)
+    return started, [int(number) for number in (preset / "pids").read_text().split()]
+
+
+def gone(numbers, folder, seconds=10) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any(alive(number) for number in numbers) and not list(folder.iterdir()):
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_the_program_and_the_same_command_goes_on(preset, by):
+    started, numbers = waiting(preset)
+    assert all(alive(number) for number in numbers)
     try:
-        until = time.monotonic() + 30
-        while not (preset / "pids").exists() or len((preset / "pids").read_text().split()) < 2:
-            assert time.monotonic() < until
-            assert started.poll() is None, started.stderr.read()
-            time.sleep(0.02)
         os.kill(started.pid, by)
         _, err = started.communicate(timeout=20)
     finally:
         started.kill()
     assert started.returncode == 128 + by, err
-    assert not any(alive(int(number)) for number in (preset / "pids").read_text().split())
+    assert "stopped; 0 finished rounds are kept in run" in err
+    assert gone(numbers, preset / "temporary", seconds=0.1)
     if by == signal.SIGINT:
         (preset / "wait").unlink()
         for out in ("run", "whole"):
@@ -130,12 +152,64 @@ def test_ctrl_c_ends_the_program_and_the_same_command_goes_on(preset, by):
         assert_same_run(preset / "run" / "seed-0", preset / "whole" / "seed-0")
 
 
+def test_a_signal_ends_what_generate_runs_and_says_that_nothing_was_written(preset):
+    assert loop(preset, "--out", "run").returncode == 0
+    words = ("generate", "--run", "run/seed-0", "--round", "0", "--output", "labels.csv", "--run-programs")
+    started, numbers = waiting(preset, words)
+    started.send_signal(signal.SIGINT)
+    _, err = started.communicate(timeout=20)
+    assert started.returncode == 130
+    assert err == "stopped; labels.csv was not written\n"
+    assert gone(numbers, preset / "temporary", seconds=0.1)
+    assert not (preset / "labels.csv").exists()
+
+
+def test_a_killed_biasloop_leaves_neither_programs_nor_their_folders(preset):
+    """Also not what a program has started in a session of its own."""
+    started, numbers = waiting(preset)
+    assert list((preset / "temporary").iterdir())
+    started.kill()
+    started.communicate(timeout=20)
+    assert gone(numbers, preset / "temporary")
+
+
+def test_a_killed_supervisor_takes_the_program_with_it_and_is_named(preset):
+    started, numbers = waiting(preset)
+    (folder,) = (preset / "temporary").iterdir()
+    supervisors = [
+        int(process.name)
+        for process in Path("/proc").iterdir()
+        if process.name.isdecimal() and f"supervisor.py {folder}" in _command_line(process)
+    ]
+    os.kill(supervisors[0], signal.SIGKILL)
+    _, err = started.communicate(timeout=20)
+    for number in numbers[1:]:
+        os.kill(number, signal.SIGKILL)
+    assert started.returncode == 1
+    assert "the process that watches over it was killed" in err
+    assert gone(numbers, preset / "temporary")
+
+
+def _command_line(process) -> str:
+    try:
+        return (process / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
+    except OSError:
+        return ""
+
+
 def test_labels_of_a_stored_model_and_its_metrics_again(preset):
     done = loop(preset, "--out", "run", "--json")
     assert done.returncode == 0, done.stderr
     rounds = [json.loads(line) for line in done.stdout.splitlines()]
     extra = {"BIASLOOP_DATA": str(preset)}
-    made = toy.biasloop("generate", "--run", "run/seed-0", "--output", "labels.csv", cwd=preset, extra=extra)
+    arguments = ("generate", "--run", "run/seed-0", "--output", "labels.csv")
+    refused = toy.biasloop(*arguments, cwd=preset, extra=extra)
+    assert refused.returncode == 2
+    assert not (preset / "labels.csv").exists()
+    train, predict, _, command = refused.stderr.splitlines()[-4:]
+    assert [json.loads(train)[0], json.loads(predict)[-1]] == ["sh", "{output}"]
+    assert command.split()[1:] == [*arguments, "--run-programs"]
+    made = toy.biasloop(*arguments, "--run-programs", cwd=preset, extra=extra)
     assert made.returncode == 0, made.stderr
     rows = list(csv.DictReader((preset / "labels.csv").open()))
     assert {row["target"] for row in rows} <= {"a", "b"}
@@ -160,3 +234,22 @@ def test_refusals_come_before_anything_runs(preset, change, words):
     assert done.returncode == 2
     assert words in " ".join(done.stderr.split())
     assert not (preset / "run").exists()
+
+
+def test_what_only_looks_at_a_run_runs_none_of_its_programs(tmp_path, cli, monkeypatch):
+    table(tmp_path)
+    engine.run(prepared(tmp_path, group="sex", follow="b"), tmp_path / "runs" / "seed-0", OPTIONS)
+    started = []
+    monkeypatch.setattr("biasloop_command.supervised.Supervised.__enter__", started.append)
+    run = str(tmp_path / "runs" / "seed-0")
+    for words in (
+        ["evaluate", "run", run], ["evaluate", "shares", run, "--predicted", "prediction"], ["runs", "show", run],
+        ["runs", "verify", run], ["runs", "repair", run],
+        ["plot", run, "--metric", "accuracy", "--out", str(tmp_path / "x.png")],
+        ["export", run, "--output", str(tmp_path / "tables")],
+    ):  # fmt: skip
+        assert cli(*words).exit_code == 0, words
+    refused = cli("generate", "--run", run, "--output", str(tmp_path / "labels.csv"))
+    assert refused.exception.exit_code == 2
+    assert "names programs, which would run on this machine" in str(refused.exception)
+    assert not started

@@ -123,7 +123,7 @@ def by_one(place, monkeypatch):
     from biasloop.cli.main import app
 
     monkeypatch.chdir(place)
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     yield lambda *words: CliRunner().invoke(app, list(words[2:]))
     for number, handler in handlers.items():
         signal.signal(number, handler)

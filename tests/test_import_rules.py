@@ -14,7 +14,8 @@ PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
 GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
-          "memory", "nesting", "parsing", "prepared", "randomness", "record", "regular", "store", "threads")  # fmt: skip
+          "memory", "nesting", "parsing", "prepared", "randomness", "record", "regular", "store",
+          "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),

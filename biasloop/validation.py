@@ -16,6 +16,7 @@ from biasloop.parsing import dotted, shown
 from biasloop.presets import Key, Preset, parse_seeds
 
 MOST_ARMS = 10_000
+_MOST_LINES = 40  # of mistakes of all arms
 _MOST_MISTAKES = 20  # that are told; each is compared with every key that there is
 
 
@@ -45,7 +46,9 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
         except InvalidInput as error:
             mistakes += str(error).splitlines()
     if mistakes:
-        raise InvalidInput("\n".join(dict.fromkeys(mistakes)))
+        lines = list(dict.fromkeys(mistakes))
+        more = [f"{preset.path}: and {len(lines) - _MOST_LINES:,} more mistakes"] if len(lines) > _MOST_LINES else []
+        raise InvalidInput("\n".join([*lines[:_MOST_LINES], *more]))
     _refuse_twins(preset, found)
     return found
 

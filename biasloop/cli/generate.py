@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice
+from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -97,7 +97,9 @@ def _untouched(preset: str, sets: list[str] | None, options: "Options") -> "Make
     from biasloop import presets, producing
     from biasloop.validation import arms_of
 
-    changed = presets.read(preset).override(dict(presets.parse_set(text) for text in sets or []), "--set")
+    asked = presets.read(preset)
+    tell_whose(asked, json=True)
+    changed = asked.override(presets.parse_sets(sets or []), "--set")
     return producing.from_preset(arms_of(changed)[0][1], options)
 
 

@@ -112,7 +112,8 @@ def main() -> None:
     for sentence in mend_environment():
         note(f"biasloop: {sentence}")
     try:
-        _run()
+        with stoppable(lambda: "no file is written by halves; the same command begins anew, a run goes on"):
+            _run()
     except KeyboardInterrupt:
         note("stopped at once")
         sys.exit(130)
@@ -139,8 +140,7 @@ def _run() -> None:
         OSError: standard output does not take it.
     """
     try:
-        with stoppable(lambda: "no file is written by halves; the same command begins anew, a run goes on"):
-            app()
+        app()
     except SystemExit:
         sys.stdout.flush()
         raise

@@ -13,8 +13,9 @@ CORE = toy.PROJECT / "biasloop"
 PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
-GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
-          "memory", "nesting", "prepared", "randomness", "record", "regular", "store", "threads")  # fmt: skip
+GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics",
+          "bound", "memory", "nesting", "prepared", "printable", "randomness", "record", "regular",
+          "store", "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
@@ -24,6 +25,8 @@ BELOW: dict[str, set[str]] = {
     "threads": {"errors"},
     "regular": {"errors"},
     "prepared": {"errors"},
+    "printable": set(),
+    "hdf5": {"data", "errors", "late", "printable", "regular"},
     "batches": {"errors"},
     "data": {"errors", "late"},
     "randomness": {"data", "errors", "late"},
@@ -32,8 +35,8 @@ BELOW: dict[str, set[str]] = {
     "metrics": {"data", "errors", "late"},
     "bound": {"data", "errors"},
     "downloads": {"errors", "regular"},
-    "datasets": {"data", "downloads", "errors", "regular"},
-    "store": {"data", "errors", "late", "ledger", "nesting", "record", "regular"},
+    "datasets": {"data", "downloads", "errors", "hdf5", "regular"},
+    "store": {"data", "errors", "hdf5", "late", "ledger", "nesting", "printable", "record", "regular"},
     "domains": {"batches", "data", "errors", "prepared", "randomness"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
@@ -151,7 +154,7 @@ def plugin_folders() -> list[Path]:
     return sorted({PLUGINS / target.partition(":")[0].partition(".")[0] for target in declared.values()})
 
 
-MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound", "nesting",
+MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics", "bound", "nesting",
        "randomness", "regular", "training"}  # fmt: skip
 
 

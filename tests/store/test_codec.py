@@ -130,7 +130,7 @@ def test_an_unknown_encoding_is_named(monkeypatch):
     stamp = codec._stamp
     monkeypatch.setattr(codec, "_stamp", lambda group, name: stamp(group, "scroll" if name == "frame" else name))
     data = encode(HEADER, Record(frames={"curve": Frame({"x": Column(np.arange(3))})}))
-    with pytest.raises(DamagedStore, match=r"round-0003/frames/curve is encoded as 'scroll/1', expected 'frame/1'"):
+    with pytest.raises(DamagedStore, match=r"/frames/curve is encoded as 'scroll/1', expected 'frame/1'"):
         decode(data, "file")
 
 

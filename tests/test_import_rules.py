@@ -13,8 +13,8 @@ CORE = toy.PROJECT / "biasloop"
 PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
-GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics",
-          "bound", "memory", "nesting", "prepared", "printable", "randomness", "record", "regular",
+GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "locking", "metrics",
+          "bound", "memory", "nesting", "newfiles", "prepared", "printable", "randomness", "record", "regular",
           "store", "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
@@ -26,6 +26,8 @@ BELOW: dict[str, set[str]] = {
     "regular": {"errors"},
     "prepared": {"errors"},
     "printable": set(),
+    "newfiles": set(),
+    "locking": {"errors"},
     "hdf5": {"data", "errors", "late", "printable", "regular"},
     "batches": {"errors"},
     "data": {"errors", "late"},
@@ -34,9 +36,10 @@ BELOW: dict[str, set[str]] = {
     "record": {"data", "errors", "ledger"},
     "metrics": {"data", "errors", "late"},
     "bound": {"data", "errors"},
-    "downloads": {"errors", "regular"},
-    "datasets": {"data", "downloads", "errors", "hdf5", "regular"},
-    "store": {"data", "errors", "hdf5", "late", "ledger", "nesting", "printable", "record", "regular"},
+    "downloads": {"errors", "locking", "newfiles", "regular"},
+    "datasets": {"data", "downloads", "errors", "hdf5", "newfiles", "regular"},
+    "store": {"data", "errors", "hdf5", "late", "ledger", "locking", "nesting", "newfiles", "printable", "record"}
+    | {"regular"},
     "domains": {"batches", "data", "errors", "prepared", "randomness"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
@@ -154,8 +157,8 @@ def plugin_folders() -> list[Path]:
     return sorted({PLUGINS / target.partition(":")[0].partition(".")[0] for target in declared.values()})
 
 
-MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics", "bound", "nesting",
-       "randomness", "regular", "training"}  # fmt: skip
+MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics", "bound",
+       "nesting", "printable", "randomness", "regular", "training"}  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", plugin_folders(), ids=lambda path: path.name)

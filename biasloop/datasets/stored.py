@@ -80,13 +80,13 @@ def storing(path: Path, shape: tuple[int, ...], labels: Ints, classes: Sequence[
     """Make a file; the images, `(N, H, W, C)` uint8, are to be filled inside. The caller places it whole.
 
     Args:
-        path: a temporary name.
+        path: a temporary name; nothing may be there.
         shape: (N, H, W, C).
         labels: `(N,)`.
         classes: names.
     """
     rows = max(1, min(shape[0], _CHUNK // int(np.prod(shape[1:]))))
-    with h5py.File(path, "w", libver=("v108", "v108"), rdcc_nbytes=_CACHE, rdcc_nslots=10_007) as file:
+    with h5py.File(path, "x", libver=("v108", "v108"), rdcc_nbytes=_CACHE, rdcc_nslots=10_007) as file:
         file.attrs["classes"] = json.dumps(list(classes))
         file.create_dataset("labels", data=labels.astype(np.int64), fletcher32=True, track_times=False)
         images = file.create_dataset(

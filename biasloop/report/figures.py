@@ -15,6 +15,7 @@ import numpy as np
 
 from biasloop.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
+from biasloop.newfiles import beside, open_own
 from biasloop.report.lines import GREY, draw_panel, legend_entries, longest, looks_of, mark_initial_error
 from biasloop.report.panels import Band, Panel
 
@@ -291,11 +292,12 @@ def _width(figure: "Figure", text: str, size: float) -> float:
 
 def save(figure: "Figure", path: Path, suffix: str) -> None:
     """Write beside the target and rename, so that the target is never half a figure."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = beside(path, ".tmp-")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            figure.savefig(temporary, format=suffix, metadata=_METADATA[suffix])
+            with os.fdopen(open_own(temporary, new=True), "wb") as file:
+                figure.savefig(file, format=suffix, metadata=_METADATA[suffix])
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -243,7 +244,8 @@ def hurt_at_random(tries: int, seed: int, directory: Path) -> None:
     for first in range(0, tries, 250):
         count = min(250, tries - first)
         command = [sys.executable, __file__, str(count), str(seed + first), str(directory)]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60 + count, check=False)
+        path = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60 + count, check=False, env=path)
         assert done.returncode == 0, (
             f"from {seed + first}: {done.returncode}\n{done.stdout[-300:]}\n{done.stderr[-3000:]}"
         )
@@ -265,7 +267,6 @@ def _hurt(rng, data: bytes, directory: Path) -> bytes:
         data = altered(data, change, directory)
     if rng.random() < 0.75:
         hurt = bytearray(data)
-        # Three in four where the structure is, which is small and everywhere but in long datasets.
         for place in rng.integers(0, len(hurt), int(rng.integers(1, 6))):
             hurt[place] = rng.integers(0, 256) if rng.random() < 0.5 else hurt[place] ^ (1 << rng.integers(0, 8))
         if rng.random() < 0.05:

@@ -128,6 +128,6 @@ def main() -> None:
 def _end(error: Exception, text: str, code: int) -> NoReturn:
     """Say what went wrong and exit."""
     if _asked["debug"]:
-        traceback.print_exception(error)
+        note("".join(traceback.format_exception(error)).rstrip())
     note(f"biasloop: {text}")
     sys.exit(code)

@@ -16,6 +16,7 @@ import numpy as np
 from biasloop.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.newfiles import beside, open_own
+from biasloop.printable import printable_lines
 from biasloop.report.lines import GREY, draw_panel, legend_entries, longest, looks_of, mark_initial_error
 from biasloop.report.panels import Band, Panel
 
@@ -292,6 +293,10 @@ def _width(figure: "Figure", text: str, size: float) -> float:
 
 def save(figure: "Figure", path: Path, suffix: str) -> None:
     """Write beside the target and rename, so that the target is never half a figure."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):  # an SVG with control characters is no XML
+        text.set_text(printable_lines(text.get_text()))
     temporary = beside(path, ".tmp-")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,8 @@ zeros": a reader that follows reads files of this machine, waits for pipes, or f
 has any of it, so a file that has is refused, wherever in it that stands.
 """
 
-from biasloop.hdf5.reading import Dataset, Group, Value, opened
+from biasloop.hdf5.looking import Value
+from biasloop.hdf5.reading import Dataset, Group, opened
 from biasloop.hdf5.refusing import Malformed, Unsafe
 
 __all__ = ["Dataset", "Group", "Malformed", "Unsafe", "Value", "opened"]

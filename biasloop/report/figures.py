@@ -271,7 +271,8 @@ def _by_row(entries: Sequence["Artist"], columns: int) -> list["Artist"]:
 
 
 def _wrapped(figure: "Figure", text: str, size: float, width: float) -> str:
-    """The text, broken where it would be wider than so many points."""
+    """The text, broken where it would be wider than so many points; control characters are spelt out."""
+    text = printable_lines(text)
     if not text or _width(figure, text, size) <= width:
         return text
     longest_line = max(map(len, text.splitlines()))

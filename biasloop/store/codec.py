@@ -198,16 +198,16 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
 
 
 def _read_column(item: Group | Dataset) -> Column:
-    named = {name: str(value) for name, value in item.attributes.items() if name in ("role", "vocabulary")}
+    role, vocabulary = (str(item.attributes.get(name, "")) for name in ("role", "vocabulary"))
     if isinstance(item, Dataset):
         if not item.shape:
             raise hdf5.Malformed(f"{item.path} is a single value, expected a column")
-        return Column(item.read(), **named)
+        return Column(item.read(), None, role, vocabulary)
     values, offsets = (_expect(item, "ragged").dataset(name) for name in ("values", "offsets"))
     ends = _read_whole_numbers(offsets, np.int64)
     if not len(ends) or ends[0] != 0 or (np.diff(ends) < 0).any():
         raise hdf5.Malformed(f"{offsets.path} does not rise from 0")
-    return Column(values.read(), ends, **named)
+    return Column(values.read(), ends, role, vocabulary)
 
 
 def _read_whole_numbers(item: Dataset, dtype: type[np.int64 | np.int32]) -> Ints:

@@ -140,6 +140,7 @@ def test_the_live_table_and_its_notices_are_in_letters(monkeypatch):
     assert f"n{SPELT}" in screen.getvalue()
 
 
+@pytest.mark.filterwarnings("error:Glyph")  # matplotlib says it with the very character
 @pytest.mark.parametrize("suffix", ["svg", "png", "pdf"])
 def test_a_figure_shows_such_names_in_letters(program, nasty_run, suffix):
     code, _, err = program("plot", nasty_run, "--metric", f"m{NASTY}\nx", "-o", f"figure.{suffix}")
@@ -149,6 +150,7 @@ def test_a_figure_shows_such_names_in_letters(program, nasty_run, suffix):
         assert not RAW & set(Path("figure.svg").read_text())
 
 
+@pytest.mark.filterwarnings("error:Glyph")
 def test_figures_with_control_characters_and_dollars_are_drawn(tmp_path):
     from matplotlib.figure import Figure
 

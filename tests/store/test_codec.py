@@ -151,3 +151,16 @@ def test_no_flipped_bit_gives_anything_but_a_sentence():
             assert str(error).count("\n") == 0
             outcomes.add("refused")
     assert outcomes == {"read", "refused"}
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "i8", "?", "f2", "f4", "f8", "c8", "c16", ">i4", ">f8"])
+@pytest.mark.parametrize("content", ["noise", "zeros"])
+def test_large_arrays_of_every_kind_come_back_however_well_they_pack(dtype, content):
+    raw = np.random.default_rng(0).bytes(400_000) if content == "noise" else bytes(400_000)
+    values = np.frombuffer(raw, dtype if dtype != "?" else "u1")
+    values = (values % 2).astype(bool) if dtype == "?" else values
+    arrays = {"flat": values, "deep": values.reshape(-1, 5, 5), "wide": values[None]}
+    _, back = decode(encode(HEADER, Record(models={"model": Model("kind", arrays)})), "file")
+    for name, array in arrays.items():
+        assert back.models["model"].arrays[name].dtype == array.dtype
+        assert back.models["model"].arrays[name].tobytes() == array.tobytes()

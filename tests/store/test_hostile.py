@@ -10,10 +10,8 @@ import h5py
 import numpy as np
 import pytest
 from support.hostile import HURTS, altered, fit_manifest, hurt_at_random, record_file
-from typer.testing import CliRunner
 
 from biasloop import hdf5
-from biasloop.cli.main import app
 from biasloop.errors import DamagedStore
 from biasloop.store import codec
 from biasloop.store.repair import verify
@@ -40,19 +38,28 @@ def test_what_leads_out_of_a_file_is_refused_where_it_stands(hurt, tmp_path):
         codec.read_summary(data, "file")
 
 
-def test_a_received_run_shows_and_exports_no_file_of_this_machine(received, tmp_path):
+def test_a_received_run_shows_and_exports_no_file_of_this_machine(received, tmp_path, cli):
     secret = tmp_path / "secret.txt"
     secret.write_bytes(bytes(range(256)) * 8)
-    with h5py.File(received / "round-0001.h5", "r+") as file:
-        metrics = file["evaluations/test/metrics"]
-        shape = metrics["value"].shape
-        del metrics["value"]
-        metrics.create_dataset("value", shape, np.float64, external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
-    fit_manifest(received, "round-0001.h5")
+    for name in ("round-0001.h5", "round-0002.h5"):
+        with h5py.File(received / name, "r+") as file:
+            metrics = file["evaluations/test/metrics"]
+            shape = metrics["value"].shape
+            del metrics["value"]
+            metrics.create_dataset("value", shape, np.float64, external=[(str(secret), 0, h5py.h5f.UNLIMITED)])
+        fit_manifest(received, name)
     problems = verify(received)
     assert "round-0001.h5 is refused: /evaluations/test/metrics/value takes its values from other files" in problems[0]
-    for command in (["runs", "show", str(received)], ["export", str(received), "-o", str(tmp_path / "out.csv")]):
-        result = CliRunner().invoke(app, command)
+    out = str(tmp_path / "out.csv")
+    for command in (
+        ["runs", "show", str(received)],
+        ["export", str(received), "-o", out],
+        ["evaluate", "run", str(received), "--metric", "accuracy"],
+        ["evaluate", "shares", str(received), "--predicted", "prediction", "--task", "target"],
+        ["plot", str(received), "-o", str(tmp_path / "out.svg")],
+        ["generate", "--run", str(received), "--round", "1", "--output", out],
+    ):
+        result = cli(*command)
         assert isinstance(result.exception, DamagedStore), command
         assert "takes its values from other files" in str(result.exception)
     assert not (tmp_path / "out.csv").exists()

@@ -57,9 +57,7 @@ def test_a_link_in_a_run_is_refused_and_what_it_leads_to_stays(received, tmp_pat
     assert place.is_symlink()
 
 
-@pytest.mark.parametrize(
-    "name", ["experiment.toml", "manifest.json", "round-0001.h5", ".holder.json", "partial/fit.h5"]
-)
+@pytest.mark.parametrize("name", ["round-0001.h5", "model-0002.h5", ".lock", ".holder.json", "partial/fit.h5"])
 def test_a_pipe_in_a_run_is_refused_and_not_waited_for(received, name):
     (received / name).parent.mkdir(exist_ok=True)
     (received / name).unlink(missing_ok=True)

@@ -13,9 +13,9 @@ CORE = toy.PROJECT / "biasloop"
 PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
-GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound",
-          "memory", "nesting", "parsing", "prepared", "randomness", "record", "regular", "store",
-          "threads")  # fmt: skip
+GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "locking",
+          "metrics", "bound", "memory", "nesting", "newfiles", "parsing", "prepared", "printable", "randomness", "record",
+          "regular", "store", "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
@@ -26,6 +26,10 @@ BELOW: dict[str, set[str]] = {
     "regular": {"errors"},
     "parsing": {"errors", "regular"},
     "prepared": {"errors"},
+    "printable": set(),
+    "newfiles": set(),
+    "locking": {"errors"},
+    "hdf5": {"data", "errors", "late", "printable", "regular"},
     "batches": {"errors"},
     "data": {"errors", "late"},
     "randomness": {"data", "errors", "late"},
@@ -33,9 +37,10 @@ BELOW: dict[str, set[str]] = {
     "record": {"data", "errors", "ledger"},
     "metrics": {"data", "errors", "late"},
     "bound": {"data", "errors"},
-    "downloads": {"errors", "regular"},
-    "datasets": {"data", "downloads", "errors", "regular"},
-    "store": {"data", "errors", "late", "ledger", "nesting", "record", "regular"},
+    "downloads": {"errors", "locking", "newfiles", "regular"},
+    "datasets": {"data", "downloads", "errors", "hdf5", "newfiles", "regular"},
+    "store": {"data", "errors", "hdf5", "late", "ledger", "locking", "nesting", "newfiles", "printable", "record"}
+    | {"regular"},
     "domains": {"batches", "data", "errors", "prepared", "randomness"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",
@@ -153,8 +158,8 @@ def plugin_folders() -> list[Path]:
     return sorted({PLUGINS / target.partition(":")[0].partition(".")[0] for target in declared.values()})
 
 
-MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "late", "ledger", "metrics", "bound", "nesting",
-       "parsing", "randomness", "regular", "training"}  # fmt: skip
+MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics", "bound",
+       "nesting", "parsing", "printable", "randomness", "regular", "training"}  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", plugin_folders(), ids=lambda path: path.name)

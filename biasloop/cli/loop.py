@@ -121,6 +121,7 @@ def _run(planned: "list[Planned]", options: "Options", stopping: "Stopping", *, 
 def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None:
     """In a process that is not the first; what only it can know, it says."""
     from biasloop import memory, processes, study
+    from biasloop.printable import printable
 
     try:
         study.help_first(experiment, seed, options)
@@ -129,7 +130,7 @@ def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None
     except Exception as error:  # whatever it is, the person has to know why the command ended
         said = memory.sentence(error) if memory.lacking(error) else f"{type(error).__name__}: {error}"
         text = f"biasloop (process {processes.rank()} of {processes.count()}): {said}"
-        print(text, file=sys.__stderr__, flush=True)
+        print(printable(text), file=sys.__stderr__, flush=True)
         raise typer.Exit(1) from error
 
 

@@ -160,7 +160,7 @@ def _end_of_system(error: OSError) -> NoReturn:
 def _end(error: Exception, text: str, code: int) -> NoReturn:
     """Say what went wrong and exit."""
     if _asked["debug"]:
-        traceback.print_exception(error)
+        note("".join(traceback.format_exception(error)).rstrip())
     note(f"biasloop: {text}")
     streams.settle()
     sys.exit(code)

@@ -17,6 +17,7 @@ from biasloop.downloads import (
 )
 from biasloop.downloads.places import alone, flush_directory, home_of
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
+from biasloop.newfiles import discard_strange
 
 _PATIENCE = Patience()
 
@@ -90,6 +91,8 @@ def _make(dataset: Asset, made: Made, directory: Path, notice: Notice | None, *,
         if not (waited and _is_made(dataset, directory)):
             tell(f"{dataset.name}: making {path.name} of what was fetched")
             try:
+                discard_strange(temporary)
+                temporary.unlink(missing_ok=True)  # of a killed process; the lock is ours
                 made.build(dataset, directory, temporary)
                 temporary.replace(path)
                 flush_directory(directory)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +13,13 @@ from typing import TYPE_CHECKING
 import h5py
 import numpy as np
 
+from biasloop import hdf5
 from biasloop.datasets.streaming import StreamedImages, Unreadable, spans
 
 if TYPE_CHECKING:
     from biasloop.data import Ints
     from biasloop.datasets.images import Pixels
+    from biasloop.hdf5 import Group
 
 _CHUNK = 768 * 1024  # bytes
 _CACHE = 96 << 20  # bytes: images of a folder may come in any order, and its chunks are written once
@@ -34,9 +36,11 @@ class StoredBlocks:
         """Blocks of rows."""
         row = int(np.prod(self.shape[1:]))
         with _opened(self.path) as file:
-            images = file["images"]
+            images = file.dataset("images")
+            if images.shape != self.shape:
+                raise Unreadable(f"it has images of shape {images.shape}, and had {self.shape}")
             for start, stop in spans(self.shape[0], row, wanted):
-                yield start, images[start:stop]
+                yield start, images.rows(start, stop)
 
 
 def open_stored(path: Path, mend: str) -> StreamedImages:
@@ -50,18 +54,23 @@ def open_stored(path: Path, mend: str) -> StreamedImages:
         Unreadable: if it is not such a file.
     """
     with _opened(path) as file:
-        images, labels = file["images"], np.asarray(file["labels"])
-        if images.dtype != np.uint8 or images.ndim != 4 or labels.shape != images.shape[:1]:
+        images, labels = file.dataset("images"), file.dataset("labels")
+        if images.dtype != np.uint8 or len(images.shape) != 4 or labels.shape != images.shape[:1]:
             raise Unreadable(f"it has {images.dtype} {images.shape} images and labels of shape {labels.shape}")
-        classes = tuple(json.loads(file.attrs["classes"]))
-        return StreamedImages([StoredBlocks(path, images.shape)], labels, classes, mend, str(file.attrs["digest"]))
+        if labels.dtype.kind not in "iu":
+            raise Unreadable(f"it has {labels.dtype} labels")
+        classes = tuple(str(name) for name in json.loads(str(file.attributes["classes"])))
+        digest = str(file.attributes["digest"])
+        return StreamedImages([StoredBlocks(path, images.shape)], labels.read(), classes, mend, digest)
 
 
 def why_damaged(path: Path) -> str | None:
     """Why a file does not read to its end with its checksums and its digest, or None."""
     try:
         with _opened(path) as file:
-            return None if _digest(file) == file.attrs["digest"] else "its digest is not that of its content"
+            images, labels = file.dataset("images"), file.dataset("labels").read()
+            digest = _digest(images.shape, images.rows, labels, str(file.attributes["classes"]))
+            return None if digest == file.attributes["digest"] else "its digest is not that of its content"
     except Unreadable as error:
         return str(error)
 
@@ -71,13 +80,13 @@ def storing(path: Path, shape: tuple[int, ...], labels: Ints, classes: Sequence[
     """Make a file; the images, `(N, H, W, C)` uint8, are to be filled inside. The caller places it whole.
 
     Args:
-        path: a temporary name.
+        path: a temporary name; nothing may be there.
         shape: (N, H, W, C).
         labels: `(N,)`.
         classes: names.
     """
     rows = max(1, min(shape[0], _CHUNK // int(np.prod(shape[1:]))))
-    with h5py.File(path, "w", libver=("v108", "v108"), rdcc_nbytes=_CACHE, rdcc_nslots=10_007) as file:
+    with h5py.File(path, "x", libver=("v108", "v108"), rdcc_nbytes=_CACHE, rdcc_nslots=10_007) as file:
         file.attrs["classes"] = json.dumps(list(classes))
         file.create_dataset("labels", data=labels.astype(np.int64), fletcher32=True, track_times=False)
         images = file.create_dataset(
@@ -85,24 +94,26 @@ def storing(path: Path, shape: tuple[int, ...], labels: Ints, classes: Sequence[
         )
         yield images
         file.flush()
-        file.attrs["digest"] = _digest(file)
+        file.attrs["digest"] = _digest(
+            images.shape, lambda start, stop: images[start:stop], labels, str(file.attrs["classes"])
+        )
 
 
-def _digest(file: h5py.File) -> str:
-    """Of images, labels and names of classes."""
-    digest, images = hashlib.blake2b(digest_size=16), file["images"]
-    digest.update(repr(images.shape).encode())
-    for start, stop in spans(len(images), int(np.prod(images.shape[1:])), np.arange(len(images))):
-        digest.update(np.ascontiguousarray(images[start:stop]).data)
-    digest.update(np.asarray(file["labels"], "<i8").tobytes())
-    digest.update(str(file.attrs["classes"]).encode())
+def _digest(shape: tuple[int, ...], rows: Callable[[int, int], Pixels], labels: Ints, classes: str) -> str:
+    """Of images, which `rows` gives from one position to before another, labels and names of classes."""
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr(shape).encode())
+    for start, stop in spans(shape[0], int(np.prod(shape[1:])), np.arange(shape[0])):
+        digest.update(np.ascontiguousarray(rows(start, stop)).data)
+    digest.update(np.asarray(labels, "<i8").tobytes())
+    digest.update(classes.encode())
     return digest.hexdigest()
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[h5py.File]:
+def _opened(path: Path) -> Iterator[Group]:
     try:
-        with h5py.File(path, "r") as file:
+        with hdf5.opened(path, strings=True) as file:
             yield file
-    except (OSError, KeyError, ValueError, AttributeError) as error:
+    except (hdf5.Malformed, OSError, KeyError, ValueError, TypeError) as error:
         raise Unreadable((str(error).strip() or type(error).__name__).splitlines()[0]) from error

@@ -1,6 +1,6 @@
 """Fetch published files and unpack archives, so that nothing half-made is ever seen under a final name.
 
-Importing this package loads no urllib, ssl, tarfile or filelock; they are, when something is fetched or unpacked.
+Importing this package loads no urllib, ssl or tarfile; they are, when something is fetched or unpacked.
 """
 
 from biasloop.downloads.addresses import is_remote

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from biasloop.downloads.places import flush_directory
 from biasloop.downloads.remote import Remote
+from biasloop.newfiles import discard_strange, open_own
 
 _BLOCK = 1 << 20
 
@@ -55,7 +56,9 @@ class Partial:
         self._part = _part(path)
         self._sidecar = self._part.with_name(self._part.name + ".json")
         self._draft = self._sidecar.with_name(self._sidecar.name + ".new")
-        self._file = self._part.open("a+b", buffering=0)
+        for ours in (self._part, self._sidecar, self._draft):
+            discard_strange(ours)
+        self._file = os.fdopen(open_own(self._part), "a+b", buffering=0)
         self.begun = 0
         self._forget()
 
@@ -161,5 +164,7 @@ class Partial:
         }  # fmt: skip
         if not self.remote.checksum and total is not None:
             self.total = content["size"] = total
-        self._draft.write_text(json.dumps(content) + "\n")
+        self._draft.unlink(missing_ok=True)
+        with os.fdopen(open_own(self._draft, new=True), "wb") as draft:
+            draft.write(f"{json.dumps(content)}\n".encode())
         self._draft.replace(self._sidecar)

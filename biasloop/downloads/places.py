@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from biasloop.downloads.remote import Notice
 from biasloop.errors import DownloadError
+from biasloop.locking import Taken, exclusive
 
 
 @contextmanager
@@ -19,21 +21,21 @@ def alone(path: Path, doing: str, notice: Notice) -> Iterator[bool]:
     Yields:
         Whether it had to wait.
     """
-    from filelock import FileLock, Timeout
-
-    lock, waited = FileLock(path.with_name(f".{path.name}.lock")), False
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        waited = True
-        notice(f"another process is {doing} {path.name}; waiting for it to finish")
-        lock.acquire(poll_interval=0.1)
-    try:
-        yield waited
-    finally:
-        with suppress(OSError):  # while it is held: who waits for this very file notices that it is gone, and asks anew
-            Path(lock.lock_file).unlink(missing_ok=True)
-        lock.release()
+    lock, waited = path.with_name(f".{path.name}.lock"), False
+    while True:
+        try:
+            with exclusive(lock):
+                try:
+                    yield waited
+                finally:
+                    with suppress(OSError):  # while it is held: who waits notices that it is gone, and asks anew
+                        lock.unlink(missing_ok=True)
+            return
+        except Taken:
+            if not waited:
+                notice(f"another process is {doing} {path.name}; waiting for it to finish")
+            waited = True
+            time.sleep(0.1)
 
 
 def home_of(path: Path) -> Path:

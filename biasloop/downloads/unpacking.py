@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from biasloop.downloads.places import alone, flush_directory
 from biasloop.downloads.remote import Notice
 from biasloop.errors import DownloadError
+from biasloop.newfiles import discard_strange
 from biasloop.regular import require_regular
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ def _unpack(archive: Path, target: Path, limits: _Limits) -> None:
     from zipfile import BadZipFile, ZipFile
 
     temporary = target.with_name(f".{target.name}.part")
+    discard_strange(temporary, directory=True)
     shutil.rmtree(temporary, ignore_errors=True)  # of a killed process; the lock is ours
     temporary.mkdir()
     try:

@@ -15,6 +15,8 @@ import numpy as np
 
 from biasloop.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
+from biasloop.newfiles import beside, open_own
+from biasloop.printable import printable_lines
 from biasloop.report.lines import GREY, draw_panel, legend_entries, longest, looks_of, mark_initial_error
 from biasloop.report.panels import Band, Panel
 
@@ -269,7 +271,8 @@ def _by_row(entries: Sequence["Artist"], columns: int) -> list["Artist"]:
 
 
 def _wrapped(figure: "Figure", text: str, size: float, width: float) -> str:
-    """The text, broken where it would be wider than so many points."""
+    """The text, broken where it would be wider than so many points; control characters are spelt out."""
+    text = printable_lines(text)
     if not text or _width(figure, text, size) <= width:
         return text
     longest_line = max(map(len, text.splitlines()))
@@ -291,11 +294,16 @@ def _width(figure: "Figure", text: str, size: float) -> float:
 
 def save(figure: "Figure", path: Path, suffix: str) -> None:
     """Write beside the target and rename, so that the target is never half a figure."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):  # an SVG with control characters is no XML
+        text.set_text(printable_lines(text.get_text()))
+    temporary = beside(path, ".tmp-")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            figure.savefig(temporary, format=suffix, metadata=_METADATA[suffix])
+            with os.fdopen(open_own(temporary, new=True), "wb") as file:
+                figure.savefig(file, format=suffix, metadata=_METADATA[suffix])
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from biasloop.engine import Committed, Event, Notice, Step
 from biasloop.experiment import AccumulateSettings, BoundSection, GenerationsSettings, PlotSection
+from biasloop.printable import printable, printable_lines
 from biasloop.report import tables
 from biasloop.report.curves import bound_over_rounds
 from biasloop.report.output import console, emit, measurement, note, say
@@ -128,7 +129,7 @@ def _signed(value: float) -> str:
 def title(planned: Planned) -> str:
     """What a run is called on the screen."""
     arm = f", {planned.arm}" if planned.arm else ""
-    return f"{planned.experiment.name}{arm}, seed {planned.seed}"
+    return printable(f"{planned.experiment.name}{arm}, seed {planned.seed}")
 
 
 class PlainView:
@@ -140,8 +141,8 @@ class PlainView:
     def start(self, planned: Planned) -> None:
         """The run's title and the column names."""
         self.table = Rows.of(planned)
-        say(f"\n{title(planned)} -> {planned.directory}")
-        say("  ".join(f"{name:>8}" for name in self.table.headers))
+        say(f"\n{title(planned)} -> {printable(str(planned.directory))}")
+        say("  ".join(f"{printable(name):>8}" for name in self.table.headers))
 
     def event(self, event: Event) -> None:
         """A line for a round or a notice."""
@@ -223,14 +224,14 @@ class LiveView:
         if self.live is None or self.table is None:
             return
         if isinstance(event, Notice):
-            self.live.console.print(event.text, soft_wrap=True)
+            self.live.console.print(printable_lines(event.text), soft_wrap=True)
             return
         if isinstance(event, Committed):
             self.table.add(event)
         elif isinstance(event, Step):
             if time.monotonic() - self.drawn < 0.1 and event.done < event.total:
                 return
-            call = event.call.replace("/", " ").replace("round-", "round ")
+            call = printable(event.call).replace("/", " ").replace("round-", "round ")
             self.progress.update(
                 self.task, description=call, completed=event.done, total=event.total, left=self._left()
             )

@@ -1,4 +1,7 @@
-"""Where output goes: data on stdout, everything else on stderr; commands are never wrapped."""
+"""Where output goes: data on stdout, everything else on stderr; commands are never wrapped.
+
+Names, values and messages come from files that anybody may have made: what a terminal would obey is spelt out here.
+"""
 
 import json
 import math
@@ -6,6 +9,8 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, TextIO
+
+from biasloop.printable import printable, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -30,12 +35,12 @@ def console(*, stderr: bool = False) -> "Console":
 def note(text: str) -> None:
     """A line for the person, never for scripts; not wrapped, so that a command in it can be copied."""
     with suppress(OSError):  # nobody is there to read it
-        print(text, file=sys.stderr, flush=True)
+        print(printable_lines(text), file=sys.stderr, flush=True)
 
 
 def say(text: str = "") -> None:
     """A line of the answer."""
-    print(text, flush=True)
+    print(printable_lines(text), flush=True)
 
 
 _answers: list[TextIO] = []  # where JSON goes while everything else that is printed goes to stderr
@@ -78,15 +83,15 @@ def finite(value: Any) -> Any:
 def table(
     columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), title: str = ""
 ) -> "Table":
-    """A table; columns whose index is in `right` are right-aligned."""
+    """A table; columns whose index is in `right` are right-aligned. A cell has one line."""
     from rich import box
     from rich.table import Table
 
-    drawn = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    drawn = Table(box=box.SIMPLE_HEAD, title=printable(title) or None, title_justify="left", pad_edge=False)
     for index, name in enumerate(columns):
-        drawn.add_column(name, justify="right" if index in right else "left", overflow="fold")
+        drawn.add_column(printable(name), justify="right" if index in right else "left", overflow="fold")
     for row in rows:
-        drawn.add_row(*row)
+        drawn.add_row(*map(printable, row))
     return drawn
 
 

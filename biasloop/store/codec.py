@@ -5,23 +5,26 @@ The same record always gives the same bytes: no times, no host, every group in c
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
-from biasloop.data import Array, Column, Evaluation, Frame, Metric
+from biasloop import hdf5
+from biasloop.data import Array, Column, Evaluation, Frame, Ints, Metric
 from biasloop.errors import DamagedStore, NewerFormat
+from biasloop.hdf5 import Dataset, Group, Value
 from biasloop.late import h5py
 from biasloop.late import numpy as np
 from biasloop.ledger import Ledger
+from biasloop.printable import printable
 from biasloop.record import Model, Record
 
 T = TypeVar("T")
 
 FORMAT = "biasloop"
 VERSION = 1
+_ENCODINGS = ("record", "mapping", "frame", "ragged", "ledger", "evaluation", "model", "sizes")
 _CONTIGUOUS = 64 * 1024  # below this many bytes a chunk index costs more than it gives
 _CHUNK = 768 * 1024
 
@@ -81,52 +84,80 @@ def decode(data: bytes, source: str) -> tuple[Header, Record]:
         source: what to call it in an error.
 
     Raises:
-        DamagedStore: not whole, not of this kind, or of a newer format.
+        DamagedStore: not whole, not of this kind, unsafe to read, or of a newer format.
     """
-    with _damage(source), h5py.File(io.BytesIO(data), "r") as file:
-        return _read_header(file, source), _read_record(file)
+    with _opened(data, source) as root:
+        return _read_header(root.attributes), _read_record(root)
 
 
 @contextmanager
-def _damage(source: str) -> Iterator[None]:
-    """Whatever HDF5 says of a bad file, said in one sentence."""
+def _opened(data: bytes, source: str) -> Iterator[Group]:
+    """The root of a file; whatever is wrong with it is said in one sentence."""
     try:
-        yield
-    except DamagedStore:
-        raise
-    except Exception as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DamagedStore(f"{source} is damaged ({reason})") from error
+        with hdf5.opened(data, first=lambda attributes: _check_format(attributes, source)) as root:
+            yield root
+            _check_encodings(root)
+    except hdf5.Unsafe as error:
+        raise DamagedStore(
+            f"{source} is refused: {error}, which no file of biasloop does; whoever gave it to you may mean harm"
+        ) from error
+    except (hdf5.Malformed, ValueError, KeyError, TypeError) as error:
+        reason = str(error).strip() or type(error).__name__
+        raise DamagedStore(f"{source} is damaged ({printable(reason.splitlines()[0])})") from error
 
 
-def _read_header(file: h5py.File, source: str) -> Header:
-    if _attribute(file, "format") != FORMAT:
+def _check_format(attributes: Mapping[str, Value], source: str) -> None:
+    if attributes.get("format") != FORMAT:
         raise DamagedStore(f"{source} is an HDF5 file, but not a store of biasloop")
-    version = int(file.attrs["format-version"])
+    version = attributes.get("format-version")
+    if not isinstance(version, int):
+        raise hdf5.Malformed("its format-version is not a whole number")
     if version > VERSION:
         raise NewerFormat(
             f"{source} has store format {version}, this biasloop reads up to {VERSION}; "
             "install a newer biasloop to read it"
         )
-    return Header(*(file.attrs[field.name].decode() for field in fields(Header)))
 
 
-def _read_record(file: h5py.File) -> Record:
+def _check_encodings(group: Group) -> None:
+    """Every group says what it is, also one that nothing is read from."""
+    _expect(group, *_ENCODINGS)
+    for member in group.members.values():
+        if isinstance(member, Group):
+            _check_encodings(member)
+
+
+def _read_header(attributes: Mapping[str, Value]) -> Header:
+    values = {field.name: attributes.get(field.name) for field in fields(Header)}
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise hdf5.Malformed(f"its attribute {name!r} is missing, or no text")
+    return Header(**{name: str(value) for name, value in values.items()})
+
+
+def _read_record(root: Group) -> Record:
+    _expect(root, "record")
+    evaluations, frames, models = (
+        _expect(root.group(name), "mapping").groups() for name in ("evaluations", "frames", "models")
+    )
     return Record(
-        added=_read_ledger(file["added"]) if "added" in file else None,
-        evaluations={name: _read_evaluation(group) for name, group in file["evaluations"].items()},
-        frames={name: read_frame(group) for name, group in file["frames"].items()},
-        models={
-            name: Model(_attribute(group, "kind"), {key: values[()] for key, values in group.items()})
-            for name, group in file["models"].items()
-        },
-        sizes=_read_sizes(file),
+        added=_read_ledger(root.group("added")) if "added" in root else None,
+        evaluations={name: _read_evaluation(group) for name, group in evaluations.items()},
+        frames={name: _read_frame(group) for name, group in frames.items()},
+        models={name: _read_model(group) for name, group in models.items()},
+        sizes=_read_sizes(root),
     )
 
 
-def _read_sizes(file: h5py.File) -> dict[str, int]:
-    attributes = _expect(file["sizes"], "sizes").attrs.items()
-    return {name: int(value) for name, value in attributes if name != "encoding"}
+def _read_sizes(root: Group) -> dict[str, int]:
+    attributes = _expect(root.group("sizes"), "sizes").attributes
+    return {name: _whole(value, f"/sizes {name!r}") for name, value in attributes.items() if name != "encoding"}
+
+
+def _whole(value: Value, what: str) -> int:
+    if not isinstance(value, int):
+        raise hdf5.Malformed(f"{what} is not a whole number")
+    return value
 
 
 def _stamp(group: h5py.Group, encoding: str) -> h5py.Group:
@@ -134,19 +165,14 @@ def _stamp(group: h5py.Group, encoding: str) -> h5py.Group:
     return group
 
 
-def _expect(group: h5py.Group, encoding: str) -> h5py.Group:
-    found = _attribute(group, "encoding")
-    if found != f"{encoding}/1":
-        raise DamagedStore(
-            f"{_attribute(group.file, 'name') or 'file'}{group.name} is encoded as {found!r}, expected "
-            f"'{encoding}/1'; a newer biasloop may read it"
+def _expect(group: Group, *encodings: str) -> Group:
+    encoding = group.attributes.get("encoding", "")
+    if encoding not in [f"{name}/1" for name in encodings]:
+        expected = f"'{encodings[0]}/1'" if len(encodings) == 1 else "one that this biasloop knows"
+        raise hdf5.Malformed(
+            f"{group.path} is encoded as {encoding!r}, expected {expected}; a newer biasloop may read it"
         )
     return group
-
-
-def _attribute(item: h5py.HLObject, name: str) -> str:
-    value = item.attrs.get(name, b"")
-    return value.decode() if isinstance(value, bytes) else str(value)
 
 
 def _write_array(group: h5py.Group, name: str, values: Array) -> h5py.Dataset:
@@ -171,12 +197,23 @@ def _write_column(group: h5py.Group, name: str, column: Column) -> None:
             item.attrs[attribute] = np.bytes_(value.encode())
 
 
-def _read_column(item: h5py.HLObject) -> Column:
-    named = {name: value.decode() for name, value in item.attrs.items() if name in ("role", "vocabulary")}
-    if isinstance(item, h5py.Dataset):
-        return Column(item[()], **named)
-    ragged = _expect(item, "ragged")
-    return Column(ragged["values"][()], ragged["offsets"][()], **named)
+def _read_column(item: Group | Dataset) -> Column:
+    role, vocabulary = (str(item.attributes.get(name, "")) for name in ("role", "vocabulary"))
+    if isinstance(item, Dataset):
+        if not item.shape:
+            raise hdf5.Malformed(f"{item.path} is a single value, expected a column")
+        return Column(item.read(), None, role, vocabulary)
+    values, offsets = (_expect(item, "ragged").dataset(name) for name in ("values", "offsets"))
+    ends = _read_whole_numbers(offsets, np.int64)
+    if not len(ends) or ends[0] != 0 or (np.diff(ends) < 0).any():
+        raise hdf5.Malformed(f"{offsets.path} does not rise from 0")
+    return Column(values.read(), ends, role, vocabulary)
+
+
+def _read_whole_numbers(item: Dataset, dtype: type[np.int64 | np.int32]) -> Ints:
+    if item.dtype != dtype or len(item.shape) != 1:
+        raise hdf5.Malformed(f"{item.path} is {item.dtype} of shape {item.shape}, expected a row of {dtype.__name__}")
+    return item.read()
 
 
 def _write_frame(group: h5py.Group, frame: Frame) -> None:
@@ -185,9 +222,8 @@ def _write_frame(group: h5py.Group, frame: Frame) -> None:
         _write_column(group, name, frame.columns[name])
 
 
-def read_frame(group: h5py.Group) -> Frame:
-    """A frame from its group."""
-    return Frame({name: _read_column(column) for name, column in _expect(group, "frame").items()})
+def _read_frame(group: Group) -> Frame:
+    return Frame({name: _read_column(column) for name, column in _expect(group, "frame").members.items()})
 
 
 def _write_ledger(group: h5py.Group, ledger: Ledger) -> None:
@@ -197,9 +233,14 @@ def _write_ledger(group: h5py.Group, ledger: Ledger) -> None:
     _write_frame(group.create_group("payload"), ledger.payload)
 
 
-def _read_ledger(group: h5py.Group) -> Ledger:
+def _read_ledger(group: Group) -> Ledger:
     _expect(group, "ledger")
-    return Ledger(group["ids"][()], group["origin"][()], group["since"][()], read_frame(group["payload"]))
+    return Ledger(
+        _read_whole_numbers(group.dataset("ids"), np.int64),
+        _read_whole_numbers(group.dataset("origin"), np.int32),
+        _read_whole_numbers(group.dataset("since"), np.int32),
+        _read_frame(group.group("payload")),
+    )
 
 
 def _write_evaluation(group: h5py.Group, evaluation: Evaluation) -> None:
@@ -210,10 +251,9 @@ def _write_evaluation(group: h5py.Group, evaluation: Evaluation) -> None:
         _write_frame(tables.create_group(name), evaluation.tables[name])
 
 
-def _read_evaluation(group: h5py.Group) -> Evaluation:
-    _expect(group, "evaluation")
-    tables = {name: read_frame(table) for name, table in group["tables"].items()}
-    return Evaluation(_metrics(read_frame(group["metrics"])), tables)
+def _read_evaluation(group: Group) -> Evaluation:
+    tables = _expect(_expect(group, "evaluation").group("tables"), "mapping").groups()
+    return Evaluation(_read_metrics(group), {name: _read_frame(table) for name, table in tables.items()})
 
 
 def metrics_frame(metrics: Mapping[str, Metric]) -> Frame:
@@ -229,7 +269,14 @@ def metrics_frame(metrics: Mapping[str, Metric]) -> Frame:
     )
 
 
-def _metrics(frame: Frame) -> dict[str, Metric]:
+def _read_metrics(evaluation: Group) -> dict[str, Metric]:
+    group = evaluation.group("metrics")
+    frame = _read_frame(group)
+    kinds = {"name": "u", "value": "f", "n": "i", "error": "f"}
+    if {name: column.values.dtype.kind for name, column in frame.columns.items()} != kinds:
+        raise hdf5.Malformed(f"{group.path} does not have a name, a value, a count and an error of each metric")
+    if any(frame[name].ndim != 1 for name in kinds):
+        raise hdf5.Malformed(f"{group.path} has more than one number a metric")
     rows = zip(frame["value"].tolist(), frame["n"].tolist(), frame["error"].tolist(), strict=True)
     return dict(zip(frame.columns["name"].strings(), (Metric(*row) for row in rows), strict=True))
 
@@ -239,6 +286,11 @@ def _write_model(group: h5py.Group, model: Model) -> None:
     group.attrs["kind"] = np.bytes_(model.kind.encode())
     for name in sorted(model.arrays):
         _write_array(group, name, model.arrays[name])
+
+
+def _read_model(group: Group) -> Model:
+    arrays = {name: values.read() for name, values in _expect(group, "model").datasets().items()}
+    return Model(str(group.attributes.get("kind", "")), arrays)
 
 
 def read_summary(data: bytes, source: str) -> tuple[Header, dict[str, dict[str, Metric]], dict[str, int]]:
@@ -251,10 +303,7 @@ def read_summary(data: bytes, source: str) -> tuple[Header, dict[str, dict[str, 
     Raises:
         DamagedStore: as `decode`.
     """
-    with _damage(source), h5py.File(io.BytesIO(data), "r") as file:
-        header = _read_header(file, source)
-        metrics = {
-            name: _metrics(read_frame(_expect(group, "evaluation")["metrics"]))
-            for name, group in file["evaluations"].items()
-        }
-        return header, metrics, _read_sizes(file)
+    with _opened(data, source) as root:
+        evaluations = _expect(root.group("evaluations"), "mapping").groups()
+        metrics = {name: _read_metrics(_expect(group, "evaluation")) for name, group in evaluations.items()}
+        return _read_header(root.attributes), metrics, _read_sizes(root)

@@ -1,16 +1,17 @@
 """Files that appear whole or not at all.
 
-Every write of a store goes through `write_atomically`: temporary file in the same directory, write, flush to disk,
-rename, flush the directory. A process killed at any instant leaves the old file, or the new one, never a part.
+Every write of a store goes through `write_atomically`: a new file in the same directory under a name that nobody can
+know before, write, flush to disk, rename, flush the directory. A process killed at any instant leaves the old file, or
+the new one, never a part.
 """
 
 import hashlib
 import os
-import socket
 from contextlib import suppress
 from pathlib import Path
 
 from biasloop.errors import StoreError
+from biasloop.newfiles import beside
 
 TEMPORARY = ".tmp-"
 
@@ -26,7 +27,7 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
     Raises:
         StoreError: the file could not be written (disk full, refused, ...); what was there before is untouched.
     """
-    temporary = path.with_name(f"{TEMPORARY}{path.name}.{socket.gethostname()}.{os.getpid()}")
+    temporary = beside(path, TEMPORARY)
     try:
         _write(temporary, data)
         os.replace(temporary, path)  # noqa: PTH105
@@ -47,7 +48,7 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
 
 
 def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
     try:
         view = memoryview(data)
         while view:

@@ -12,11 +12,11 @@ from typing import Any, NoReturn
 
 from biasloop.errors import DamagedStore, NewerFormat
 from biasloop.regular import irregular
+from biasloop.store.entries import EXPERIMENT, MANIFEST, check_entries
 from biasloop.store.files import sha256, write_atomically
 from biasloop.store.shapes import check
 
-NAME = "manifest.json"
-EXPERIMENT = "experiment.toml"
+NAME = MANIFEST
 FORMAT = "biasloop-run"
 VERSION = 1
 SETUP = "setup"
@@ -151,8 +151,9 @@ def read_manifest(directory: Path) -> Manifest:
     """The manifest of a run.
 
     Raises:
-        DamagedStore: missing, not readable, altered, or of a newer version.
+        DamagedStore: missing, not readable, altered, or of a newer version; or a part of the run is a link.
     """
+    check_entries(directory)
     path = directory / NAME
     mend = f"type: biasloop runs repair {directory}"
     try:

@@ -16,9 +16,9 @@ import tomli
 
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.regular import irregular
+from biasloop.store.entries import EXPERIMENT
 from biasloop.store.files import sha256
 from biasloop.store.manifest import (
-    EXPERIMENT,
     NAME,
     SETUP,
     Manifest,

@@ -8,10 +8,10 @@ from pathlib import Path
 from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
 from biasloop.store import codec
 from biasloop.store.codec import Header
+from biasloop.store.entries import EXPERIMENT, check_entries
 from biasloop.store.files import remove_temporaries, sha256
 from biasloop.store.lock import locked
 from biasloop.store.manifest import (
-    EXPERIMENT,
     NAME,
     SETUP,
     Entry,
@@ -83,6 +83,7 @@ def repair(directory: Path) -> Repaired:
         StoreError: the run is being written.
         NewerFormat: a newer biasloop wrote it.
     """
+    check_entries(directory)
     if not (directory / EXPERIMENT).is_file():
         raise InvalidInput(f"{directory} is not a run: it has no {EXPERIMENT}")
     with locked(directory):

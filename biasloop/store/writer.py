@@ -14,14 +14,13 @@ from biasloop.nesting import flatten
 from biasloop.record import Model, Record
 from biasloop.store import codec
 from biasloop.store.codec import Header
+from biasloop.store.entries import ASIDE, EXPERIMENT, PARTIAL, check_entries
 from biasloop.store.files import remove_temporaries, sha256, write_atomically
-from biasloop.store.manifest import EXPERIMENT, NAME, SETUP, Entry, Manifest, model_file, read_manifest
+from biasloop.store.manifest import NAME, SETUP, Entry, Manifest, model_file, read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.remains import is_remains, unnamed
 from biasloop.store.seal import sealed, unsealed
 
-PARTIAL = "partial"
-ASIDE = "aside"
 STATE = "@state"
 
 
@@ -162,6 +161,7 @@ class RunWriter(Run):
 
     def put_partial(self, key: str, arrays: Arrays, logs: Record) -> None:
         """Keep the state of an unfinished step; gone at its commit."""
+        check_entries(self.directory)
         path = self._partial(key)
         path.parent.mkdir(exist_ok=True)
         header = Header("partial", key, self.manifest.experiment, self.head)

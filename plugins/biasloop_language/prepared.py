@@ -6,13 +6,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from biasloop import hdf5
 from biasloop.data import Array, Column, Frame
 from biasloop.domains import Context
 from biasloop.errors import DownloadError
-from biasloop.late import numpy as np
 
 if TYPE_CHECKING:  # HDF5 is loaded when prepared data are read, not with the plugin
     import h5py
+
+    from biasloop.hdf5 import Group
 
 _CHUNK = 768 * 1024  # bytes
 _FILE = "columns.h5"
@@ -29,13 +31,11 @@ def prepared(context: Context, name: str, build: Callable[[], Frame]) -> Frame:
     Raises:
         DownloadError: if the file does not read; it can be deleted, and is then made anew.
     """
-    import h5py
-
     directory = context.prepared(name, lambda place: _write(place / _FILE, build()))
     try:
-        with h5py.File(directory / _FILE, "r") as file:
-            return Frame({column: _read(file[column]) for column in file.attrs["columns"].split()})
-    except (OSError, KeyError, ValueError, AttributeError) as error:
+        with hdf5.opened(directory / _FILE, strings=True) as file:
+            return Frame({column: _read(file.group(column)) for column in str(file.attributes["columns"]).split()})
+    except (hdf5.Malformed, OSError, KeyError, ValueError, IndexError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise DownloadError(
             f"{directory / _FILE} is damaged ({reason}); delete {directory}, and the same command makes it anew"
@@ -64,6 +64,6 @@ def _put(group: h5py.Group, name: str, array: Array) -> None:
     group.create_dataset(name, data=array, chunks=chunks, fletcher32=True, track_times=False)
 
 
-def _read(group: h5py.Group) -> Column:
-    offsets = np.asarray(group["offsets"]) if "offsets" in group else None
-    return Column(np.asarray(group["values"]), offsets, group.attrs["role"])
+def _read(group: Group) -> Column:
+    offsets = group.dataset("offsets").read() if "offsets" in group else None
+    return Column(group.dataset("values").read(), offsets, str(group.attributes["role"]))

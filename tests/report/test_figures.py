@@ -334,8 +334,8 @@ def test_a_failed_write_keeps_the_old_figure(tmp_path, monkeypatch):
     target = tmp_path / "f.png"
     target.write_bytes(b"old")
 
-    def fails(self, path, **_):
-        path.write_bytes(b"half")
+    def fails(self, file, **_):
+        file.write(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Figure, "savefig", fails)

@@ -1,0 +1,48 @@
+"""Prepared columns: read as they were written, and refused where they lead out of their file."""
+
+import h5py
+import numpy as np
+import pytest
+
+from biasloop.data import Column, Frame
+from biasloop.domains import Context
+from biasloop.errors import DownloadError
+from biasloop.randomness import Streams
+from biasloop_language.prepared import prepared
+
+FRAME = Frame({"text": Column.text(["a", "", "bc"]), "tokens": Column(np.arange(6).reshape(3, 2), role="ids")})
+
+
+@pytest.fixture
+def context(tmp_path):
+    context = Context(tmp_path, Streams((0,)))
+    prepared(context, "some", lambda: FRAME)
+    return context
+
+
+def again(context):
+    return prepared(context, "some", lambda: pytest.fail("made twice"))
+
+
+def test_columns_come_back_as_they_were_put_in(context):
+    back = again(context)
+    assert back.columns["text"].strings() == ["a", "", "bc"]
+    assert back.columns["tokens"].role == "ids"
+    assert np.array_equal(back["tokens"], FRAME["tokens"])
+
+
+@pytest.mark.parametrize("harm", ["link", "external", "missing", "role"])
+def test_what_leads_out_of_the_file_or_is_missing_is_refused(context, tmp_path, harm):
+    with h5py.File(tmp_path / "prepared" / "some" / "columns.h5", "r+") as file:
+        if harm == "role":
+            file["tokens"].attrs["role"] = "nothing"
+        else:
+            del file["tokens/values"]
+        if harm == "link":
+            file["tokens/values"] = h5py.SoftLink("/text/values")
+        elif harm == "external":
+            file["tokens"].create_dataset("values", (3,), np.int64, external=[("/etc/hostname", 0, 24)])
+    with pytest.raises(
+        DownloadError, match=r"columns.h5 is damaged \(.*tokens.*|role.*\); delete .*, and the same command"
+    ):
+        again(context)

@@ -14,8 +14,8 @@ PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
 
 GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "locking",
-          "metrics", "bound", "memory", "nesting", "newfiles", "parsing", "prepared", "printable", "randomness", "record",
-          "regular", "store", "threads")  # fmt: skip
+          "metrics", "bound", "memory", "nesting", "newfiles", "parsing", "prepared", "printable", "randomness",
+          "record", "regular", "store", "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),

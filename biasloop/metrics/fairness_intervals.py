@@ -1,7 +1,7 @@
 """How far groups are apart, with intervals: differences and ratios of rates from count tables.
 
-Unlike the rates of `biasloop.metrics.fairness`, where 0/0 is 0 as in fairlearn, a rate of 0/0 here has no value and
-takes no part; with fewer than two rates there is neither a difference nor a ratio.
+A rate of 0/0 has no value and takes no part (fairlearn counts it as 0); with fewer than two rates there is neither a
+difference nor a ratio, and there are no equalised odds where either of their rates has none.
 
 Intervals are made of the rates' Wilson intervals and not resampled: a group of one row, or one that is all right, would
 be the same in every resample and be taken for certain.
@@ -36,22 +36,43 @@ def fractions(table: Ints) -> tuple[Ints, Ints]:
     return np.stack(hits), np.stack([rows, rows, positives, rows - positives])
 
 
-def between(rates: Array) -> Floats:
+def rates(table: Ints) -> Floats:
+    """`(4, groups)` `RATES` of `(groups, 2, 2)` counts by target and prediction; NaN where 0/0.
+
+    Raises:
+        InvalidInput: if `table` is not a table of counts.
+    """
+    hits, rows = fractions(table)
+    return np.asarray(np.where(rows > 0, hits / np.maximum(rows, 1), np.nan), np.float64)
+
+
+def spreads(values: Array) -> tuple[Floats, Floats]:
+    """The largest minus the smallest rate of any group, and the smallest over the largest.
+
+    Args:
+        values: `(..., groups)`; NaN takes no part.
+
+    Returns:
+        Two of shape `(...)`; NaN where fewer than two groups have the rate, or a ratio is 0/0.
+    """
+    missing = (~np.isnan(values)).sum(axis=-1) < 2
+    held = np.where(missing[..., None], 0.0, values)
+    low, high = np.nanmin(held, axis=-1), np.nanmax(held, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(missing, np.nan, high - low), np.where(missing, np.nan, low / high)
+
+
+def between(values: Array) -> Floats:
     """The `MEASURES` of rates.
 
     Args:
-        rates: `(..., 4, groups)` as `RATES`; NaN takes no part.
+        values: `(..., 4, groups)` as `RATES`; NaN takes no part.
 
     Returns:
         `(..., 5)`; NaN where fewer than two groups have the rate (for equalised odds: either rate), or a ratio is
         0/0. Of the two ratios of equalised odds one that is 0/0 leaves the other.
     """
-    missing = (~np.isnan(rates)).sum(axis=-1) < 2
-    held = np.where(missing[..., None], 0.0, rates)
-    low, high = np.nanmin(held, axis=-1), np.nanmax(held, axis=-1)
-    difference = np.where(missing, np.nan, high - low)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(missing, np.nan, low / high)
+    difference, ratio = spreads(values)
     odds = np.maximum(difference[..., 2], difference[..., 3])
     narrow = np.where(np.isnan(odds), np.nan, np.fmin(ratio[..., 2], ratio[..., 3]))
     return np.stack([difference[..., 0], odds, difference[..., 1], ratio[..., 0], narrow], axis=-1)
@@ -59,7 +80,7 @@ def between(rates: Array) -> Floats:
 
 def measured(table: Ints) -> dict[str, float]:
     """The `MEASURES` of a table of counts; NaN where there is none."""
-    return dict(zip(MEASURES, between(_rates(*fractions(table))).tolist(), strict=True))
+    return dict(zip(MEASURES, between(rates(table)).tolist(), strict=True))
 
 
 def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]]:
@@ -128,8 +149,3 @@ def _pairs(hits: Ints, rows: Ints, level: float, *, ratio: bool) -> tuple[Floats
     # Where the formula is 0/0 or its root changes sign, the ends of the rates themselves bound the ratio.
     least = np.where(np.isfinite(least) & (2 * p2 > u2), least, l1 / u2)
     return np.maximum(least, 0.0), np.where(np.isfinite(most) & (l2 > 0), most, math.inf)
-
-
-def _rates(hits: Ints, rows: Ints) -> Floats:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(rows > 0, hits / np.maximum(rows, 1), np.nan), np.float64)

@@ -14,13 +14,17 @@ import math
 from biasloop.data import Array, Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
-from biasloop.metrics.intervals import wilson
+from biasloop.metrics.intervals import wilson, within
 
 RATES = ("selection_rate", "accuracy", "tpr", "fpr")
 MEASURES = (
     "demographic_parity_difference", "equalized_odds_difference", "accuracy_difference",
     "demographic_parity_ratio", "equalized_odds_ratio",
 )  # fmt: skip
+
+
+MOST_GROUPS = 500
+"""Groups whose pairs are compared."""
 
 
 def fractions(table: Ints) -> tuple[Ints, Ints]:
@@ -92,6 +96,9 @@ def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]
     two rates: Newcombe (1998), method 10, for a difference; Donner & Zou, "Closed-form confidence intervals for
     functions of the normal mean and standard deviation" (2012), section 2, for a ratio. None has width 0.
 
+    With more than `MOST_GROUPS` groups none is computed: pairs would be too many, and the largest of so many
+    differences says nothing.
+
     Args:
         table: `(groups, 2, 2)` counts by target and prediction.
         level: coverage of each interval, between 0 and 1.
@@ -100,6 +107,8 @@ def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]
         InvalidInput: if `table` is not a table of counts, or `level` is not between 0 and 1.
     """
     hits, rows = fractions(table)
+    if len(table) > MOST_GROUPS:
+        return dict.fromkeys(MEASURES, (math.nan, math.nan))
     values = measured(table)
     found = {}
     for name, (parts, far) in _PARTS.items():
@@ -113,10 +122,9 @@ def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]
         narrow = [_pairs(*one, strict, ratio=not far) for one in used]
         if far:
             low, high = max(float(np.max(one[0])) for one in narrow), max(float(np.max(one[1])) for one in wide)
-            found[name] = max(low, 0.0), min(high, 1.0)
         else:
             low, high = min(float(np.min(one[0])) for one in wide), min(float(np.min(one[1])) for one in narrow)
-            found[name] = max(low, 0.0), min(high, 1.0)
+        found[name] = within(values[name], (low, high), 0.0, 1.0)
     return found
 
 

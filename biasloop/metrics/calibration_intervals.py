@@ -151,7 +151,7 @@ def gap_interval(sums: Floats, level: float = 0.95) -> tuple[float, float]:
     r = (right[1] / n - accuracy * mean) / scale if scale > 1e-15 else 0.0
     down, up = accuracy - low, high - accuracy
     r = min(max(r, -1.0), 1.0)
-    gap = accuracy - mean
+    gap = errors(sums)[2]
     low = gap - math.sqrt(max(down**2 + half**2 - 2 * r * down * half, 0.0))
     high = gap + math.sqrt(max(up**2 + half**2 - 2 * r * up * half, 0.0))
     return within(gap, (low, high), -1.0, 1.0)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 3.4, 2.6  # inches
 _MOST_WRITTEN = 60  # cells with their number in them
-_MOST_GROUPS = 100  # in one figure
+_MOST_GROUPS = 60  # in one figure
 _RATES = ("accuracy", "selection_rate", "tpr", "fpr")
 
 

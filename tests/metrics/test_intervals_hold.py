@@ -48,7 +48,7 @@ def test_a_sum_of_absolute_values_that_is_0_has_an_upper_end():
 
 @given(cells=st.tuples(*[st.integers(0, 30)] * 4).filter(any))
 def test_a_paired_differences(cells):
-    both, only_first, only_second, neither = cells
+    both, only_first, only_second, _ = cells
     n = sum(cells)
     ends = paired(both, both + only_first, both + only_second, n)
     assert not math.isnan(ends[0])

@@ -109,7 +109,8 @@ def _inner(values: Floats, rows: Ints, count: int) -> list[float]:
     exact = exact[(exact > values[0]) & (exact <= values[-1])]
     short = np.array([float(f"{edge:.{_DIGITS}g}") for edge in exact.tolist()])
     bounds = np.concatenate([values[:1], short, values[-1:]])
-    return (short if (np.diff(bounds) > 0).all() else exact).tolist()
+    edges: list[float] = (short if (np.diff(bounds) > 0).all() else exact).tolist()
+    return edges
 
 
 def _written(edge: float) -> str:

@@ -18,11 +18,11 @@ def comparable(answer: Answer, other: Answer, files: tuple[Path, Path]) -> list[
         InvalidInput: the positive values differ, one value is written in two ways, or the files have none in common.
     """
     notes = []
-    lists = {key: [one.details.get(key) for one in (answer, other)] for key in _LISTS}
-    shares = [[row["value"] for row in one.details.get("shares", ())] for one in (answer, other)]
-    for what, pair in [*((_LISTS[key], pair) for key, pair in lists.items()), ("values", shares)]:
-        if pair[0] and pair[1]:
-            notes += _same(what, pair[0], pair[1], files)
+    pairs = [(what, answer.details.get(key), other.details.get(key)) for key, what in _LISTS.items()]
+    ours, theirs = ([row["value"] for row in one.details.get("shares", ())] for one in (answer, other))
+    for what, first, second in [*pairs, ("values", ours, theirs)]:
+        if first and second:
+            notes += _same(what, first, second, files)
     positive = [one.details.get("positive") for one in (answer, other)]
     if positive[0] != positive[1]:
         raise InvalidInput(

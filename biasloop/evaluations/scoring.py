@@ -106,7 +106,7 @@ def _probable(source: Source, frame: "pl.DataFrame", column: str, text: str, see
         if np.isnan(values[row]):
             raise InvalidInput(f"{place} {written!r}, not a number from 0 to 1")
         raise InvalidInput(f"{place} {written}; expected a number from 0 to 1")
-    return np.clip(values, 0.0, 1.0)
+    return np.asarray(np.clip(values, 0.0, 1.0), np.float64)
 
 
 def _grouped(

@@ -36,8 +36,8 @@ def drawn(name="p.csv", n=900, seed=0):
     a, b = rng.choice(["f", "m"], n), rng.choice(["old", "young"], n)
     y = (rng.random(n) < 0.4).astype(int)
     wrong = rng.random(n) < 0.1 + 0.2 * ((a == "f") & (b == "old"))
-    frame = pl.DataFrame({"a": a, "b": b, "y": y, "p": np.where(wrong, 1 - y, y), "age": rng.uniform(18, 90, n).round(6),
-                          "c": rng.uniform(0.5, 1, n).round(3)})  # fmt: skip
+    age, sure = rng.uniform(18, 90, n).round(6), rng.uniform(0.5, 1, n).round(3)
+    frame = pl.DataFrame({"a": a, "b": b, "y": y, "p": np.where(wrong, 1 - y, y), "age": age, "c": sure})
     frame.write_csv(name)
     return frame
 
@@ -67,7 +67,7 @@ def test_two_attributes_as_tables_files_and_figures(cli):
     result = cli("evaluate", "fairness", "p.csv", *COLUMNS, *BOTH, "--csv", "t.csv", "--plot", "t.png")
     assert result.exit_code == 0, result.exception
     assert all(f" {word} " in result.stdout for word in ("a", "b", "a+b", "f+old", "young"))
-    rows = list(csv.DictReader(Path("t.csv").open()))
+    rows = list(csv.DictReader(Path("t.csv").read_text().splitlines()))
     assert {row["attribute"] for row in rows} == {"a", "b", "a+b"}
     assert len(rows) == 6 * (2 + 2 + 4 + 1)  # the last is of all rows
     assert Path("t.png").stat().st_size > 1000
@@ -98,7 +98,7 @@ def test_amplification_of_two_attributes_is_that_of_their_combinations(cli):
     assert found["by_attribute"]["b"] == alone
     text = cli("evaluate", "amplification", "q.csv", *COLUMNS, *BOTH, "--csv", "t.csv").stdout
     assert text.count("bias_amp") == 3
-    assert {row["of"] for row in csv.DictReader(Path("t.csv").open())} == {"a", "b", "a+b"}
+    assert {row["of"] for row in csv.DictReader(Path("t.csv").read_text().splitlines())} == {"a", "b", "a+b"}
 
 
 def test_calibration_of_two_attributes_is_that_of_their_combinations(cli):

@@ -60,13 +60,14 @@ class OneSided:
         Raises:
             InvalidInput: there are more than two classes, or none called so.
         """
+        classes = some(sorted(self.classes))
         if positive not in self.classes:
             raise InvalidInput(
-                f"{source.path}: column {task!r} has no value {positive!r}; --positive is one of {some(sorted(self.classes))}"
+                f"{source.path}: column {task!r} has no value {positive!r}; --positive is one of {classes}"
             )
         if len(self.classes) > 2:
             raise InvalidInput(
-                f"{source.path}: {len(self.classes)} values of {task!r} ({some(sorted(self.classes))}), and the probability of "
+                f"{source.path}: {len(self.classes)} values of {task!r} ({classes}), and the probability of "
                 "one of them does not say how sure a prediction of another is; give that as --confidence COLUMN"
             )
 

@@ -165,7 +165,7 @@ def _table(ages, name="t.csv"):
             "y": [0, 1] * (len(ages) // 2) + [0] * (len(ages) % 2),
             "p": [0, 1, 1, 0, *([1] * len(ages))][: len(ages)],
         }
-    ).write_csv(name)  # noqa: E501
+    ).write_csv(name)
     return open_source(Path(name))
 
 

@@ -4,7 +4,7 @@ Values are compared as text. Whole numbers print without a decimal point, in a c
 and false in lower case; CSV and TSV are compared as they are written, JSON numbers as numbers.
 """
 
-from biasloop.predictions.counting import Counts, counted, flags, read_columns, scored, texts
+from biasloop.predictions.counting import Counts, counted, read_columns, texts
 from biasloop.predictions.source import FORMATS, Source, open_source
 
-__all__ = ["FORMATS", "Counts", "Source", "counted", "flags", "open_source", "read_columns", "scored", "texts"]
+__all__ = ["FORMATS", "Counts", "Source", "counted", "open_source", "read_columns", "texts"]

@@ -19,8 +19,8 @@ class Spread:
     Attributes:
         mean: mean over seeds.
         std: sample standard deviation (n - 1 in the denominator); NaN for one seed.
-        low: lower end of the t interval of the mean; NaN for one seed.
-        high: upper end of the t interval of the mean; NaN for one seed.
+        low: lower end of the t interval of the mean; NaN for one seed, or where all have one value.
+        high: upper end of the t interval of the mean; NaN likewise.
         n: number of seeds.
     """
 
@@ -34,8 +34,8 @@ class Spread:
 def over_seeds(values: Sequence[float] | Floats, level: float = 0.95) -> Spread:
     """Mean, sample standard deviation and Student's t interval of the mean.
 
-    The interval assumes that seeds are independent and values about normal. A NaN among the values makes all
-    NaN.
+    The interval assumes that seeds are independent and values about normal. Equal values say nothing of a spread, so
+    that there is none. A NaN among the values makes all NaN.
 
     Args:
         values: `(n,)`, one value a seed.
@@ -51,6 +51,8 @@ def over_seeds(values: Sequence[float] | Floats, level: float = 0.95) -> Spread:
     half = t_quantile(n, level)
     if n == 1:
         return Spread(mean, math.nan, math.nan, math.nan, 1)
+    if data.min() == data.max():
+        return Spread(float(data[0]), 0.0, math.nan, math.nan, n)
     std = float(data.std(ddof=1))
     half *= std / math.sqrt(n)
     return Spread(mean, std, mean - half, mean + half, n)

@@ -21,10 +21,21 @@ def test_spread_equals_scipy(values, level):
     found = over_seeds(values, level)
     assert found.mean == pytest.approx(np.mean(values), abs=1e-9)
     assert found.std == pytest.approx(np.std(values, ddof=1), abs=1e-9)
+    if min(values) == max(values):
+        assert math.isnan(found.low)
+        return
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
     assert found.low == pytest.approx(np.mean(values) - half, rel=1e-9, abs=1e-9)
     assert found.high == pytest.approx(np.mean(values) + half, rel=1e-9, abs=1e-9)
     assert found.n == len(values)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1, 1.0])
+def test_equal_seeds_have_no_interval(value):
+    spread = over_seeds([value] * 3)
+    assert (spread.mean, spread.std, spread.n) == (value, 0.0, 3)
+    assert math.isnan(spread.low)
+    assert math.isnan(spread.high)
 
 
 def test_one_seed_has_no_spread():

@@ -1,6 +1,7 @@
 """`biasloop evaluate METRIC FILE`: metrics of anybody's predictions, beside another file's, and gates on them."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,17 +9,21 @@ import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
+from biasloop.cli.reading import InFormat, MissingRows, Same, reading_of
 from biasloop.report import judged
 from biasloop.report.output import emit, note, say
 
 if TYPE_CHECKING:
     from biasloop.evaluations import Answer
-    from biasloop.predictions import Source
+    from biasloop.predictions import Reading, Source
 
 CROSSED = 4  # exit code
 
 File = Annotated[
-    Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSONL or Parquet with named columns, or a stored run.")
+    Path,
+    typer.Argument(
+        metavar="FILE", help="CSV, TSV, JSON or Parquet with named columns, - for standard input, or a stored run."
+    ),
 ]
 Task = Annotated[str, typer.Option("--task", help="Column of true labels.")]
 Predicted = Annotated[str, typer.Option("--predicted", help="Column of predictions.")]
@@ -63,6 +68,9 @@ def amplification(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """Bias amplification: how much more than the truth predictions depend on the attribute; above 0 they exaggerate.
@@ -74,17 +82,18 @@ def amplification(
     from biasloop import evaluations
     from biasloop.predictions import open_source
 
+    reading = reading_of(same, missing, form, [file, against, train])
     gates = evaluations.gates(fail_above or [], evaluations.AMPLIFICATION)
     given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
 
     def found(source: "Source", seed: int) -> "Answer":
-        learned = open_source(train) if train else None
+        learned = open_source(train, reading=reading) if train else None
         return evaluations.amplification(
             source, task=task, attribute=attribute, predicted=predicted, train=learned, options=given, seed=seed
         )
 
     names = (attribute, task[0] if len(task) == 1 and "," not in task[0] else "task")
-    answer = _found(file, against, number, name, plot, found)
+    answer = _found(file, against, number, name, plot, found, reading)
     _say(
         "amplification", answer, file, against, lambda: judged.show_amplification(answer, file, names),
         names, csv, plot, json=json,
@@ -106,6 +115,9 @@ def calibration(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """Whether confidences are right; the gap is accuracy minus confidence, below 0 where a model is overconfident.
@@ -114,6 +126,7 @@ def calibration(
     """
     from biasloop import evaluations
 
+    reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
 
     def found(source: "Source", seed: int) -> "Answer":
@@ -121,7 +134,7 @@ def calibration(
             source, task=task, predicted=predicted, confidence=confidence, attribute=attribute, bins=bins, seed=seed
         )
 
-    answer = _found(file, against, number, name, plot, found)
+    answer = _found(file, against, number, name, plot, found, reading)
     _say(
         "calibration", answer, file, against, lambda: judged.show_calibration(answer, file, attribute),
         (), csv, plot, json=json,
@@ -144,6 +157,9 @@ def fairness(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """Rates by group, and how far groups are apart.
@@ -152,12 +168,13 @@ def fairness(
     """
     from biasloop import evaluations
 
+    reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
 
     def found(source: "Source", _: int) -> "Answer":
         return evaluations.fairness(source, task=task, predicted=predicted, attribute=attribute, positive=positive)
 
-    answer = _found(file, against, number, name, plot, found)
+    answer = _found(file, against, number, name, plot, found, reading)
     _say(
         "fairness", answer, file, against, lambda: judged.show_fairness(answer, file, attribute),
         (attribute,), csv, plot, json=json,
@@ -176,6 +193,9 @@ def shares(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """How often each value is predicted, and by how much that differs from the truth.
@@ -184,13 +204,14 @@ def shares(
     """
     from biasloop import evaluations
 
+    reading = reading_of(same, missing, form, [file, against])
     # Without true labels there is no number that could be too large.
     gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
 
     def found(source: "Source", seed: int) -> "Answer":
         return evaluations.shares(source, predicted=predicted, task=task, seed=seed)
 
-    answer = _found(file, against, number, name, plot, found)
+    answer = _found(file, against, number, name, plot, found, reading)
     _say("shares", answer, file, against, lambda: judged.show_shares(answer, file), (), csv, plot, json=json)
     _end(answer, gates)
 
@@ -204,6 +225,8 @@ def memorization(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """How many runs of words of some texts stand in the training texts, word for word.
@@ -215,10 +238,12 @@ def memorization(
     from biasloop import evaluations
     from biasloop.predictions import open_source
 
+    reading = reading_of(None, missing, form, [file, train])
     sizes = evaluations.parse_sizes(ngrams)
     gates = evaluations.gates(fail_above or [], [f"memorization.{n}" for n in sizes])
     _check(plot)
-    answer = evaluations.memorization(open_source(file), open_source(train), text=text, sizes=sizes)
+    sources = open_source(file, reading=reading), open_source(train, reading=reading)
+    answer = _with_skipped(evaluations.memorization(*sources, text=text, sizes=sizes), sources[0])
     _say(
         "memorization", answer, file, None, lambda: judged.show_memorization(answer, file, train),
         (), csv, plot, json=json,
@@ -228,17 +253,28 @@ def memorization(
 
 def _found(
     file: Path, against: Path | None, number: int | None, table: str, plot: Path | None,
-    found: "Callable[[Source, int], Answer]",
+    found: "Callable[[Source, int], Answer]", reading: "Reading",
 ) -> "Answer":  # fmt: skip
     """What there is to say of a file, with another beside it if there is one."""
     from biasloop import evaluations
     from biasloop.predictions import open_source
 
     _check(plot)
-    answer = found(open_source(file, number=number, table=table), 0)
+    source = open_source(file, number=number, table=table, reading=reading)
+    answer = _with_skipped(found(source, 0), source)
     if against is None:
         return answer
-    return evaluations.beside(answer, found(open_source(against, table=table), 1))
+    other = open_source(against, table=table, reading=reading)
+    return evaluations.beside(answer, _with_skipped(found(other, 1), other))
+
+
+def _with_skipped(answer: "Answer", source: "Source") -> "Answer":
+    """An answer that says how many rows without a value were left out, where that was asked for."""
+    if source.reading.missing != "skip":
+        return answer
+    n = source.skipped
+    notes = [*answer.notes, f"{n:,} row{'s' * (n != 1)} without a value left out"] if n else answer.notes
+    return replace(answer, details={**answer.details, "skipped": n}, notes=notes)
 
 
 def _check(plot: Path | None) -> None:

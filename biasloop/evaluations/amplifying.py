@@ -10,7 +10,7 @@ import numpy as np
 from biasloop.data import Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.answers import AGREE, Answer, ends_of, rounded
-from biasloop.evaluations.checks import alike, some, varied
+from biasloop.evaluations.checks import some, varied
 from biasloop.evaluations.labelling import several
 from biasloop.metrics import amplification as measuring
 from biasloop.metrics.amplification import Amplification, Empty, Tie
@@ -76,17 +76,18 @@ def amplification(
 
 def _split(source: Source, names: Sequence[str]) -> list[str]:
     """Names given one by one or with commas between them, unless a column is really called so."""
-    return [part for name in names for part in ([name] if name in source.columns else name.split(","))]
+    return [
+        part for name in names for part in (name.split(",") if "," in name and name not in source.columns else [name])
+    ]
 
 
 def _of_classes(
     source: Source, task: str, attribute: str, predicted: str, train: Source | None, options: Options, seed: int
 ) -> Answer:
-    found = counted(source, [attribute, task, predicted])
+    found = counted(source, [attribute, task, predicted], alike=[task, predicted])
     attributes, tasks = found.values(attribute), found.values(task, predicted)
     varied(source.path, task, found.values(task))
     varied(source.path, attribute, attributes)
-    alike(source.path, (task, found.values(task)), (predicted, found.values(predicted)))
     notes: list[str] = []
     learned = None
     if train is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from biasloop.data import Ints, Metric
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.answers import Answer, ends_of
-from biasloop.evaluations.checks import alike, some, varied
+from biasloop.evaluations.checks import some, varied
 from biasloop.metrics import fairness as rating
 from biasloop.metrics import fairness_intervals as measuring
 from biasloop.metrics.intervals import wilson
@@ -41,9 +41,8 @@ def fairness(source: Source, *, task: str, predicted: str, attribute: str, posit
     Raises:
         InvalidInput: a bad file or column, the task has one value, or more than two without `positive`.
     """
-    found = counted(source, [task, predicted, attribute])
+    found = counted(source, [task, predicted, attribute], alike=[task, predicted])
     varied(source.path, task, found.values(task))
-    alike(source.path, (task, found.values(task)), (predicted, found.values(predicted)))
     chosen = _positive(source, task, found.values(task, predicted), positive)
     names = found.values(attribute)
     table = _table(found, task, predicted, (attribute, names), chosen)

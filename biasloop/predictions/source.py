@@ -53,7 +53,7 @@ class Reading:
         known = format_of(path)
         if known is None and (self.format or path == STDIN):
             return Format(next(kind for kind in KINDS if kind == (self.format or "csv")))
-        return known or require_format(path, "expected a stored run, or (--format says it of other names) a table")
+        return known or require_format(path, "expected a stored run, or (--format says it of other names) a file")
 
 
 @dataclass

@@ -19,7 +19,7 @@ STDIN = Path("-")
 MOST_IN_MEMORY = 2**29
 """Bytes of what cannot be read where it lies: unpacked files, standard input, UTF-16. A packed bomb ends here."""
 
-BLOCK = 2**22  # bytes
+BLOCK = 2**20  # bytes
 _MARK = codecs.BOM_UTF8
 # The mark of UTF-32 begins with that of UTF-16.
 _WIDE = (

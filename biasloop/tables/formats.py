@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 Kind = Literal["csv", "tsv", "jsonl", "json", "parquet"]
 
 KINDS: tuple[Kind, ...] = ("csv", "tsv", "jsonl", "json", "parquet")
-ENDINGS = ".csv, .tsv, .jsonl or .json (each also with .gz after it), .parquet"
+ENDINGS = ".csv, .tsv, .parquet, .jsonl or .json (those of text may have .gz after it)"
 
 _BY_ENDING: dict[str, Kind] = {
     ".csv": "csv", ".tsv": "tsv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "json", ".parquet": "parquet",
@@ -53,15 +53,16 @@ def format_of(path: Path) -> Format | None:
     return None if kind is None or (packed and kind == "parquet") else Format(kind, packed)
 
 
-def require_format(path: Path, expected: str = "expected a table") -> Format:
+def require_format(path: Path, expected: str = "expected a file", where: str = "") -> Format:
     """What the name says.
 
     Raises:
-        InvalidInput: if it says nothing that is read, with what can be done; `expected` begins that part.
+        InvalidInput: if it says nothing that is read, with what can be done; `expected` begins that part, and `where` follows
+            the name.
     """
     known = format_of(path)
     if known is None:
         ending = path.suffix.lower()
         cure = next((f"; {cure}" for endings, cure in _CURES.items() if ending in endings), "")
-        raise InvalidInput(f"{path}: {expected} that ends in {ENDINGS}{cure}")
+        raise InvalidInput(f"{path}{where}: {expected} that ends in {ENDINGS}{cure}")
     return known

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from biasloop.tables.content import MOST_IN_MEMORY, Content
@@ -17,8 +17,8 @@ class _Twice(ValueError):
     """An object has a key twice."""
 
 
-def rows_of(content: Content, *, lines: bool) -> Iterator[tuple[int, Row]]:
-    """Objects with the line of each; those of a list, which has no line for each, with their number from 1.
+def batches_of(content: Content, *, lines: bool) -> Iterator[tuple[Sequence[int], list[Row]]]:
+    """Objects, and the line of each; those of a list, which has no line for each, with their number from 1.
 
     Blank lines are no rows. A number of an object is a Python int or float, NaN among them.
 
@@ -30,15 +30,16 @@ def rows_of(content: Content, *, lines: bool) -> Iterator[tuple[int, Row]]:
         BadTable: at what is not valid JSON, is no object, or has a key twice.
     """
     if not lines and is_list(content):
-        yield from _listed(content)
+        rows = _listed(content)
+        yield range(1, len(rows) + 1), rows
         return
     for line, block in content.blocks():
-        pieces = block.split(b"\n")
-        quick = _together(pieces)
-        if quick is None:
-            yield from _one_by_one(content, line, pieces)
+        quick = _together(block)
+        if quick is not None:
+            yield range(line, line + len(quick)), quick
         else:
-            yield from zip(_numbers(line, pieces), quick, strict=True)
+            pairs = list(_one_by_one(content, line, block.split(b"\n")))
+            yield [number for number, _ in pairs], [row for _, row in pairs]
 
 
 def is_list(content: Content) -> bool:
@@ -50,28 +51,23 @@ def is_list(content: Content) -> bool:
     return False
 
 
-def _numbers(first: int, lines: list[bytes]) -> Iterator[int]:
-    return (number for number, line in enumerate(lines, first) if line.strip(_WHITE))
-
-
-def _together(lines: list[bytes]) -> list[Row] | None:
-    """All lines at once, three times as fast as one by one; None where that might read them otherwise.
+def _together(block: bytes) -> list[Row] | None:
+    """All lines at once, several times as fast as one by one; None where that might read them otherwise.
 
     Joined by commas into a list, lines that are objects are read as they are. Lines that are not could become valid
     by being joined, but not if each begins and ends in a brace, there are no lists in them, and there are as many
     objects as lines. A colon is behind each key and nowhere else, or there may be a key twice.
     """
-    bare = [line for line in (line.strip(_WHITE) for line in lines) if line]
-    joined = b",\n".join(bare)
-    if b"[" in joined or not all(line.startswith(b"{") and line.endswith(b"}") for line in bare):
+    text = block.removesuffix(b"\n")
+    count = text.count(b"\n") + 1
+    braced = text.startswith(b"{") and text.endswith(b"}") and text.count(b"}\n{") == count - 1
+    if not braced or b"[" in text:
         return None
     try:
-        rows = json.loads(b"[" + joined + b"]")
+        rows = json.loads(b"[" + text.replace(b"}\n{", b"},\n{") + b"]")
     except (ValueError, RecursionError):
         return None
-    if len(rows) != len(bare) or sum(map(len, rows)) != joined.count(b":"):
-        return None
-    return list(rows)
+    return rows if len(rows) == count and sum(map(len, rows)) == text.count(b":") else None
 
 
 def _one_by_one(content: Content, first: int, lines: list[bytes]) -> Iterator[tuple[int, Row]]:
@@ -86,25 +82,23 @@ def _one_by_one(content: Content, first: int, lines: list[bytes]) -> Iterator[tu
             yield number, row
 
 
-def _listed(content: Content) -> Iterator[tuple[int, Row]]:
+def _listed(content: Content) -> list[Row]:
     parts, size = [], 0
     for _, block in content.blocks():
         parts.append(block)
         size += len(block)
         if size > MOST_IN_MEMORY:
-            raise BadTable(
-                content.name,
-                f"is a list of more than {MOST_IN_MEMORY >> 20} MiB; write it as JSON lines, an object a line",
-            )
+            most = MOST_IN_MEMORY >> 20
+            raise BadTable(content.name, f"is a list of more than {most} MiB; write it as JSON lines, an object a line")
     try:
-        rows = json.loads(b"".join(parts), object_pairs_hook=_object)
+        rows: list[Row] = json.loads(b"".join(parts), object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
         line = error.lineno if isinstance(error, json.JSONDecodeError) else None
         raise BadTable(content.name, f"not valid JSON ({reason(error)})", line) from error
     for number, row in enumerate(rows, 1):
         if not isinstance(row, dict):
             raise BadTable(content.name, f"record {number:,} is no JSON object; expected a list of objects")
-        yield number, row
+    return rows
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -30,12 +30,14 @@ class Layout:
         separator: one character.
         quoting: whether cells may be in double quotes.
         names: of the columns, as written; none of an empty file.
+        before: lines before the header.
         lines: lines before the first row, those of the header among them.
     """
 
     separator: str
     quoting: bool
     names: tuple[str, ...]
+    before: int
     lines: int
 
 
@@ -55,14 +57,16 @@ def layout_of(content: Content, *, tabs: bool) -> Layout:
             break
         before += 1
     else:
-        return Layout("\t" if tabs else separator or ",", not tabs, (), before)
+        return Layout("\t" if tabs else separator or ",", not tabs, (), before, before)
     if "\r" in _outside(line.rstrip("\r\n")):
         raise BadTable(content.name, CARRIAGE, before + 1)
     if tabs:
-        return Layout("\t", quoting=False, names=tuple(line.rstrip("\r\n").split("\t")), lines=before + 1)
+        return Layout(
+            "\t", quoting=False, names=tuple(line.rstrip("\r\n").split("\t")), before=before, lines=before + 1
+        )
     separator = separator or _guessed(line)
     names, taken = _header(content, separator, chain([line], lines), before)
-    return Layout(separator, quoting=True, names=names, lines=before + taken)
+    return Layout(separator, quoting=True, names=names, before=before, lines=before + taken)
 
 
 def _outside(text: str) -> str:

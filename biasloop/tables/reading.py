@@ -122,25 +122,29 @@ class Table:
             *(pl.col(str(self._position(name))).alias(f"c{i}") for i, name in enumerate(names)), short=last.is_null()
         )
 
-    def scan(self, **options: Any) -> pl.LazyFrame:
-        """All columns of CSV or TSV as polars reads them, called by their positions; blank lines are rows of nulls."""
+    def scan(self, texts: Sequence[int] | None = None) -> pl.LazyFrame:
+        """All columns of CSV or TSV as polars reads them; blank lines are rows of nulls.
+
+        Args:
+            texts: positions of columns that are texts, the types of others follow from all of their cells; None: all
+                are texts, and called by their positions.
+        """
         import polars as pl
 
         assert self.content is not None
         assert self.layout is not None
-        schema = {str(i): pl.String for i in range(len(self.layout.names))}
+        layout, schema = self.layout, {str(i): pl.String for i in range(len(self.layout.names))}
         if not self.shape.lines:
             return pl.LazyFrame(schema=schema)
-        given = options or {"schema": schema, "missing_columns": "insert"}
+        common = {"separator": layout.separator, "quote_char": '"' if layout.quoting else None, "glob": False}
+        source = self.content.source()
+        if texts is None:
+            return pl.scan_csv(
+                source, has_header=False, skip_lines=layout.lines, schema=schema, missing_columns="insert", **common
+            )
+        overrides = {layout.names[i]: pl.String for i in texts}
         return pl.scan_csv(
-            self.content.source(),
-            has_header=False,
-            skip_lines=self.layout.lines,
-            separator=self.layout.separator,
-            quote_char='"' if self.layout.quoting else None,
-            infer_schema=bool(options),
-            glob=False,
-            **given,
+            source, skip_lines=layout.before, schema_overrides=overrides, infer_schema_length=None, **common
         )
 
     def check_cells(self) -> None:
@@ -166,10 +170,22 @@ class Table:
         assert self.content is not None
         with self.reading():
             if self.layout is None:
-                yield from json_rows.rows_of(self.content, lines=self.format.kind == "jsonl")
+                for lines, rows in json_rows.batches_of(self.content, lines=self.format.kind == "jsonl"):
+                    yield from zip(lines, rows, strict=True)
                 return
             for line, row in walk(self.content, self.layout):
                 yield line, dict(zip(self.layout.names, row, strict=True))
+
+    def cells(self) -> Iterator[tuple[int, list[str]]]:
+        """Rows of CSV and TSV as lists of cells, each with the line that it ends on, read by Python.
+
+        Raises:
+            BadTable: at what is not valid.
+        """
+        assert self.content is not None
+        assert self.layout is not None
+        with self.reading():
+            yield from walk(self.content, self.layout)
 
     def first_missing(self, names: Sequence[str], words: tuple[str, ...] = WORDS) -> tuple[str, str] | None:
         """Where the first row without a value is ("line 3") and the name of its column; None if there is none."""
@@ -270,21 +286,21 @@ class Table:
         # The columns of CSV by the names in its header; JSON may lack one in every row.
         keys = [name if self.layout is None else self.columns[self._position(name)] for name in wanted]
         parts: dict[str, list[pl.Series]] = {name: [] for name in wanted}
-        present: dict[str, None] = {}
+        present: set[str] = set()
         for lines, rows in self._chunks():
-            if self.layout is None:
-                present |= dict.fromkeys(key for row in rows for key in row)
+            present = present.union(*rows)
             for name, key in zip(wanted, keys, strict=True):
-                parts[name].append(self._as_series(name, lines, [json_rows.value_at(row, key) for row in rows]))
+                # A key is looked up much faster than a path of keys.
+                plain = "." not in key or all(key in row for row in rows)
+                values = [row.get(key) if plain else json_rows.value_at(row, key) for row in rows]
+                parts[name].append(self._as_series(name, lines, values))
         if self.layout is None:
             self._check_keys(wanted, present, parts)
         for name in wanted:
             self._texts[name] = pl.concat(parts[name]) if parts[name] else pl.Series([], dtype=pl.String)
 
-    def _check_keys(
-        self, wanted: Sequence[str], present: dict[str, None], parts: Mapping[str, list[pl.Series]]
-    ) -> None:
-        self.__dict__["columns"] = list(present)
+    def _check_keys(self, wanted: Sequence[str], present: set[str], parts: Mapping[str, list[pl.Series]]) -> None:
+        self.__dict__["columns"] = sorted(present)
         if not any(map(len, parts[wanted[0]])):
             raise BadTable(self.name, "has no rows")
         for name in wanted:
@@ -292,7 +308,12 @@ class Table:
             if name not in present and absent:
                 raise BadTable(self.name, f"no column {name!r} ({self._listed()})")
 
-    def _chunks(self) -> Iterator[tuple[list[int], list[Mapping[str, Any]]]]:
+    def _chunks(self) -> Iterator[tuple[Sequence[int], list[Mapping[str, Any]]]]:
+        if self.layout is None:
+            assert self.content is not None
+            with self.reading():
+                yield from json_rows.batches_of(self.content, lines=self.format.kind == "jsonl")
+            return
         lines: list[int] = []
         rows: list[Mapping[str, Any]] = []
         for line, row in self.records():
@@ -301,8 +322,7 @@ class Table:
             if len(rows) == _CHUNK:
                 yield lines, rows
                 lines, rows = [], []
-        if rows:
-            yield lines, rows
+        yield lines, rows
 
     def _as_series(self, name: str, lines: Sequence[int], values: Sequence[Any]) -> pl.Series:
         """Values of JSON as texts."""
@@ -312,6 +332,9 @@ class Table:
         try:
             if kinds == {int} and max(map(abs, filter(None, values)), default=0) < 2**63:
                 return pl.Series(values, dtype=pl.Int64).cast(pl.String)
+            if kinds == {float}:
+                numbers = pl.Series("", values, dtype=pl.Float64)
+                return numbers.to_frame().select(as_text(pl.col(""), numbers.dtype, name, ())).to_series()
             texts = values if kinds <= {str} else [json_rows.text_of(value) for value in values]
             return pl.Series(texts, dtype=pl.String)
         except (TypeError, UnicodeEncodeError):

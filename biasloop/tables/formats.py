@@ -57,8 +57,8 @@ def require_format(path: Path, expected: str = "expected a file", where: str = "
     """What the name says.
 
     Raises:
-        InvalidInput: if it says nothing that is read, with what can be done; `expected` begins that part, and `where` follows
-            the name.
+        InvalidInput: if it says nothing that is read, with what can be done; `expected` begins that part,
+            and `where` follows the name.
     """
     known = format_of(path)
     if known is None:

@@ -118,9 +118,10 @@ class Content:
             block.decode()
         except UnicodeDecodeError as error:
             line += block.count(b"\n", 0, error.start)
+            column = error.start - block.rfind(b"\n", 0, error.start)
             raise BadTable(
                 self.name,
-                f"byte 0x{block[error.start]:02x} is not UTF-8 text; convert the file first, "
+                f"byte {column:,} (0x{block[error.start]:02x}) is not UTF-8 text; convert the file first, "
                 "for example with: iconv -f latin1 -t utf-8",
                 line,
             ) from error

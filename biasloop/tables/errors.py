@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from biasloop.errors import InvalidInput
 
+_VERBS = ("is ", "has ", "holds ", "begins ", "cannot ")
+
 
 class BadTable(InvalidInput):
     """A file is no table, or not the one that was expected.
@@ -16,4 +18,5 @@ class BadTable(InvalidInput):
     def __init__(self, name: object, what: str, line: int | None = None) -> None:
         self.what = what if line is None else f"line {line:,}: {what}"
         self.line = line
-        super().__init__(f"{name}: {what}" if line is None else f"{name}, line {line}: {what}")
+        joint = " " if what.startswith(_VERBS) else ": "
+        super().__init__(f"{name}{joint}{what}" if line is None else f"{name}, line {line:,}: {what}")

@@ -112,7 +112,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def reason(error: Exception) -> str:
     """What is wrong within a line."""
     if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg}, at character {error.colno:,}"
+        return f"{error.msg}, at character {error.pos + 1:,}"
     if isinstance(error, RecursionError):
         return "nested too deep"
     if isinstance(error, _Twice):

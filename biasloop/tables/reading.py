@@ -233,7 +233,7 @@ class Table:
             text = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise BadTable(self.name, f"is not valid {self.format.kind.upper()} ({text})") from error
         except OSError as error:
-            raise BadTable(self.name, f"cannot be read ({error.strerror or error})") from error
+            raise BadTable(self.name, f"cannot be read: {error.strerror or error}") from error
 
     def _position(self, name: str) -> int:
         """Of a column by its name; where there is none so called, by its name without white space around it."""

@@ -58,11 +58,12 @@ def layout_of(content: Content, *, tabs: bool) -> Layout:
         before += 1
     else:
         return Layout("\t" if tabs else separator or ",", not tabs, (), before, before)
-    if "\r" in _outside(line.rstrip("\r\n")):
+    bare = line.removesuffix("\n").removesuffix("\r")
+    if "\r" in _outside(bare):
         raise BadTable(content.name, CARRIAGE, before + 1)
     if tabs:
         return Layout(
-            "\t", quoting=False, names=tuple(line.rstrip("\r\n").split("\t")), before=before, lines=before + 1
+            "\t", quoting=False, names=tuple(bare.split("\t")), before=before, lines=before + 1
         )
     separator = separator or _guessed(line)
     names, taken = _header(content, separator, chain([line], lines), before)

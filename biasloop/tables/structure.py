@@ -8,6 +8,7 @@ reader, which is slow and names the line of what is wrong.
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ def shape_of(content: Content, layout: Layout, *, cells: bool = False) -> Shape:
     for line, block in content.blocks():
         header = max(layout.lines - line + 1, 0)
         rows = _behind(block, header) if header else block
+        # Polars would take a mark at the start of the rows for that of the file.
+        shape.strict = shape.strict and not (header and rows.startswith(codecs.BOM_UTF8))
         if rows and shape.strict:
             walk.read(shape, content.name, line + header, rows if rows.endswith(b"\n") else rows + b"\n")
     shape.strict = shape.strict and not walk.inside

@@ -42,29 +42,36 @@ def _plain(layout: Layout, lines: Iterator[str]) -> Iterator[tuple[int, list[str
 
 
 def _quoted(content: Content, layout: Layout, lines: Iterator[str]) -> Iterator[tuple[int, list[str]]]:
+    last = ""
+
+    def remembered() -> Iterator[str]:
+        nonlocal last
+        for line in lines:
+            last = line
+            yield line
+
     with large_cells():
-        reader = csv.reader(lines, delimiter=layout.separator, strict=True)
+        reader = csv.reader(remembered(), delimiter=layout.separator, strict=True)
         while True:
             begins = reader.line_num + layout.lines + 1
             try:
                 row = next(reader, None)
             except csv.Error as error:
-                raise BadTable(
-                    content.name, f"not valid CSV ({_reason(error, begins)}); a quote within quotes is written twice",
-                    reader.line_num + layout.lines,
-                ) from error  # fmt: skip
+                raise BadTable(content.name, _reason(error, begins), reader.line_num + layout.lines) from error
             if row is None:
                 return
+            if last.removesuffix("\n").endswith("\r\r"):
+                raise BadTable(content.name, CARRIAGE, reader.line_num + layout.lines)
             if row:
                 yield reader.line_num + layout.lines, row
 
 
 def _reason(error: csv.Error, begins: int) -> str:
     text = str(error)
-    if "unexpected end of data" in text:
-        return f"quotes that are never closed, in the row that begins on line {begins:,}"
-    if "expected after" in text:
-        return "text after the quotes of a cell are closed"
     if "new-line character" in text:
         return CARRIAGE
-    return text
+    if "unexpected end of data" in text:
+        text = f"quotes that are never closed, in the row that begins on line {begins:,}"
+    elif "expected after" in text:
+        text = "text after the quotes of a cell are closed"
+    return f"not valid CSV ({text}); a quote within quotes is written twice"

@@ -43,7 +43,7 @@ def fairness(source: Source, *, task: str, predicted: str, attribute: str, posit
     """
     found = counted(source, [task, predicted, attribute], alike=[task, predicted])
     varied(source.path, task, found.values(task))
-    chosen = _positive(source, task, found.values(task, predicted), positive)
+    chosen = _positive(source, task, found.values(task, predicted), source.spelled(task, positive))
     names = found.values(attribute)
     table = _table(found, task, predicted, (attribute, names), chosen)
     rates = rating.fairness(table, names)

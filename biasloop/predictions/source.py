@@ -144,6 +144,10 @@ class Source:
         self._shown |= dict.fromkeys(columns, shown)
         return shown
 
+    def spelled(self, column: str, value: str | None) -> str | None:
+        """A value that somebody gave, as values of the column are shown."""
+        return value if value is None else self.reading.spellings.shown(column, value)
+
     def shown(self, column: str) -> dict[str, str]:
         """The same of one column that was counted before."""
         return self._shown.get(column, {})

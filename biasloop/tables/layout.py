@@ -62,9 +62,7 @@ def layout_of(content: Content, *, tabs: bool) -> Layout:
     if "\r" in _outside(bare):
         raise BadTable(content.name, CARRIAGE, before + 1)
     if tabs:
-        return Layout(
-            "\t", quoting=False, names=tuple(bare.split("\t")), before=before, lines=before + 1
-        )
+        return Layout("\t", quoting=False, names=tuple(bare.split("\t")), before=before, lines=before + 1)
     separator = separator or _guessed(line)
     names, taken = _header(content, separator, chain([line], lines), before)
     return Layout(separator, quoting=True, names=names, before=before, lines=before + taken)

@@ -286,9 +286,10 @@ class Table:
         # The columns of CSV by the names in its header; JSON may lack one in every row.
         keys = [name if self.layout is None else self.columns[self._position(name)] for name in wanted]
         parts: dict[str, list[pl.Series]] = {name: [] for name in wanted}
-        present: set[str] = set()
+        present: dict[str, None] = {}
         for lines, rows in self._chunks():
-            present = present.union(*rows)
+            if set().union(*rows) - present.keys():
+                present |= dict.fromkeys(key for row in rows for key in row)
             for name, key in zip(wanted, keys, strict=True):
                 # A key is looked up much faster than a path of keys.
                 plain = "." not in key or all(key in row for row in rows)
@@ -299,8 +300,10 @@ class Table:
         for name in wanted:
             self._texts[name] = pl.concat(parts[name]) if parts[name] else pl.Series([], dtype=pl.String)
 
-    def _check_keys(self, wanted: Sequence[str], present: set[str], parts: Mapping[str, list[pl.Series]]) -> None:
-        self.__dict__["columns"] = sorted(present)
+    def _check_keys(
+        self, wanted: Sequence[str], present: dict[str, None], parts: Mapping[str, list[pl.Series]]
+    ) -> None:
+        self.__dict__["columns"] = list(present)
         if not any(map(len, parts[wanted[0]])):
             raise BadTable(self.name, "has no rows")
         for name in wanted:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from biasloop.regular import require_regular
 from biasloop.tables import json_rows
+from biasloop.tables.by_python import Batch, as_columns, in_batches
 from biasloop.tables.content import STDIN, Content, name_of, open_content, raw
 from biasloop.tables.errors import BadTable
 from biasloop.tables.layout import Layout, layout_of
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from biasloop.tables.formats import Format
-
-_CHUNK = 50_000  # rows that are Python's at a time
 
 
 @dataclass
@@ -278,87 +277,28 @@ class Table:
 
     def _load(self, names: Sequence[str]) -> None:
         """Read columns by Python, those that are not read yet."""
-        import polars as pl
-
         wanted = [name for name in dict.fromkeys(names) if name not in self._texts]
         if not wanted:
             return
-        # The columns of CSV by the names in its header; JSON may lack one in every row.
+        # The columns of CSV go by the names in its header; JSON may lack one in every row.
         keys = [name if self.layout is None else self.columns[self._position(name)] for name in wanted]
-        parts: dict[str, list[pl.Series]] = {name: [] for name in wanted}
-        present: dict[str, None] = {}
-        for lines, rows in self._chunks():
-            if set().union(*rows) - present.keys():
-                present |= dict.fromkeys(key for row in rows for key in row)
-            for name, key in zip(wanted, keys, strict=True):
-                # A key is looked up much faster than a path of keys.
-                plain = "." not in key or all(key in row for row in rows)
-                values = [row.get(key) if plain else json_rows.value_at(row, key) for row in rows]
-                parts[name].append(self._as_series(name, lines, values))
+        columns, present = as_columns(self.name, self._batches(), dict(zip(wanted, keys, strict=True)))
         if self.layout is None:
-            self._check_keys(wanted, present, parts)
-        for name in wanted:
-            self._texts[name] = pl.concat(parts[name]) if parts[name] else pl.Series([], dtype=pl.String)
+            self.__dict__["columns"] = present
+            if not len(columns[wanted[0]]):
+                raise BadTable(self.name, "has no rows")
+            for name in wanted:
+                if name not in present and columns[name].null_count() == len(columns[name]):
+                    raise BadTable(self.name, f"no column {name!r} ({self._listed()})")
+        self._texts |= columns
 
-    def _check_keys(
-        self, wanted: Sequence[str], present: dict[str, None], parts: Mapping[str, list[pl.Series]]
-    ) -> None:
-        self.__dict__["columns"] = list(present)
-        if not any(map(len, parts[wanted[0]])):
-            raise BadTable(self.name, "has no rows")
-        for name in wanted:
-            absent = all(part.null_count() == len(part) for part in parts[name])
-            if name not in present and absent:
-                raise BadTable(self.name, f"no column {name!r} ({self._listed()})")
-
-    def _chunks(self) -> Iterator[tuple[Sequence[int], list[Mapping[str, Any]]]]:
-        if self.layout is None:
-            assert self.content is not None
-            with self.reading():
+    def _batches(self) -> Iterator[Batch]:
+        assert self.content is not None
+        with self.reading():
+            if self.layout is None:
                 yield from json_rows.batches_of(self.content, lines=self.format.kind == "jsonl")
-            return
-        lines: list[int] = []
-        rows: list[Mapping[str, Any]] = []
-        for line, row in self.records():
-            lines.append(line)
-            rows.append(row)
-            if len(rows) == _CHUNK:
-                yield lines, rows
-                lines, rows = [], []
-        yield lines, rows
-
-    def _as_series(self, name: str, lines: Sequence[int], values: Sequence[Any]) -> pl.Series:
-        """Values of JSON as texts."""
-        import polars as pl
-
-        kinds = set(map(type, values)) - {type(None)}
-        try:
-            if kinds == {int} and max(map(abs, filter(None, values)), default=0) < 2**63:
-                return pl.Series(values, dtype=pl.Int64).cast(pl.String)
-            if kinds == {float}:
-                numbers = pl.Series("", values, dtype=pl.Float64)
-                return numbers.to_frame().select(as_text(pl.col(""), numbers.dtype, name, ())).to_series()
-            texts = values if kinds <= {str} else [json_rows.text_of(value) for value in values]
-            return pl.Series(texts, dtype=pl.String)
-        except (TypeError, UnicodeEncodeError):
-            for line, value in zip(lines, values, strict=True):
-                self._check_value(name, line, value)
-            raise
-
-    def _check_value(self, name: str, line: int, value: Any) -> None:
-        try:
-            (json_rows.text_of(value) or "").encode()
-        except TypeError as error:
-            inner = (
-                f"; name a value within it, as {name}.{next(iter(value))}" if isinstance(value, dict) and value else ""
-            )
-            raise BadTable(
-                self.name, f"column {name!r} holds {error}, expected a number or text{inner}", line
-            ) from error
-        except UnicodeEncodeError as error:
-            raise BadTable(
-                self.name, f"column {name!r} holds half of a surrogate pair, which is no text", line
-            ) from error
+            else:
+                yield from in_batches(self.records())
 
 
 def open_table(path: Path, form: Format) -> Table:

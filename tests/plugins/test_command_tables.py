@@ -53,7 +53,7 @@ def test_the_file_named_is_the_file_read(tmp_path, name):
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_tsv_has_no_quoting(tmp_path, form):
-    rows = ["y\tg\tx", *(f"{'ab'[n % 2]}\tf\t{'"' * (n in (10, 39))}t{n}" for n in range(80))]
+    rows = ["y\tg\tx", *(f"{'ab'[n % 2]}\tf\t{chr(34) * (n in (10, 39))}t{n}" for n in range(80))]
     (tmp_path / "t.tsv").write_text("\n".join(rows))
     assert size(read(tmp_path, tmp_path / "t.tsv", format=form)) == 80
 

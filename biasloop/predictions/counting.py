@@ -90,7 +90,10 @@ def counted(source: Source, names: Sequence[str], alike: Sequence[str] = ()) -> 
         frame = raw.select(*(column.alias(key) for key, column in zip(keys, text, strict=True)), "rows", "short")
     lacking = frame.select(pl.any_horizontal(pl.col(key).is_null() for key in keys)).to_series()
     source.check(
-        columns, rows=frame["rows"].sum(), missing=frame.filter(lacking)["rows"].sum(), short=frame["short"].sum() > 0
+        columns,
+        rows=int(frame["rows"].sum()),
+        missing=int(frame.filter(lacking)["rows"].sum()),
+        short=int(frame["short"].sum()) > 0,
     )
     frame = _settled(source, frame.filter(~lacking).drop("short"), columns, alike)
     frame = frame.group_by(keys).sum().sort(keys)
@@ -171,7 +174,7 @@ def texts(
         for batch in lazy.collect_batches(chunk_size=BATCH, engine="streaming", optimizations=_all_columns(source)):
             numbered = batch.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64) + rows + 1)
             lacking = batch.select(pl.any_horizontal(pl.col(key).is_null() for key in keys)).to_series()
-            rows, missing, short = rows + len(batch), missing + lacking.sum(), short or batch["short"].any()
+            rows, missing, short = rows + len(batch), missing + int(lacking.sum()), short or batch["short"].any()
             if not lacking.all():
                 yield numbered.filter(~lacking) if lacking.any() else numbered
     source.check(every, rows=rows, missing=missing, short=short, texts=prose)

@@ -135,16 +135,17 @@ class Table:
         layout, schema = self.layout, {str(i): pl.String for i in range(len(self.layout.names))}
         if not self.shape.lines:
             return pl.LazyFrame(schema=schema)
-        common = {"separator": layout.separator, "quote_char": '"' if layout.quoting else None, "glob": False}
-        source = self.content.source()
+        source, quote = self.content.source(), '"' if layout.quoting else None
         if texts is None:
             return pl.scan_csv(
-                source, has_header=False, skip_lines=layout.lines, schema=schema, missing_columns="insert", **common
-            )
+                source, has_header=False, skip_lines=layout.lines, schema=schema, missing_columns="insert",
+                separator=layout.separator, quote_char=quote, glob=False,
+            )  # fmt: skip
         overrides = {layout.names[i]: pl.String for i in texts}
         return pl.scan_csv(
-            source, skip_lines=layout.before, schema_overrides=overrides, infer_schema_length=None, **common
-        )
+            source, skip_lines=layout.before, schema_overrides=overrides, infer_schema_length=None,
+            separator=layout.separator, quote_char=quote, glob=False,
+        )  # fmt: skip
 
     def check_cells(self) -> None:
         """Count the cells of each row of CSV or TSV.

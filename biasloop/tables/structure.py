@@ -17,8 +17,12 @@ from biasloop.tables.errors import BadTable
 from biasloop.tables.layout import CARRIAGE, Layout
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from biasloop.data import Bools, Ints
     from biasloop.tables.content import Content
+
+    Codes = npt.NDArray[np.uint8]
 
 _NEWLINE, _RETURN, _QUOTE = b'\n\r"'
 
@@ -110,7 +114,7 @@ class _Walk:
         shape.blanks += int(blank.sum())
         self.inside ^= bool(len(quotes) % 2)
 
-    def _valid(self, codes: Ints, quotes: Ints) -> bool:
+    def _valid(self, codes: Codes, quotes: Ints) -> bool:
         """Whether each quote opens a cell, closes one, or is one of two within."""
         opening, closing = quotes[int(self.inside) :: 2], quotes[1 - int(self.inside) :: 2]
         before = np.where(opening > 0, codes[opening - 1], _NEWLINE)
@@ -122,9 +126,9 @@ class _Walk:
 
     def _outside(self, quotes: Ints, at: Ints) -> Bools:
         """Of ascending positions, whether each is outside of quotes."""
-        return (np.searchsorted(quotes, at) + self.inside) % 2 == 0
+        return np.asarray((np.searchsorted(quotes, at) + self.inside) % 2 == 0, np.bool_)
 
-    def _blank(self, codes: Ints, ends: Ints) -> Bools:
+    def _blank(self, codes: Codes, ends: Ints) -> Bools:
         """Of the ends of rows, whether nothing stands before them."""
         sizes = np.diff(ends, prepend=-1) - 1
         blank = (sizes == 0) | ((sizes == 1) & (codes[ends - 1] == _RETURN))
@@ -132,7 +136,7 @@ class _Walk:
             blank[0] = False  # it began in an earlier block
         return np.asarray(blank, np.bool_)
 
-    def _count(self, shape: Shape, codes: Ints, quotes: Ints, ends: Ints, blank: Bools, line: int) -> None:
+    def _count(self, shape: Shape, codes: Codes, quotes: Ints, ends: Ints, blank: Bools, line: int) -> None:
         separators = np.flatnonzero(codes == self._separator)
         separators = separators[self._outside(quotes, separators)]
         until = np.searchsorted(separators, ends)

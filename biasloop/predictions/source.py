@@ -193,10 +193,10 @@ class Source:
         first = self.rows.first_missing(names, words) if isinstance(self.rows, Table) else None
         where, name = first or ("a row", names[0])
         more = f" (so have {missing:,} rows in all)" if missing > 1 else ""
-        cure = "; --missing skip leaves such rows out" + (
-            "" if texts else f", --missing value takes {', '.join(WORDS[2:5])} as values"
-        )
-        raise InvalidInput(f"{self.name}, {where}: no value in column {name!r}{more}{cure}")
+        cure = "--missing skip leaves such rows out"
+        if not texts:
+            cure += ", --missing value takes words such as NA and None as values"
+        raise InvalidInput(f"{self.name}, {where}: no value in column {name!r}{more}; {cure}")
 
 
 def open_source(path: Path, *, number: int | None = None, table: str = "", reading: Reading | None = None) -> Source:

@@ -160,8 +160,7 @@ def plugin_folders() -> list[Path]:
 
 
 MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics", "bound",
-       "nesting", "parsing", "printable", "randomness", "regular", "training"}  # fmt: skip
-    "tables": {"data", "errors", "late", "regular"},
+       "nesting", "parsing", "printable", "randomness", "regular", "tables", "training"}  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", plugin_folders(), ids=lambda path: path.name)

@@ -113,7 +113,9 @@ def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Fra
         options: how to compute.
 
     Returns:
-        Columns id, label columns and, where known, `true_...`.
+        Columns id, "prediction" (the model's label), what comes with it ("confidence"), and where there is truth
+        "target", empty where nobody labelled the sample: named as in stored tables. Of a domain with several label
+        columns each has its own, `prediction_NAME` beside `NAME`.
 
     Raises:
         InvalidInput: the domain labels nothing.
@@ -169,19 +171,25 @@ def _ids(domain: Any, rule: Any, part: Part) -> Ints:
 
 
 def _readable(domain: Any, ids: Ints, given: Frame) -> Frame:
-    """Ids, labels by name, confidence, and the human label where there is one."""
+    """Ids, the model's labels by name, confidence, and the human label where there is one."""
     names = {name: column.strings() for name, column in domain.vocabularies().items()}
     known = ~np.isin(ids, domain.splits().unlabelled)
     truth = domain.truth(ids[known])
     columns = {"id": Column(ids)}
     for name, column in given.columns.items():
-        columns[name] = _named(column, names)
+        # A domain's labels are targets of what is trained on them; beside the truth they are predictions.
+        label = column.role == "target"
+        columns[_predicted(name) if label else name] = _named(column, names)
     for name, column in truth.columns.items():
         if column.role == "target" and column.offsets is None:
             rows = np.full(len(ids), "", object)
             rows[known] = _cells(_named(column, names))
-            columns[f"true_{name}"] = Column.text([str(row) for row in rows])
+            columns[name] = Column.text([str(row) for row in rows])
     return Frame(columns)
+
+
+def _predicted(name: str) -> str:
+    return "prediction" if name == "target" else f"prediction_{name}"
 
 
 def _named(column: Column, names: dict[str, list[str]]) -> Column:

@@ -5,15 +5,13 @@ import random
 from collections import Counter
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biasloop.errors import InvalidInput
-from biasloop.predictions import Reading, counted, flags, open_source, read_columns, scored
-from biasloop.predictions import counting as module
+from biasloop.predictions import Reading, counted, open_source, read_columns
 
 
 def counts(path, *names, **reading):
@@ -43,10 +41,6 @@ def write(path: Path, rows=ROWS):
 def test_every_format_counts_the_same(tmp_path, suffix):
     path = write(tmp_path / f"p[1]{suffix}")
     assert counts(path, "a", "y") == Counter((a, str(y)) for a, y, _ in ROWS)
-    batches = list(scored(open_source(path), "y", "y", "c", "a"))
-    assert np.concatenate([batch[0] for batch in batches]).tolist() == [c for *_, c in ROWS]
-    assert [names[g] for _, _, names, groups in batches for g in groups] == [a for a, *_ in ROWS]
-    assert all(correct.all() for _, correct, *_ in batches)
 
 
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r\x00"), min_size=1).filter(
@@ -149,24 +143,6 @@ def test_an_empty_parquet_has_no_rows(tmp_path):
     for read in (lambda: counts(tmp_path / "v.parquet", "v"), lambda: read_columns(tmp_path / "v.parquet", ["v"])):
         with pytest.raises(InvalidInput, match="no rows"):
             read()
-
-
-def test_rows_are_named_over_batches(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "BATCH", 10)
-    frame = pl.DataFrame({"y": ["a"] * 95, "c": [0.5] * 93 + [1.5, 0.5]})
-    for suffix, write_it in ((".csv", frame.write_csv), (".parquet", frame.write_parquet)):
-        write_it(tmp_path / f"p{suffix}")
-        with pytest.raises(InvalidInput, match="row 94: c is 1.5"):
-            list(scored(open_source(tmp_path / f"p{suffix}"), "y", "y", "c"))
-
-
-def test_flags_are_0_and_1_however_they_are_written(tmp_path):
-    pl.DataFrame({"a": ["f", "m"], "x": [True, False], "y": [0.0, 1.0]}).write_parquet(tmp_path / "p.parquet")
-    ((names, groups, held),) = flags(open_source(tmp_path / "p.parquet"), "a", ["x", "y"])
-    assert (names, groups.tolist(), held.tolist()) == (["f", "m"], [0, 1], [[1, 0], [0, 1]])
-    pl.DataFrame({"a": ["f", "m"], "x": [0, 2]}).write_parquet(tmp_path / "p.parquet")
-    with pytest.raises(InvalidInput, match="row 2: x is '2'; expected 0 or 1"):
-        list(flags(open_source(tmp_path / "p.parquet"), "a", ["x"]))
 
 
 def test_too_many_values_are_refused_before_they_take_the_memory(tmp_path):

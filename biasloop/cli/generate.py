@@ -51,6 +51,8 @@ def generate(
 ) -> None:
     """Label samples, continue prompts, or draw pictures, with the model of a stored round or an untouched one.
 
+    Labels have the columns id, prediction, confidence (if there is any) and target, the truth where it is known.
+
     Example: biasloop generate --run runs/quickstart/loop.human=20/seed-0 --output labels.csv
 
     Example: biasloop generate --run RUN --input prompts.jsonl --output continuations.jsonl

@@ -1,6 +1,6 @@
 """`biasloop evaluate METRIC FILE`: metrics of anybody's predictions, beside another file's, and gates on them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,24 +10,29 @@ import typer
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
 from biasloop.cli.reading import InFormat, MissingRows, Same, reading_of
+from biasloop.errors import InvalidInput
 from biasloop.report import judged
 from biasloop.report.output import emit, note, say
 
 if TYPE_CHECKING:
+    from biasloop import evaluations
     from biasloop.evaluations import Answer
     from biasloop.predictions import Reading, Source
 
 CROSSED = 4  # exit code
 
 File = Annotated[
-    Path,
-    typer.Argument(
-        metavar="FILE", help="CSV, TSV, JSON or Parquet with named columns, - for standard input, or a stored run."
-    ),
+    Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSONL or Parquet with named columns, or a stored run.")
 ]
 Task = Annotated[str, typer.Option("--task", help="Column of true labels.")]
 Predicted = Annotated[str, typer.Option("--predicted", help="Column of predictions.")]
-Attribute = Annotated[str, typer.Option("--attribute", help="Column of groups.")]
+Attribute = Annotated[
+    list[str], typer.Option("--attribute", help="Column of groups; of several also the combinations (repeatable).")
+]
+Bins = Annotated[
+    int | None,
+    typer.Option("--bins", "--attribute-bins", min=2, max=1000, help="Bins of an attribute that is a number."),
+]
 Against = Annotated[
     Path | None, typer.Option("--against", metavar="FILE2", help="The same of another file, and the difference.")
 ]
@@ -61,6 +66,7 @@ def amplification(
     empty: Annotated[
         str, typer.Option("--empty", help='An attribute value without rows: "skip" it, or no number at all ("nan").')
     ] = "skip",
+    bins: Bins = None,
     draws: Annotated[int, typer.Option("--draws", min=100, max=100_000, help="Resamples of the interval.")] = 1000,
     number: Round = None,
     name: Table = "",
@@ -86,14 +92,18 @@ def amplification(
     gates = evaluations.gates(fail_above or [], evaluations.AMPLIFICATION)
     given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
 
-    def found(source: "Source", seed: int) -> "Answer":
-        learned = open_source(train, reading=reading) if train else None
-        return evaluations.amplification(
-            source, task=task, attribute=attribute, predicted=predicted, train=learned, options=given, seed=seed
-        )
+    learned = open_source(train, reading=reading) if train else None
+    sources = _sources(file, against, number, name, plot, reading)
+    edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
 
-    names = (attribute, task[0] if len(task) == 1 and "," not in task[0] else "task")
-    answer = _found(file, against, number, name, plot, found, reading)
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.amplification(
+            source, task=task, attribute=attribute, predicted=predicted, train=learned, options=given, bins=edges,
+            seed=0 if first is None else 1,
+        )  # fmt: skip
+
+    names = ("+".join(attribute), task[0] if len(task) == 1 and "," not in task[0] else "task")
+    answer = _answer(sources, found)
     _say(
         "amplification", answer, file, against, lambda: judged.show_amplification(answer, file, names),
         names, csv, plot, json=json,
@@ -106,9 +116,23 @@ def calibration(
     file: File,
     task: Task,
     predicted: Predicted,
-    confidence: Annotated[str, typer.Option("--confidence", help="Column of confidences, from 0 to 1.")],
-    attribute: Annotated[str | None, typer.Option("--attribute", help="Column of groups: of each by itself.")] = None,
-    bins: Annotated[int, typer.Option("--bins", min=1, max=10_000, help="Bins of equal width.")] = 15,
+    confidence: Annotated[
+        str | None, typer.Option("--confidence", help="Column of how sure each prediction is, from 0 to 1.")
+    ] = None,
+    probability: Annotated[
+        str | None,
+        typer.Option("--probability", help="Instead, of two classes: column of the probability of --positive."),
+    ] = None,
+    positive: Annotated[str | None, typer.Option("--positive", help="The class that --probability is of.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", help="Column of groups: of each by itself; of several also the combinations."),
+    ] = None,
+    groups: Annotated[
+        int | None,
+        typer.Option("--attribute-bins", min=2, max=1000, help="Bins of an attribute that is a number."),
+    ] = None,
+    bins: Annotated[int, typer.Option("--bins", min=1, max=10_000, help="Bins of confidence, of equal width.")] = 15,
     number: Round = None,
     name: Table = "",
     against: Against = None,
@@ -123,20 +147,26 @@ def calibration(
     """Whether confidences are right; the gap is accuracy minus confidence, below 0 where a model is overconfident.
 
     Example: biasloop evaluate calibration predictions.csv --task y --predicted p --confidence c --fail-above ece=0.05
+
+    Example: biasloop evaluate calibration predictions.csv --task y --predicted p --probability p1 --positive 1
     """
     from biasloop import evaluations
 
     reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
 
-    def found(source: "Source", seed: int) -> "Answer":
-        return evaluations.calibration(
-            source, task=task, predicted=predicted, confidence=confidence, attribute=attribute, bins=bins, seed=seed
-        )
+    sources = _sources(file, against, number, name, plot, reading)
+    edges = _bins(sources, attribute or [], groups)
 
-    answer = _found(file, against, number, name, plot, found, reading)
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.calibration(
+            source, task=task, predicted=predicted, confidence=confidence, probability=probability, positive=positive,
+            attribute=attribute or (), groups=edges, bins=bins, seed=0 if first is None else 1,
+        )  # fmt: skip
+
+    answer = _answer(sources, found)
     _say(
-        "calibration", answer, file, against, lambda: judged.show_calibration(answer, file, attribute),
+        "calibration", answer, file, against, lambda: judged.show_calibration(answer, file, attribute or []),
         (), csv, plot, json=json,
     )  # fmt: skip
     _end(answer, gates)
@@ -151,6 +181,10 @@ def fairness(
     positive: Annotated[
         str | None, typer.Option("--positive", help="The positive value; of two, the later one when sorted.")
     ] = None,
+    bins: Bins = None,
+    smallest: Annotated[
+        int, typer.Option("--min-group", min=1, help="Leave groups of fewer rows out of differences.")
+    ] = 1,
     number: Round = None,
     name: Table = "",
     against: Against = None,
@@ -165,19 +199,27 @@ def fairness(
     """Rates by group, and how far groups are apart.
 
     Example: biasloop evaluate fairness predictions.csv --task y --predicted p --attribute a --positive yes
+
+    Example: biasloop evaluate fairness predictions.csv --task y --predicted p --attribute sex --attribute age --bins 5
     """
     from biasloop import evaluations
 
     reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
 
-    def found(source: "Source", _: int) -> "Answer":
-        return evaluations.fairness(source, task=task, predicted=predicted, attribute=attribute, positive=positive)
+    sources = _sources(file, against, number, name, plot, reading)
+    edges = _bins(sources, attribute, bins)
 
-    answer = _found(file, against, number, name, plot, found, reading)
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.fairness(
+            source, task=task, predicted=predicted, attribute=attribute, positive=positive, bins=edges,
+            smallest=smallest, like=first,
+        )  # fmt: skip
+
+    answer = _answer(sources, found)
     _say(
         "fairness", answer, file, against, lambda: judged.show_fairness(answer, file, attribute),
-        (attribute,), csv, plot, json=json,
+        ("+".join(attribute),), csv, plot, json=json,
     )  # fmt: skip
     _end(answer, gates)
 
@@ -208,10 +250,10 @@ def shares(
     # Without true labels there is no number that could be too large.
     gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
 
-    def found(source: "Source", seed: int) -> "Answer":
-        return evaluations.shares(source, predicted=predicted, task=task, seed=seed)
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
 
-    answer = _found(file, against, number, name, plot, found, reading)
+    answer = _answer(_sources(file, against, number, name, plot, reading), found)
     _say("shares", answer, file, against, lambda: judged.show_shares(answer, file), (), csv, plot, json=json)
     _end(answer, gates)
 
@@ -251,21 +293,36 @@ def memorization(
     _end(answer, gates)
 
 
-def _found(
-    file: Path, against: Path | None, number: int | None, table: str, plot: Path | None,
-    found: "Callable[[Source, int], Answer]", reading: "Reading",
-) -> "Answer":  # fmt: skip
-    """What there is to say of a file, with another beside it if there is one."""
-    from biasloop import evaluations
+def _sources(
+    file: Path, against: Path | None, number: int | None, table: str, plot: Path | None, reading: "Reading"
+) -> "list[Source]":
+    """The file, and the one that stands beside it if there is one; neither is read yet."""
     from biasloop.predictions import open_source
 
     _check(plot)
-    source = open_source(file, number=number, table=table, reading=reading)
-    answer = _with_skipped(found(source, 0), source)
-    if against is None:
+    first = open_source(file, number=number, table=table, reading=reading)
+    return [first] if against is None else [first, open_source(against, table=table, reading=reading)]
+
+
+def _bins(sources: "Sequence[Source]", attributes: Sequence[str], count: int | None) -> "evaluations.Bins":
+    """Bins of attributes, the same for all files."""
+    from biasloop import evaluations
+
+    if count is not None and not attributes:
+        raise InvalidInput("--attribute-bins makes bins of an --attribute; give one, or leave it out")
+    return evaluations.Bins() if count is None else evaluations.bins_of(sources, attributes, count)
+
+
+def _answer(sources: "Sequence[Source]", found: "Callable[[Source, Answer | None], Answer]") -> "Answer":
+    """What there is to say of a file, with another beside it if there is one."""
+    from biasloop import evaluations
+
+    answer = _with_skipped(found(sources[0], None), sources[0])
+    if len(sources) == 1:
         return answer
-    other = open_source(against, table=table, reading=reading)
-    return evaluations.beside(answer, _with_skipped(found(other, 1), other))
+    other = _with_skipped(found(sources[1], answer), sources[1])
+    notes = evaluations.comparable(answer, other, (sources[0].path, sources[1].path))
+    return evaluations.beside(answer, other, notes)
 
 
 def _with_skipped(answer: "Answer", source: "Source") -> "Answer":

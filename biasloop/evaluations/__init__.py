@@ -11,12 +11,14 @@ from biasloop.evaluations.answers import (
     gates,
     write_csv,
 )
+from biasloop.evaluations.binning import Bins, bins_of
 from biasloop.evaluations.calibrating import calibration
+from biasloop.evaluations.comparable import comparable
 from biasloop.evaluations.comparing import fairness
 from biasloop.evaluations.memorizing import memorization, parse_sizes
 from biasloop.evaluations.sharing import shares
 
 __all__ = [
-    "AMPLIFICATION", "CALIBRATION", "FAIRNESS", "SHARES", "Answer", "Options", "amplification", "beside",
-    "calibration", "fairness", "gates", "memorization", "parse_sizes", "shares", "write_csv",
+    "AMPLIFICATION", "CALIBRATION", "FAIRNESS", "SHARES", "Answer", "Bins", "Options", "amplification", "beside",
+    "bins_of", "calibration", "comparable", "fairness", "gates", "memorization", "parse_sizes", "shares", "write_csv",
 ]  # fmt: skip

@@ -9,12 +9,15 @@ import numpy as np
 
 from biasloop.data import Floats, Ints
 from biasloop.errors import InvalidInput
+from biasloop.evaluations import grouping
 from biasloop.evaluations.answers import AGREE, Answer, ends_of, rounded
+from biasloop.evaluations.binning import NO_BINS, Bins
 from biasloop.evaluations.checks import some, varied
-from biasloop.evaluations.labelling import several
+from biasloop.evaluations.grouping import Key
+from biasloop.evaluations.labelling import Labels, several
 from biasloop.metrics import amplification as measuring
 from biasloop.metrics.amplification import Amplification, Empty, Tie
-from biasloop.predictions import Source, counted
+from biasloop.predictions import Counts, Source, counted
 
 
 @dataclass(frozen=True)
@@ -43,10 +46,11 @@ def amplification(
     source: Source,
     *,
     task: Sequence[str],
-    attribute: str,
+    attribute: str | Sequence[str],
     predicted: Sequence[str],
     train: Source | None = None,
     options: Options = Options(),
+    bins: Bins = NO_BINS,
     seed: int = 0,
 ) -> Answer:
     """Directional bias amplification, attribute -> task, with a bootstrap interval.
@@ -54,10 +58,12 @@ def amplification(
     Args:
         source: the predictions.
         task: the column of true classes; several: columns of 0 and 1, a label each.
-        attribute: the column of groups.
+        attribute: the column of groups; of several the groups are the combinations that occur, beside which stands
+            the answer of each attribute by itself.
         predicted: the column of predictions, or as many columns as `task`.
         train: where task and attribute are associated is decided by these rows, not by the evaluated ones.
         options: what to do with ties and empty groups, and how often to resample.
+        bins: of attributes that are numbers.
         seed: of the resamples.
 
     Raises:
@@ -69,39 +75,52 @@ def amplification(
             f"{len(tasks)} columns of --task ({', '.join(tasks)}) and {len(guesses)} of --predicted "
             f"({', '.join(guesses)}); expected a column of predictions for each task, in the same order"
         )
+    attributes = grouping.listed(attribute)
     if len(tasks) > 1:
-        return several(source, attribute, tasks, guesses, train, options.tie, options.draws, seed)
-    return _of_classes(source, tasks[0], attribute, guesses[0], train, options, seed)
+        given = Labels(tasks, guesses, options.tie, options.draws, seed)
+        return grouping.each(attributes, lambda names: several(source, names, train, bins, given))
+    named = [*attributes, tasks[0]]
+    raw = counted(source, [*named, guesses[0]], alike=[tasks[0], guesses[0]])
+    varied(source.path, tasks[0], raw.values(tasks[0]))
+    for name in attributes:
+        varied(source.path, name, raw.values(name))
+    found, learned = bins.binned(raw), bins.binned(counted(train, named)) if train else None
+    return grouping.each(
+        attributes, lambda names: _of_classes(found, learned, names, (tasks[0], guesses[0]), options, seed)
+    )
 
 
 def _split(source: Source, names: Sequence[str]) -> list[str]:
     """Names given one by one or with commas between them, unless a column is really called so."""
-    return [
-        part for name in names for part in (name.split(",") if "," in name and name not in source.columns else [name])
-    ]
+    split = [name.split(",") if "," in name and name not in source.columns else [name] for name in names]
+    return [part for parts in split for part in parts]
 
 
 def _of_classes(
-    source: Source, task: str, attribute: str, predicted: str, train: Source | None, options: Options, seed: int
+    found: Counts, train: Counts | None, names: Sequence[str], columns: tuple[str, str], options: Options, seed: int
 ) -> Answer:
-    found = counted(source, [attribute, task, predicted], alike=[task, predicted])
-    attributes, tasks = found.values(attribute), found.values(task, predicted)
-    varied(source.path, task, found.values(task))
-    varied(source.path, attribute, attributes)
+    task, predicted = columns
+    attribute, keys = grouping.joined(names), grouping.grouped(found, names)[0]
+    tasks = found.values(task, predicted)
     notes: list[str] = []
     learned = None
     if train is not None:
-        attributes, learned = _learned(train, task, attribute, attributes, tasks, notes)
-    joint = found.table((attribute, attributes), (task, tasks), (predicted, tasks))
+        keys, learned = _learned(train, task, names, keys, tasks, notes)
+    attributes = grouping.names_of(keys)
+    axis, placed = grouping.placed(found, names, keys)
+    joint = placed.table(axis, (task, tasks), (predicted, tasks))
     true, guessed = measuring.tables(joint)
     measured = measuring.amplification(true, guessed, train=learned, tie=options.tie, empty=options.empty)
     single = [name for name, rows in zip(attributes, true.sum(axis=1).tolist(), strict=True) if rows == 1]
-    drawn = measuring.resampled(
-        joint, train=learned, tie=options.tie, empty=options.empty, draws=options.draws, seed=seed
-    )
-    none = bool(single) or math.isnan(measured.total)
-    ends = (math.nan, math.nan) if none else measuring.percentiles(drawn)
-    notes += [f"{attribute} {name!r} has one row" for name in single]
+    drawn, ends = np.zeros(0), (math.nan, math.nan)
+    if not single and not math.isnan(measured.total):
+        drawn = measuring.resampled(
+            joint, train=learned, tie=options.tie, empty=options.empty, draws=options.draws, seed=seed
+        )
+        ends = measuring.percentiles(measured.total, drawn)
+    notes += grouping.single(attribute, single)
+    if len(names) == 1:
+        notes += grouping.crowded(found.path, attribute, attributes, found.n)
     if learned is None and not measured.y.any():
         notes.append(f"{attribute} and {task} are exactly independent, so bias_amp is 0 whatever is predicted")
     reason = {}
@@ -130,18 +149,19 @@ def _of_classes(
 
 
 def _learned(
-    train: Source, task: str, attribute: str, attributes: list[str], tasks: list[str], notes: list[str]
-) -> tuple[list[str], Ints]:
-    """All attribute values, and the training rows' counts; `notes` says which rows were left out."""
-    found = counted(train, [attribute, task])
-    missing = sorted(set(attributes) - set(found.values(attribute)))
+    train: Counts, task: str, names: Sequence[str], keys: Sequence[Key], tasks: list[str], notes: list[str]
+) -> tuple[list[Key], Ints]:
+    """All groups, and the training rows' counts; `notes` says which rows were left out."""
+    every = grouping.grouped(train, names)[0]
+    missing = sorted(set(keys) - set(every))
     if missing:
         raise InvalidInput(
-            f"{train.path}: no rows with {attribute} {some(missing)}, so what it is associated with is not known"
+            f"{train.path}: no rows with {grouping.joined(names)} {some(grouping.names_of(missing))}, so what it is "
+            "associated with is not known"
         )
-    every = found.values(attribute)
-    table = found.table((attribute, every), (task, tasks))
-    lost = found.n - int(table.sum())
+    axis, placed = grouping.placed(train, names, every)
+    table = placed.table(axis, (task, tasks))
+    lost = train.n - int(table.sum())
     if lost:
         notes.append(f"{lost:,} training rows left out, whose {task} does not occur among the predictions")
     return every, table

@@ -10,7 +10,7 @@ from typing import Any
 
 from biasloop.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.metrics.intervals import basic, newcombe
+from biasloop.metrics.intervals import basic, newcombe, within
 from biasloop.metrics.intervals import difference as apart
 from biasloop.store.files import write_atomically
 
@@ -21,6 +21,7 @@ FAIRNESS = ("demographic_parity_difference", "equalized_odds_difference", "accur
 SHARES = ("total_variation", "largest_bias")
 
 AGREE = "every resample gives the same number"
+_UNTOLD = "one of the two numbers has no interval"
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class Answer:
         spans: intervals of metrics that are not resampled.
         reason: why a number is missing, by its name.
         notes: what to know before the numbers are believed.
+        parts: where groups are of several attributes together, the answer of each attribute by itself.
     """
 
     n: int
@@ -46,10 +48,13 @@ class Answer:
     spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     reason: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    parts: "Mapping[str, Answer]" = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What scripts read."""
         found: dict[str, Any] = {"n": self.n, **self.metrics, **self.details}
+        if self.parts:
+            found["by_attribute"] = {name: part.as_json() for name, part in self.parts.items()}
         if self.reason:
             found["reason"] = dict(self.reason)
         if self.notes:
@@ -89,24 +94,36 @@ def gates(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
     return found
 
 
-def beside(answer: Answer, other: Answer) -> Answer:
+# What the numbers are between; a difference of two lies between the differences of these.
+_LIMITS = {"gap": (-1.0, 1.0), "overconfidence": (-1.0, 1.0), "bias_amp": (-1.0, 1.0)}
+
+
+def beside(answer: Answer, other: Answer, notes: Sequence[str] = ()) -> Answer:
     """An answer with that of another file beside it, and how much larger each metric is than there.
 
     The files' rows are taken as independent of each other: each is resampled by itself, and a difference's interval
     is the basic bootstrap's of the difference of their errors. What has an interval and is not resampled (rates of
-    groups, shares) is put together of both intervals.
+    groups, shares) is put together of both intervals. None reaches beyond what a difference can be.
+
+    Args:
+        answer: of the first file.
+        other: of the second.
+        notes: what to know of both.
     """
     found = {f"share.{value}": one for value, one in _shares(answer, other).items()}
     for name, value in answer.metrics.items():
         difference = value - other.metrics[name]
+        least, most = _LIMITS.get(name, (0.0, 1.0))
         ours, theirs = (one.errors.get(name) for one in (answer, other))
         ends = (math.nan, math.nan)
         if ours is not None and theirs is not None:
-            ends = basic(difference, ours - theirs)
+            ends = basic(difference, ours - theirs, low=least - most, high=most - least)
         elif name in answer.spans and name in other.spans:
             ends = apart(value, answer.spans[name], other.metrics[name], other.spans[name])
+            ends = within(difference, ends, least - most, most - least)
         found[name] = _difference(difference, ends)
-    return replace(answer, details={**answer.details, "against": other.as_json(), "difference": found})
+    details = {**answer.details, "against": other.as_json(), "difference": found}
+    return replace(answer, details=details, notes=[*answer.notes, *notes])
 
 
 def _shares(answer: Answer, other: Answer) -> dict[str, Any]:
@@ -126,7 +143,7 @@ def _difference(value: float, ends: tuple[float, float]) -> dict[str, Any]:
     if math.isnan(value):
         return {"value": None, "interval": None, "reason": "a file has no value"}
     bare = math.isnan(ends[0])
-    return {"value": value, "interval": None if bare else list(ends)} | ({"reason": AGREE} if bare else {})
+    return {"value": value, "interval": None if bare else list(ends)} | ({"reason": _UNTOLD} if bare else {})
 
 
 def ends_of(interval: tuple[float, float]) -> list[float] | None:

@@ -2,48 +2,80 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from biasloop.errors import InvalidInput
+from biasloop.evaluations import grouping
 from biasloop.evaluations.answers import Answer, ends_of, rounded
+from biasloop.evaluations.binning import Bins
 from biasloop.evaluations.checks import some, varied
+from biasloop.evaluations.grouping import Key
+from biasloop.evaluations.scoring import flags
 from biasloop.metrics import amplification_multilabel as measuring
 from biasloop.metrics.amplification import Amplification, Tie
 from biasloop.metrics.amplification_multilabel import LabelCounts
-from biasloop.predictions import Source, flags
+from biasloop.predictions import Source
 
 
-def several(
-    source: Source, attribute: str, tasks: Sequence[str], predicted: Sequence[str], train: Source | None, tie: Tie,
-    draws: int, seed: int,
-) -> Answer:  # fmt: skip
+@dataclass(frozen=True)
+class Labels:
+    """Columns of labels, and how their bias amplification is computed.
+
+    Attributes:
+        tasks: columns of true labels, of 0 and 1.
+        predicted: as many columns of predictions.
+        tie: what an exactly independent cell counts.
+        draws: resamples that differences between files are judged by.
+        seed: of the resamples.
+    """
+
+    tasks: Sequence[str]
+    predicted: Sequence[str]
+    tie: Tie
+    draws: int
+    seed: int
+
+
+def several(source: Source, names: Sequence[str], train: Source | None, bins: Bins, given: Labels) -> Answer:
     """Bias amplification of labels, each a column of 0 and 1 and a column of predictions.
 
+    Args:
+        source: the predictions.
+        names: columns whose combinations of values are the groups.
+        train: decides what is associated; None: the predictions do.
+        bins: of attributes that are numbers.
+        given: columns, and how to compute.
+
     Raises:
-        InvalidInput: a bad file or column, or the attribute has one value only.
+        InvalidInput: a bad file or column, or an attribute has one value only.
     """
-    attributes, found = _counted(source, attribute, [*tasks, *predicted], len(tasks))
-    varied(source.path, attribute, attributes)
+    tasks, attribute = given.tasks, grouping.joined(names)
+    keys, found = _counted(source, names, [*tasks, *given.predicted], bins)
+    for place, name in enumerate(names):
+        varied(source.path, name, sorted({key[place] for key in keys}))
     learned = None
     if train is not None:
-        names, counts = _counted(train, attribute, [*tasks, *tasks], len(tasks))
-        missing = sorted(set(attributes) - set(names))
+        every, counts = _counted(train, names, [*tasks, *tasks], bins)
+        missing = sorted(set(keys) - set(every))
         if missing:
             raise InvalidInput(
-                f"{train.path}: no rows with {attribute} {some(missing)}, so what it is associated with is not known"
+                f"{train.path}: no rows with {attribute} {some(grouping.names_of(missing))}, so what it is associated "
+                "with is not known"
             )
-        found = found.placed(np.array([names.index(name) for name in attributes]), len(names))
-        attributes, learned = names, counts
-    measured = measuring.amplification(found, train=learned, tie=tie)
-    ends = measuring.interval(found, train=learned, tie=tie)
+        found = found.placed(np.array([every.index(key) for key in keys]), len(every))
+        keys, learned = every, counts
+    attributes = grouping.names_of(keys)
+    measured = measuring.amplification(found, train=learned, tie=given.tie)
+    ends = measuring.interval(found, train=learned, tie=given.tie)
     single = [name for name, rows in zip(attributes, found.rows.tolist(), strict=True) if rows == 1]
     reason = {}
     if math.isnan(ends[0]):
         reason["interval"] = "an attribute value has one row" if single else "no row differs from another"
-    error = measuring.standard_error(found, train=learned, tie=tie)
-    normal = np.random.Generator(np.random.PCG64(seed)).standard_normal(draws)
+    error = measuring.standard_error(found, train=learned, tie=given.tie)
+    normal = np.random.Generator(np.random.PCG64(given.seed)).standard_normal(given.draws)
     return Answer(
         n=int(found.rows.sum()),
         metrics={"bias_amp": measured.total},
@@ -63,7 +95,7 @@ def several(
         rows=_rows(attributes, tasks, found, measured),
         errors={} if math.isnan(error) else {"bias_amp": error * normal},
         reason=reason,
-        notes=[f"{attribute} {name!r} has one row" for name in single],
+        notes=grouping.single(attribute, single),
     )
 
 
@@ -86,16 +118,18 @@ def _rows(
     ]
 
 
-def _counted(source: Source, attribute: str, columns: Sequence[str], tasks: int) -> tuple[list[str], LabelCounts]:
-    """Sorted attribute values and counts, batch by batch."""
-    names: list[str] = []
+def _counted(source: Source, names: Sequence[str], columns: Sequence[str], bins: Bins) -> tuple[list[Key], LabelCounts]:
+    """Groups in order and their counts, batch by batch."""
+    half = len(columns) // 2
+    keys: list[Key] = []
     total: LabelCounts | None = None
-    for present, groups, held in flags(source, attribute, columns):
-        counts = measuring.label_counts(groups, held[:, :tasks], held[:, tasks:], len(present))
-        every = sorted({*names, *present})
-        counts = counts.placed(np.array([every.index(name) for name in present]), len(every))
+    for present, groups, held in flags(source, names, columns, bins.of):
+        counts = measuring.label_counts(groups, held[:, :half], held[:, half:], len(present))
+        every = grouping.keys_of({*keys, *present})
+        at = {key: place for place, key in enumerate(every)}
+        counts = counts.placed(np.array([at[key] for key in present]), len(every))
         if total is not None:
-            counts += total.placed(np.array([every.index(name) for name in names]), len(every))
-        names, total = every, counts
+            counts += total.placed(np.array([at[key] for key in keys]), len(every))
+        keys, total = every, counts
     assert total is not None  # no rows are refused
-    return names, total
+    return keys, total

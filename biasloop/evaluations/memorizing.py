@@ -9,7 +9,7 @@ import numpy as np
 from biasloop.data import Column, Floats
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.answers import Answer
-from biasloop.metrics.intervals import t_quantile
+from biasloop.metrics.intervals import SAME, t_quantile
 from biasloop.metrics.ngrams import NgramIndex
 from biasloop.metrics.ratios import ratio
 from biasloop.predictions import Source, texts
@@ -50,12 +50,16 @@ def memorization(source: Source, train: Source, *, text: str, sizes: Sequence[in
             hits[n] += zip(known_here.tolist(), windows.tolist(), strict=True)
     rows = [_row(n, np.array(hits[n], np.float64).reshape(-1, 2)) for n in sizes]
     shares = {f"memorization.{row['ngram']}": row["share"] for row in rows}
+    why = {name: f"no text has {name.split('.')[1]} words" for name, share in shares.items() if share is None}
+    for name, row in zip(shares, rows, strict=True):
+        if name not in why and row["low"] is None:
+            why[f"intervals.{name}"] = "one text" if row["se"] is None else "all texts are alike"
     return Answer(
         n=n_texts,
         metrics={name: math.nan if share is None else share for name, share in shares.items()},
         details={"train": {"n": known}, "ngrams": rows},
         rows=rows,
-        reason={name: f"no text has {name.split('.')[1]} words" for name, share in shares.items() if share is None},
+        reason=why,
     )
 
 
@@ -64,7 +68,7 @@ def _row(n: int, pairs: Floats) -> dict[str, Any]:
     found = ratio(pairs[:, 0], pairs[:, 1] - pairs[:, 0])
     counting = int(np.count_nonzero(pairs[:, 1]))
     half = t_quantile(counting) * found.error
-    bare = not half > 0
+    bare = not half > SAME
     return {
         "ngram": n,
         "share": found.value if found.n else None,

@@ -8,7 +8,7 @@ import numpy as np
 
 from biasloop.data import Floats, Ints
 from biasloop.evaluations.answers import Answer
-from biasloop.metrics.intervals import wilson
+from biasloop.metrics.intervals import agree, paired, wilson
 from biasloop.predictions import Source, counted
 
 _DRAWS, _MOST = 1000, 2**22  # numbers drawn at most
@@ -18,7 +18,8 @@ def shares(source: Source, *, predicted: str, task: str | None = None, seed: int
     """The share of every value that occurs, sorted by value.
 
     With true labels also how often each is true and the bias, predicted minus true, with the standard error of paired
-    rows; and of all values the largest bias, whatever its sign, and the total variation, half their sum.
+    rows and an interval that has a width even where all rows agree; and of all values the largest bias, whatever its
+    sign, and the total variation, half their sum.
 
     Raises:
         InvalidInput: a bad file or column.
@@ -54,7 +55,8 @@ def _bias(guessed: int, true: int, right: int, n: int) -> dict[str, Any]:
     """Rows correspond: the error is that of the mean of the differences 1, 0 and -1."""
     bias = (guessed - true) / n
     wrong = (guessed - right + true - right) / n
-    return {"true": true / n, "bias": bias, "bias_se": math.sqrt(max(wrong - bias**2, 0.0) / n)}
+    error = math.sqrt(max(wrong - bias**2, 0.0) / n)
+    return {"true": true / n, "bias": bias, "bias_se": error, "bias_interval": list(paired(right, guessed, true, n))}
 
 
 def _agreeing(columns: Mapping[str, list[str]], task: str, predicted: str, rows: Ints, values: list[str]) -> Ints:
@@ -78,12 +80,16 @@ def _errors(guess: Ints, true: Ints, rows: Ints, excess: Floats, seed: int) -> d
     np.add.at(found.T, guess, drawn.T / n)
     np.subtract.at(found.T, true, drawn.T / n)
     sizes, own = np.abs(found), np.abs(excess)
-    return {
+    errors = {
         "total_variation": sizes.sum(axis=1) / 2 - own.sum() / 2,
         "largest_bias": sizes.max(axis=1) - own.max(),
     }
+    return {name: values for name, values in errors.items() if not agree(values)}
 
 
 def _flat(row: Mapping[str, Any]) -> dict[str, Any]:
     low, high = row["interval"]
-    return {**{key: value for key, value in row.items() if key != "interval"}, "low": low, "high": high}
+    flat = {key: value for key, value in row.items() if key not in ("interval", "bias_interval")}
+    if "bias_interval" in row:
+        flat |= dict(zip(("bias_low", "bias_high"), row["bias_interval"], strict=True))
+    return {**flat, "low": low, "high": high}

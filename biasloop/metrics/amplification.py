@@ -19,6 +19,7 @@ from biasloop.data import Array, Bools, Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop.metrics.fairness import cell_counts
+from biasloop.metrics.intervals import SAME, agree, within
 
 Tie = Literal["minus", "zero"]
 Empty = Literal["skip", "nan"]
@@ -140,16 +141,23 @@ def interval(
         raise InvalidInput(f"an interval needs a level between 0 and 1 and at least 1 draw, not {level} and {draws}")
     if math.isnan(point.total) or (true.sum(axis=1) == 1).any():
         return math.nan, math.nan
-    return percentiles(resampled(joint, train=train, tie=tie, empty=empty, draws=draws, seed=seed), level)
+    drawn = resampled(joint, train=train, tie=tie, empty=empty, draws=draws, seed=seed)
+    return percentiles(point.total, drawn, level)
 
 
-def percentiles(totals: Floats, level: float = 0.95) -> tuple[float, float]:
-    """The middle part of resampled totals, as `interval` has it; both NaN where none is finite or all agree."""
-    totals = totals[np.isfinite(totals)]
-    if not len(totals) or np.ptp(totals) <= 1e-12:  # rounding apart
+def percentiles(total: float, drawn: Floats, level: float = 0.95) -> tuple[float, float]:
+    """The middle part of resampled totals, in [-1, 1], as `interval` has it.
+
+    It reaches to the total itself where that lies outside (near independence resamples decide other signs). Both ends
+    are NaN where no total is finite, or all agree.
+    """
+    drawn = drawn[np.isfinite(drawn)]
+    if math.isnan(total) or agree(drawn):
         return math.nan, math.nan
-    low, high = np.quantile(totals, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return low, high
+    low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    if max(high, total) - min(low, total) <= SAME:  # all but a few resamples agree
+        low, high = float(drawn.min()), float(drawn.max())
+    return within(total, (low, high), -1.0, 1.0)
 
 
 def resampled(

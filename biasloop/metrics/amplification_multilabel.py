@@ -17,6 +17,7 @@ from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop.metrics._rows import check_classes, check_paired
 from biasloop.metrics.amplification import Amplification, Tie
+from biasloop.metrics.intervals import within
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,10 @@ def label_counts(attribute: Array, target: Array, prediction: Array, groups: int
         np.zeros((groups, tasks), np.int64),
         np.zeros((groups, tasks, tasks), np.int64),
     )
-    for group in range(groups):
-        held = attribute == group
+    order = np.argsort(attribute, kind="stable")
+    ends = np.cumsum(found.rows)
+    for group in np.flatnonzero(found.rows).tolist():
+        held = order[ends[group] - found.rows[group] : ends[group]]
         found.true[group], found.predicted[group] = y[held].sum(axis=0), p[held].sum(axis=0)
         errors = (p[held] - y[held]).astype(np.float64)  # floats multiply far faster, and are exact here
         found.joint[group] = np.rint(errors.T @ errors).astype(np.int64)
@@ -129,7 +132,7 @@ def interval(
     error = standard_error(found, train=train, tie=tie)
     half = NormalDist().inv_cdf((1 + level) / 2) * error
     total = amplification(found, train=train, tie=tie).total
-    return total - half, total + half
+    return within(total, (total - half, total + half), -1.0, 1.0)
 
 
 def standard_error(found: LabelCounts, *, train: LabelCounts | None = None, tie: Tie = "minus") -> float:

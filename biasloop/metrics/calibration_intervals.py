@@ -14,10 +14,11 @@ from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
 from biasloop.metrics._rows import check_paired
 from biasloop.metrics.calibration import Reliability, edges_of, places_of
-from biasloop.metrics.intervals import wilson
+from biasloop.metrics.intervals import wilson, within
 
 _DRAWN_AT_ONCE = 2**20  # numbers
 _BLOCK = 2**15  # rows whose intermediate arrays stay in the cache
+_ROUNDING = 1e-14  # what sums of squares leave of the variance of equal confidences
 
 
 def moments(confidence: Array, correct: Array, bins: int = 15) -> Floats:
@@ -47,6 +48,25 @@ def moments(confidence: Array, correct: Array, bins: int = 15) -> Floats:
         for column, weights in enumerate((None, p, p * p)):
             total[:, column] += np.bincount(cells, weights, minlength=2 * bins)
     return total.reshape(bins, 2, 3)
+
+
+def moments_by(confidence: Array, correct: Array, group: Array, groups: int, bins: int = 15) -> Floats:
+    """`moments` of each of some groups, `(groups, bins, 2, 3)`; the cost does not grow with groups times rows.
+
+    Args:
+        confidence: `(n,)` floats in [0, 1].
+        correct: `(n,)` bool, or 0 and 1.
+        group: `(n,)` whole numbers from 0 to `groups` - 1.
+        groups: number of groups.
+        bins: number of bins of equal width; >= 1.
+
+    Raises:
+        InvalidInput: as `moments`.
+    """
+    p, right, place = places_of(confidence, correct, bins)
+    cells = 2 * (group * bins + place) + right.astype(np.int64)
+    sums = [np.bincount(cells, weights, minlength=2 * bins * groups) for weights in (None, p, p * p)]
+    return np.stack(sums, axis=-1).reshape(groups, bins, 2, 3).astype(np.float64)
 
 
 def reliability_of(sums: Floats) -> Reliability:
@@ -85,7 +105,8 @@ def resampled(sums: Floats, draws: int = 1000, seed: int = 0) -> Floats:
         raise InvalidInput(f"resampling needs rows and at least 1 draw, not {int(sums[..., 0].sum())} and {draws}")
     rows, total, squares = sums.reshape(-1, 3)[held].T
     mean = total / rows
-    spread = np.sqrt(np.maximum(squares / rows - mean**2, 0.0))
+    variance = squares / rows - mean**2
+    spread = np.sqrt(np.where(variance > _ROUNDING, variance, 0.0))
     right, starts = held % 2, np.flatnonzero(np.diff(held // 2, prepend=-1))
     n = int(rows.sum())
     rng = np.random.Generator(np.random.PCG64(seed))
@@ -102,7 +123,7 @@ def resampled(sums: Floats, draws: int = 1000, seed: int = 0) -> Floats:
 
 
 def gap_interval(sums: Floats, level: float = 0.95) -> tuple[float, float]:
-    """Interval of accuracy minus mean confidence; never of width 0, whatever the rows are.
+    """Interval of accuracy minus mean confidence, in [-1, 1]; never of width 0, whatever the rows are.
 
     Wilson's interval of the accuracy and the normal one of the mean confidence, put together with their correlation.
     Source: Zou & Donner, "Construction of confidence limits about effect measures: a general approach" (2008),
@@ -121,17 +142,28 @@ def gap_interval(sums: Floats, level: float = 0.95) -> tuple[float, float]:
     if not n:
         return low, high
     accuracy, mean = hits / n, (wrong[1] + right[1]) / n
-    variance = max((wrong[2] + right[2]) / n - mean**2, 0.0)
+    variance = (wrong[2] + right[2]) / n - mean**2
+    variance = variance if variance > _ROUNDING else 0.0
     from statistics import NormalDist
 
     half = NormalDist().inv_cdf((1 + level) / 2) * math.sqrt(variance / n)
     scale = math.sqrt(variance * accuracy * (1 - accuracy))
     r = (right[1] / n - accuracy * mean) / scale if scale > 1e-15 else 0.0
     down, up = accuracy - low, high - accuracy
-    return (
-        accuracy - mean - math.sqrt(max(down**2 + half**2 - 2 * r * down * half, 0.0)),
-        accuracy - mean + math.sqrt(max(up**2 + half**2 - 2 * r * up * half, 0.0)),
-    )
+    r = min(max(r, -1.0), 1.0)
+    gap = errors(sums)[2]
+    low = gap - math.sqrt(max(down**2 + half**2 - 2 * r * down * half, 0.0))
+    high = gap + math.sqrt(max(up**2 + half**2 - 2 * r * up * half, 0.0))
+    return within(gap, (low, high), -1.0, 1.0)
+
+
+def mixed(sums: Floats) -> bool:
+    """Whether any bin has both right and wrong rows; without, every resample is as accurate in each bin as the rows.
+
+    Then resampling cannot tell how often such rows are right, however many resamples there are.
+    """
+    _check(sums)
+    return bool((sums[:, 0, 0] * sums[:, 1, 0]).any())
 
 
 def expected_if_calibrated(sums: Floats) -> float:

@@ -2,8 +2,9 @@
 
 All rates come from one small table of counts, which adds up over batches; rows are looked at once. Groups are
 declared, never taken from those that occur: a group without rows has no rates and takes no part in a difference
-or ratio. A rate of 0/0 (a group without positives has no true positive rate) is 0, as scikit-learn and fairlearn
-have it; its `n` is 0 and its error NaN, so that it can be told from a measured 0.
+or ratio. A rate of 0/0 (a group without positives has no true positive rate) is NaN with n = 0 and takes no part,
+either; with fewer than two rates there is neither a difference nor a ratio. Only `by_group` and `aggregates`, which
+the released tables are made of, have a 0 there, as scikit-learn and fairlearn do.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from biasloop.data import Array, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
+from biasloop.metrics import fairness_intervals as between
 from biasloop.metrics._rows import check_paired
 from biasloop.metrics.shares import share
 
@@ -147,36 +149,46 @@ def fairness(table: Ints, names: Sequence[str] | None = None) -> dict[str, Metri
     Names: `accuracy`, `selection_rate`, `tpr`, `tnr`, `fpr`, `fnr` of all rows; `accuracy.<group>` and so on of each
     group that has rows; `demographic_parity_difference` and `_ratio` (of selection rates),
     `equalized_odds_difference` and `_ratio` (the worse of those of tpr and fpr) and `accuracy_difference`, as
-    fairlearn defines them. Where one of the two ratios of equalised odds is 0/0 the other counts, whichever it is.
+    `biasloop.metrics.fairness_intervals.measured` has them. Where one of the two ratios of equalised odds is 0/0 for
+    want of predictions the other counts, whichever it is.
 
     A rate's n is its denominator, its error sqrt(p (1 - p) / n). A difference's n is the sum of its groups', its
-    error the root of the two summed squares where exactly two groups have rows and neither rate is 0/0, else NaN.
-    Being the largest of several differences, it is on average above the true one, and its error does not say so.
+    error the root of the two summed squares where exactly two groups have the rate, else NaN. Being the largest of
+    several differences, it is on average above the true one, and its error does not say so.
 
     Args:
         table: `(groups, 2, 2)` as `counts` returns it.
         names: the groups' names; None: their ids.
 
     Returns:
-        Values in [0, 1]; all NaN where there are no rows.
+        Values in [0, 1]; NaN with n = 0 where a rate or ratio is 0/0, or fewer than two groups have the rate.
 
     Raises:
         InvalidInput: if `table` is not a table of counts, or there is not one name a group, each its own.
     """
-    measures = by_group(table)
+    _check_table(table)
     names = [str(group) for group in range(len(table))] if names is None else names
     if len(set(names)) != len(table) or len(names) != len(table):
         raise InvalidInput(f"{len(table)} groups need as many names, each its own, not {', '.join(names) or 'none'}")
     groups = {name: _rates(cells) for name, cells in zip(names, table.tolist(), strict=True) if any(map(any, cells))}
-    spread = dict(zip(MEASURES, aggregates(measures).T.tolist(), strict=True))
-    wide = max("tpr", "fpr", key=lambda rate: spread[rate][0])
-    ratios = {rate: spread[rate][1] for rate in ("tpr", "fpr") if not math.isnan(spread[rate][1])}
-    narrow = min(ratios, key=ratios.__getitem__, default="tpr")
+    values = between.measured(table)
+    differences, ratios = between.spreads(between.rates(table))
+    odds = [between.RATES.index(rate) for rate in ("tpr", "fpr")]
+    wide = max(odds, key=lambda rate: float(differences[rate]))
+    narrow = min(odds, key=lambda rate: float(np.nan_to_num(ratios[rate], nan=math.inf)))
     found = _rates(table.sum(axis=0).tolist())
-    for name, rate in (("demographic_parity", "selection_rate"), ("equalized_odds", wide), ("accuracy", "accuracy")):
-        found[f"{name}_difference"] = Metric(spread[rate][0], *_support([own[rate] for own in groups.values()]))
-    for name, rate in (("demographic_parity", "selection_rate"), ("equalized_odds", narrow)):
-        found[f"{name}_ratio"] = Metric(spread[rate][1], sum(own[rate].n for own in groups.values()))
+    for name, rate in (
+        ("demographic_parity_difference", "selection_rate"),
+        ("equalized_odds_difference", between.RATES[wide]),
+        ("accuracy_difference", "accuracy"),
+        ("demographic_parity_ratio", "selection_rate"),
+        ("equalized_odds_ratio", between.RATES[narrow]),
+    ):
+        n, error = _support([own[rate] for own in groups.values() if own[rate].n])
+        if math.isnan(values[name]):
+            found[name] = Metric(math.nan, 0)
+        else:
+            found[name] = Metric(values[name], n, error if name.endswith("_difference") else math.nan)
     return found | {f"{rate}.{name}": own[rate] for rate in RATES for name, own in groups.items()}
 
 
@@ -315,13 +327,13 @@ def _rates(cells: list[list[int]]) -> dict[str, Metric]:
 
 def _rate(hits: int, rows: int) -> Metric:
     if not rows:
-        return Metric(0.0, 0)
+        return Metric(math.nan, 0)
     p = hits / rows
     return Metric(p, rows, math.sqrt(p * (1 - p) / rows))
 
 
 def _support(rates: Sequence[Metric]) -> tuple[int, float]:
-    """A difference's n and standard error; a rate of 0/0 has an error of NaN, and hands it on."""
+    """A difference's n and standard error, of the groups that have the rate."""
     error = math.hypot(rates[0].error, rates[1].error) if len(rates) == 2 else math.nan
     return sum(rate.n for rate in rates), error
 

@@ -1,7 +1,7 @@
 """How far groups are apart, with intervals: differences and ratios of rates from count tables.
 
-Unlike the rates of `biasloop.metrics.fairness`, where 0/0 is 0 as in fairlearn, a rate of 0/0 here has no value and
-takes no part; with fewer than two rates there is neither a difference nor a ratio.
+A rate of 0/0 has no value and takes no part (fairlearn counts it as 0); with fewer than two rates there is neither a
+difference nor a ratio, and there are no equalised odds where either of their rates has none.
 
 Intervals are made of the rates' Wilson intervals and not resampled: a group of one row, or one that is all right, would
 be the same in every resample and be taken for certain.
@@ -14,13 +14,17 @@ import math
 from biasloop.data import Array, Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
-from biasloop.metrics.intervals import wilson
+from biasloop.metrics.intervals import wilson, within
 
 RATES = ("selection_rate", "accuracy", "tpr", "fpr")
 MEASURES = (
     "demographic_parity_difference", "equalized_odds_difference", "accuracy_difference",
     "demographic_parity_ratio", "equalized_odds_ratio",
 )  # fmt: skip
+
+
+MOST_GROUPS = 500
+"""Groups whose pairs are compared."""
 
 
 def fractions(table: Ints) -> tuple[Ints, Ints]:
@@ -36,22 +40,43 @@ def fractions(table: Ints) -> tuple[Ints, Ints]:
     return np.stack(hits), np.stack([rows, rows, positives, rows - positives])
 
 
-def between(rates: Array) -> Floats:
+def rates(table: Ints) -> Floats:
+    """`(4, groups)` `RATES` of `(groups, 2, 2)` counts by target and prediction; NaN where 0/0.
+
+    Raises:
+        InvalidInput: if `table` is not a table of counts.
+    """
+    hits, rows = fractions(table)
+    return np.asarray(np.where(rows > 0, hits / np.maximum(rows, 1), np.nan), np.float64)
+
+
+def spreads(values: Array) -> tuple[Floats, Floats]:
+    """The largest minus the smallest rate of any group, and the smallest over the largest.
+
+    Args:
+        values: `(..., groups)`; NaN takes no part.
+
+    Returns:
+        Two of shape `(...)`; NaN where fewer than two groups have the rate, or a ratio is 0/0.
+    """
+    missing = (~np.isnan(values)).sum(axis=-1) < 2
+    held = np.where(missing[..., None], 0.0, values)
+    low, high = np.nanmin(held, axis=-1), np.nanmax(held, axis=-1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(missing, np.nan, high - low), np.where(missing, np.nan, low / high)
+
+
+def between(values: Array) -> Floats:
     """The `MEASURES` of rates.
 
     Args:
-        rates: `(..., 4, groups)` as `RATES`; NaN takes no part.
+        values: `(..., 4, groups)` as `RATES`; NaN takes no part.
 
     Returns:
         `(..., 5)`; NaN where fewer than two groups have the rate (for equalised odds: either rate), or a ratio is
         0/0. Of the two ratios of equalised odds one that is 0/0 leaves the other.
     """
-    missing = (~np.isnan(rates)).sum(axis=-1) < 2
-    held = np.where(missing[..., None], 0.0, rates)
-    low, high = np.nanmin(held, axis=-1), np.nanmax(held, axis=-1)
-    difference = np.where(missing, np.nan, high - low)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        ratio = np.where(missing, np.nan, low / high)
+    difference, ratio = spreads(values)
     odds = np.maximum(difference[..., 2], difference[..., 3])
     narrow = np.where(np.isnan(odds), np.nan, np.fmin(ratio[..., 2], ratio[..., 3]))
     return np.stack([difference[..., 0], odds, difference[..., 1], ratio[..., 0], narrow], axis=-1)
@@ -59,7 +84,7 @@ def between(rates: Array) -> Floats:
 
 def measured(table: Ints) -> dict[str, float]:
     """The `MEASURES` of a table of counts; NaN where there is none."""
-    return dict(zip(MEASURES, between(_rates(*fractions(table))).tolist(), strict=True))
+    return dict(zip(MEASURES, between(rates(table)).tolist(), strict=True))
 
 
 def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]]:
@@ -71,6 +96,9 @@ def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]
     two rates: Newcombe (1998), method 10, for a difference; Donner & Zou, "Closed-form confidence intervals for
     functions of the normal mean and standard deviation" (2012), section 2, for a ratio. None has width 0.
 
+    With more than `MOST_GROUPS` groups none is computed: pairs would be too many, and the largest of so many
+    differences says nothing.
+
     Args:
         table: `(groups, 2, 2)` counts by target and prediction.
         level: coverage of each interval, between 0 and 1.
@@ -79,6 +107,8 @@ def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]
         InvalidInput: if `table` is not a table of counts, or `level` is not between 0 and 1.
     """
     hits, rows = fractions(table)
+    if len(table) > MOST_GROUPS:
+        return dict.fromkeys(MEASURES, (math.nan, math.nan))
     values = measured(table)
     found = {}
     for name, (parts, far) in _PARTS.items():
@@ -92,10 +122,9 @@ def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]
         narrow = [_pairs(*one, strict, ratio=not far) for one in used]
         if far:
             low, high = max(float(np.max(one[0])) for one in narrow), max(float(np.max(one[1])) for one in wide)
-            found[name] = max(low, 0.0), min(high, 1.0)
         else:
             low, high = min(float(np.min(one[0])) for one in wide), min(float(np.min(one[1])) for one in narrow)
-            found[name] = max(low, 0.0), min(high, 1.0)
+        found[name] = within(values[name], (low, high), 0.0, 1.0)
     return found
 
 
@@ -128,8 +157,3 @@ def _pairs(hits: Ints, rows: Ints, level: float, *, ratio: bool) -> tuple[Floats
     # Where the formula is 0/0 or its root changes sign, the ends of the rates themselves bound the ratio.
     least = np.where(np.isfinite(least) & (2 * p2 > u2), least, l1 / u2)
     return np.maximum(least, 0.0), np.where(np.isfinite(most) & (l2 > 0), most, math.inf)
-
-
-def _rates(hits: Ints, rows: Ints) -> Floats:
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(rows > 0, hits / np.maximum(rows, 1), np.nan), np.float64)

@@ -95,8 +95,9 @@ def wilson(successes: int, n: int, level: float = 0.95) -> tuple[float, float]:
     p, shrink = successes / n, 1 + z * z / n
     centre = (p + z * z / (2 * n)) / shrink
     half = z * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)) / shrink
-    # At the ends the formula gives exactly 0 and 1; rounding must not.
-    return (0.0 if successes == 0 else centre - half), (1.0 if successes == n else centre + half)
+    # At the ends the formula gives exactly 0 and 1; rounding must not, nor leave out the share itself.
+    low, high = 0.0 if successes == 0 else centre - half, 1.0 if successes == n else centre + half
+    return min(max(low, 0.0), p), max(min(high, 1.0), p)
 
 
 def newcombe(first: tuple[int, int], second: tuple[int, int], level: float = 0.95) -> tuple[float, float]:
@@ -122,6 +123,44 @@ def newcombe(first: tuple[int, int], second: tuple[int, int], level: float = 0.9
     return difference(p1, (low1, high1), p2, (low2, high2))
 
 
+def paired(both: int, first: int, second: int, n: int, level: float = 0.95) -> tuple[float, float]:
+    """The hybrid score interval of a difference of two shares of the same rows; never of width 0.
+
+    Wilson's intervals of both shares, put together with their correlation. Source: Newcombe, "Improved confidence
+    intervals for the difference between binomial proportions based on paired data" (1998), method 10.
+
+    Args:
+        both: rows that count for both shares.
+        first: rows that count for the first.
+        second: rows that count for the second, whose share is taken away.
+        n: all rows.
+        level: coverage of the interval, between 0 and 1.
+
+    Returns:
+        Lower and upper end, in [-1, 1]; both NaN for n = 0.
+
+    Raises:
+        InvalidInput: if the counts are impossible, or `level` is not between 0 and 1.
+    """
+    only_first, only_second, neither = first - both, second - both, n - first - second + both
+    if min(both, only_first, only_second, neither) < 0:
+        raise InvalidInput(f"of {n} rows, {first} and {second} count, and {both} for both: these do not go together")
+    (low1, high1), (low2, high2) = wilson(first, n, level), wilson(second, n, level)
+    if not n:
+        return math.nan, math.nan
+    spread = first * (n - first) * second * (n - second)
+    agreement = both * neither - only_first * only_second
+    corrected = max(agreement - n / 2, 0.0) if agreement > 0 else agreement
+    r = corrected / math.sqrt(spread) if spread else 0.0
+    p1, p2 = first / n, second / n
+
+    def half(one: float, other: float) -> float:
+        return math.sqrt(max(one**2 - 2 * r * one * other + other**2, 0.0))
+
+    gap = (first - second) / n
+    return max(gap - half(p1 - low1, high2 - p2), -1.0), min(gap + half(high1 - p1, p2 - low2), 1.0)
+
+
 def difference(
     first: float, of_first: tuple[float, float], second: float, of_second: tuple[float, float]
 ) -> tuple[float, float]:
@@ -141,28 +180,50 @@ def basic(
 
     Unlike that of the resamples' own quantiles it moves a number that resampling shifts (a largest difference, a sum
     of absolute ones) back towards the unshifted one. Source: Davison & Hinkley, "Bootstrap Methods and their
-    Application" (1997), section 5.2.
+    Application" (1997), section 5.2. Where that would leave out the value itself the interval reaches to it; where
+    nothing of it lies within the limits (a sum of absolute values that is 0 shows errors of one sign alone), it is
+    what lies as near to the value as most resamples do.
 
     Args:
-        value: as measured.
+        value: as measured, within the limits.
         errors: `(draws,)` resampled minus true values; those that are not finite are left out.
         level: coverage of the interval, between 0 and 1.
         low: the least possible value.
         high: the largest possible value.
 
     Returns:
-        Lower and upper end within the limits; both NaN where the value is, or resampling cannot tell, since no error
-        is finite or all agree: an interval never has width 0.
+        Lower and upper end within the limits, the value between them; both NaN where the value is, or resampling
+        cannot tell, since no error is finite or all agree: an interval never has width 0.
 
     Raises:
         InvalidInput: if `level` is not between 0 and 1.
     """
     _check_level(level)
     held = errors[np.isfinite(errors)]
-    if math.isnan(value) or not len(held) or np.ptp(held) <= 1e-12:  # rounding apart
+    if math.isnan(value) or agree(held):
         return math.nan, math.nan
     near, far = np.quantile(held, [(1 - level) / 2, (1 + level) / 2]).tolist()
-    return min(max(value - far, low), high), max(min(value - near, high), low)
+    ends = within(value, (value - far, value - near), low, high)
+    if ends[1] - ends[0] > SAME:
+        return ends
+    reach = float(np.quantile(np.abs(held), level))
+    reach = reach if reach > SAME else float(np.abs(held).max())
+    return within(value, (value - reach, value + reach), low, high)
+
+
+SAME = 1e-9
+"""Numbers that are no further apart are one, rounding apart."""
+
+
+def agree(values: Floats) -> bool:
+    """Whether all finite ones of resampled numbers are the same, or there is none."""
+    held = values[np.isfinite(values)]
+    return not len(held) or float(np.ptp(held)) <= SAME
+
+
+def within(value: float, ends: tuple[float, float], low: float, high: float) -> tuple[float, float]:
+    """An interval's ends brought within the limits of what it is about, with the value between them."""
+    return max(min(ends[0], value), low), min(max(ends[1], value), high)
 
 
 def _check_level(level: float) -> None:

@@ -8,15 +8,13 @@ written in two ways is refused, or read as one.
 from biasloop.predictions.counting import (
     Counts,
     counted,
-    flags,
     read_columns,
     require_common,
-    scored,
     texts,
 )
 from biasloop.predictions.source import FORMATS, Reading, Source, open_source
 
 __all__ = [
-    "FORMATS", "Counts", "Reading", "Source", "counted", "flags", "open_source", "read_columns", "require_common",
-    "scored", "texts",
+    "FORMATS", "Counts", "Reading", "Source", "counted", "open_source", "read_columns", "require_common",
+    "texts",
 ]  # fmt: skip

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.data import Array, Bools, Floats, Ints
+from biasloop.data import Array, Ints
 from biasloop.errors import InvalidInput
 from biasloop.predictions.source import Source, open_source
 from biasloop.tables.spellings import hint
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     import polars as pl
 
 BATCH = 250_000  # rows
-TRUE, FALSE = ("1", "1.0", "true", "True", "TRUE"), ("0", "0.0", "false", "False", "FALSE")
 MOST_CELLS = 2**26
 
 
@@ -180,57 +179,6 @@ def texts(
     source.check(every, rows=rows, missing=missing, short=short, texts=prose)
 
 
-def scored(
-    source: Source, task: str, predicted: str, confidence: str, attribute: str | None = None
-) -> Iterator[tuple[Floats, Bools, list[str], Ints]]:
-    """Batches of confidences, whether each prediction is right, names of groups, and the group of each row.
-
-    Raises:
-        InvalidInput: as `counted`, or if a confidence is not a number from 0 to 1 (row named).
-    """
-    import polars as pl
-
-    columns = [task, predicted, *([attribute] if attribute else [])]
-    source.require([*columns, confidence])
-    counted(source, columns, alike=[task, predicted])
-    text = f"c{len(columns)}"
-    for batch in texts(source, columns, [confidence]):
-        frame = batch.with_columns(pl.col(f"c{i}").replace(source.shown(name)) for i, name in enumerate(columns))
-        values = frame["f0"].to_numpy()
-        bad = np.flatnonzero(~((values >= 0) & (values <= 1)))
-        if len(bad):
-            row, written = int(bad[0]), frame[text][int(bad[0])]
-            place = f"{source.name}, row {frame['row'][row]}: {confidence} is"
-            if np.isnan(values[row]):
-                raise InvalidInput(f"{place} {written!r}, not a number from 0 to 1")
-            raise InvalidInput(f"{place} {written}; expected a number from 0 to 1")
-        correct = (frame["c0"] == frame["c1"]).to_numpy()
-        names = frame["c2"].unique().sort().to_list() if attribute else [""]
-        groups = _places(frame["c2"], names) if attribute else np.zeros(len(frame), np.int64)
-        yield values, correct, names, groups
-
-
-def flags(source: Source, attribute: str, columns: Sequence[str]) -> Iterator[tuple[list[str], Ints, Ints]]:
-    """Batches of names of groups, the group of each row, and columns of 0 and 1, `(rows, columns)`.
-
-    Raises:
-        InvalidInput: as `counted`, or if a value is neither 0 nor 1, true nor false (row named).
-    """
-    import polars as pl
-
-    counted(source, [attribute])
-    for batch in texts(source, [attribute, *columns]):
-        frame = batch.with_columns(pl.col("c0").replace(source.shown(attribute)))
-        for i, name in enumerate(columns, 1):
-            bad = (~frame[f"c{i}"].is_in([*TRUE, *FALSE])).arg_true()
-            if len(bad):
-                place, value = f"{source.name}, row {frame['row'][bad[0]]}", frame[f"c{i}"][bad[0]]
-                raise InvalidInput(f"{place}: {name} is {value!r}; expected 0 or 1")
-        held = frame.select(pl.col(f"c{i}").is_in(TRUE).cast(pl.Int64) for i in range(1, len(columns) + 1)).to_numpy()
-        names = frame["c0"].unique().sort().to_list()
-        yield names, _places(frame["c0"], names), held
-
-
 def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
     """The named columns of a file as strings, all rows at once.
 
@@ -242,12 +190,6 @@ def read_columns(path: Path, names: Sequence[str]) -> dict[str, Array]:
         name: np.array([value for frame in frames for value in frame[f"c{i}"].to_list()])
         for i, name in enumerate(names)
     }
-
-
-def _places(column: "pl.Series", names: Sequence[str]) -> Ints:
-    import polars as pl
-
-    return column.replace_strict(names, range(len(names)), return_dtype=pl.Int64).to_numpy()
 
 
 def _all_columns(source: Source) -> "pl.QueryOptFlags":

@@ -14,12 +14,19 @@ if TYPE_CHECKING:
     from biasloop.evaluations import Answer
 
 MISSING = tables.MISSING
+MOST = 100  # groups or rows of a table that are shown
 SHOWN = ("accuracy", "selection_rate", "tpr", "fpr")  # tnr and fnr are what these leave to 1
 
 
 def show_amplification(answer: Answer, file: Path, names: tuple[str, str]) -> None:
-    """Cells, then the total; `names` are what attribute and task are called."""
-    accuracy = any("accuracy" in row for row in answer.rows)
+    """Cells, then the total, of each attribute and of all together; `names` are what attribute and task are called."""
+    for name, part in _parts(answer, names[0]):
+        _cells(part, file, (name, names[1]))
+
+
+def _cells(answer: Answer, file: Path, names: tuple[str, str]) -> None:
+    cells = [row for row in answer.rows if row.get("of", names[0]) == names[0]]
+    accuracy = any("accuracy" in row for row in cells)
     rows = [
         [
             row["attribute"],
@@ -30,14 +37,15 @@ def show_amplification(answer: Answer, file: Path, names: tuple[str, str]) -> No
             _signed(row["amplification"]),
             *([_percent(row["accuracy"])] if accuracy else []),
         ]
-        for row in answer.rows
+        for row in cells[:MOST]
     ]
     headers = [*names, "n", "true", "predicted", "amplification", *(["accuracy"] if accuracy else [])]
     show(table(headers, rows, right=range(2, 7), title=_title(answer, file)))
+    _say_more(len(cells), "row")
     say(f"bias_amp {_signed(answer.metrics['bias_amp'])}, 95 % interval {_interval(answer.details['interval'])}")
 
 
-def show_calibration(answer: Answer, file: Path, attribute: str | None) -> None:
+def show_calibration(answer: Answer, file: Path, attributes: Sequence[str]) -> None:
     """Bins of all rows, a line for each group, then the errors."""
     rows = [
         [
@@ -50,18 +58,9 @@ def show_calibration(answer: Answer, file: Path, attribute: str | None) -> None:
     ]
     headers = ["bin", "n", "confidence", "accuracy", "gap"]
     show(table(headers, rows, right=range(1, 5), title=_title(answer, file)))
-    if attribute is not None:
-        groups = [
-            [
-                name,
-                str(one["n"]) + (" (!)" if one["n"] == 1 else ""),
-                _percent(one["accuracy"]),
-                f"{one['ece']:.4f} {_interval(one['intervals']['ece'])}",
-                f"{_signed(one['gap'])} {_interval(one['intervals']['gap'])}",
-            ]
-            for name, one in answer.details["by_group"].items()
-        ]
-        show(table([attribute, "n", "accuracy", "ece", "gap"], groups, right=range(1, 5)))
+    if attributes:
+        for name, part in _parts(answer, "+".join(attributes)):
+            _calibrated(part, name)
     ece, mce, gap = (answer.metrics[name] for name in ("ece", "mce", "gap"))
     say(f"ece {ece:.4f}, mce {mce:.4f}, gap {gap:+.4f} (accuracy {_percent(answer.details['accuracy'])})")
     found = answer.details["intervals"]
@@ -69,20 +68,55 @@ def show_calibration(answer: Answer, file: Path, attribute: str | None) -> None:
     say(f"if all confidences were right, {answer.details['ece_if_calibrated']:.4f} is the ece to expect")
 
 
-def show_fairness(answer: Answer, file: Path, attribute: str) -> None:
-    """Rates by group, then how far groups are apart."""
+def _calibrated(answer: Answer, attribute: str) -> None:
+    by_group = answer.details["by_group"]
     rows = [
-        [name, str(group["n"]) + (" (!)" if group["n"] == 1 else ""), *(_rate(group[rate]) for rate in SHOWN)]
-        for name, group in answer.details["by_group"].items()
+        [
+            name,
+            _size(one),
+            _percent(one["accuracy"]),
+            f"{one['ece']:.4f} {_interval(one['intervals']['ece'])}",
+            f"{_signed(one['gap'])} {_interval(one['intervals']['gap'])}",
+        ]
+        for name, one in list(by_group.items())[:MOST]
     ]
+    show(table([attribute, "n", "accuracy", "ece", "gap"], rows, right=range(1, 5)))
+    _say_more(len(by_group), "group")
+
+
+def show_fairness(answer: Answer, file: Path, attributes: Sequence[str]) -> None:
+    """Rates by group, then how far groups are apart, of each attribute and of all together."""
+    for name, part in _parts(answer, "+".join(attributes)):
+        _apart_by(part, file, name)
+
+
+def _apart_by(answer: Answer, file: Path, attribute: str) -> None:
+    by_group = answer.details["by_group"]
+    rows = [[name, _size(group), *(_rate(group[rate]) for rate in SHOWN)] for name, group in by_group.items()][:MOST]
     overall = answer.details["overall"]
     rows.append(["all", str(answer.n), *(_rate(overall[rate]) for rate in SHOWN)])
     headers = [attribute, "n", *(rate.replace("_", " ") for rate in SHOWN)]
     show(table(headers, rows, right=range(1, len(headers)), title=_title(answer, file)))
-    say(f"positive: {answer.details['positive']}; in brackets 95 % intervals")
+    _say_more(len(by_group), "group")
+    few = "; (!) few rows" if any("flag" in group for group in by_group.values()) else ""
+    say(f"positive: {answer.details['positive']}; in brackets 95 % intervals{few}")
     for name, value in answer.metrics.items():
         ends = _interval(answer.details["intervals"][name])
         say(f"{name.replace('_', ' ')} {MISSING if name in answer.reason else f'{value:.4f} {ends}'}")
+
+
+def _parts(answer: Answer, name: str) -> list[tuple[str, Answer]]:
+    """The answers of attributes by themselves, then that of all together."""
+    return [*answer.parts.items(), (name, answer)]
+
+
+def _size(group: Mapping[str, Any]) -> str:
+    return str(group["n"]) + (" (!)" if "flag" in group else "")
+
+
+def _say_more(count: int, noun: str) -> None:
+    if count > MOST:
+        say(f"and {tables.counted(count - MOST, 'more ' + noun)}; --csv FILE and --json have all")
 
 
 def show_shares(answer: Answer, file: Path) -> None:
@@ -92,10 +126,10 @@ def show_shares(answer: Answer, file: Path) -> None:
         cells = [row["value"], _percent(row["predicted"]), _interval(row["interval"])]
         if "bias" in row:
             both = True
-            cells += [_percent(row["true"]), f"{row['bias']:+.4f} ± {row['bias_se']:.4f}"]
+            cells += [_percent(row["true"]), _signed(row["bias"]), _interval(row["bias_interval"])]
         rows.append(cells)
-    headers = ["value", "predicted", "95 % interval"] + (["true", "bias ± standard error"] if both else [])
-    show(table(headers, rows, right=range(1, 5), title=_title(answer, file)))
+    headers = ["value", "predicted", "95 % interval"] + (["true", "bias", "95 % interval"] if both else [])
+    show(table(headers, rows, right=range(1, 6), title=_title(answer, file)))
     if both:
         say(", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in answer.metrics.items()))
 
@@ -142,10 +176,18 @@ def _apart(first: Path, second: Path) -> tuple[str, str]:
 
 def show_remarks(answer: Answer) -> None:
     """Why numbers are missing, and what to know."""
+    for attribute, part in answer.parts.items():
+        for name, why in part.reason.items():
+            if why != answer.reason.get(name):
+                say(f"{MISSING} {attribute}: no {_spoken(name)}: {why}")
     for name, why in answer.reason.items():
-        say(f"{MISSING} no {name.replace('intervals.', 'interval of ').replace('_', ' ')}: {why}")
+        say(f"{MISSING} no {_spoken(name)}: {why}")
     for text in answer.notes:
         say(f"note: {text}")
+
+
+def _spoken(name: str) -> str:
+    return name.replace("intervals.", "interval of ").replace("_", " ")
 
 
 def _value(found: Mapping[str, Any], name: str) -> str:

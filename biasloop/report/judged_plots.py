@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 WIDTH, HEIGHT = 3.4, 2.6  # inches
 _MOST_WRITTEN = 60  # cells with their number in them
+_MOST_GROUPS = 60  # in one figure
 _RATES = ("accuracy", "selection_rate", "tpr", "fpr")
 
 
@@ -61,6 +62,9 @@ def _cells(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
     """Amplification by attribute and task; orange where predictions exaggerate."""
     attributes, tasks = answer.details["attributes"], answer.details["tasks"]
     values = np.array([[math.nan if v is None else v for v in row] for row in answer.details["cells"]])
+    if len(attributes) > _MOST_GROUPS:
+        figure.supxlabel(f"the first {_MOST_GROUPS} of {len(attributes):,} groups", fontsize=7)
+        attributes, values = attributes[:_MOST_GROUPS], values[:_MOST_GROUPS]
     figure.set_size_inches(max(WIDTH, 0.42 * len(tasks) + 1.5), max(1.9, 0.3 * len(attributes) + 1.2))
     axes = figure.subplots()
     held = np.abs(values[~np.isnan(values)])
@@ -113,8 +117,17 @@ def _wilson(one: Mapping[str, Any]) -> tuple[float, float]:
 
 
 def _rates(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
-    """Rates by group with their intervals; what is 0/0 is left out."""
-    groups = answer.details["by_group"]
+    """Rates by group with their intervals; what is 0/0 is left out.
+
+    Of several attributes the groups of each come before their combinations; of very many groups the largest are drawn.
+    """
+    parts = [*answer.parts.values(), answer]
+    groups = {name: group for part in parts for name, group in part.details["by_group"].items()}
+    if len(groups) > _MOST_GROUPS:
+        largest = sorted(groups, key=lambda name: -groups[name]["n"])[:_MOST_GROUPS]
+        figure.supxlabel(f"the {_MOST_GROUPS} largest of {len(groups):,} groups", fontsize=7)
+        chosen = set(largest)
+        groups = {name: group for name, group in groups.items() if name in chosen}
     figure.set_size_inches(2 * WIDTH, max(1.8, 0.2 * len(groups) + 1.1))
     every = figure.subplots(1, len(_RATES), sharey=True)
     for axes, rate in zip(every, _RATES, strict=True):

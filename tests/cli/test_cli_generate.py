@@ -26,11 +26,11 @@ def test_the_newest_model_labels_the_test_set(cli):
     cli("loop", "-p", "toy")
     found, labels = generated(cli, "runs/toy/seed-0")
     assert found == {"file": "labels.csv", "rows": 100, "model": "stored"}
-    assert list(labels[0]) == ["id", "target", "true_target"]
+    assert list(labels[0]) == ["id", "prediction", "target"]
     assert [int(row["id"]) for row in labels] == list(range(100))
     newest = list(Run.open(Path("runs/toy/seed-0")).summaries())[-1][1]
-    assert float(labels[0]["target"]) == pytest.approx(newest["share_predicted"].value)
-    assert len({row["target"] for row in labels}) == 1
+    assert float(labels[0]["prediction"]) == pytest.approx(newest["share_predicted"].value)
+    assert len({row["prediction"] for row in labels}) == 1
 
 
 def test_an_older_rounds_model_is_fitted_again_to_the_same_bits(cli):
@@ -65,7 +65,7 @@ def test_an_empty_reserve_gives_an_empty_file(cli):
     cli("loop", "-p", "toy", "--set", "domain.pool=175", "--out", "out")
     found, labels = generated(cli, "out/seed-0", "--of", "reserve")
     assert (found["rows"], labels) == (0, [])
-    assert Path("labels.csv").read_text().startswith("id,target")
+    assert Path("labels.csv").read_text().startswith("id,prediction")
 
 
 def test_count_takes_the_first_of_them(cli):
@@ -78,20 +78,25 @@ def test_count_takes_the_first_of_them(cli):
 def test_where_no_human_has_labelled_the_truth_is_left_blank(cli):
     cli("loop", "-p", "toy", "--set", "domain.unlabelled=300", "--out", "out")
     _, labels = generated(cli, "out/seed-0", "--of", "pool")
-    assert [row["true_target"] == "" for row in labels] == [False] * 700 + [True] * 300
-    assert all(row["target"] for row in labels)
+    assert [row["target"] == "" for row in labels] == [False] * 700 + [True] * 300
+    assert all(row["prediction"] for row in labels)
 
 
 def test_pictures_get_the_names_of_their_classes(cli, tiny_run):
     found, labels = generated(cli, tiny_run, "--device", "cpu", "--threads", "1")
     assert found["rows"] == 60
-    assert list(labels[0]) == ["id", "target", "confidence", "true_target"]
-    assert {row["true_target"] for row in labels} > {"shirt", "trouser"}
+    assert list(labels[0]) == ["id", "prediction", "confidence", "target"]
+    assert {row["target"] for row in labels} > {"shirt", "trouser"}
     assert all(0 < float(row["confidence"]) <= 1 for row in labels)
     tables = Run.open(tiny_run).read("round-0001").evaluations["test"].tables["test"]
     setup = Run.open(tiny_run).read("setup")
     names = setup.frames["vocabulary.classes"].columns["name"].strings()
-    assert [row["target"] for row in labels] == [names[i] for i in tables["prediction"]]
+    assert [row["prediction"] for row in labels] == [names[i] for i in tables["prediction"]]
+    options = ("--task", "target", "--predicted", "prediction", "--confidence", "confidence", "--json")
+    of_labels = json.loads(cli("evaluate", "calibration", "labels.csv", *options).stdout)
+    of_run = json.loads(cli("evaluate", "calibration", str(tiny_run), *options).stdout)
+    assert of_labels["accuracy"] == of_run["accuracy"]
+    assert of_labels["ece"] == pytest.approx(of_run["ece"], abs=1e-6)
 
 
 def test_a_network_that_is_no_longer_stored_is_trained_again_to_the_same_bits(cli, tiny_run):

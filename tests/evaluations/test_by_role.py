@@ -14,6 +14,7 @@ from biasloop.data import Column, Frame
 from biasloop.engine import replay
 from biasloop.evaluations.by_role import metrics_of, recomputed
 from biasloop.metrics.calibration import expected_calibration_error
+from biasloop.report.output import measurement
 from biasloop.store.reader import Run
 
 SAMPLES = json.loads((Path(__file__).parents[1] / "plugins" / "images_biased_golden.json").read_text())
@@ -83,3 +84,17 @@ def test_a_domain_that_has_no_classes_keeps_its_own_metrics(tmp_path):
     for number, record in replay(Run.open(tmp_path / "run"), fresh.rule):
         found = set(recomputed(fresh.rule, number, record))
         assert found == {"share_target", "share_train", "share_predicted"} | ({"label_error"} if number else set())
+
+
+def test_equalised_odds_are_null_where_a_rate_is_0_over_0():
+    """The second group has no positives: what `evaluate fairness` says of the same rows is null, too."""
+    columns = {
+        "truth": Column(np.array([0, 1, 1, 0, 0, 0]), role="target"),
+        "guess": Column(np.array([0, 1, 0, 1, 0, 0]), role="prediction"),
+        "who": Column(np.array([0, 0, 0, 0, 1, 1]), role="group"),
+    }
+    found = metrics_of(Frame(columns))
+    assert measurement(found["equalized_odds_difference"]) == {
+        "value": None, "n": 0, "se": None, "reason": "0/0: it rests on no rows"
+    }  # fmt: skip
+    assert found["demographic_parity_difference"].value == 0.5

@@ -212,8 +212,8 @@ def test_labels_of_a_stored_model_and_its_metrics_again(preset):
     made = toy.biasloop(*arguments, "--run-programs", cwd=preset, extra=extra)
     assert made.returncode == 0, made.stderr
     rows = list(csv.DictReader((preset / "labels.csv").open()))
-    assert {row["target"] for row in rows} <= {"a", "b"}
-    assert {row["id"] for row in rows if not row["true_target"]} <= {"36", "37", "38", "39"}
+    assert {row["prediction"] for row in rows} <= {"a", "b"}
+    assert {row["id"] for row in rows if not row["target"]} <= {"36", "37", "38", "39"}
     again = toy.biasloop("evaluate", "run", "run/seed-0", "--json", cwd=preset, extra=extra)
     found = json.loads(again.stdout)["rounds"][2]["metrics"]
     assert {name: found[name] for name in rounds[2]["metrics"]} == rounds[2]["metrics"]

@@ -15,7 +15,7 @@ LONGEST = 400
 
 GROUND = ("batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "locking",
           "metrics", "bound", "memory", "nesting", "newfiles", "parsing", "prepared", "printable", "randomness",
-          "record", "regular", "store", "threads")  # fmt: skip
+          "record", "regular", "store", "tables", "threads")  # fmt: skip
 # What each part of the ground floor may import of the others.
 BELOW: dict[str, set[str]] = {
     "errors": set(),
@@ -30,6 +30,7 @@ BELOW: dict[str, set[str]] = {
     "newfiles": set(),
     "locking": {"errors"},
     "hdf5": {"data", "errors", "late", "printable", "regular"},
+    "tables": {"data", "errors", "late", "regular"},
     "batches": {"errors"},
     "data": {"errors", "late"},
     "randomness": {"data", "errors", "late"},
@@ -159,7 +160,7 @@ def plugin_folders() -> list[Path]:
 
 
 MAY = {"batches", "data", "datasets", "domains", "downloads", "errors", "hdf5", "late", "ledger", "metrics", "bound",
-       "nesting", "parsing", "printable", "randomness", "regular", "training"}  # fmt: skip
+       "nesting", "parsing", "printable", "randomness", "regular", "tables", "training"}  # fmt: skip
 
 
 @pytest.mark.parametrize("folder", plugin_folders(), ids=lambda path: path.name)

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biasloop.errors import InvalidInput
-from biasloop.predictions import counted, open_source, read_columns
+from biasloop.predictions import Reading, counted, open_source, read_columns
 
 
-def counts(path, *names):
-    found = counted(open_source(Path(path)), names)
+def counts(path, *names, **reading):
+    found = counted(open_source(Path(path), reading=Reading(**reading)), names)
     rows = zip(*(found.columns[name] for name in names), strict=True)
     return dict(zip(rows, found.rows.tolist(), strict=True))
 
@@ -57,7 +57,7 @@ def test_any_text_comes_back_whatever_is_in_it(tmp_path_factory, rows):
         path = place / f"t{suffix}"
         {".csv": lambda f, p: f.write_csv(p, quote_style="always"), ".jsonl": pl.DataFrame.write_ndjson,
          ".parquet": pl.DataFrame.write_parquet}[suffix](frame, path)  # fmt: skip
-        assert counts(path, "x", "y") == Counter(rows)
+        assert counts(path, "x", "y", same=False, missing="value") == Counter(rows)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_json_numbers_are_numbers_and_csv_is_as_written(tmp_path):
     (tmp_path / "v.jsonl").write_text('{"v": 1}\n{"v": 1.0}\n{"v": true}\n\n{"v": "x"}\n')
     assert counts(tmp_path / "v.jsonl", "v") == {("1",): 2, ("true",): 1, ("x",): 1}
     (tmp_path / "v.csv").write_text("v\n1\n1.0\n")
-    assert counts(tmp_path / "v.csv", "v") == {("1",): 1, ("1.0",): 1}
+    assert counts(tmp_path / "v.csv", "v", same=False) == {("1",): 1, ("1.0",): 1}
 
 
 def test_a_mark_at_the_start_and_blank_lines_are_nothing(tmp_path):

@@ -1,6 +1,7 @@
 """`biasloop evaluate METRIC FILE`: metrics of anybody's predictions, beside another file's, and gates on them."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,6 +9,7 @@ import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
+from biasloop.cli.reading import InFormat, MissingRows, Same, reading_of
 from biasloop.errors import InvalidInput
 from biasloop.report import judged
 from biasloop.report.output import emit, note, say
@@ -15,7 +17,7 @@ from biasloop.report.output import emit, note, say
 if TYPE_CHECKING:
     from biasloop import evaluations
     from biasloop.evaluations import Answer
-    from biasloop.predictions import Source
+    from biasloop.predictions import Reading, Source
 
 CROSSED = 4  # exit code
 
@@ -72,6 +74,9 @@ def amplification(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """Bias amplification: how much more than the truth predictions depend on the attribute; above 0 they exaggerate.
@@ -83,11 +88,12 @@ def amplification(
     from biasloop import evaluations
     from biasloop.predictions import open_source
 
+    reading = reading_of(same, missing, form, [file, against, train])
     gates = evaluations.gates(fail_above or [], evaluations.AMPLIFICATION)
     given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
 
-    learned = open_source(train) if train else None
-    sources = _sources(file, against, number, name, plot)
+    learned = open_source(train, reading=reading) if train else None
+    sources = _sources(file, against, number, name, plot, reading)
     edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
 
     def found(source: "Source", first: "Answer | None") -> "Answer":
@@ -133,6 +139,9 @@ def calibration(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """Whether confidences are right; the gap is accuracy minus confidence, below 0 where a model is overconfident.
@@ -143,9 +152,10 @@ def calibration(
     """
     from biasloop import evaluations
 
+    reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
 
-    sources = _sources(file, against, number, name, plot)
+    sources = _sources(file, against, number, name, plot, reading)
     edges = _bins(sources, attribute or [], groups)
 
     def found(source: "Source", first: "Answer | None") -> "Answer":
@@ -181,6 +191,9 @@ def fairness(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """Rates by group, and how far groups are apart.
@@ -191,9 +204,10 @@ def fairness(
     """
     from biasloop import evaluations
 
+    reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
 
-    sources = _sources(file, against, number, name, plot)
+    sources = _sources(file, against, number, name, plot, reading)
     edges = _bins(sources, attribute, bins)
 
     def found(source: "Source", first: "Answer | None") -> "Answer":
@@ -221,6 +235,9 @@ def shares(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """How often each value is predicted, and by how much that differs from the truth.
@@ -229,13 +246,14 @@ def shares(
     """
     from biasloop import evaluations
 
+    reading = reading_of(same, missing, form, [file, against])
     # Without true labels there is no number that could be too large.
     gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
 
     def found(source: "Source", first: "Answer | None") -> "Answer":
         return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
 
-    answer = _answer(_sources(file, against, number, name, plot), found)
+    answer = _answer(_sources(file, against, number, name, plot, reading), found)
     _say("shares", answer, file, against, lambda: judged.show_shares(answer, file), (), csv, plot, json=json)
     _end(answer, gates)
 
@@ -249,6 +267,8 @@ def memorization(
     csv: Csv = None,
     plot: Plot = None,
     fail_above: FailAbove = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
     json: Json = False,
 ) -> None:
     """How many runs of words of some texts stand in the training texts, word for word.
@@ -260,10 +280,12 @@ def memorization(
     from biasloop import evaluations
     from biasloop.predictions import open_source
 
+    reading = reading_of(None, missing, form, [file, train])
     sizes = evaluations.parse_sizes(ngrams)
     gates = evaluations.gates(fail_above or [], [f"memorization.{n}" for n in sizes])
     _check(plot)
-    answer = evaluations.memorization(open_source(file), open_source(train), text=text, sizes=sizes)
+    sources = open_source(file, reading=reading), open_source(train, reading=reading)
+    answer = _with_skipped(evaluations.memorization(*sources, text=text, sizes=sizes), sources[0])
     _say(
         "memorization", answer, file, None, lambda: judged.show_memorization(answer, file, train),
         (), csv, plot, json=json,
@@ -271,13 +293,15 @@ def memorization(
     _end(answer, gates)
 
 
-def _sources(file: Path, against: Path | None, number: int | None, table: str, plot: Path | None) -> "list[Source]":
+def _sources(
+    file: Path, against: Path | None, number: int | None, table: str, plot: Path | None, reading: "Reading"
+) -> "list[Source]":
     """The file, and the one that stands beside it if there is one; neither is read yet."""
     from biasloop.predictions import open_source
 
     _check(plot)
-    first = open_source(file, number=number, table=table)
-    return [first] if against is None else [first, open_source(against, table=table)]
+    first = open_source(file, number=number, table=table, reading=reading)
+    return [first] if against is None else [first, open_source(against, table=table, reading=reading)]
 
 
 def _bins(sources: "Sequence[Source]", attributes: Sequence[str], count: int | None) -> "evaluations.Bins":
@@ -293,12 +317,21 @@ def _answer(sources: "Sequence[Source]", found: "Callable[[Source, Answer | None
     """What there is to say of a file, with another beside it if there is one."""
     from biasloop import evaluations
 
-    answer = found(sources[0], None)
+    answer = _with_skipped(found(sources[0], None), sources[0])
     if len(sources) == 1:
         return answer
-    other = found(sources[1], answer)
+    other = _with_skipped(found(sources[1], answer), sources[1])
     notes = evaluations.comparable(answer, other, (sources[0].path, sources[1].path))
     return evaluations.beside(answer, other, notes)
+
+
+def _with_skipped(answer: "Answer", source: "Source") -> "Answer":
+    """An answer that says how many rows without a value were left out, where that was asked for."""
+    if source.reading.missing != "skip":
+        return answer
+    n = source.skipped
+    notes = [*answer.notes, f"{n:,} row{'s' * (n != 1)} without a value left out"] if n else answer.notes
+    return replace(answer, details={**answer.details, "skipped": n}, notes=notes)
 
 
 def _check(plot: Path | None) -> None:

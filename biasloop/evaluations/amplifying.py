@@ -12,7 +12,7 @@ from biasloop.errors import InvalidInput
 from biasloop.evaluations import grouping
 from biasloop.evaluations.answers import AGREE, Answer, ends_of, rounded
 from biasloop.evaluations.binning import NO_BINS, Bins
-from biasloop.evaluations.checks import alike, some, varied
+from biasloop.evaluations.checks import some, varied
 from biasloop.evaluations.grouping import Key
 from biasloop.evaluations.labelling import Labels, several
 from biasloop.metrics import amplification as measuring
@@ -80,11 +80,10 @@ def amplification(
         given = Labels(tasks, guesses, options.tie, options.draws, seed)
         return grouping.each(attributes, lambda names: several(source, names, train, bins, given))
     named = [*attributes, tasks[0]]
-    raw = counted(source, [*named, guesses[0]])
+    raw = counted(source, [*named, guesses[0]], alike=[tasks[0], guesses[0]])
     varied(source.path, tasks[0], raw.values(tasks[0]))
     for name in attributes:
         varied(source.path, name, raw.values(name))
-    alike(source.path, (tasks[0], raw.values(tasks[0])), (guesses[0], raw.values(guesses[0])))
     found, learned = bins.binned(raw), bins.binned(counted(train, named)) if train else None
     return grouping.each(
         attributes, lambda names: _of_classes(found, learned, names, (tasks[0], guesses[0]), options, seed)
@@ -93,7 +92,8 @@ def amplification(
 
 def _split(source: Source, names: Sequence[str]) -> list[str]:
     """Names given one by one or with commas between them, unless a column is really called so."""
-    return [part for name in names for part in ([name] if name in source.columns else name.split(","))]
+    split = [name.split(",") if "," in name and name not in source.columns else [name] for name in names]
+    return [part for parts in split for part in parts]
 
 
 def _of_classes(

@@ -12,7 +12,7 @@ from biasloop.errors import InvalidInput
 from biasloop.evaluations import grouping
 from biasloop.evaluations.answers import Answer, ends_of
 from biasloop.evaluations.binning import NO_BINS, Bins
-from biasloop.evaluations.checks import alike, some, varied
+from biasloop.evaluations.checks import some, varied
 from biasloop.metrics import fairness as rating
 from biasloop.metrics import fairness_intervals as measuring
 from biasloop.metrics.intervals import wilson
@@ -71,12 +71,11 @@ def fairness(
             `positive`.
     """
     attributes = grouping.listed(attribute)
-    raw = counted(source, [task, predicted, *attributes])
+    raw = counted(source, [task, predicted, *attributes], alike=[task, predicted])
     for name in attributes:
         varied(source.path, name, raw.values(name))
-    alike(source.path, (task, raw.values(task)), (predicted, raw.values(predicted)))
     values = raw.values(task, predicted)
-    chosen = _positive(source, task, values, positive, like)
+    chosen = _positive(source, task, values, source.spelled(task, positive), like)
     found = bins.binned(raw)
     labels = _Labels(task, predicted, values, chosen)
     return grouping.each(attributes, lambda names: _between(found, labels, names, smallest))

@@ -82,7 +82,7 @@ def _row(n: int, pairs: Floats) -> dict[str, Any]:
 
 def _tokens(source: Source, text: str) -> Iterator[Column]:
     """Batches of texts as hashes of words."""
-    for frame in texts(source, [text]):
+    for frame in texts(source, [text], prose=True):
         words = frame["c0"].str.extract_all(r"\S+")
         offsets = np.zeros(len(words) + 1, np.int64)
         np.cumsum(words.list.len().to_numpy(), out=offsets[1:])

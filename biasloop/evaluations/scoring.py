@@ -9,7 +9,7 @@ import numpy as np
 from biasloop.data import Bools, Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.grouping import Key
-from biasloop.predictions import Source, texts
+from biasloop.predictions import Source, counted, texts
 
 if TYPE_CHECKING:
     import polars as pl
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-6
 """By how much a confidence may miss 0 or 1: 32-bit softmaxes add up to 1.0000001."""
 
-TRUE, FALSE = ("1", "true", "True"), ("0", "false", "False")
+TRUE, FALSE = ("1", "1.0", "true", "True", "TRUE"), ("0", "0.0", "false", "False", "FALSE")
 
 Name = Callable[[str, Sequence[str]], list[str]]
 
@@ -60,15 +60,19 @@ def scored(
     import polars as pl
 
     task, predicted, confidence = columns
-    seen = 0
-    text = f"c{2 + len(attributes)}"
-    for frame in texts(source, [task, predicted, *attributes], [confidence]):
-        given = _probable(source, frame, confidence, text, seen)
-        seen += len(frame)
+    named = [task, predicted, *attributes]
+    source.require([*named, confidence])
+    # Every value first: whether one is written in two ways, and how it is shown.
+    for first in [[task, predicted], *([name] for name in attributes)]:
+        counted(source, first, alike=first if len(first) > 1 else [])
+    text = f"c{len(named)}"
+    for batch in texts(source, named, [confidence]):
+        frame = _settled(source, batch, named)
+        given = _probable(source, frame, confidence, text)
         right = (frame["c0"] == frame["c1"]).to_numpy()
         sure = given
         if positive is not None:
-            sure = np.where((frame["c1"] == positive).to_numpy(), given, 1.0 - given)
+            sure = np.where((frame["c1"] == source.spelled(task, positive)).to_numpy(), given, 1.0 - given)
         keys, groups = _grouped(frame, range(2, 2 + len(attributes)), attributes, name)
         yield Batch(frame.select("c0", "c1", given=pl.Series(given)), sure, right, keys, groups)
 
@@ -83,26 +87,35 @@ def flags(
     """
     import polars as pl
 
-    seen, first = 0, len(attributes)
-    for frame in texts(source, [*attributes, *columns]):
+    first = len(attributes)
+    for attribute in attributes:
+        counted(source, [attribute])
+    for batch in texts(source, [*attributes, *columns]):
+        frame = _settled(source, batch, attributes)
         for i, column in enumerate(columns, first):
             bad = (~frame[f"c{i}"].is_in([*TRUE, *FALSE])).arg_true()
             if len(bad):
-                place, value = f"{source.path}, row {seen + bad[0] + 1}", frame[f"c{i}"][bad[0]]
+                place, value = f"{source.name}, row {frame['row'][bad[0]]}", frame[f"c{i}"][bad[0]]
                 raise InvalidInput(f"{place}: {column} is {value!r}; expected 0 or 1")
         cells = [pl.col(f"c{i}").is_in(TRUE).cast(pl.Int64) for i in range(first, first + len(columns))]
         keys, groups = _grouped(frame, range(first), attributes, name)
-        seen += len(frame)
         yield keys, groups, frame.select(cells).to_numpy()
 
 
-def _probable(source: Source, frame: "pl.DataFrame", column: str, text: str, seen: int) -> Floats:
+def _settled(source: Source, batch: "pl.DataFrame", names: Sequence[str]) -> "pl.DataFrame":
+    """Rows whose first columns have each value written in one way."""
+    import polars as pl
+
+    return batch.with_columns(pl.col(f"c{i}").replace(source.shown(name)) for i, name in enumerate(names))
+
+
+def _probable(source: Source, frame: "pl.DataFrame", column: str, text: str) -> Floats:
     """Numbers from 0 to 1; what misses an end by no more than rounding is that end."""
     values = frame["f0"].to_numpy()
     bad = np.flatnonzero(~((values >= -TOLERANCE) & (values <= 1 + TOLERANCE)))
     if len(bad):
         row, written = int(bad[0]), frame[text][int(bad[0])]
-        place = f"{source.path}, row {seen + row + 1}: {column} is"
+        place = f"{source.name}, row {frame['row'][row]}: {column} is"
         if np.isnan(values[row]):
             raise InvalidInput(f"{place} {written!r}, not a number from 0 to 1")
         raise InvalidInput(f"{place} {written}; expected a number from 0 to 1")

@@ -24,7 +24,7 @@ def shares(source: Source, *, predicted: str, task: str | None = None, seed: int
     Raises:
         InvalidInput: a bad file or column.
     """
-    found = counted(source, [predicted, *([task] if task else [])])
+    found = counted(source, [predicted, *([task] if task else [])], alike=[task, predicted] if task else [])
     values = found.values(predicted, *([task] if task else []))
     guessed = found.table((predicted, values))
     rows = [_share(value, int(hits), found.n) for value, hits in zip(values, guessed.tolist(), strict=True)]

@@ -1,20 +1,59 @@
 """A table of predictions that is read when it is counted: by format, with the columns checked."""
 
-import glob
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, get_args
 
 from biasloop.errors import InvalidInput
-from biasloop.predictions import text_files
+from biasloop.tables import ENDINGS, Format, Spellings, Table, format_of, open_table, require_format
+from biasloop.tables.content import STDIN, name_of
+from biasloop.tables.formats import KINDS
+from biasloop.tables.missing import IN_TEXTS, WORDS
 
 if TYPE_CHECKING:
     import polars as pl
 
-FORMATS = ".csv, .tsv, .jsonl, .parquet"
-TEXTS = (".csv", ".tsv", ".jsonl")
+FORMATS = ENDINGS
+
+Missing = Literal["refuse", "skip", "value"]
+
+
+@dataclass
+class Reading:
+    """How the files of one command are read.
+
+    Attributes:
+        same: whether values that are one written in two ways are read as one; None: they are refused.
+        missing: rows without a value are refused or left out ("skip"); "value": words such as NA are values, and rows
+            with an empty one are refused.
+        format: of files whose names do not tell, as standard input; empty: CSV for standard input, else refused.
+        spellings: the values seen so far.
+    """
+
+    same: bool | None = None
+    missing: Missing = "refuse"
+    format: str = ""
+    spellings: Spellings = field(init=False)
+
+    def __post_init__(self) -> None:
+        if self.missing not in get_args(Missing):
+            raise InvalidInput(f'--missing {self.missing}: expected "refuse", "skip" or "value"')
+        if self.format and self.format not in KINDS:
+            raise InvalidInput(f"--format {self.format}: expected one of {', '.join(KINDS)}")
+        self.spellings = Spellings(self.same)
+
+    def format_of(self, path: Path) -> Format:
+        """What a file is: as its name says, else as `format` does.
+
+        Raises:
+            InvalidInput: if neither does.
+        """
+        known = format_of(path)
+        if known is None and (self.format or path == STDIN):
+            return Format(next(kind for kind in KINDS if kind == (self.format or "csv")))
+        return known or require_format(path, "expected a stored run, or (--format says it of other names) a file")
 
 
 @dataclass
@@ -22,21 +61,48 @@ class Source:
     """Rows of predictions, not read yet.
 
     Attributes:
-        path: what messages call it.
-        columns: names of all columns.
-        lazy: the rows.
-        blanks: whether lines without anything on them were found among the rows; they are no rows.
+        path: what messages call it; "-" is standard input.
+        rows: a file's table, or that of a stored run.
+        reading: how files are read.
+        skipped: rows that were left out, for they had no value, when it was last read.
     """
 
     path: Path
-    columns: list[str]
-    lazy: "pl.LazyFrame"
-    blanks: bool = False
+    rows: "Table | pl.DataFrame"
+    reading: Reading = field(default_factory=Reading)
+    skipped: int = 0
+    _shown: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
-    def tabular(self) -> bool:
-        """Whether rows may be ragged."""
-        return self.path.suffix.lower() in (".csv", ".tsv")
+    def name(self) -> str:
+        """What messages call it."""
+        return name_of(self.path)
+
+    @property
+    def stored(self) -> bool:
+        """Whether it is a run's, in which every value is one, however it is written."""
+        return not isinstance(self.rows, Table)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of all columns."""
+        return self.rows.columns
+
+    @property
+    def blanks(self) -> int:
+        """Lines without anything on them among the rows of `lazy`; they are no rows."""
+        return self.rows.blanks if isinstance(self.rows, Table) else 0
+
+    @property
+    def lines(self) -> int | None:
+        """Rows, such lines among them, as they were counted by the file's newlines; None where there are none."""
+        return self.rows.shape.lines if isinstance(self.rows, Table) and self.rows.by_polars else None
+
+    def words(self, *, texts: bool = False) -> tuple[str, ...]:
+        """What is no value, besides an empty one."""
+        if self.stored or self.reading.missing == "value":
+            return ()
+        return IN_TEXTS if texts else WORDS
 
     def require(self, names: Sequence[str]) -> None:
         """Check that the columns are there, once each.
@@ -44,96 +110,112 @@ class Source:
         Raises:
             InvalidInput: naming the first that is not, and those there are.
         """
-        if not self.columns:
-            raise InvalidInput(f"{self.path} has no rows")
+        if isinstance(self.rows, Table):
+            self.rows.require(names)
+            return
         for name in names:
-            times = self.columns.count(name)
-            if times != 1:
-                listed = ", ".join(self.columns)
-                what = "no column" if not times else f"{times} columns"
-                raise InvalidInput(f"{self.path}: {what} {name!r} (there are {listed})")
+            if name not in self.rows.columns:
+                raise InvalidInput(f"{self.name}: no column {name!r} (there are {', '.join(self.rows.columns)})")
 
-    @contextmanager
-    def reading(self, names: Sequence[str]) -> Iterator[None]:
-        """Say in a sentence what polars refuses."""
-        import polars as pl
-
-        try:
-            yield
-        except pl.exceptions.PolarsError as error:
-            if self.path.suffix.lower() in TEXTS:
-                text_files.walk(self.path, names)
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise InvalidInput(f"{self.path} is not a valid table: {reason}") from error
-        except OSError as error:
-            raise InvalidInput(f"{self.path} cannot be read: {error.strerror or error}") from error
-
-    def refuse_missing(self, names: Sequence[str]) -> None:
-        """Name the row that has no value; for when some row has none.
+    def lazy(self, names: Sequence[str]) -> "pl.LazyFrame":
+        """The named columns as c0, c1, ... and `short`: whether a row may have too few cells.
 
         Raises:
-            InvalidInput: always, unless all such rows are blank lines of a text file, which `blanks` then says.
+            InvalidInput: a column is not there.
         """
-        if self.path.suffix.lower() in TEXTS:
-            if not self.blanks:
-                text_files.walk(self.path, names)
-                self.blanks = True
-            return
         import polars as pl
 
-        from biasloop.predictions.values import as_text
+        self.require(names)
+        if not isinstance(self.rows, Table):
+            rows = self.rows.lazy().select(pl.col(name).alias(f"c{i}") for i, name in enumerate(names))
+        else:
+            rows = self.rows.lazy(names)
+        return rows if self.lines is not None else rows.with_columns(short=pl.lit(value=False))
 
-        schema = self.lazy.collect_schema()
-        for name in names:
-            gone = self.lazy.select(as_text(pl.col(name), schema[name], name).is_null().alias("gone"))
-            found = gone.with_row_index("row").filter("gone").head(1).collect(engine="streaming")
-            if len(found):
-                raise InvalidInput(f"{self.path}, row {found['row'][0] + 1}: no value in column {name!r}")
+    def settle(self, columns: Sequence[str], counts: Mapping[str, Mapping[str, int]]) -> dict[str, str]:
+        """How values of columns that share them are shown, where that is not as they are written.
+
+        Raises:
+            InvalidInput: one is written in two ways, here or in a file that was read before.
+        """
+        if self.stored and self.reading.same is None:
+            return {}
+        shown = self.reading.spellings.settle(self.name, columns, counts)
+        self._shown |= dict.fromkeys(columns, shown)
+        return shown
+
+    def spelled(self, column: str, value: str | None) -> str | None:
+        """A value that somebody gave, as values of the column are shown."""
+        return value if value is None else self.reading.spellings.shown(column, value)
+
+    def shown(self, column: str) -> dict[str, str]:
+        """The same of one column that was counted before."""
+        return self._shown.get(column, {})
+
+    @contextmanager
+    def reads(self) -> Iterator[None]:
+        """Say in a sentence what polars refuses."""
+        if isinstance(self.rows, Table):
+            with self.rows.reading():
+                yield
+        else:
+            yield
+
+    def check(self, names: Sequence[str], *, rows: int, missing: int, short: bool, texts: bool = False) -> None:
+        """Compare what was read with what is there.
+
+        Args:
+            names: of columns.
+            rows: how many were read, blank lines among them.
+            missing: how many of these have no value in one of the columns.
+            short: whether some may have too few cells.
+            texts: whether the columns are texts.
+
+        Raises:
+            InvalidInput: rows were lost, have too few cells, or have no value and are not to be left out.
+        """
+        if isinstance(self.rows, Table) and short:
+            self.rows.check_cells()
+        if self.lines is not None and rows != self.lines:
+            raise InvalidInput(
+                f"{self.name}: {self.lines:,} rows, of which {rows:,} could be read; write the table as Parquet"
+            )
+        if not rows - self.blanks:
+            raise InvalidInput(f"{self.name} has no rows")
+        self.skipped = missing - self.blanks
+        if self.skipped and self.reading.missing != "skip":
+            self._refuse(names, self.skipped, texts=texts)
+        if self.skipped == rows - self.blanks:
+            raise InvalidInput(f"{self.name}: no row has a value in {' and '.join(map(repr, names))}")
+
+    def _refuse(self, names: Sequence[str], missing: int, *, texts: bool) -> None:
+        words = self.words(texts=texts)
+        first = self.rows.first_missing(names, words) if isinstance(self.rows, Table) else None
+        where, name = first or ("a row", names[0])
+        more = f" (so have {missing:,} rows in all)" if missing > 1 else ""
+        cure = "--missing skip leaves such rows out"
+        if not texts:
+            cure += ", --missing value takes words such as NA and None as values"
+        raise InvalidInput(f"{self.name}, {where}: no value in column {name!r}{more}; {cure}")
 
 
-def open_source(path: Path, *, number: int | None = None, table: str = "") -> Source:
+def open_source(path: Path, *, number: int | None = None, table: str = "", reading: Reading | None = None) -> Source:
     """A file of predictions, or a table of a stored run.
 
     Args:
-        path: CSV, TSV, JSONL or Parquet; a run's directory, or one of its files `round-NNNN.h5`.
+        path: of a table, "-" for standard input; a run's directory, or one of its files `round-NNNN.h5`.
         number: round of a run; None: the newest.
         table: per-sample table of a run; empty: "test", or the only one.
+        reading: how files are read; one for all files of a command.
 
     Raises:
         InvalidInput: it cannot be read, or is none of these; a round or table is asked for that is not there.
     """
-    suffix = path.suffix.lower()
-    if path.is_dir() or suffix == ".h5":
+    reading = reading or Reading()
+    if path != STDIN and (path.is_dir() or path.suffix.lower() == ".h5"):
         from biasloop.predictions.stored import of_run
 
-        frame = of_run(path, number, table)
-        return Source(path, frame.columns, frame.lazy())
+        return Source(path, of_run(path, number, table), reading)
     if number is not None or table:
         raise InvalidInput(f"{path} is no stored run; leave out --{'table' if number is None else 'round'}")
-    if suffix not in (*TEXTS, ".parquet"):
-        raise InvalidInput(f"{path}: expected a stored run, or a file of predictions that ends in one of {FORMATS}")
-    if suffix in TEXTS:
-        names = text_files.header(path)
-        return Source(path, names, _scanned(path, names))
-    import polars as pl
-
-    source = Source(path, [], pl.scan_parquet(path, glob=False))
-    with source.reading([]):
-        source.columns = source.lazy.collect_schema().names()
-    return source
-
-
-def _scanned(path: Path, names: Sequence[str]) -> "pl.LazyFrame":
-    """The rows of a text file, every value as text."""
-    import polars as pl
-
-    if not names:
-        return pl.LazyFrame()
-    if path.suffix.lower() == ".jsonl":
-        with path.open("rb") as file:
-            marked = file.read(3) == text_files.MARK
-        # A file with a mark is read whole, since the reader knows none; brackets in a name are no pattern.
-        rows = path.read_bytes()[3:] if marked else glob.escape(str(path))
-        return pl.scan_ndjson(rows, schema=dict.fromkeys(names, pl.String()))
-    separator = "\t" if path.suffix.lower() == ".tsv" else ","
-    return pl.scan_csv(path, separator=separator, infer_schema=False, glob=False)
+    return Source(path, open_table(path, reading.format_of(path)), reading)

@@ -20,7 +20,7 @@ class Config(BaseModel):
 
     model_config = _STRICT
 
-    data: Name = Field(description="The table of samples: a .csv, .tsv, .parquet or .jsonl file.")
+    data: Name = Field(description="The table of samples: a .csv, .tsv, .parquet, .jsonl or .json file.")
     target: Name = Field(description="Column of the labels; a row without one can only be labelled by a model.")
     train: Command = Field(
         description="The program that trains, as a list of arguments; {train} stands for the file of rows, {model} for "

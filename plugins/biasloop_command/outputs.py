@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from biasloop.late import numpy as np
 from biasloop.regular import irregular
+from biasloop.tables import Format
 from biasloop_command import tables
 from biasloop_command.programs import Program, ProgramFailed
 from biasloop_command.tables import BadTable
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from biasloop.data import Floats, Ints
+    from biasloop.tables.formats import Kind
 
 PROBABILITY = "probability."
 _ROUNDING = 1e-3  # probabilities are written with few digits
@@ -81,7 +83,7 @@ def _too_large(size: int, path: Path, program: Program, megabytes: int) -> Progr
     )
 
 
-def read(path: Path, form: str, program: Program, names: Sequence[str], classes: Sequence[str]) -> Output:
+def read(path: Path, form: Kind, program: Program, names: Sequence[str], classes: Sequence[str]) -> Output:
     """The predictions in a file; rows may come in any order, other columns are ignored.
 
     Args:
@@ -95,7 +97,7 @@ def read(path: Path, form: str, program: Program, names: Sequence[str], classes:
         ProgramFailed: naming column and row (counted from 1, without the header) of what is wrong.
     """
     try:
-        table = tables.read(path, form)
+        table = tables.read(path, Format(form))
         order = _order(table, names)
         prediction = _predictions(table, classes)
         probabilities = _probabilities(table, classes)
@@ -116,7 +118,7 @@ def _order(table: pl.DataFrame, names: Sequence[str]) -> Ints:
     """The row of each name."""
     rows: dict[str, int] = {}
     wanted = set(names)
-    for row, name in enumerate(tables.texts(table, "id"), 1):
+    for row, name in enumerate(tables.texts(table, "id", ()), 1):
         if name is None or name not in wanted:
             shown = "no id" if name is None else f"the id {name!r}, which was not asked for,"
             raise BadTable(f"has {shown} in row {row:,}, column 'id'")
@@ -131,7 +133,7 @@ def _order(table: pl.DataFrame, names: Sequence[str]) -> Ints:
 
 def _predictions(table: pl.DataFrame, classes: Sequence[str]) -> Ints:
     known = {name: label for label, name in enumerate(classes)}
-    found = tables.texts(table, "prediction")
+    found = tables.texts(table, "prediction", ())
     for row, name in enumerate(found, 1):
         if name is None or name not in known:
             shown = "nothing" if name is None else repr(name)
@@ -167,7 +169,7 @@ def _numbers(table: pl.DataFrame, name: str) -> Floats:
     values = tables.column(table, name)
     if values.dtype == pl.String:
         values = values.str.strip_chars()
-    texts = tables.texts(table.with_columns(values), name)
+    texts = tables.texts(table.with_columns(values), name, ())
     found = np.asarray(values.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(), np.float64)
     bad = np.flatnonzero(~((found >= -_SLIP) & (found <= 1 + _SLIP)))
     if len(bad):

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING
 from biasloop.data import Ints, Splits
 from biasloop.errors import InvalidInput
 from biasloop.late import numpy as np
+from biasloop.regular import require_regular
+from biasloop.tables import require_format, two_ways
+from biasloop.tables.missing import WORDS
 from biasloop_command import tables
 from biasloop_command.config import Config
 
@@ -60,10 +63,10 @@ def check_file(config: Config) -> None:
         InvalidInput: if there is no such file, or of another kind.
     """
     path = Path(config.data)
-    if path.suffix.lower() not in tables.FORMATS:
-        raise InvalidInput(f"{path} (domain.data): expected a file that ends in {', '.join(tables.FORMATS)}")
-    if not path.is_file():
+    require_format(path, where=" (domain.data)")
+    if not path.exists():
         raise InvalidInput(f"there is no file {path} (domain.data); a relative path starts where the command is run")
+    require_regular(path)
 
 
 def digest(path: Path) -> str:
@@ -93,7 +96,9 @@ def _load(path: Path, config: Config) -> Table:
 
     plain = [name for name in (config.id, config.target, config.split, *config.groups) if name]
     # Cells that come and go as text are never read as numbers, so that none changes.
-    table = tables.read(path, tables.FORMATS[path.suffix.lower()], None if config.format == "csv" else plain)
+    form = require_format(path)
+    as_written = config.format == "csv" and form.separated
+    table = tables.read(path, form, None if as_written else plain)
     names = _ids(table, config.id)
     classes, labels = _labels(table, config)
     groups = {name: _group(table, name) for name in config.groups}
@@ -113,7 +118,7 @@ def _ids(table: pl.DataFrame, name: str | None) -> list[str]:
     if name is None:
         return [str(row) for row in range(len(table))]
     found: dict[str, int] = {}
-    for row, text in enumerate(tables.texts(table, name), 1):
+    for row, text in enumerate(tables.texts(table, name, ()), 1):
         if text is None:
             raise tables.BadTable(f"has no id in row {row:,}, column {name!r}")
         if text in found:
@@ -123,9 +128,11 @@ def _ids(table: pl.DataFrame, name: str | None) -> list[str]:
 
 
 def _labels(table: pl.DataFrame, config: Config) -> tuple[tuple[str, ...], Ints]:
-    values = tables.texts(table, config.target)
+    # A word such as NA is a class where somebody names it as one.
+    values = tables.texts(table, config.target, [word for word in WORDS if word not in (config.classes or ())])
     found = sorted({value for value in values if value is not None})
     classes = tuple(config.classes or found)
+    _check_ways(config.target, [] if config.classes else found, config.target)
     if len(classes) < 2:
         raise tables.BadTable(
             f"has labels of {len(classes)} class(es) in column {config.target!r}, expected at least two; "
@@ -140,14 +147,26 @@ def _labels(table: pl.DataFrame, config: Config) -> tuple[tuple[str, ...], Ints]
     return classes, np.array([-1 if value is None else known[value] for value in values], np.int64)
 
 
+def _check_ways(name: str, values: Sequence[str], target: str = "") -> None:
+    """Refuse a value that is written in two ways, which would be two classes or groups."""
+    ways = two_ways(values)
+    if ways is not None:
+        cure = "; classes that differ only so are named in domain.classes" if name == target else ""
+        raise tables.BadTable(
+            f"has {ways[0]!r} and {ways[1]!r} in column {name!r}, which look like one value written in two ways; "
+            f"write it in one way{cure}"
+        )
+
+
 def _group(table: pl.DataFrame, name: str) -> Group:
     values = tables.texts(table, name)
     if None in values:
         raise tables.BadTable(
-            f"has no value in row {values.index(None) + 1:,} of column {name!r} (domain.group); "
-            "give it one, such as 'unknown'"
+            f"has no value in row {values.index(None) + 1:,} of column {name!r} (domain.group), and in "
+            f"{values.count(None):,} rows in all; give them one, such as 'unknown'"
         )
     names = sorted({value for value in values if value is not None})
+    _check_ways(name, names)
     known = {value: number for number, value in enumerate(names)}
     return Group(np.array([known[value] for value in values if value is not None], np.int64), tuple(names))
 

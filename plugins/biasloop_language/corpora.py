@@ -11,6 +11,8 @@ from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
 from biasloop.domains import Context, Requirement
 from biasloop.downloads.places import home_of
 from biasloop.errors import InvalidInput
+from biasloop.regular import require_regular
+from biasloop.tables import format_of
 from biasloop_language import ownfiles, realtoxicity, sotu
 from biasloop_language.pairs import Pairs
 
@@ -50,14 +52,18 @@ def source(config: Config, context: Context) -> Source:
         return RealToxicityPrompts(context)
     if data == SOTU.name:
         return Sotu(corpus.from_year)
-    path = home_of(Path(data))
-    if path.suffix.lower() not in ownfiles.FORMATS:
+    path = Path(data)
+    if data.startswith("~/"):  # else a name that begins so is a name
+        path = home_of(path)
+    known = format_of(path)
+    if known is None or not known.text:
         raise InvalidInput(
             f'domain.data is {data!r}; expected "{REALTOXICITYPROMPTS.name}", "{SOTU.name}", or a file that ends in '
-            f"{' or '.join(ownfiles.FORMATS)}"
+            f"{ownfiles.FORMATS}"
         )
-    if not path.is_file():
+    if not path.exists():
         raise InvalidInput(f"domain.data is {data!r}, and there is no such file in {Path.cwd()}")
+    require_regular(path)
     return OwnFile(path, corpus.prompt, corpus.continuation, corpus.from_year)
 
 

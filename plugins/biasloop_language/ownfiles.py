@@ -1,17 +1,17 @@
-"""A person's own prompts and continuations: JSON lines, or CSV with a header."""
+"""A person's own prompts and continuations: JSON lines, or CSV or TSV with a header."""
 
-import csv
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from biasloop.errors import InvalidInput
+from biasloop.tables import BadTable, Format, format_of, open_table
+from biasloop.tables.json_rows import value_at
 from biasloop_language.pairs import Pairs
 
-FORMATS = (".jsonl", ".csv")
+FORMATS = ".jsonl or .csv (.json and .tsv, too, and each with .gz after it)"
 _EXAMPLE = '{"prompt": "Once upon", "continuation": " a time"}'
-_LARGEST_CELL = 1 << 30
 
 Record = Mapping[str, Any]
 
@@ -24,7 +24,7 @@ def read(path: Path, prompt: str = "prompt", continuation: str = "continuation")
     continuation there is a space only if one of them has it. Blank lines are skipped.
 
     Args:
-        path: a `.jsonl` or `.csv` file, UTF-8.
+        path: a file of JSON lines, CSV or TSV.
         prompt: field of the prompts; in JSON `a.b` is the field b of the object a, unless there is a field "a.b".
         continuation: field of the continuations.
 
@@ -37,14 +37,15 @@ def read(path: Path, prompt: str = "prompt", continuation: str = "continuation")
     prompts: list[str] = []
     continuations: list[str | None] = []
     fields: dict[str, None] = {}
+    cells = form_of(path).separated
     try:
-        for line, record in _records(path):
-            place = f"{path}, line {line:,}"
+        for place, record in _records(path):
             fields |= dict.fromkeys(record)
             prompts.append(_prompt(record, prompt, place))
-            continuations.append(_continuation(record, continuation, place, csv=_is_csv(path)))
-    except OSError as error:
-        raise InvalidInput(f"{path} cannot be read: {error.strerror}; domain.data names a file of prompts") from error
+            continuations.append(_continuation(record, continuation, place, csv=cells))
+    except BadTable as error:
+        hint = "" if cells or error.line is None else f"; expected one object a line, such as {_EXAMPLE}"
+        raise InvalidInput(f"{error}{hint}") from error
     if not prompts:
         raise InvalidInput(f"{path} has no rows; expected one a line, such as {_EXAMPLE}")
     if all(text is None for text in continuations):
@@ -60,88 +61,32 @@ def read(path: Path, prompt: str = "prompt", continuation: str = "continuation")
     return Pairs.of(prompts, continuations, str(path))
 
 
-def _records(path: Path) -> Iterator[tuple[int, Record]]:
-    suffix = path.suffix.lower()
-    if suffix not in FORMATS:
-        raise InvalidInput(f"{path}: expected a corpus in a file that ends in {' or '.join(FORMATS)}")
-    return _csv(path) if _is_csv(path) else _jsonl(path)
-
-
-def _is_csv(path: Path) -> bool:
-    return path.suffix.lower() == ".csv"
-
-
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Lines with their ends, decoded one by one, so that a bad one can be named."""
-    with path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError as error:
-                raise InvalidInput(
-                    f"{path}, line {number:,}: byte {error.start + 1} (0x{line[error.start]:02x}) is not UTF-8 text; "
-                    "save the file as UTF-8"
-                ) from error
-
-
-def _jsonl(path: Path) -> Iterator[tuple[int, Record]]:
-    for number, line in _lines(path):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise InvalidInput(
-                f"{path}, line {number:,}: not valid JSON ({_reason(error)}); "
-                f"expected one object a line, such as {_EXAMPLE}"
-            ) from error
-        if not isinstance(record, dict):
-            raise InvalidInput(f"{path}, line {number:,}: expected a JSON object, such as {_EXAMPLE}")
-        yield number, record
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong within a line; the library would count lines within it."""
-    if isinstance(error, json.JSONDecodeError):
-        return f"{error.msg}, at character {error.pos + 1:,}"
-    return str(error)
-
-
-def _csv(path: Path) -> Iterator[tuple[int, Record]]:
-    limit = csv.field_size_limit(_LARGEST_CELL)
-    reader = csv.reader((line for _, line in _lines(path)), strict=True)
-    try:
-        header = next((row for row in reader if row), [])
-        double = [name for name in header if header.count(name) > 1]
+def _records(path: Path) -> Iterator[tuple[str, Record]]:
+    """Rows, and where each is."""
+    table = open_table(path, form_of(path))
+    if table.layout is not None:
+        double = [name for name in table.columns if table.columns.count(name) > 1]
         if double:
-            raise InvalidInput(f"{path}, line {reader.line_num:,}: two columns are called {double[0]!r}")
-        for row in reader:
-            if not row:
-                continue
-            if len(row) != len(header):
-                raise InvalidInput(
-                    f"{path}, line {reader.line_num:,}: {len(row)} cells where the header has {len(header)}; "
-                    'a text with a comma or a line break needs "quotes"'
-                )
-            yield reader.line_num, dict(zip(header, row, strict=True))
-    except csv.Error as error:
-        raise InvalidInput(f"{path}, line {reader.line_num:,}: not valid CSV ({error})") from error
-    finally:
-        csv.field_size_limit(limit)
+            raise BadTable(path, f"two columns are called {double[0]!r}", table.layout.lines)
+    unit = "line" if table.lined else "record"
+    for number, record in table.records():
+        yield f"{path}, {unit} {number:,}", record
 
 
-def _value(record: Record, field: str) -> Any:
-    """The value of a field, by its name or by its path; None if there is none."""
-    if field in record:
-        return record[field]
-    value: Any = record
-    for part in field.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return value
+def form_of(path: Path) -> Format:
+    """The format of a corpus.
+
+    Raises:
+        InvalidInput: if its name says none that has lines.
+    """
+    known = format_of(path)
+    if known is None or not known.text:
+        raise InvalidInput(f"{path}: expected a corpus in a file that ends in {FORMATS}")
+    return known
 
 
 def _prompt(record: Record, field: str, place: str) -> str:
-    value = _value(record, field)
+    value = value_at(record, field)
     if value is None:
         raise InvalidInput(
             f"{place}: there is no field {field!r} (found: {', '.join(record)}); "
@@ -154,7 +99,7 @@ def _prompt(record: Record, field: str, place: str) -> str:
 
 
 def _continuation(record: Record, field: str, place: str, *, csv: bool) -> str | None:
-    value = _value(record, field)
+    value = value_at(record, field)
     return None if value is None or (csv and value == "") else _text(value, field, place)
 
 

@@ -310,7 +310,7 @@ def test_bad_files_are_refused_with_the_place(cli, command, header, rows, words)
 
 
 def test_calibration_without_any_right_prediction_is_doubted(cli):
-    rows = [("0.9", "1", "1.0"), ("0.8", "0", "0.0")]
+    rows = [("0.9", "1", "0"), ("0.8", "0", "1")]
     found = answer(cli("evaluate", "calibration", written(rows, "c,y,p"), *CALIBRATION, "--json"))
     assert "written alike" in found["notes"][0]
     assert found["gap"] == pytest.approx(-0.85)

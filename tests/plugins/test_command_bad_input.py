@@ -42,7 +42,7 @@ def refused(place, content, suffix=".csv", **changes) -> str:
         (GOOD, {"test": 4}, "leave no labelled row"),
         (GOOD, {"test": 400}, "leave no labelled row"),
         (GOOD, {"test": 2, "holdout": 2}, "4 have a label"),
-        (GOOD + "e,u,5,f,g\n", {}, "does not read as CSV with a header (found more fields"),
+        (GOOD + "e,u,5,f,g\n", {}, "does not read as CSV with a header (line 6: 5 values in 4 columns"),
         ("name,class,x,x\n1,2,3,4\n", {}, "has two columns 'x'"),
         ("name,class,x\n", {}, "has no rows"),
         ("", {}, "does not read as CSV"),

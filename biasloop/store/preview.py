@@ -13,7 +13,7 @@ from biasloop.nesting import flatten
 from biasloop.store.lock import locked
 from biasloop.store.manifest import EXPERIMENT, NAME, SETUP
 from biasloop.store.reader import Run
-from biasloop.store.writer import _refuse_foreign, _refuse_other
+from biasloop.store.writer import refuse_foreign, refuse_other
 
 _LONGEST = 255  # bytes of a name, on nearly every file system
 
@@ -41,12 +41,12 @@ def rounds_done(directory: Path, identity: Mapping[str, Any], defaults: Mapping[
         with locked(directory):
             pass
     if not (directory / EXPERIMENT).exists():
-        _refuse_foreign(directory)
+        refuse_foreign(directory)
         return 0
     if not (directory / NAME).exists() and not any(directory.glob("*.h5")):
         return 0
     stored = Run.open(directory)
-    _refuse_other(directory, {**defaults, **flatten(stored.identity)}, flatten(identity))
+    refuse_other(directory, {**defaults, **flatten(stored.identity)}, flatten(identity))
     return sum(step != SETUP for step in stored.manifest.steps())
 
 

@@ -54,12 +54,12 @@ class RunWriter(Run):
         remove_temporaries(directory)
         remove_temporaries(directory / PARTIAL)
         if not (directory / EXPERIMENT).exists():
-            _refuse_foreign(directory)
+            refuse_foreign(directory)
             write_atomically(directory / EXPERIMENT, tomli_w.dumps(dict(identity)).encode())
         begun = (directory / NAME).exists() or any(directory.glob("*.h5"))
         manifest = read_manifest(directory) if begun else Manifest(sha256((directory / EXPERIMENT).read_bytes()))
         writer = cls(directory, manifest, made_with, keep_models)
-        _refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
+        refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
         manifest.about = dict(about)
         if not begun:
             manifest.write(directory)
@@ -210,13 +210,23 @@ def set_aside(directory: Path, paths: list[Path]) -> Path:
     return target
 
 
-def _refuse_foreign(directory: Path) -> None:
+def refuse_foreign(directory: Path) -> None:
+    """Refuse a directory that holds something else than a run.
+
+    Raises:
+        StoreError: naming what it holds.
+    """
     strange = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
     if strange:
         raise StoreError(f"{directory} is not empty and not a run (it holds {strange[0]!r}); use another --out")
 
 
-def _refuse_other(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+def refuse_other(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    """Refuse another experiment than that of a run; both by flat key.
+
+    Raises:
+        StoreError: naming the keys that differ, and how.
+    """
     differing = [
         f"{key} is {old.get(key, 'not set')!r} there and {new.get(key, 'not set')!r} here"
         for key in sorted(old.keys() | new.keys())

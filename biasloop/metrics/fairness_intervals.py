@@ -54,11 +54,14 @@ def spreads(values: Array) -> tuple[Floats, Floats]:
     """The largest minus the smallest rate of any group, and the smallest over the largest.
 
     Args:
-        values: `(..., groups)`; NaN takes no part.
+        values: `(..., groups)`, of no group as well; NaN takes no part.
 
     Returns:
         Two of shape `(...)`; NaN where fewer than two groups have the rate, or a ratio is 0/0.
     """
+    if not values.shape[-1]:
+        nothing = np.full(values.shape[:-1], np.nan)
+        return nothing, nothing
     missing = (~np.isnan(values)).sum(axis=-1) < 2
     held = np.where(missing[..., None], 0.0, values)
     low, high = np.nanmin(held, axis=-1), np.nanmax(held, axis=-1)

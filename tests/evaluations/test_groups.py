@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import time
 import tracemalloc
 from pathlib import Path
@@ -316,3 +317,14 @@ def test_groups_of_few_rows_can_be_left_out_of_differences(cli):
     none = answer(cli(*command, "39"))
     assert none["accuracy_difference"] is None
     assert "fewer than two groups" in none["reason"]["accuracy_difference"]
+
+
+@pytest.mark.parametrize("smallest", [20, 30, 10**6])
+def test_where_every_group_is_too_small_there_is_no_difference_and_a_reason(tmp_path, smallest):
+    path = tmp_path / "p.csv"
+    path.write_text("y,p,a\n" + "".join(f"{i % 2},{i // 2 % 2},{'fm'[i // 2 % 2]}\n" for i in range(36)))
+    answer = evaluations.fairness(
+        open_source(path), task="y", predicted="p", attribute=["a"], positive="1", smallest=smallest
+    )
+    assert all(math.isnan(value) for value in answer.metrics.values())
+    assert set(answer.reason.values()) == {"fewer than two groups have so many rows"}

@@ -109,7 +109,8 @@ def _run(planned: "list[Planned]", options: "Options", stopping: "Stopping", *, 
     from biasloop import study
     from biasloop.report.live import JsonView, LiveView, PlainView, View
 
-    view: View = JsonView() if json else LiveView(len(planned)) if sys.stdout.isatty() else PlainView()
+    stopping.shown = not json and sys.stdout.isatty()
+    view: View = JsonView() if json else LiveView(len(planned), stopping) if stopping.shown else PlainView()
     try:
         tell = stopping.unless_closed
         outcomes = study.run_all(planned, options, tell(view.start), tell(view.event))

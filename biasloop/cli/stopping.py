@@ -18,10 +18,16 @@ P = ParamSpec("P")
 
 
 class Stopping:
-    """Whether, and by which signal, the person asked to stop; a second signal ends everything at once."""
+    """Whether, and by which signal, the person asked to stop; a second signal ends everything at once.
+
+    Attributes:
+        signal: its number; 0 if nobody asked.
+        shown: whether somebody else says that it was heard: a live table, which would paint over a line.
+    """
 
     def __init__(self) -> None:
         self.signal = 0
+        self.shown = False
         self._terminal = _has_terminal()
         for number in _signals():
             signal.signal(number, self._asked)
@@ -52,6 +58,8 @@ class Stopping:
     def _asked(self, number: int, frame: FrameType | None) -> None:
         self.signal = number
         _let_go(self._terminal)
+        if self.shown:
+            return
         with suppress(OSError):  # not printed: the signal may have come in the middle of printing
             os.write(2, b"stopping after the current step (once more stops at once)\n")
 

@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 SIZES = ("train", "human", "model")
+STOPPING = "stopping after the current step (once more stops at once)"
 HEADERS = ("round", *SIZES, "{quality}", "bias", "bound", "seconds")
 
 
@@ -192,7 +194,7 @@ def round_object(planned: Planned, event: Committed) -> dict[str, Any]:
 class LiveView:
     """A table that grows, and a progress bar for the steps of the round under way."""
 
-    def __init__(self, runs: int) -> None:
+    def __init__(self, runs: int, stopping: Callable[[], bool] = lambda: False) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
         self.console = console()
@@ -207,6 +209,7 @@ class LiveView:
         self.runs_ahead = runs
         self.finished: list[float] = []
         self.drawn = 0.0
+        self.stopping, self.over = stopping, False
 
     def start(self, planned: Planned) -> None:
         """Close the former run's table and open one for this run."""
@@ -216,7 +219,8 @@ class LiveView:
         self.runs_ahead -= 1
         self.table, self.title = Rows.of(planned), title(planned)
         self.progress.reset(self.task, description="starting", total=None, left="")
-        self.live = Live(self._draw(), console=self.console, refresh_per_second=8, transient=False)
+        self.over = False
+        self.live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=8, transient=False)
         self.live.start()
 
     def event(self, event: Event) -> None:
@@ -236,7 +240,7 @@ class LiveView:
                 self.task, description=call, completed=event.done, total=event.total, left=self._left()
             )
         self.drawn = time.monotonic()
-        self.live.update(self._draw())
+        self.live.refresh()
 
     def _left(self) -> str:
         left = self.table.seconds_left() if self.table else None
@@ -251,7 +255,11 @@ class LiveView:
         rows = self.table.rows if self.table else []
         room = max(5, self.console.height - 8)
         hidden = max(0, len(rows) - room) if self.live else 0
-        return Group(self._table(rows[hidden:], hidden), self.progress)
+        if self.over:
+            return self._table(rows)
+        # A line of its own would be painted over: what stands on the screen is drawn anew, eight times a second.
+        asked = [STOPPING] if self.stopping() else []
+        return Group(self._table(rows[hidden:], hidden), self.progress, *asked)
 
     def _table(self, rows: list[tuple[str, ...]], hidden: int = 0) -> Any:
         from biasloop.report.output import table
@@ -267,6 +275,6 @@ class LiveView:
     def close(self) -> None:
         """Leave the whole table of the run on the screen, without the bar."""
         if self.live is not None and self.table is not None:
-            self.live.update(self._table(self.table.rows))
+            self.over = True
             self.live.stop()
             self.live = None

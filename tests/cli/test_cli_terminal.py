@@ -166,3 +166,26 @@ def test_figures_with_control_characters_and_dollars_are_drawn(tmp_path):
             figures.save(figure, tmp_path / f"x.{suffix}", suffix)
     ET.parse(tmp_path / "x.svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pdf", "x.png", "x.svg"]
+
+
+def test_a_wish_to_stop_stands_under_the_live_table_until_it_is_over(monkeypatch):
+    from rich.console import Console
+    from support.loops import toy_experiment
+
+    from biasloop.report import live
+    from biasloop.study import Planned
+
+    screen = io.StringIO()
+    monkeypatch.setattr(live, "console", lambda: Console(file=screen, width=200, force_terminal=True, highlight=False))
+    asked: list[int] = []
+    view = live.LiveView(1, lambda: bool(asked))
+    view.start(Planned("", 0, Path("runs/x"), toy_experiment(), 1))
+    assert view.live is not None
+    view.live.refresh()
+    assert live.STOPPING not in screen.getvalue()
+    asked.append(2)
+    view.live.refresh()
+    assert live.STOPPING in screen.getvalue()
+    before = screen.tell()
+    view.close()
+    assert live.STOPPING not in screen.getvalue()[before:]  # the last picture of the table is without it

@@ -184,6 +184,9 @@ def _read_chain(name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool)
         try:
             base_path = _parent(path, parent, by_path=by_path)
         except InvalidInput as error:
+            if parent.endswith(MINI):
+                plain = parent.removesuffix(MINI)
+                error = InvalidInput(f"a mini cannot be extended; extend {plain!r}, and run your preset as NAME{MINI}")
             raise InvalidInput(f"{path}: extends = {shown(parent)}: {error}") from error
         base = _read_chain(parent, base_path, (*seen, here), by_path=by_path or is_path(parent))
         values, origins, notes = base.values, base.origins, base.notes

@@ -416,3 +416,12 @@ def test_a_value_written_as_toml_is_read_back(value):
 def test_the_toy_preset_of_these_tests_reads(place):
     write(place / "presets" / "toy.toml", toy.PRESET)
     assert presets.read("toy-mini").values["loop"]["rounds"] == 2
+
+
+def test_a_mini_that_is_extended_is_told_from_a_preset_that_is_not_there(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('extends = "quickstart-mini"\n')
+    with pytest.raises(
+        InvalidInput, match="a mini cannot be extended; extend 'quickstart', and run your preset as NAME"
+    ):
+        presets.read(str(path))

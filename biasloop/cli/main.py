@@ -112,7 +112,9 @@ def main() -> None:
     for sentence in mend_environment():
         note(f"biasloop: {sentence}")
     try:
-        with stoppable(lambda: "no file is written by halves; the same command begins anew, a run goes on"):
+        with stoppable(
+            lambda: "every file that is there is whole, and the same command begins anew, or goes on with a run"
+        ):
             _run()
     except KeyboardInterrupt:
         note("stopped at once")

@@ -192,9 +192,9 @@ class Source:
         words = self.words(texts=texts)
         first = self.rows.first_missing(names, words) if isinstance(self.rows, Table) else None
         where, name = first or ("a row", names[0])
-        more = f" (so have {missing:,} rows in all)" if missing > 1 else ""
+        more = f" ({missing:,} rows have none)" if missing > 1 else ""
         cure = "--missing skip leaves such rows out"
-        if not texts:
+        if not texts and self.reading.missing != "value":
             cure += ", --missing value takes words such as NA and None as values"
         raise InvalidInput(f"{self.name}, {where}: no value in column {name!r}{more}; {cure}")
 

@@ -39,9 +39,12 @@ def draw(config: Config, source: Source, name: str, used: Ints, streams: Streams
     else:
         order = streams.order(used)
         first, others = order[:test], order[test:]
-        mend = f"set them to less than {len(used)} together"
+        mend = f"set {'them together' if holdout else 'it'} below {len(used)}"
     if holdout >= len(others):
-        raise InvalidInput(f"{given} leave nothing to train on: {name} has {len(used)} images here; {mend}")
+        left = (
+            "" if len(used) == len(source.labels) else f" of {len(source.labels)} with a label that the settings keep"
+        )
+        raise InvalidInput(f"{given} leave nothing to train on: {name} has {len(used)} images{left}; {mend}")
     return Splits(test=np.sort(first), holdout=np.sort(others[:holdout]), pool=np.sort(others[holdout:]))
 
 

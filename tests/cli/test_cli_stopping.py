@@ -170,7 +170,7 @@ def test_any_command_that_is_asked_to_end_says_so(workplace, toy_metadata):
     process.send_signal(signal.SIGTERM)
     _, err = process.communicate(timeout=30)
     assert process.returncode == 143
-    assert re.fullmatch(r"stopped; no file is written by halves; .*\n", err)
+    assert re.fullmatch(r"stopped; every file that is there is whole, .*\n", err)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -1,18 +1,15 @@
 """Drives the rounds of one run: decide, resume, compute, commit, read back, go on."""
 
-import platform
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from biasloop import __version__, discovery, memory
-from biasloop.data import Column, Frame, Metric
+from biasloop import discovery, memory, provenance
+from biasloop.data import Metric
 from biasloop.domains import Context, Sparing, missing_methods
 from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, OutOfMemory, SomethingToFetch
 from biasloop.experiment import Experiment
@@ -30,7 +27,6 @@ from biasloop.store.writer import RunWriter
 from biasloop.work import RoundWork, Session
 
 CHECKPOINT_SECONDS = 30.0
-_COMPARED = ("biasloop", "python", "numpy", "torch", "device", "threads")
 
 
 @dataclass(frozen=True)
@@ -166,14 +162,14 @@ class _Driver:
         self.domain = prepared.domain
         experiment = prepared.experiment
         self.rule.prepare()
-        identity, made_with = experiment.identity(prepared.seed), environment(self.domain)
+        identity, made_with = experiment.identity(prepared.seed), provenance.environment(self.domain)
         self.store = RunWriter.create_or_resume(
             directory, identity, about(experiment), made_with,
             keep_models=options.keep_models or self.rule.needs_all_models, defaults=defaults(self.domain, experiment),
         )  # fmt: skip
         # The loop's own settings are left out: calls that do not depend on them are what is shared.
         alike = {name: identity[name] for name in ("seed", "compat", "domain")} | {
-            n: made_with.get(n) for n in _COMPARED
+            n: made_with.get(n) for n in provenance.COMPARED
         }
         shared = SharedCalls(options.data / "shared", alike | {"data": self.domain.fingerprint()})
         self.session = Session(self.store, self._on_step, self._on_note, options.stopping, options.interval, shared)
@@ -222,12 +218,15 @@ class _Driver:
         if not self.store.manifest.steps():
             self._step(SETUP, -1)
             return
-        _warn_of_other_environment(self.store, self.options.on_event)
+        changed = provenance.other_environment(self.store)
+        if changed:
+            self.options.on_event(Notice(changed))
         steps = self.store.manifest.steps()
         for step in steps:
             record = self.store.read(step, models=self.rule.needs_all_models or step in {SETUP, steps[-1]})
             if step == SETUP:
-                _check_fingerprint(self.store, record, self.domain)
+                provenance.check_fingerprint(self.store.directory, record, self.domain)
+                provenance.check_vocabularies(self.store.directory, record, self.domain)
             self._report(step, record, 0, resumed=True)
             self.rule.absorb(record)
 
@@ -243,7 +242,7 @@ class _Driver:
         record = self.rule.setup(work) if step == SETUP else self.rule.round(number, work)
         frames = {**record.frames, **self.session.take_logs()}
         if step == SETUP:
-            frames |= _of_domain(self.domain)
+            frames |= provenance.of_domain(self.domain)
         record = replace(record, frames=frames)
         size = self.store.commit(step, record, time.perf_counter() - begun)
         self.store.clear_partial()
@@ -291,55 +290,11 @@ def about(experiment: Experiment) -> dict[str, Any]:
     return {**kept, "rounds": experiment.loop.rounds}
 
 
-def environment(domain: Any) -> dict[str, str]:
-    """Versions, host, device and threads that a step is made with."""
-    own: Mapping[str, str] = domain.environment() if hasattr(domain, "environment") else {}
-    found = {"biasloop": __version__, "python": platform.python_version(), "host": socket.gethostname()}
-    for package in ("numpy", "h5py", "torch"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "none"
-    return {**found, "device": "cpu", "threads": "1", **own}
-
-
-def _warn_of_other_environment(store: RunWriter, on_event: Callable[[Event], None]) -> None:
-    """Say that the bits are no longer promised; the manifest records the new segment with the next round."""
-    last = store.manifest.files[f"{store.manifest.steps()[-1]}.h5"].environment
-    before = store.manifest.environments[last] if last is not None else {}
-    changed = [
-        f"{name} {before[name]} -> {store.made_with.get(name)}"
-        for name in _COMPARED
-        if name in before and before[name] != store.made_with.get(name)
-    ]
-    if changed:
-        on_event(
-            Notice(
-                f"{store.directory} was made with {', '.join(changed)}; it goes on as a new segment, "
-                "and is no longer promised to equal an uninterrupted run bit for bit"
-            )
-        )
-
-
-def _of_domain(domain: Any) -> dict[str, Frame]:
-    frames = {f"vocabulary.{name}": Frame({"name": column}) for name, column in domain.vocabularies().items()}
-    return {**frames, "fingerprint": Frame({"data": Column.text([domain.fingerprint()])})}
-
-
-def _check_fingerprint(store: RunWriter, record: Record, domain: Any) -> None:
-    stored = record.frames["fingerprint"].columns["data"].strings()[0]
-    if stored != domain.fingerprint():
-        raise DamagedStore(
-            f"{store.directory} was made from other data ({stored}) than is there now ({domain.fingerprint()}); "
-            "fetch the former data again, or use another --out"
-        )
-
-
 def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
     """A stored run with its domain and rule, to evaluate or to generate from.
 
     Raises:
-        DamagedStore: what is stored of its settings is no experiment of this biasloop.
+        DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data have other words.
     """
     stored = Run.open(directory)
     try:
@@ -348,6 +303,8 @@ def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
         first = error.errors()[0]
         raise _no_experiment(directory, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
     prepared.rule.prepare()
+    if stored.manifest.steps():
+        provenance.check_vocabularies(directory, stored.read(SETUP), prepared.domain)
     return stored, prepared
 
 

@@ -186,7 +186,10 @@ def _read_chain(name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool)
         except InvalidInput as error:
             if parent.endswith(MINI):
                 plain = parent.removesuffix(MINI)
-                error = InvalidInput(f"a mini cannot be extended; extend {plain!r}, and run your preset as NAME{MINI}")
+                raise InvalidInput(
+                    f"{path}: extends = {shown(parent)}: a mini cannot be extended; extend {plain!r}, and run your "
+                    f"preset as NAME{MINI}"
+                ) from error
             raise InvalidInput(f"{path}: extends = {shown(parent)}: {error}") from error
         base = _read_chain(parent, base_path, (*seen, here), by_path=by_path or is_path(parent))
         values, origins, notes = base.values, base.origins, base.notes

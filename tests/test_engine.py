@@ -9,6 +9,7 @@ import pytest
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
 from biasloop import engine
+from biasloop.data import Column
 from biasloop.engine import Committed, Options, Step
 from biasloop.errors import DamagedStore
 from biasloop.store.manifest import read_manifest
@@ -139,3 +140,18 @@ def test_a_received_run_whose_settings_are_none_is_refused_by_a_sentence(workpla
     manifest.write(directory)
     with pytest.raises(DamagedStore, match="experiment"):
         engine.reopen(directory, OPTIONS)
+
+
+def test_a_run_whose_data_are_read_in_other_words_is_not_gone_on_with(workplace, tmp_path, monkeypatch):
+    prepared = toy_prepared(toy_experiment(loop={"rounds": 1}))
+    words = {"classes": Column.text(["a", "b"])}
+    monkeypatch.setattr(type(prepared.domain), "vocabularies", lambda self: words)
+    directory = engine.run(prepared, tmp_path / "run", OPTIONS).directory
+    words["classes"] = Column.text(['"b"', "a", "b"])  # by the rules that its table is read by now
+    expected = """2 classes, and the data are read as 3 now .the first that differs is 'a' there and '"b"' here"""
+    with pytest.raises(DamagedStore, match=expected):
+        engine.run(toy_prepared(toy_experiment(loop={"rounds": 2})), directory, OPTIONS)
+    with pytest.raises(DamagedStore, match=expected):
+        engine.reopen(directory, OPTIONS)
+    words["classes"] = Column.text(["a", "b"])
+    assert engine.run(toy_prepared(toy_experiment(loop={"rounds": 2})), directory, OPTIONS).rounds == 2

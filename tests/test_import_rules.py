@@ -140,7 +140,17 @@ def test_torch_is_never_imported_late_outside_training_but_by_doctor():
 
 def test_rules_import_no_engine_and_the_engine_no_command_line():
     assert not wrong(files_of("feedback"), lambda n: part(n) not in ("engine", "study", "store", "cli", "report"))
-    for name in ("engine", "study", "work", "presets", "presetfiles", "overrides", "validation", "experiment"):
+    for name in (
+        "engine",
+        "provenance",
+        "study",
+        "work",
+        "presets",
+        "presetfiles",
+        "overrides",
+        "validation",
+        "experiment",
+    ):
         assert not wrong(files_of(name), lambda n: part(n) not in ("cli", "report", "training"))
     assert not wrong(files_of("report"), lambda n: part(n) != "cli")
 

@@ -65,7 +65,7 @@ def emit(value: Any) -> None:
 def measurement(metric: "Metric") -> dict[str, Any]:
     """A measured number as scripts read it; null with the reason where it is 0/0."""
     if not metric.n:
-        return {"value": None, "n": 0, "se": None, "reason": "0/0: it rests on no rows"}
+        return {"value": None, "n": 0, "se": None, "reason": "0/0: there are no rows that it could rest on"}
     return {"value": metric.value, "n": metric.n, "se": metric.error}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-WORDS = ("nan", "NaN", "NAN", "NA", "<NA>", "N/A", "n/a", "null", "NULL", "None")
+WORDS = ("nan", "NaN", "NAN", "NaT", "NA", "<NA>", "N/A", "#N/A", "n/a", "null", "NULL", "None")
 """Words that programs write where there is no value, in any column but that of texts; so is an empty cell."""
 
 IN_TEXTS = ("nan", "NaN")

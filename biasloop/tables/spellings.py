@@ -14,12 +14,17 @@ from dataclasses import dataclass, field
 from biasloop.errors import InvalidInput
 
 _NUMBER = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d{1,9}))?", re.ASCII)
-_INVISIBLE = "\ufeff\u200b\u200c\u200d\u2060"
+_NO_WIDTH = dict.fromkeys(map(ord, "\ufeff\u200b\u200c\u200d\u2060"))
 
 
 def meaning(value: str) -> str:
-    """What is the same for all ways to write a value: case, surrounding white space, Unicode form, digits."""
-    bare = unicodedata.normalize("NFC", value).strip().strip(_INVISIBLE).strip()
+    """What is the same for all ways to write a value: case, white space, Unicode form, quotes around it, digits."""
+    text = unicodedata.normalize("NFKC", value).translate(_NO_WIDTH)
+    if not text.isascii():
+        text = "".join(str(unicodedata.decimal(character, character)) for character in text)
+    bare = " ".join(text.split())
+    if len(bare) > 1 and bare[0] == bare[-1] and bare[0] in "\"'":  # of a writer that quotes where nobody unquotes
+        bare = bare[1:-1].strip()
     return _number(bare) or unicodedata.normalize("NFC", bare.casefold())
 
 

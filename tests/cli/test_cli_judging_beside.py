@@ -289,5 +289,10 @@ def test_rates_of_0_over_0_are_null_with_a_reason_in_stored_metrics():
     from biasloop.data import Metric
     from biasloop.report.output import measurement
 
-    assert measurement(Metric(0.0, 0)) == {"value": None, "n": 0, "se": None, "reason": "0/0: it rests on no rows"}
+    assert measurement(Metric(0.0, 0)) == {
+        "value": None,
+        "n": 0,
+        "se": None,
+        "reason": "0/0: there are no rows that it could rest on",
+    }
     assert measurement(Metric(0.5, 4, 0.25)) == {"value": 0.5, "n": 4, "se": 0.25}

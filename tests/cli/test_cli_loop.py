@@ -40,7 +40,7 @@ def test_json_is_one_object_a_round_and_one_at_the_end(cli):
 def test_json_has_no_nan(cli):
     result = cli("loop", "-p", "toy", "--json", "--set", "domain.unlabelled=900", "--set", "loop.human=0")
     assert "NaN" not in result.stdout
-    missing = {"value": None, "n": 0, "se": None, "reason": "0/0: it rests on no rows"}
+    missing = {"value": None, "n": 0, "se": None, "reason": "0/0: there are no rows that it could rest on"}
     assert objects(result.stdout)[1]["metrics"]["label_error"] == missing
 
 

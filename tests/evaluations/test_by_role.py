@@ -95,6 +95,6 @@ def test_equalised_odds_are_null_where_a_rate_is_0_over_0():
     }
     found = metrics_of(Frame(columns))
     assert measurement(found["equalized_odds_difference"]) == {
-        "value": None, "n": 0, "se": None, "reason": "0/0: it rests on no rows"
+        "value": None, "n": 0, "se": None, "reason": "0/0: there are no rows that it could rest on"
     }  # fmt: skip
     assert found["demographic_parity_difference"].value == 0.5

@@ -132,7 +132,12 @@ def test_empty_generations_are_rows_of_the_next_training_set(loop, network, tmp_
     for one in found:
         assert one["empty"] == {"value": 1.0, "n": 20, "se": 0.0}
         assert one["quotes.generated"]["value"] == 0
-        assert one["memorization.5"] == {"value": None, "n": 0, "se": None, "reason": "0/0: it rests on no rows"}
+        assert one["memorization.5"] == {
+            "value": None,
+            "n": 0,
+            "se": None,
+            "reason": "0/0: there are no rows that it could rest on",
+        }
     added = Run.open(Path("runs/bad/seed-0")).read("round-0001").added
     by_model = added.payload.take(added.origin >= 0).columns["tokens"]
     assert (len(by_model), len(by_model.values)) == (12, 0)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop import engine
+from biasloop import engine, provenance
 from biasloop.engine import Notice, Options
 from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
 from biasloop.store.lock import locked
@@ -179,8 +179,8 @@ def test_a_stranger_among_the_files_is_set_aside(copy, reference):
 def test_another_environment_is_a_new_segment(tmp_path, reference, monkeypatch):
     directory = tmp_path / "run"
     run(directory, toy_experiment(loop={"rounds": 3}, pool=400))
-    real = engine.environment
-    monkeypatch.setattr(engine, "environment", lambda domain: {**real(domain), "torch": "9.9"})
+    real = provenance.environment
+    monkeypatch.setattr(provenance, "environment", lambda domain: {**real(domain), "torch": "9.9"})
     notices = []
     run(directory, options=replace(OPTIONS, on_event=lambda e: notices.append(e)))
     texts = [event.text for event in notices if isinstance(event, Notice)]

@@ -19,8 +19,9 @@ from biasloop.nesting import flatten
 from biasloop.places import data_option
 from biasloop.randomness import Streams
 from biasloop.record import MAIN, PRETRAINED, Record
+from biasloop.store.entries import EXPERIMENT
 from biasloop.store.lock import locked
-from biasloop.store.manifest import EXPERIMENT, SETUP, round_name
+from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter

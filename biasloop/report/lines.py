@@ -113,7 +113,7 @@ def draw_panel(axes: "Axes", panel: Panel, looks: Mapping[str, Look], band: Band
 def _draw_series(
     axes: "Axes", series: Series, look: Look, band: Band, looks: int, places: Floats | None = None
 ) -> None:
-    x = np.arange(series.values.shape[1]) if places is None else places
+    x = np.arange(series.values.shape[1], dtype=np.float64) if places is None else places
     if places is not None:  # a line goes through the points that it has
         measured = np.isfinite(series.centre())
         x, series = x[measured], _cut(series, measured)

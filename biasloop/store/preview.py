@@ -10,8 +10,9 @@ from typing import Any
 
 from biasloop.errors import StoreError
 from biasloop.nesting import flatten
+from biasloop.store.entries import EXPERIMENT
 from biasloop.store.lock import locked
-from biasloop.store.manifest import EXPERIMENT, NAME, SETUP
+from biasloop.store.manifest import NAME, SETUP
 from biasloop.store.reader import Run
 from biasloop.store.writer import refuse_foreign, refuse_other
 

@@ -41,9 +41,7 @@ def draw(config: Config, source: Source, name: str, used: Ints, streams: Streams
         first, others = order[:test], order[test:]
         mend = f"set {'them together' if holdout else 'it'} below {len(used)}"
     if holdout >= len(others):
-        left = (
-            "" if len(used) == len(source.labels) else f" of {len(source.labels)} with a label that the settings keep"
-        )
+        left = " left once domain.imbalance has made one class more frequent" if config.imbalance else ""
         raise InvalidInput(f"{given} leave nothing to train on: {name} has {len(used)} images{left}; {mend}")
     return Splits(test=np.sort(first), holdout=np.sort(others[:holdout]), pool=np.sort(others[holdout:]))
 

@@ -134,7 +134,7 @@ def test_decimals_of_parquet_are_numbers(cli):
 def test_rows_without_a_group_are_counted_and_left_out_if_that_is_asked(cli):
     file = written([(1, 1, "a"), (1, 0, "a"), (0, 0, "b"), (1, 1, "b"), (1, 1, ""), (0, 1, "NA")], "y,p,a")
     text = refused(cli("evaluate", "fairness", file, *METRICS["fairness"]))
-    assert "p.csv, line 6: no value in column 'a' (so have 2 rows in all)" in text
+    assert "p.csv, line 6: no value in column 'a' (2 rows have none)" in text
     left = answer(cli("evaluate", "fairness", file, *METRICS["fairness"], "--missing", "skip", "--json"))
     assert (left["n"], left["skipped"], left["attributes"]) == (4, 2, ["a", "b"])
     assert "2 rows without a value left out" in left["notes"]

@@ -115,8 +115,14 @@ def interrupted(monkeypatch, number):
         os.kill(os.getpid(), number)
         time.sleep(1)
 
+    def half_drawn(self, file, **kwargs):
+        file.write(b"half")
+        file.flush()
+        os.kill(os.getpid(), number)
+        time.sleep(1)
+
     monkeypatch.setattr(files, "_write", half)
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **kwargs: half(Path(path), b"ab"))
+    monkeypatch.setattr(Figure, "savefig", half_drawn)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -181,8 +187,13 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(cli, run, monkeypatch, nam
         Path(path).write_bytes(b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
+    def full_drawn(self, file, **kwargs):
+        file.write(b"half")
+        file.flush()
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     monkeypatch.setattr(files, "_write", full)
-    monkeypatch.setattr(Figure, "savefig", lambda self, path, **kwargs: full(path))
+    monkeypatch.setattr(Figure, "savefig", full_drawn)
     ended = cli(*COMMANDS[name], run)
     assert "No space left on device" in str(ended.exception)
     assert name in str(ended.exception)

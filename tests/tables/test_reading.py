@@ -212,7 +212,7 @@ def test_a_whole_number_has_no_decimal_point(tmp_path, values, shown):
 @pytest.mark.parametrize("word", ["", " ", "nan", "NaN", "NA", "N/A", "null", "None", "<NA>", '""', " NA "])
 def test_one_list_says_what_is_missing(tmp_path, word):
     (tmp_path / "p.csv").write_text(f"y,p\n1,1\n{word},1\n0,0\n1,1\n{word},0\n")
-    assert "line 3: no value in column 'y' (so have 2 rows in all); --missing skip" in refused(tmp_path / "p.csv")
+    assert "line 3: no value in column 'y' (2 rows have none); --missing skip" in refused(tmp_path / "p.csv")
     source = open_source(tmp_path / "p.csv", reading=Reading(missing="skip"))
     assert counted(source, ["y", "p"]).n == 3
     assert source.skipped == 2

@@ -172,7 +172,8 @@ def test_plugins_that_do_not_work_break_no_other_command(installed, place):
     for name, (distribution, target, code) in ODD.items():
         (place / f"{target.partition(':')[0]}.py").write_text(code)
         toy.declare(place, distribution, name, target)
-    script = [str(installed / "python"), "-m", "biasloop"]  # the working directory is on the path of a module
+    # Of the program nothing in the working directory is on the path; somebody has put it there.
+    script = ["env", f"PYTHONPATH={place}", str(installed / "python"), "-m", "biasloop"]
     found = {
         (one["name"], one["distribution"]): one for one in json.loads(checked([*script, "plugins", "--json"], place))
     }

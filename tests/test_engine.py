@@ -155,3 +155,16 @@ def test_a_run_whose_data_are_read_in_other_words_is_not_gone_on_with(workplace,
         engine.reopen(directory, OPTIONS)
     words["classes"] = Column.text(["a", "b"])
     assert engine.run(toy_prepared(toy_experiment(loop={"rounds": 2})), directory, OPTIONS).rounds == 2
+
+
+@pytest.mark.parametrize(
+    ("now", "first"), [(["a", "b", "c"], "'none' there and 'c' here"), (["a"], "'b' there and 'none' here")]
+)
+def test_a_run_whose_data_have_more_or_fewer_words_is_not_gone_on_with(workplace, tmp_path, monkeypatch, now, first):
+    prepared = toy_prepared(toy_experiment(loop={"rounds": 1}))
+    words = {"classes": Column.text(["a", "b"])}
+    monkeypatch.setattr(type(prepared.domain), "vocabularies", lambda self: words)
+    directory = engine.run(prepared, tmp_path / "run", OPTIONS).directory
+    words["classes"] = Column.text(now)
+    with pytest.raises(DamagedStore, match=first):
+        engine.run(toy_prepared(toy_experiment(loop={"rounds": 2})), directory, OPTIONS)

@@ -98,3 +98,10 @@ def test_keys_and_values_in_messages_are_short_and_printable():
     assert shown("\udcff") == r'"\udcff"'
     assert len(shown("x" * 10_000)) < 300
     assert shown({1, 2}) == "{1, 2}"
+
+
+def test_json_of_just_the_most_levels_is_read():
+    text = "[" * (DEEPEST + 1) + "]" * (DEEPEST + 1)  # the innermost list is at level 32
+    assert parse_json(text, "x") is not None
+    with pytest.raises(InvalidInput, match="levels deep"):
+        parse_json(f"[{text}]", "x")

@@ -304,3 +304,14 @@ def test_a_second_process_waits_and_takes_what_the_first_made(tmp_path):
     thread.join(5)
     assert said == ["another process is unpacking out; waiting for it to finish"]
     assert [p.name for p in (tmp_path / "out").iterdir()] == ["mark"]
+
+
+@pytest.mark.parametrize("layout", [tarfile.PAX_FORMAT, tarfile.GNU_FORMAT])
+def test_any_number_of_members_may_have_long_names(tmp_path, layout):
+    """The limit of extended headers is of one member's."""
+    names = [f"{'x' * 120}{number}" for number in range(20)]
+    with tarfile.open(tmp_path / "set.tar", "w", format=layout) as archive:
+        for name in names:
+            archive.addfile(tarfile.TarInfo(name))
+    target = unpack(tmp_path / "set.tar", tmp_path / "out", 10, 100)
+    assert sorted(path.name for path in target.iterdir()) == sorted(names)

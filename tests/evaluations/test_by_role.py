@@ -98,3 +98,11 @@ def test_equalised_odds_are_null_where_a_rate_is_0_over_0():
         "value": None, "n": 0, "se": None, "reason": "0/0: there are no rows that it could rest on"
     }  # fmt: skip
     assert found["demographic_parity_difference"].value == 0.5
+
+
+def test_the_gaps_standard_error_is_that_of_the_mean_difference():
+    draws = np.random.default_rng(0)
+    target, guess, sure = draws.integers(0, 2, 400), draws.integers(0, 2, 400), draws.uniform(0, 1, 400)
+    roles = {"target": target, "prediction": guess, "confidence": sure}
+    gap = metrics_of(Frame({name: Column(values, role=name) for name, values in roles.items()}))["calibration_gap"]
+    assert (gap.n, gap.error) == (400, pytest.approx(np.std((guess == target) - sure) / 20))

@@ -14,6 +14,7 @@ import pytest
 
 from biasloop import evaluations
 from biasloop.errors import InvalidInput
+from biasloop.evaluations import grouping
 from biasloop.predictions import open_source
 
 COLUMNS = ("--task", "y", "--predicted", "p")
@@ -328,3 +329,10 @@ def test_where_every_group_is_too_small_there_is_no_difference_and_a_reason(tmp_
     )
     assert all(math.isnan(value) for value in answer.metrics.values())
     assert set(answer.reason.values()) == {"fewer than two groups have so many rows"}
+
+
+def test_thirty_rows_are_not_few():
+    assert grouping.flag(30) == {}
+    assert grouping.flag(29) == {"flag": "under 30 rows"}
+    assert grouping.remarks(["a"], {"x": 30, "y": 31}) == []
+    assert "'y' 29" in grouping.remarks(["a"], {"x": 30, "y": 29})[0]

@@ -17,7 +17,7 @@ from biasloop.metrics.calibration_intervals import (
     reliability_of,
     resampled,
 )
-from biasloop.metrics.intervals import basic
+from biasloop.metrics.intervals import basic, wilson
 
 columns = st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=40)
 
@@ -102,3 +102,17 @@ def test_no_rows_and_bad_input():
         errors(np.zeros((3, 2)))
     with pytest.raises(InvalidInput, match="row 1 is 2"):
         moments(np.array([0.5, 2.0]), np.array([True, True]))
+
+
+@pytest.mark.parametrize("confident", [0.9, 0.4])  # of the right rows: correlated with being right, or against it
+def test_the_gaps_interval_is_put_together_of_both_with_their_correlation(confident):
+    """Zou & Donner (2008), section 3; Wilson's interval of 19 of 20 is far from symmetric, so that the ends differ."""
+    confidence, right = np.array([confident] * 10 + [confident + 0.1] * 9 + [0.6]), np.array([1] * 19 + [0], bool)
+    low, high = wilson(19, 20)
+    half = 1.959963984540054 * confidence.std() / math.sqrt(20)
+    r = np.corrcoef(confidence, right)[0, 1]
+    down, up, gap = 0.95 - low, high - 0.95, 0.95 - confidence.mean()
+    expected = [
+        gap - math.sqrt(down**2 + half**2 - 2 * r * down * half), gap + math.sqrt(up**2 + half**2 - 2 * r * up * half)
+    ]  # fmt: skip
+    assert gap_interval(moments(confidence, right)) == pytest.approx(expected, abs=1e-9)

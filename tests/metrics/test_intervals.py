@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from biasloop.errors import InvalidInput
-from biasloop.metrics.intervals import basic, newcombe, over_seeds, t_quantile, wilson
+from biasloop.metrics.intervals import basic, newcombe, over_seeds, paired, t_quantile, wilson
 
 
 @settings(deadline=None)
@@ -107,3 +107,19 @@ def test_the_basic_interval_mirrors_the_errors():
     assert basic(10.0, held, 0.5) == pytest.approx((8.0, 10.0))
     for value, drawn in ((math.nan, errors), (1.0, np.zeros(9)), (1.0, np.zeros(0))):
         assert all(map(math.isnan, basic(value, drawn)))
+
+
+@pytest.mark.parametrize("cells", [(1, 1, 7, 12), (40, 5, 3, 2), (53, 16, 8, 9), (36, 12, 2, 1)])
+def test_a_paired_difference_as_newcombe_writes_it(cells):
+    """Method 10: the correlation's numerator is ad - bc less n / 2, not below 0, where it is above 0, else as it is."""
+    a, b, c, d = cells
+    n, bare = sum(cells), a * d - b * c
+    (l1, u1), (l2, u2) = wilson(a + b, n), wilson(a + c, n)
+    p1, p2, corrected = (a + b) / n, (a + c) / n, max(bare - n / 2, 0) if bare > 0 else bare
+    phi = corrected / math.sqrt((a + b) * (c + d) * (a + c) * (b + d))
+
+    def half(one, other):
+        return math.sqrt(one**2 - 2 * phi * one * other + other**2)
+
+    expected = p1 - p2 - half(p1 - l1, u2 - p2), p1 - p2 + half(u1 - p1, p2 - l2)
+    assert paired(a, a + b, a + c, n) == pytest.approx(expected, abs=1e-12)

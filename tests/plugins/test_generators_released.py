@@ -239,3 +239,17 @@ def test_other_strata_are_refused(groups, more, words):
     rng = np.random.default_rng(7)
     with pytest.raises(InvalidInput, match=f"two labels and one group of two classes.*{words}.*--format csv"):
         export("celeba", "test", "x_0", setup(rng, groups=groups, **more), [])
+
+
+def test_several_epochs_of_both_sides_are_not_mixed():
+    rng = np.random.default_rng(11)
+
+    def star(*epochs):
+        columns = {"epoch": epochs, "batch": [0] * len(epochs), "shortfall": [len(epochs)] * len(epochs)}
+        columns |= {f"drawn.{k}": [k] * len(epochs) for k in range(4)}
+        return Frame({name: Column(np.array(values, np.int32)) for name, values in columns.items()})
+
+    later = [generation(rng, frames={"classifier.star": star(1, 2), "generator.star": star(1, 2, 3)}) for _ in range(2)]
+    rows = export("celeba", "test", "x_0", setup(rng), later)["celeba/celeba_x_0/ar_both_batches.csv"][1:]
+    expected = [(0, 3), (1, 3), (2, 3), (0, 2), (1, 2)]  # epoch, resampled: all of the generator, then the classifier
+    assert [row[:3] for row in rows] == [(number, *row) for number in range(2) for row in expected]

@@ -374,3 +374,10 @@ assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", program, str(tmp_path / "f.svg")], check=True)
     assert (tmp_path / "f.svg").exists()
+
+
+def test_a_colour_that_is_asked_for_is_given_to_no_other():
+    series = [Series(name, np.ones((1, 3)), look=look) for name, look in (("a", ""), ("b", "blue dashed"), ("c", ""))]
+    looks = looks_of([Panel("", series)])
+    assert looks["b"].colour == COLOURS["blue"]
+    assert len({look.colour for look in looks.values()}) == 3

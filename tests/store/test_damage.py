@@ -13,6 +13,7 @@ from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 from biasloop import engine, provenance
 from biasloop.engine import Notice, Options
 from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
+from biasloop.store import codec
 from biasloop.store.lock import locked
 from biasloop.store.reader import Run, find_runs
 from biasloop.store.repair import repair, verify
@@ -227,3 +228,28 @@ def test_options_never_change_a_bit(tmp_path, reference):
     }.items():
         run(tmp_path / name, options=options)
         assert_same_run(tmp_path / name, reference)
+
+
+def test_a_model_of_other_numbers_that_reads_well_is_set_aside(copy):
+    path = max(copy.glob("model-0*.h5"))
+    header, record = codec.decode(path.read_bytes(), path.name)
+    models = {
+        name: replace(model, arrays={key: array + 1 for key, array in model.arrays.items()})
+        for name, model in record.models.items()
+    }
+    path.write_bytes(codec.encode(header, replace(record, models=models)))  # all but the manifest's SHA-256 is right
+    assert verify(copy)
+    report = repair(copy)
+    assert report.aside == [path.name]
+    assert verify(copy) == []
+
+
+@pytest.mark.parametrize("name", ["biasloop", "python", "numpy", "torch", "device", "threads"])
+def test_each_part_of_an_environment_makes_a_new_segment(tmp_path, monkeypatch, name):
+    engine.run(toy_prepared(toy_experiment(loop={"rounds": 1}, pool=200)), tmp_path / "run", OPTIONS)
+    real, said = provenance.environment, []
+    monkeypatch.setattr(provenance, "environment", lambda domain: {**real(domain), name: "other"})
+    options = replace(OPTIONS, on_event=said.append)
+    engine.run(toy_prepared(toy_experiment(loop={"rounds": 2}, pool=200)), tmp_path / "run", options)
+    texts = [event.text for event in said if isinstance(event, Notice)]
+    assert [f"{name} " in text and "-> other; it goes on" in text for text in texts] == [True]

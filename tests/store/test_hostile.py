@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -167,3 +168,22 @@ def test_the_manifest_of_a_hurt_run_can_be_made_to_fit(received):
     fit_manifest(received, "round-0000.h5")
     assert "was altered" not in " ".join(verify(received))
     assert json.loads((received / "manifest.json").read_text())["files"]
+
+
+def test_datasets_that_lie_on_the_same_bytes_are_refused(tmp_path):
+    """Each is within the file; together they claim more bytes than it has."""
+    path, values = tmp_path / "x.h5", np.arange(5000)
+    with h5py.File(path, "w", libver="earliest") as file:
+        items = [file.create_dataset(f"d{number}", values.shape, values.dtype) for number in range(4)]
+        for item in items:
+            item[:] = values
+        first, *others = [item.id.get_offset() for item in items]
+    data = path.read_bytes()[: first + values.nbytes]
+    for offset in others:
+        assert data.count(struct.pack("<Q", offset)) == 1
+        data = data.replace(struct.pack("<Q", offset), struct.pack("<Q", first))
+    path.write_bytes(data[:40] + struct.pack("<Q", len(data)) + data[48:])  # the superblock's end of the file
+    with h5py.File(path) as file:
+        assert all((file[f"d{number}"][:] == values).all() for number in range(4))
+    with pytest.raises(hdf5.Unsafe, match="claims bytes that the file does not have"), hdf5.opened(path):
+        pass

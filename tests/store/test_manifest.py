@@ -17,6 +17,7 @@ from biasloop.errors import BiasloopError, DamagedStore, NewerFormat
 from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify
+from biasloop.store.shapes import check as check_shape
 
 EXPERIMENT = toy_experiment(loop={"rounds": 2}, pool=200, epochs=1)
 NESTED = json.loads("[" * 60 + "]" * 60)
@@ -254,3 +255,9 @@ def test_without_a_manifest_an_altered_file_is_told_by_the_step_after_it(run, re
     assert repair(run).kept == 0
     engine.run(toy_prepared(EXPERIMENT), run, replace(OPTIONS))
     assert_same_run(run, reference)
+
+
+@pytest.mark.parametrize("shape", [float, int, (float, None)])
+def test_a_truth_value_is_no_number(shape):
+    with pytest.raises(ValueError, match="is true; expected"):
+        check_shape(True, shape, "seconds")

@@ -11,7 +11,7 @@ import pytest
 from support.chains import chain
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop import engine
+from biasloop import engine, provenance
 from biasloop.engine import Notice, Options
 from biasloop.errors import DamagedStore
 from biasloop.record import Model, Record
@@ -175,3 +175,11 @@ def test_a_shared_call_under_another_name_is_not_taken(tmp_path):
         with pytest.raises(DamagedStore, match="holds another call than its name says"):
             calls.get(name)
     assert ours.get("third") is None
+
+
+@pytest.mark.parametrize("name", ["seed", "compat", "domain", "data", *provenance.COMPARED])
+def test_a_shared_call_is_found_only_where_all_that_it_was_made_from_is_equal(tmp_path, name):
+    made_from = dict.fromkeys(("seed", "compat", "domain", "data", *provenance.COMPARED), "a")
+    SharedCalls(tmp_path, made_from).put("call", Record())
+    assert SharedCalls(tmp_path, dict(made_from)).get("call") is not None
+    assert SharedCalls(tmp_path, {**made_from, name: "b"}).get("call") is None

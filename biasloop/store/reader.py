@@ -94,7 +94,11 @@ class Run:
         except OSError as error:
             raise self.damaged(name, "is missing") from error
         if size != entry.bytes:
-            raise self.damaged(name, f"has {size:,} bytes instead of {entry.bytes:,}")
+            raise self._sized(name, size)
+
+    def _sized(self, name: str, size: int) -> DamagedStore:
+        """The error for a file of another size."""
+        return self.damaged(name, f"has {size:,} bytes instead of {self.manifest.files[name].bytes:,}")
 
     def content(self, name: str) -> bytes:
         """A file's bytes, checked against the manifest's SHA-256.
@@ -107,7 +111,9 @@ class Run:
         except OSError as error:
             raise self.damaged(name, f"cannot be read ({error.strerror})") from error
         entry = self.manifest.files[name]
-        if len(data) != entry.bytes or sha256(data) != entry.sha256:
+        if len(data) != entry.bytes:
+            raise self._sized(name, len(data))
+        if sha256(data) != entry.sha256:
             raise self.damaged(name, "was altered: its content does not match the manifest")
         return data
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
@@ -98,6 +98,8 @@ def repair(directory: Path) -> Repaired:
         folder = set_aside(directory, aside) if aside else None
         if old is None or old.files.keys() != manifest.files.keys():
             manifest.about.pop("finished", None)
+            manifest.write(directory)
+        elif old.files != manifest.files:
             manifest.write(directory)
         kept = sum(step != SETUP for step in manifest.steps())
         return Repaired(kept, [path.name for path in aside], folder, old is None)
@@ -202,4 +204,5 @@ def _entry(directory: Path, name: str, place: tuple[str, str, str], old: Manifes
     known, digest = old.files.get(name) if old else None, sha256(data)
     if (header.name, header.experiment, header.parent) != place or (known and known.sha256 != digest):
         return None
-    return known or Entry(name, len(data), digest)
+    # A size that somebody edited is no reason to lose what else is known of the file.
+    return replace(known, bytes=len(data)) if known else Entry(name, len(data), digest)

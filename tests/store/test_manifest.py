@@ -261,3 +261,18 @@ def test_without_a_manifest_an_altered_file_is_told_by_the_step_after_it(run, re
 def test_a_truth_value_is_no_number(shape):
     with pytest.raises(ValueError, match="is true; expected"):
         check_shape(True, shape, "seconds")
+
+
+@pytest.mark.parametrize("name", ["setup.h5", "round-0001.h5", "model-0001.h5"])
+def test_a_size_edited_in_an_old_manifest_is_mended_and_no_file_is_moved(run, name):
+    """One from before there was a digest: that somebody edited it shows in the file's size alone."""
+    manifest = manifest_of(run)
+    del manifest["sha256"]
+    (entry,) = [entry for entry in manifest["files"] if entry["name"] == name]
+    entry["bytes"] = 7
+    write(run, manifest)
+    with pytest.raises(DamagedStore, match=f"{name} has .* bytes instead of 7"):
+        Run.open(run)
+    report = repair(run)
+    assert (report.kept, report.aside, report.anew) == (2, [], False)
+    assert verify(run) == []

@@ -18,13 +18,14 @@ import numpy as np
 import torch
 from bench_ngrams import SIZES, lists, rebuilt, texts
 
-from biasloop import engine, presets
-from biasloop.engine import Committed, Options, Prepared
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.contract.randomness import Streams
 from biasloop.feedback.accumulate import Accumulate
-from biasloop.randomness import Streams
+from biasloop.running import engine
+from biasloop.running.engine import Committed, Options, Prepared
 from biasloop.store.manifest import round_name
 from biasloop.store.reader import Run
-from biasloop.validation import arms_of
 from biasloop_language import scorers, sotu
 from biasloop_language.domain import TOKENS, LanguageDomain
 from biasloop_language.encoder import Encoder, train

@@ -30,9 +30,11 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms.functional import to_tensor
 
-from biasloop import datasets, engine, presets
-from biasloop.engine import Committed, Options
-from biasloop.validation import arms_of
+from biasloop import datasets
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.running import engine
+from biasloop.running.engine import Committed, Options
 from biasloop_generators import networks, training
 
 STEPS, SIZE, BUDGET, LATENT = 20, 256, 64, 20

@@ -15,7 +15,7 @@ import pytest
 import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from biasloop.randomness import Streams
+from biasloop.contract.randomness import Streams
 from biasloop_language.decoding import Decoder, generate
 from biasloop_language.tokens import left_padded, ragged
 

@@ -24,8 +24,8 @@ from torch.nn import functional
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 from torchvision import transforms
 
-from biasloop.domains import Work
-from biasloop.randomness import Streams
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.training import networks
 from biasloop.training.augment import Preparation
 from biasloop.training.loop import TrainingSet, fit
@@ -220,8 +220,8 @@ from biasloop.datasets import get
 from dataclasses import replace
 from biasloop_images.domain import ImagesDomain
 from biasloop_images import sources
-from biasloop.domains import Context
-from biasloop.randomness import Streams
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 published = get("cifar5m")
 sources.datasets.get = lambda name: replace(published, counts=dict.fromkeys(published.counts, {count}))
 config = {{"data": "cifar5m", "test": 1000, "imbalance": {{"class": "dog", "factor": 9}}}}

@@ -13,7 +13,7 @@ import time
 import numpy as np
 import pytest
 
-from biasloop.data import Column
+from biasloop.contract.data import Column
 from biasloop.metrics.ngrams import NgramIndex
 
 SIZES = (5, 10)

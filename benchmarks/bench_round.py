@@ -5,9 +5,10 @@ import time
 from itertools import pairwise
 from pathlib import Path
 
-from biasloop import engine, presets
-from biasloop.engine import Committed, Options
-from biasloop.validation import arms_of
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.running import engine
+from biasloop.running.engine import Committed, Options
 
 CALLS = ("fit", "predict", "label", "truth", "answers", "measure", "splits", "fingerprint", "save", "load")
 

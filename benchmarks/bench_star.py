@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 import torch
 
-from biasloop.batches import Batches, Star
-from biasloop.randomness import Streams
-from biasloop.training.drawing import Drawing
+from biasloop.contract.batching import Batches, Star
+from biasloop.contract.randomness import Streams
+from biasloop.training.sources import Drawing
 from biasloop.training.star import Generated, select, tally
 
 SIZE, BUDGET, TOGETHER = 256, 64, 6

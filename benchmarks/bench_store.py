@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from biasloop.data import Column, Evaluation, Frame, Metric
-from biasloop.ledger import HUMAN, GrowingLedger, Ledger
-from biasloop.record import Model, Record
+from biasloop.contract.data import Column, Evaluation, Frame, Metric
+from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
+from biasloop.records.record import Model, Record
 from biasloop.store.manifest import round_name
 from biasloop.store.writer import RunWriter
 

@@ -83,7 +83,7 @@ def study(name: str, place: Path, seeds: str, threads: int) -> None:
 
 def table(name: str, place: Path) -> None:
     """Each metric of the first, the middle and the last generation: mean and range over seeds."""
-    from biasloop.report.series import Measured, open_runs
+    from biasloop.report.arms import Measured, open_runs
 
     runs = [Measured.read(run) for run in open_runs([place / "runs" / name])]
     rounds = min(len(run.metrics) for run in runs)

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from biasloop.errors import BiasloopError, InvalidInput
 
 if TYPE_CHECKING:  # the calculator of the command line answers before NumPy is loaded
-    from biasloop.data import Floats
+    from biasloop.contract.data import Floats
 
 MOST = 10**15  # samples; beyond some 10^16 a computer's numbers leave out every other whole one
 MOST_ROUNDS = 1_000_000  # of a curve, which has a value for each

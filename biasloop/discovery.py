@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from biasloop.domains import Domain, missing_methods
+from biasloop.contract.domains import Domain, missing_methods
 from biasloop.errors import InvalidInput
 
 GROUP = "biasloop.domains"

@@ -16,7 +16,7 @@ from typing import Any
 import tomli
 
 from biasloop.errors import InvalidInput
-from biasloop.regular import require_regular
+from biasloop.system.regular import require_regular
 
 LARGEST = 1_000_000  # bytes of a file that a person writes
 DEEPEST = 32  # tables and lists inside each other; presets have four

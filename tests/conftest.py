@@ -52,9 +52,9 @@ def cli(workplace: Path) -> Callable[..., Any]:
 @pytest.fixture(scope="session")
 def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run of the preset `tiny` with every model kept."""
-    from biasloop import presets
-    from biasloop.engine import Options, prepare, run
-    from biasloop.validation import arms_of
+    from biasloop.config import presets
+    from biasloop.config.validation import arms_of
+    from biasloop.running.engine import Options, prepare, run
 
     place = tmp_path_factory.mktemp("tiny")
     (place / "tiny.toml").write_text(toy.IMAGES_PRESET)

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 from biasloop import prepared
-from biasloop.data import Column, Frame
-from biasloop.domains import Context
+from biasloop.contract.data import Column, Frame
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.errors import DownloadError, SomethingToFetch
-from biasloop.randomness import Streams
 
 
 class Place:

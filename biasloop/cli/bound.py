@@ -77,7 +77,7 @@ def _calculate(n0: int, human: int, model: int, delta: float, last: int | None, 
         emit({"bound": curve, "limit": limit, "amplification": None if factor is None else float(factor)})
         return
     if curve is not None:
-        from biasloop.report.tables import number
+        from biasloop.report.tables.formatting import number
 
         shown = sorted({round(step * (len(curve) - 1) / 10) for step in range(11)})
         rows = [[str(t), f"{n0 + t * (human + model):,}", number(curve[t], 6)] for t in shown]
@@ -117,8 +117,8 @@ def _solve(
 
 
 def _from_run(place: Path, plot: Path | None, *, json: bool) -> None:
-    from biasloop.report.against_bound import compare, panel
-    from biasloop.report.series import open_runs
+    from biasloop.report.arms import open_runs
+    from biasloop.report.tables.against_bound import compare, panel
 
     runs = open_runs([place])
     if len(runs) > 1:
@@ -126,7 +126,7 @@ def _from_run(place: Path, plot: Path | None, *, json: bool) -> None:
         raise InvalidInput(f"{place} holds {len(runs)} runs, --from takes one; type one of:\n{inside}")
     found = compare(runs[0])
     if plot is not None:
-        from biasloop.report.figures import draw
+        from biasloop.report.figures.canvas import draw
 
         draw([[panel(runs[0])]], plot, y_label=found.metric)
         note(f"wrote {plot}")

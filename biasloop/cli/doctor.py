@@ -15,7 +15,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
     Example: biasloop doctor
     """
     from biasloop import datasets
-    from biasloop.report import tables
+    from biasloop.report.tables import formatting
 
     place = data_directory(data)
     existing = next(path for path in (place, *place.resolve().parents) if path.exists())
@@ -32,7 +32,7 @@ def doctor(data: Data = None, json: Json = False) -> None:
     if json:
         emit(found)
         return
-    shown = {**found, "free_disk": tables.size(found["free_disk"])}
+    shown = {**found, "free_disk": formatting.size(found["free_disk"])}
     rows = [[name.replace("_", " "), ", ".join(v) if isinstance(v, list) else str(v)] for name, v in shown.items()]
     show(table(["", ""], rows))
 

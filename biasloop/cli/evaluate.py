@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli import judging
+from biasloop.cli import evaluate_file
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory, on_notice
 from biasloop.errors import InvalidInput
@@ -14,7 +14,7 @@ from biasloop.report.output import emit, measurement, say, show, table
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biasloop.engine import Options
+    from biasloop.running.engine import Options
     from biasloop.store.reader import Run
 
 ANNOTATORS = "annotators"  # what is asked for like a metric, and is a table over runs
@@ -26,7 +26,7 @@ app = typer.Typer(
     "Example: biasloop evaluate shares predictions.csv --predicted label --task truth",
     epilog="Exit code 4: a --fail-above gate was crossed.",
 )
-app.add_typer(judging.app)
+app.add_typer(evaluate_file.app)
 
 
 @app.command("run", cls=Command)
@@ -45,8 +45,8 @@ def run(
 
     Example: biasloop evaluate run runs/quickstart-generations --metric annotators
     """
-    from biasloop.engine import Options
-    from biasloop.report.series import open_runs
+    from biasloop.report.arms import open_runs
+    from biasloop.running.engine import Options
 
     wanted = metric or []
     found = open_runs(places)
@@ -67,8 +67,8 @@ def run(
 
 def _recomputed(place: Path, wanted: "Sequence[str]", options: "Options") -> list[dict[str, Any]]:
     """Metrics of every round of a run, all or those wanted."""
-    from biasloop.engine import reopen, replay
-    from biasloop.evaluations.by_role import recomputed
+    from biasloop.running.engine import reopen, replay
+    from biasloop.running.remeasure import recomputed
 
     stored, prepared = reopen(place, options)
     measured = {number: recomputed(prepared.rule, number, record) for number, record in replay(stored, prepared.rule)}
@@ -99,15 +99,15 @@ def _show(rounds: list[dict[str, Any]], title: str) -> None:
 
 
 def _measured(found: dict[str, Any]) -> str:
-    from biasloop.report import tables
+    from biasloop.report.tables import formatting
 
-    return tables.MISSING if found["value"] is None else tables.measured(found["value"], found["se"])
+    return formatting.MISSING if found["value"] is None else formatting.measured(found["value"], found["se"])
 
 
 def _annotators(found: "list[Run]", *, json: bool) -> None:
     """A row for each annotator and split."""
-    from biasloop.report import tables
-    from biasloop.report.annotators import MEASURES, pooled
+    from biasloop.report.tables import formatting
+    from biasloop.report.tables.annotators import MEASURES, pooled
 
     rows = pooled(found)
     if json:
@@ -116,8 +116,8 @@ def _annotators(found: "list[Run]", *, json: bool) -> None:
     cells = []
     for row in rows:
         numbers = [row.summary(measure) for measure in MEASURES]
-        texts = [tables.measured(*one) if one else tables.MISSING for one in numbers]
+        texts = [formatting.measured(*one) if one else formatting.MISSING for one in numbers]
         cells.append([row.annotator, row.split, str(row.runs), *texts])
     headers = ["annotator", "split", "n", *(measure.replace("_", " ") for measure in MEASURES)]
-    say(f"annotators of {tables.counted(len(found), 'run')}, mean ± population standard deviation")
+    say(f"annotators of {formatting.counted(len(found), 'run')}, mean ± population standard deviation")
     show(table(headers, cells, right=range(2, len(headers))))

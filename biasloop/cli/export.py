@@ -32,9 +32,9 @@ def export(
 
     Example: biasloop export runs/bias-amp-fashion-small --format bias-amp
     """
-    from biasloop.engine import Options
-    from biasloop.report import exporting, tables
-    from biasloop.report.series import open_runs
+    from biasloop.report.arms import open_runs
+    from biasloop.report.tables import exporting, formatting
+    from biasloop.running.engine import Options
 
     with stoppable(lambda: f"every file that is in {output} is whole; the same command with --force writes them all"):
         found = open_runs(places)
@@ -48,4 +48,4 @@ def export(
         emit({"format": form, "runs": len(found), "files": files})
         return
     for place, count in Counter(one.path.parent for one in written).items():
-        say(f"wrote {tables.counted(count, 'file')} to {place}")
+        say(f"wrote {formatting.counted(count, 'file')} to {place}")

@@ -72,9 +72,9 @@ def fetch(
 
 def _needs(preset: str, place: Path) -> list[str]:
     """What the preset's domain lacks."""
-    from biasloop import presets
-    from biasloop.engine import Options, build_domain
-    from biasloop.validation import arms_of
+    from biasloop.config import presets
+    from biasloop.config.validation import arms_of
+    from biasloop.running.engine import Options, build_domain
 
     needs: dict[str, None] = {}
     asked = presets.read(preset)
@@ -87,7 +87,7 @@ def _needs(preset: str, place: Path) -> list[str]:
 
 def _list(place: Path, *, json: bool) -> None:
     from biasloop import datasets
-    from biasloop.report import tables
+    from biasloop.report.tables import formatting
 
     found: list[dict[str, Any]] = [
         {
@@ -105,7 +105,7 @@ def _list(place: Path, *, json: bool) -> None:
     rows = [
         [
             one["name"],
-            tables.size(one["bytes"]) if one["bytes"] else "shipped",
+            formatting.size(one["bytes"]) if one["bytes"] else "shipped",
             "yes" if one["present"] else "no",
             one["summary"],
         ]

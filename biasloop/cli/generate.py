@@ -16,8 +16,8 @@ from biasloop.report.output import emit, note, say
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from biasloop.engine import Options
-    from biasloop.producing import Maker
+    from biasloop.running.engine import Options
+    from biasloop.running.generate import Maker
 
 PICTURES = (".png", ".h5")
 
@@ -63,29 +63,29 @@ def generate(
     """
     _check(run, preset, number, source, output, part, sets)
 
-    from biasloop import producing
-    from biasloop.engine import Options
     from biasloop.predictions import read_columns
+    from biasloop.running import generate
+    from biasloop.running.engine import Options
 
     options = Options(data_directory(data), device, threads, on_event=on_notice)
     with stoppable(output_of(output)):
         prompts = read_columns(source, [field])[field].tolist()[:count] if source else []
         if run is not None:
             allow = partial(_allow, run, run_programs=run_programs)
-            maker = producing.from_run(run, number, options, allow)
+            maker = generate.from_run(run, number, options, allow)
         else:
             maker = _untouched(str(preset), sets, options)
         if source is not None:
-            rows = producing.continuations(maker, prompts, options)
-            producing.write_jsonl(rows, output)
+            rows = generate.continuations(maker, prompts, options)
+            generate.write_jsonl(rows, output)
             written, what = len(rows), "continuations"
         elif output.suffix in PICTURES:
-            pictures = producing.samples(maker, count or 100, options)
-            producing.write_pictures(pictures, output)
+            pictures = generate.samples(maker, count or 100, options)
+            generate.write_pictures(pictures, output)
             written, what = len(pictures), "samples"
         else:
-            frame = producing.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
-            producing.write_csv(frame, output)
+            frame = generate.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
+            generate.write_csv(frame, output)
             written, what = len(frame), "labels"
     if maker.how == "refitted":
         note("the round's model is no longer stored; it was fitted again from the round's training set")
@@ -96,20 +96,21 @@ def generate(
 
 
 def _untouched(preset: str, sets: list[str] | None, options: "Options") -> "Maker":
-    from biasloop import presets, producing
-    from biasloop.validation import arms_of
+    from biasloop.config import presets
+    from biasloop.config.validation import arms_of
+    from biasloop.running import generate
 
     asked = presets.read(preset)
     tell_whose(asked, json=True)
     changed = asked.override(presets.parse_sets(sets or []), "--set")
-    return producing.from_preset(arms_of(changed)[0][1], options)
+    return generate.from_preset(arms_of(changed)[0][1], options)
 
 
 def _allow(run: Path, programs: "Sequence[Sequence[str]]", *, run_programs: bool) -> None:
     """Show programs and ask: a run that was received may name any."""
     if run_programs:
         return
-    from biasloop.producing import shown
+    from biasloop.running.generate import shown
 
     again = shlex.join(["biasloop", *sys.argv[1:], "--run-programs"])
     raise InvalidInput(

@@ -14,10 +14,10 @@ from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.cli.stopping import Stopping
-    from biasloop.engine import Options
-    from biasloop.experiment import Experiment
-    from biasloop.presets import Key, Preset
-    from biasloop.study import Planned
+    from biasloop.config.experiment import Experiment
+    from biasloop.config.presets import Key, Preset
+    from biasloop.running.engine import Options
+    from biasloop.running.study import Planned
 
 
 def loop(
@@ -51,23 +51,24 @@ def loop(
 
     Example: biasloop loop --preset quickstart --set loop.human=50 --out my-run
     """
-    from biasloop import presets, processes
+    from biasloop.config import presets
+    from biasloop.system import launcher
 
-    if not processes.first():
-        processes.hush()
+    if not launcher.first():
+        launcher.hush()
     if not math.isfinite(checkpoint):
         raise InvalidInput(f"--checkpoint {checkpoint}: expected a number of seconds, for example 30")
     found, changes = _preset(preset, sets, grid)  # before anything heavier is imported: a refusal answers at once
 
-    from biasloop.validation import arms_of
+    from biasloop.config.validation import arms_of
 
     arms, chosen = arms_of(found), presets.parse_seeds(seeds)
-    from biasloop import study
     from biasloop.cli.stopping import Stopping
-    from biasloop.engine import Options
+    from biasloop.running import study
+    from biasloop.running.engine import Options
 
     study.check_processes(arms)
-    if not processes.first():
+    if not launcher.first():
         if not dry_run:
             _help_first(arms[0][1], chosen[0], Options(data_directory(data), device, threads, on_event=on_notice))
         return
@@ -93,7 +94,7 @@ def loop(
 
 def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple[Preset, dict[Key, Any]]":
     """The preset with its overrides, and the keys that were set."""
-    from biasloop import presets
+    from biasloop.config import presets
 
     changes = presets.parse_sets(sets or [])
     found = presets.read(name).override(changes, "--set")
@@ -106,8 +107,8 @@ def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple
 
 def _run(planned: "list[Planned]", options: "Options", stopping: "Stopping", *, json: bool) -> int:
     """Run everything in view of the person or script; gives how many rounds are finished."""
-    from biasloop import study
-    from biasloop.report.live import JsonView, LiveView, PlainView, View
+    from biasloop.report.live.views import JsonView, LiveView, PlainView, View
+    from biasloop.running import study
 
     stopping.shown = not json and sys.stdout.isatty()
     view: View = JsonView() if json else LiveView(len(planned), stopping) if stopping.shown else PlainView()
@@ -121,8 +122,9 @@ def _run(planned: "list[Planned]", options: "Options", stopping: "Stopping", *, 
 
 def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None:
     """In a process that is not the first; what only it can know, it says."""
-    from biasloop import memory, processes, study
     from biasloop.printable import printable
+    from biasloop.running import study
+    from biasloop.system import launcher, memory
 
     try:
         study.help_first(experiment, seed, options)
@@ -130,7 +132,7 @@ def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None
         raise  # the first process says so, or is gone
     except Exception as error:  # whatever it is, the person has to know why the command ended
         said = memory.sentence(error) if memory.lacking(error) else f"{type(error).__name__}: {error}"
-        text = f"biasloop (process {processes.rank()} of {processes.count()}): {said}"
+        text = f"biasloop (process {launcher.rank()} of {launcher.count()}): {said}"
         print(printable(text), file=sys.__stderr__, flush=True)
         raise typer.Exit(1) from error
 
@@ -155,9 +157,9 @@ def _show_plan(planned: "list[Planned]", *, json: bool) -> None:
 
 
 def _show_results(planned: "list[Planned]", directory: Path) -> None:
-    from biasloop.presets import parse_seeds
-    from biasloop.report import summary
-    from biasloop.report.series import arms, open_runs
+    from biasloop.config.presets import parse_seeds
+    from biasloop.report.arms import arms, open_runs
+    from biasloop.report.tables import summary
 
     runs, seeds = [item.directory for item in planned], {item.seed for item in planned}
     say()

@@ -28,10 +28,10 @@ from biasloop.cli import (
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.stopping import forsake_lost_terminal, stoppable
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.memory import lacking
-from biasloop.memory import sentence as not_enough
 from biasloop.report.output import note
-from biasloop.threads import mend_environment
+from biasloop.system.memory import lacking
+from biasloop.system.memory import sentence as not_enough
+from biasloop.system.threads import mend_environment
 
 ORDER = [
     "fetch",

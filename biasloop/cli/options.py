@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from biasloop.places import data_directory
 from biasloop.report.output import note
+from biasloop.system.directories import data_directory
 
 if TYPE_CHECKING:
-    from biasloop.engine import Event
-    from biasloop.presets import Preset
+    from biasloop.config.presets import Preset
+    from biasloop.running.engine import Event
 
 __all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "on_notice", "tell_whose"]
 
@@ -35,14 +35,14 @@ def tell_whose(preset: "Preset", *, json: bool = False) -> None:
 
 def on_notice(event: "Event") -> None:
     """Say what a person should know; what else happens has no place outside of a run."""
-    from biasloop.engine import Notice
+    from biasloop.running.engine import Notice
 
     if isinstance(event, Notice):
         note(event.text)
 
 
 def _checked(number: int) -> int:
-    from biasloop import threads
+    from biasloop.system import threads
 
     threads.check(number)
     return number

@@ -27,19 +27,19 @@ def page(
 
     Example: biasloop page --preset quickstart-generations --output page.png
     """
-    from biasloop import presets
+    from biasloop.config import presets
 
     found = presets.read(preset).override(presets.parse_sets(sets or []), "--set")
 
-    from biasloop.validation import arms_of
+    from biasloop.config.validation import arms_of
 
     experiment = arms_of(found)[0][1]
     tell_whose(found, json=json)
 
-    from biasloop.domains import Showing, Work, missing_methods
-    from biasloop.engine import Options, prepare
-    from biasloop.randomness import Streams
-    from biasloop.report.figures import format_of
+    from biasloop.contract.domains import Showing, Work, missing_methods
+    from biasloop.contract.randomness import Streams
+    from biasloop.report.figures.canvas import format_of
+    from biasloop.running.engine import Options, prepare
 
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
@@ -47,13 +47,13 @@ def page(
     if missing_methods(type(domain), Showing):
         raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
 
-    from biasloop.report import datapage
+    from biasloop.report.figures import data_page
 
-    shown = domain.page(datapage.PICTURES, Work(Streams((seed, "page"))))
-    datapage.draw(shown, target)
+    shown = domain.page(data_page.PICTURES, Work(Streams((seed, "page"))))
+    data_page.draw(shown, target)
     if json:
         counts = {
-            split: dict(zip(datapage.strata(shown), c.ravel().tolist(), strict=True))
+            split: dict(zip(data_page.strata(shown), c.ravel().tolist(), strict=True))
             for split, c in shown.counts.items()
         }
         emit({"file": str(target), "counts": counts})

@@ -11,7 +11,7 @@ from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
 if TYPE_CHECKING:
-    from biasloop.report.plots import Figure
+    from biasloop.report.figures.of_runs import Figure
 
 
 def plot(
@@ -52,15 +52,15 @@ def plot(
 
     Example: biasloop plot ffl-single runs/quickstart-generations --out single.pdf
     """
-    from biasloop.report import plots
+    from biasloop.report.figures import of_runs
 
-    layout = None if Path(what[0]).is_dir() else plots.find_layout(what[0])
+    layout = None if Path(what[0]).is_dir() else of_runs.find_layout(what[0])
     if layout and overlay:
         raise InvalidInput("--overlay goes with runs, and a figure has curves of its own; leave the figure's name out")
     places = [Path(name) for name in what]
     with stoppable(output_of(out or _default(what[0], figure=layout is not None))):
         if layout and len(what) > 1:
-            written = _figure(plots.single(layout, places[1:]), out or _default(what[0], figure=True))
+            written = _figure(of_runs.single(layout, places[1:]), out or _default(what[0], figure=True))
         elif layout:
             written = _published(what[0], layout, out)
         elif overlay:
@@ -81,9 +81,9 @@ def _default(first: str, *, figure: bool) -> Path:
 
 
 def _published(name: str, layout: Path, out: Path | None) -> Path:
-    from biasloop.report import plots
+    from biasloop.report.figures import of_runs
 
-    figure = plots.published(name, layout)
+    figure = of_runs.published(name, layout)
     if figure.missing:
         note("runs are missing; type:\n" + "\n".join(f"  {command}" for command in figure.missing))
     if not figure.rows:
@@ -92,7 +92,7 @@ def _published(name: str, layout: Path, out: Path | None) -> Path:
 
 
 def _figure(figure: "Figure", out: Path) -> Path:
-    from biasloop.report.figures import draw
+    from biasloop.report.figures.canvas import draw
 
     if figure.left_out:
         note(f"no run has what these show: {', '.join(figure.left_out)}")
@@ -104,26 +104,26 @@ def _figure(figure: "Figure", out: Path) -> Path:
 
 
 def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | None, pool: list[str]) -> Path:
-    from biasloop.report import plots
-    from biasloop.report.figures import draw
-    from biasloop.report.series import arms, begun, open_runs
+    from biasloop.report.arms import arms, begun, open_runs
+    from biasloop.report.figures import of_runs
+    from biasloop.report.figures.canvas import draw
 
     found = begun(open_runs(places))
-    source = plots.source_of(found[0])
+    source = of_runs.source_of(found[0])
     target = out or _default(str(places[0]), figure=False)
-    against = plots.against_setting(found, metric, x, pool)
+    against = of_runs.against_setting(found, metric, x, pool)
     if against is not None:
         return draw([against.panels], target, y_label="", x_label=against.x_label, caption=source, band="interval")
     grouped = arms(found)
     return draw(
-        [[plots.panel("", grouped, metric)]], target, y_label=plots.axis_label(found[0], metric),
+        [[of_runs.panel("", grouped, metric)]], target, y_label=of_runs.axis_label(found[0], metric),
         caption=source, band="interval",
     )  # fmt: skip
 
 
 def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources: list[str]) -> Path:
-    from biasloop.report import overlay, plots
-    from biasloop.report.series import arms, begun, open_runs
+    from biasloop.report.arms import arms, begun, open_runs
+    from biasloop.report.figures import of_runs, overlay
 
     found = begun(open_runs(places))
     grouped = arms(found)
@@ -131,6 +131,6 @@ def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources:
     drawn = overlay.overlays(sources, grouped, metric or overlay.metric_drawn(grouped[0]))
     target = out or _default(str(places[0]), figure=False)
     return overlay.draw(
-        panel, drawn, target, y_label=plots.axis_label(found[0], metric),
+        panel, drawn, target, y_label=of_runs.axis_label(found[0], metric),
         caption=overlay.caption(str(found[0].manifest.about.get("source", "")), drawn),
     )  # fmt: skip

@@ -20,7 +20,7 @@ def presets(context: typer.Context, json: Json = False) -> None:
     """List presets, or show one."""
     if context.invoked_subcommand is not None:
         return
-    from biasloop.presets import is_shipped, listing, passed_over
+    from biasloop.config.presets import is_shipped, listing, passed_over
 
     found = listing()
     for broken in (preset for preset in found if preset.problem):
@@ -60,8 +60,8 @@ def show_preset(
 
     import tomli_w
 
-    from biasloop import presets as library
-    from biasloop.validation import arms_of, effective, resolved, validate
+    from biasloop.config import presets as library
+    from biasloop.config.validation import arms_of, effective, resolved, validate
 
     found = library.read(name)
     tell_whose(found, json=json)

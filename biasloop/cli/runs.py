@@ -12,7 +12,7 @@ from biasloop.report.output import emit, measurement, note, say, show, table
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from biasloop.data import Metric
+    from biasloop.contract.data import Metric
 
 app = typer.Typer(
     cls=Group,
@@ -116,9 +116,9 @@ def show_run(place: Place, json: Json = False) -> None:
 
 
 def _number(value: float | None) -> str:
-    from biasloop.report import tables
+    from biasloop.report.tables import formatting
 
-    return tables.MISSING if value is None else tables.number(value)
+    return formatting.MISSING if value is None else formatting.number(value)
 
 
 def _values(metrics: "Mapping[str, Metric]") -> dict[str, dict[str, Any]]:

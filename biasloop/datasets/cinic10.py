@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.data import Ints
+from biasloop.contract.data import Ints
 from biasloop.datasets.decoding import opened
 from biasloop.datasets.images import ImageDataset
 from biasloop.datasets.stored import open_stored, storing

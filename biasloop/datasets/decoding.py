@@ -10,7 +10,7 @@ from typing import IO, TYPE_CHECKING
 
 from biasloop.datasets.streaming import Unreadable
 from biasloop.errors import BiasloopError
-from biasloop.regular import require_regular
+from biasloop.system.regular import require_regular
 
 if TYPE_CHECKING:
     from PIL import Image

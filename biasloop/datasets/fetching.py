@@ -15,9 +15,9 @@ from biasloop.downloads import (
     is_remote,
     require_space,
 )
-from biasloop.downloads.places import alone, flush_directory, home_of
+from biasloop.downloads.temporary import alone, flush_directory, home_of
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
-from biasloop.newfiles import discard_strange
+from biasloop.system.new_files import discard_strange
 
 _PATIENCE = Patience()
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # this module is imported by commands that must answer before
     import numpy as np
     import numpy.typing as npt
 
-    from biasloop.data import Ints
+    from biasloop.contract.data import Ints
 
     Pixels = npt.NDArray[np.uint8]
 

@@ -23,10 +23,10 @@ import numpy as np
 from numpy.lib import format as npy
 
 from biasloop.datasets.streaming import Unreadable, spans
-from biasloop.regular import require_regular
+from biasloop.system.regular import require_regular
 
 if TYPE_CHECKING:
-    from biasloop.data import Array, Ints
+    from biasloop.contract.data import Array, Ints
     from biasloop.datasets.images import Pixels
 
 _LOCAL_HEADER = 30  # bytes before the name; APPNOTE.TXT 4.3.7

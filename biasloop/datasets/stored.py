@@ -17,7 +17,7 @@ from biasloop import hdf5
 from biasloop.datasets.streaming import StreamedImages, Unreadable, spans
 
 if TYPE_CHECKING:
-    from biasloop.data import Ints
+    from biasloop.contract.data import Ints
     from biasloop.datasets.images import Pixels
     from biasloop.hdf5 import Group
 

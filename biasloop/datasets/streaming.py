@@ -13,7 +13,7 @@ from biasloop.datasets.images import digest_of
 from biasloop.errors import DownloadError
 
 if TYPE_CHECKING:
-    from biasloop.data import Ints
+    from biasloop.contract.data import Ints
     from biasloop.datasets.images import Pixels
 
 BLOCK_BYTES = 4 << 20

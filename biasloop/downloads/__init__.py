@@ -7,8 +7,8 @@ from biasloop.downloads.addresses import is_remote
 from biasloop.downloads.fetching import download, is_offline
 from biasloop.downloads.partial import arrived
 from biasloop.downloads.patience import Patience
-from biasloop.downloads.places import require_space
 from biasloop.downloads.remote import Notice, Progress, Remote
+from biasloop.downloads.temporary import require_space
 from biasloop.downloads.unpacking import unpack
 
 __all__ = [

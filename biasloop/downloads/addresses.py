@@ -11,7 +11,7 @@ from biasloop.downloads.pace import Pace, handlers
 from biasloop.downloads.patience import Patience
 from biasloop.downloads.remote import Remote
 from biasloop.downloads.troubles import Again, StaleRange, Trouble, from_error
-from biasloop.regular import require_regular
+from biasloop.system.regular import require_regular
 
 if TYPE_CHECKING:
     from email.message import Message

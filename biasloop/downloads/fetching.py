@@ -6,8 +6,8 @@ from pathlib import Path
 from biasloop.downloads.addresses import Answer, is_remote, opened, refuse_page
 from biasloop.downloads.partial import Partial
 from biasloop.downloads.patience import Patience
-from biasloop.downloads.places import alone, free_bytes, home_of, require_space
 from biasloop.downloads.remote import Notice, Progress, Remote
+from biasloop.downloads.temporary import alone, free_bytes, home_of, require_space
 from biasloop.downloads.troubles import Again, StaleRange, Trickle, Trouble, WrongContent
 from biasloop.errors import DownloadError, SomethingToFetch
 

@@ -9,9 +9,9 @@ import json
 import os
 from pathlib import Path
 
-from biasloop.downloads.places import flush_directory
 from biasloop.downloads.remote import Remote
-from biasloop.newfiles import discard_strange, open_own
+from biasloop.downloads.temporary import flush_directory
+from biasloop.system.new_files import discard_strange, open_own
 
 _BLOCK = 1 << 20
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.downloads.places import alone, flush_directory
 from biasloop.downloads.remote import Notice
+from biasloop.downloads.temporary import alone, flush_directory
 from biasloop.errors import DownloadError
-from biasloop.newfiles import discard_strange
-from biasloop.regular import require_regular
+from biasloop.system.new_files import discard_strange
+from biasloop.system.regular import require_regular
 
 if TYPE_CHECKING:
     from tarfile import TarFile

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from biasloop.data import Floats, Ints
+from biasloop.contract.data import Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.predictions import Counts, Source, counted
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from biasloop.errors import InvalidInput
-from biasloop.evaluations.answers import Answer
 from biasloop.evaluations.checks import some
+from biasloop.evaluations.result import Answer
 
 _LISTS = {"attributes": "groups", "tasks": "classes", "values": "classes"}
 

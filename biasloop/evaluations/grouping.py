@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from biasloop.data import Ints
+from biasloop.contract.data import Ints
 from biasloop.errors import InvalidInput
-from biasloop.evaluations.answers import Answer
 from biasloop.evaluations.checks import some
+from biasloop.evaluations.result import Answer
 from biasloop.predictions import Counts
 
 FEW = 30

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.data import Bools, Floats, Ints
+from biasloop.contract.data import Bools, Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.grouping import Key
 from biasloop.predictions import Source, counted, texts

@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from biasloop.data import Column, Evaluation, Floats, Frame, Ints, Metric, Samples, Tables
-from biasloop.domains import Labelling, Pretrained, Sampled, Storing
+from biasloop.config.experiment import AccumulateSettings
+from biasloop.contract.data import Column, Evaluation, Floats, Frame, Ints, Metric, Samples, Tables
+from biasloop.contract.domains import Labelling, Pretrained, Sampled, Storing
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
-from biasloop.experiment import AccumulateSettings
 from biasloop.feedback.rule import require
-from biasloop.late import numpy as np
-from biasloop.ledger import HUMAN, GrowingLedger, Ledger
-from biasloop.randomness import Streams
-from biasloop.record import MAIN, PRETRAINED, SNAPSHOT, Model, Record
-from biasloop.work import RoundWork
+from biasloop.feedback.work import RoundWork
+from biasloop.lazy import numpy as np
+from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
+from biasloop.records.record import MAIN, PRETRAINED, SNAPSHOT, Model, Record
 
 KIND = "model"
 

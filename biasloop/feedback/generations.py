@@ -15,16 +15,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from biasloop.batches import Batches
-from biasloop.data import Evaluation, Frame, Metric, Samples, Tables
-from biasloop.domains import Annotating, Generating, Source, Storing
+from biasloop.config.experiment import GenerationsSettings
+from biasloop.contract.batching import Batches
+from biasloop.contract.data import Evaluation, Frame, Metric, Samples, Tables
+from biasloop.contract.domains import Annotating, Generating, Source, Storing
+from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, Mismatch
-from biasloop.experiment import GenerationsSettings
 from biasloop.feedback.rule import require
-from biasloop.late import numpy as np
-from biasloop.randomness import Streams
-from biasloop.record import MAIN, Model, Record
-from biasloop.work import RoundWork
+from biasloop.feedback.work import RoundWork
+from biasloop.lazy import numpy as np
+from biasloop.records.record import MAIN, Model, Record
 
 GENERATOR, CLASSIFIER, ANNOTATOR = "generator", "classifier", "annotator"
 POPULATION = "population"

@@ -2,11 +2,11 @@
 
 from typing import Any, Protocol
 
-from biasloop.data import Metric, Samples, Tables
-from biasloop.domains import missing_methods
+from biasloop.contract.data import Metric, Samples, Tables
+from biasloop.contract.domains import missing_methods
 from biasloop.errors import Mismatch
-from biasloop.record import Record
-from biasloop.work import RoundWork
+from biasloop.feedback.work import RoundWork
+from biasloop.records.record import Record
 
 
 class Rule(Protocol):

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from biasloop.experiment import AccumulateSettings, GenerationsSettings
+from biasloop.config.experiment import AccumulateSettings, GenerationsSettings
+from biasloop.contract.randomness import Streams
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.feedback.generations import Generations
-from biasloop.randomness import Streams
 
 
 def build(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop.hdf5.refusing import MOST_CHUNKS, Malformed, Unsafe
-from biasloop.late import h5py
+from biasloop.lazy import h5py
 
 if TYPE_CHECKING:
     from h5py.h5d import DatasetID, StoreInfo

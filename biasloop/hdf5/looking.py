@@ -18,8 +18,8 @@ from biasloop.hdf5.refusing import (
     Malformed,
     Unsafe,
 )
-from biasloop.late import h5py
-from biasloop.late import numpy as np
+from biasloop.lazy import h5py
+from biasloop.lazy import numpy as np
 from biasloop.printable import printable
 
 if TYPE_CHECKING:

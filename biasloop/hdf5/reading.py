@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 from biasloop.errors import InvalidInput
 from biasloop.hdf5.looking import Look, Value
 from biasloop.hdf5.refusing import FAILURES, Malformed, reason
-from biasloop.late import h5py
-from biasloop.late import numpy as np
-from biasloop.regular import require_regular
+from biasloop.lazy import h5py
+from biasloop.lazy import numpy as np
+from biasloop.system.regular import require_regular
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from h5py.h5f import FileID
     from h5py.h5g import GroupID
 
-    from biasloop.data import Array
+    from biasloop.contract.data import Array
 
 _images = itertools.count()  # names for files in memory: HDF5 takes two of one name for one file
 

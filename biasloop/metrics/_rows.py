@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from biasloop.data import Array
+from biasloop.contract.data import Array
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 
 
 def check_paired(**columns: Array) -> None:

@@ -15,9 +15,9 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from biasloop.data import Array, Bools, Floats, Ints
+from biasloop.contract.data import Array, Bools, Floats, Ints
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics.fairness import cell_counts
 from biasloop.metrics.intervals import SAME, agree, within
 

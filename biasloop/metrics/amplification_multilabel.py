@@ -12,9 +12,9 @@ import math
 from dataclasses import dataclass
 from statistics import NormalDist
 
-from biasloop.data import Array, Bools, Floats, Ints
+from biasloop.contract.data import Array, Bools, Floats, Ints
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics._rows import check_classes, check_paired
 from biasloop.metrics.amplification import Amplification, Tie
 from biasloop.metrics.intervals import within

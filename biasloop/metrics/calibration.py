@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from biasloop.data import Array, Floats, Ints, Metric
+from biasloop.contract.data import Array, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics._rows import check_paired
 
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 
-from biasloop.data import Array, Floats
+from biasloop.contract.data import Array, Floats
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics._rows import check_paired
 from biasloop.metrics.calibration import Reliability, edges_of, places_of
 from biasloop.metrics.intervals import wilson, within

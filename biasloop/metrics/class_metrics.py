@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from biasloop.data import Frame, Ints, Metric
+from biasloop.contract.data import Frame, Ints, Metric
 from biasloop.metrics.calibration import expected_calibration_error
 from biasloop.metrics.classification import accuracy, confusion, recalls, worst_class_recall
 from biasloop.metrics.shares import share, share_bias

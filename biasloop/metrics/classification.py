@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from biasloop.data import Array, Ints, Metric
+from biasloop.contract.data import Array, Ints, Metric
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics._rows import check_classes, check_paired
 from biasloop.metrics.shares import share_of
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from biasloop.data import Array, Floats, Ints, Metric
+from biasloop.contract.data import Array, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics import fairness_intervals as between
 from biasloop.metrics._rows import check_paired
 from biasloop.metrics.shares import share

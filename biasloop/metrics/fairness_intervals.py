@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 
-from biasloop.data import Array, Floats, Ints
+from biasloop.contract.data import Array, Floats, Ints
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics.intervals import wilson, within
 
 RATES = ("selection_rate", "accuracy", "tpr", "fpr")

@@ -10,9 +10,9 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from biasloop.data import Column, Floats, Ints, Metric
+from biasloop.contract.data import Column, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics.ratios import ratio
 
 if TYPE_CHECKING:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from biasloop.data import Array, Metric
-from biasloop.late import numpy as np
+from biasloop.contract.data import Array, Metric
+from biasloop.lazy import numpy as np
 from biasloop.metrics._rows import check_paired
 
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 
-from biasloop.data import Array, Metric
+from biasloop.contract.data import Array, Metric
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics._rows import check_paired
 
 

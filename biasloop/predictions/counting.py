@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.data import Array, Ints
+from biasloop.contract.data import Array, Ints
 from biasloop.errors import InvalidInput
 from biasloop.predictions.source import Source, open_source
 from biasloop.tables.spellings import hint

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.data import Column, Frame
+from biasloop.contract.data import Column, Frame
 from biasloop.errors import InvalidInput
-from biasloop.record import MAIN
+from biasloop.records.record import MAIN
 from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
 

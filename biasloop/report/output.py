@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from biasloop.data import Metric
+    from biasloop.contract.data import Metric
 
 
 _UNLIMITED = 100_000  # characters a line

@@ -11,14 +11,14 @@ from dataclasses import dataclass, fields
 from typing import TypeVar
 
 from biasloop import hdf5
-from biasloop.data import Array, Column, Evaluation, Frame, Ints, Metric
+from biasloop.contract.data import Array, Column, Evaluation, Frame, Ints, Metric
 from biasloop.errors import DamagedStore, NewerFormat
 from biasloop.hdf5 import Dataset, Group, Value
-from biasloop.late import h5py
-from biasloop.late import numpy as np
-from biasloop.ledger import Ledger
+from biasloop.lazy import h5py
+from biasloop.lazy import numpy as np
 from biasloop.printable import printable
-from biasloop.record import Model, Record
+from biasloop.records.ledger import Ledger
+from biasloop.records.record import Model, Record
 
 T = TypeVar("T")
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from biasloop.errors import StoreError
-from biasloop.newfiles import beside
+from biasloop.system.new_files import beside
 
 TEMPORARY = ".tmp-"
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from biasloop.errors import StoreError
-from biasloop.locking import Taken, exclusive
 from biasloop.store.entries import HOLDER, LOCK, check_entries
 from biasloop.store.files import write_atomically
+from biasloop.system.locking import Taken, exclusive
 
 
 @contextmanager

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from biasloop.errors import DamagedStore, NewerFormat
-from biasloop.regular import irregular
 from biasloop.store.entries import EXPERIMENT, MANIFEST, check_entries
 from biasloop.store.files import sha256, write_atomically
 from biasloop.store.shapes import check
+from biasloop.system.regular import irregular
 
 NAME = MANIFEST
 FORMAT = "biasloop-run"

@@ -8,8 +8,8 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+from biasloop.config.flatten import flatten
 from biasloop.errors import StoreError
-from biasloop.nesting import flatten
 from biasloop.store.entries import EXPERIMENT
 from biasloop.store.lock import locked
 from biasloop.store.manifest import NAME, SETUP

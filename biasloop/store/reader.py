@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import tomli
 
 from biasloop.errors import DamagedStore, InvalidInput
-from biasloop.regular import irregular
 from biasloop.store.entries import EXPERIMENT
 from biasloop.store.files import sha256
 from biasloop.store.manifest import (
@@ -27,10 +26,11 @@ from biasloop.store.manifest import (
     round_name,
     round_number,
 )
+from biasloop.system.regular import irregular
 
 if TYPE_CHECKING:  # runs are listed without NumPy and HDF5
-    from biasloop.data import Metric
-    from biasloop.record import Record
+    from biasloop.contract.data import Metric
+    from biasloop.records.record import Record
 
 _RESTORE = "restore it, since its text cannot be made anew, or start another run with another --out"
 
@@ -127,7 +127,7 @@ class Run:
         Raises:
             DamagedStore: a file is missing, altered or of a newer format.
         """
-        from biasloop.record import Record
+        from biasloop.records.record import Record
         from biasloop.store import codec
 
         name = f"{step}.h5"
@@ -146,7 +146,7 @@ class Run:
         Raises:
             DamagedStore: a file is missing, altered or of a newer format.
         """
-        from biasloop.record import MAIN
+        from biasloop.records.record import MAIN
         from biasloop.store import codec
 
         for number in self.rounds:
@@ -160,7 +160,7 @@ class Run:
         Raises:
             DamagedStore: the round's file is missing, altered or of a newer format.
         """
-        from biasloop.record import SNAPSHOT
+        from biasloop.records.record import SNAPSHOT
         from biasloop.store import codec
 
         name = f"{round_name(number)}.h5"
@@ -174,7 +174,7 @@ class Run:
         Raises:
             DamagedStore: the set-up's file is missing, altered or of a newer format.
         """
-        from biasloop.record import PRETRAINED
+        from biasloop.records.record import PRETRAINED
         from biasloop.store import codec
 
         name = f"{SETUP}.h5"

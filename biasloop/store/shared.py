@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from biasloop.errors import DamagedStore
-from biasloop.record import Record
+from biasloop.records.record import Record
 from biasloop.store import codec
 from biasloop.store.codec import Header
 from biasloop.store.files import write_atomically

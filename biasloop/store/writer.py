@@ -8,10 +8,10 @@ from typing import Any
 
 import tomli_w
 
-from biasloop.data import Arrays
+from biasloop.config.flatten import flatten
+from biasloop.contract.data import Arrays
 from biasloop.errors import DamagedStore, StoreError
-from biasloop.nesting import flatten
-from biasloop.record import Model, Record
+from biasloop.records.record import Model, Record
 from biasloop.store import codec
 from biasloop.store.codec import Header
 from biasloop.store.entries import ASIDE, EXPERIMENT, PARTIAL, check_entries

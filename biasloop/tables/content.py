@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from biasloop.regular import require_regular
+from biasloop.system.regular import require_regular
 from biasloop.tables.errors import BadTable
 
 STDIN = Path("-")

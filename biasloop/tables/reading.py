@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from biasloop.regular import require_regular
+from biasloop.system.regular import require_regular
 from biasloop.tables import json_rows
 from biasloop.tables.by_python import Batch, as_columns, in_batches
 from biasloop.tables.content import STDIN, Content, name_of, open_content, raw

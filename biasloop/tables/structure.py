@@ -12,14 +12,14 @@ import codecs
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.tables.errors import BadTable
 from biasloop.tables.layout import CARRIAGE, Layout
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from biasloop.data import Bools, Ints
+    from biasloop.contract.data import Bools, Ints
     from biasloop.tables.content import Content
 
     Codes = npt.NDArray[np.uint8]

@@ -7,9 +7,9 @@ from contextlib import contextmanager
 import torch
 from torch.utils import deterministic
 
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
-from biasloop.threads import check as check_threads
+from biasloop.system.threads import check as check_threads
 
 
 def resolve(name: str) -> torch.device:

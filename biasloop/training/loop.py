@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from biasloop.data import Arrays
-from biasloop.domains import Work
+from biasloop.contract.data import Arrays
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, InvalidInput
-from biasloop.randomness import Streams
 from biasloop.training.compiling import Forward, compiled
 from biasloop.training.device import generator, seeded
 from biasloop.training.precision import Precision, load_scaler, save_scaler

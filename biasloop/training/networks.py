@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from biasloop.errors import InvalidInput
-from biasloop.training import library
+from biasloop.training import torchvision
 
 
 def _convolution(inputs: int, outputs: int, stride: int = 1) -> list[nn.Module]:
@@ -231,7 +231,7 @@ def build(name: str, classes: int, channels: int, width: int, depth: int | None 
     _check_depth(name, depth)
     kind = NETWORKS.get(name)
     if kind is None:
-        network = library.build(name, classes, tuple(NETWORKS))
+        network = torchvision.build(name, classes, tuple(NETWORKS))
     elif issubclass(kind, CifarResNet):
         network = kind(classes, channels, width, 20 if depth is None else depth)
     else:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from biasloop.data import Arrays
+from biasloop.contract.data import Arrays
 from biasloop.errors import InvalidInput
 
 Name = Literal["auto", "float32", "bfloat16", "float16", "pure-float16", "float16-inputs"]

@@ -12,7 +12,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from biasloop.batches import Star
+from biasloop.contract.batching import Star
 from biasloop.errors import InvalidInput
 
 Judge = Callable[[Tensor], Tensor]

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from biasloop.data import Array, Arrays
+from biasloop.contract.data import Array, Arrays
 
 _BFLOAT16 = ":bfloat16"  # end of the name of an array whose uint16 are the bits of bfloat16, which NumPy lacks
 

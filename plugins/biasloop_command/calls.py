@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.data import Ints, Samples
-from biasloop.domains import Work
-from biasloop.late import numpy as np
+from biasloop.contract.data import Ints, Samples
+from biasloop.contract.domains import Work
+from biasloop.lazy import numpy as np
 from biasloop_command import folders, outputs, programs, tables
 from biasloop_command.config import Config
 from biasloop_command.samples import Table
@@ -20,7 +20,7 @@ from biasloop_command.supervised import Supervised
 if TYPE_CHECKING:
     import polars as pl
 
-    from biasloop.data import Arrays
+    from biasloop.contract.data import Arrays
     from biasloop_command.outputs import Output
 
 _SEEDS = 2**31 - 1  # what every language's generator takes

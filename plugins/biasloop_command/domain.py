@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
-from biasloop.domains import Context, Requirement, Work
+from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
+from biasloop.contract.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput, Mismatch
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop_command import config as settings
 from biasloop_command import folders, samples
 from biasloop_command.calls import Programs

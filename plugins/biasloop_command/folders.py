@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
 
 from biasloop.errors import DamagedStore
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop_command.programs import Program, ProgramFailed, escaped
 
 if TYPE_CHECKING:
-    from biasloop.data import Arrays
+    from biasloop.contract.data import Arrays
 
 
 def collect(folder: Path, program: Program, megabytes: int) -> Arrays:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from biasloop.data import Array, Frame, Ints, Metric
-from biasloop.late import numpy as np
+from biasloop.contract.data import Array, Frame, Ints, Metric
+from biasloop.lazy import numpy as np
 from biasloop.metrics import class_metrics
 from biasloop.metrics.amplification import amplification, joint_counts, tables
 from biasloop.metrics.fairness import counts, fairness

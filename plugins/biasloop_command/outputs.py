@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.late import numpy as np
-from biasloop.regular import irregular
+from biasloop.lazy import numpy as np
+from biasloop.system.regular import irregular
 from biasloop.tables import Format
 from biasloop_command import tables
 from biasloop_command.programs import Program, ProgramFailed
@@ -19,7 +19,7 @@ from biasloop_command.tables import BadTable
 if TYPE_CHECKING:
     import polars as pl
 
-    from biasloop.data import Floats, Ints
+    from biasloop.contract.data import Floats, Ints
     from biasloop.tables.formats import Kind
 
 PROBABILITY = "probability."

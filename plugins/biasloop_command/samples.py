@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.data import Ints, Splits
+from biasloop.contract.data import Ints, Splits
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
-from biasloop.regular import require_regular
+from biasloop.lazy import numpy as np
+from biasloop.system.regular import require_regular
 from biasloop.tables import require_format, two_ways
 from biasloop.tables.missing import WORDS
 from biasloop_command import tables
@@ -20,7 +20,7 @@ from biasloop_command.config import Config
 if TYPE_CHECKING:
     import polars as pl
 
-    from biasloop.randomness import Streams
+    from biasloop.contract.randomness import Streams
 
 OURS = ("id", "label", "made", "weight")  # columns of the exchanged files that are not features
 PARTS = ("train", "test", "holdout", "unlabelled")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from biasloop.data import Array, Floats, Ints
-from biasloop.late import numpy as np
+from biasloop.contract.data import Array, Floats, Ints
+from biasloop.lazy import numpy as np
 
 RED, GREEN = 0, 1  # channels; group 1 is red, group 0 green
 EVEN = (0.5, 0.5)  # green with the same probability whatever the label

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop_generators.coloring import draws
 from biasloop_generators.optimizers import Optimizer, published
 
 if TYPE_CHECKING:
-    from biasloop.data import Floats
-    from biasloop.domains import Context
+    from biasloop.contract.data import Floats
+    from biasloop.contract.domains import Context
     from biasloop_generators.config import Config
 
 _ONE_SEED = 0

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from biasloop.batches import Star
-from biasloop.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables
-from biasloop.domains import Context, Kept, Requirement, Source, Work
+from biasloop.contract.batching import Star
+from biasloop.contract.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables
+from biasloop.contract.domains import Context, Kept, Requirement, Source, Work
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics.fairness import margins
 from biasloop_generators import config as settings
 from biasloop_generators import kinds, sources

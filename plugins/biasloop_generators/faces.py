@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.domains import Context
+from biasloop.contract.domains import Context
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
-from biasloop.regular import require_regular
+from biasloop.lazy import numpy as np
+from biasloop.system.regular import require_regular
 from biasloop_generators.pictures import LABEL, Colored
 
 if TYPE_CHECKING:
-    from biasloop.data import Array, Ints
+    from biasloop.contract.data import Array, Ints
 
 SIDE = 128
 FAIRFACE_TEST = 10_954  # first rows of the training list, which are the published test set

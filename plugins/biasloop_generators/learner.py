@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from biasloop.batches import Batches
-from biasloop.data import Array, Arrays, Ints
-from biasloop.domains import Source, Work
+from biasloop.contract.batching import Batches
+from biasloop.contract.data import Array, Arrays, Ints
+from biasloop.contract.domains import Source, Work
 from biasloop.training import device as devices
 from biasloop.training import weights
-from biasloop.training.drawing import Drawing, Natural
 from biasloop.training.mixture import mixed
+from biasloop.training.sources import Drawing, Natural
 from biasloop.training.star import Generated
 from biasloop_generators import networks
 from biasloop_generators.config import Config

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from biasloop.data import Frame, Ints, Metric, Tables
-from biasloop.late import numpy as np
+from biasloop.contract.data import Frame, Ints, Metric, Tables
+from biasloop.lazy import numpy as np
 from biasloop.metrics import fairness
 
 GROUP = "group."  # before the name of a group, in columns

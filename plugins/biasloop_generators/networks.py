@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from biasloop.data import Array
+from biasloop.contract.data import Array
 from biasloop_generators.kinds import CLASSIFIERS, GENERATORS
 
 _SLOPE = 0.2

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from biasloop.data import Array, Ints
+from biasloop.contract.data import Array, Ints
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 
 LABEL = "label"
 

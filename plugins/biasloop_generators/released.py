@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from biasloop.data import Frame, Ints, Tables
-from biasloop.domains import Kept
+from biasloop.contract.data import Frame, Ints, Tables
+from biasloop.contract.domains import Kept
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics import fairness
 from biasloop_generators.measures import GROUP
 from biasloop_generators.pictures import LABEL

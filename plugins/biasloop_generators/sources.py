@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
-from biasloop.data import Array, Floats, Ints
-from biasloop.domains import Context, Requirement
-from biasloop.downloads.places import home_of
+from biasloop.contract.data import Array, Floats, Ints
+from biasloop.contract.domains import Context, Requirement
+from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop_generators import compat
 from biasloop_generators.coloring import EVEN, Coloring, colored, draws, luminance
 from biasloop_generators.faces import Faces, celeba, fairface

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from biasloop.data import Arrays
-from biasloop.domains import Work
+from biasloop.contract.data import Arrays
+from biasloop.contract.domains import Work
 from biasloop.errors import Diverged, InvalidInput
 from biasloop.training.device import seeded
 from biasloop.training.precision import Precision, precision

@@ -11,10 +11,10 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from biasloop.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Page, Samples, Splits, Tables
-from biasloop.domains import Context, Kept, Requirement, Work
+from biasloop.contract.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Page, Samples, Splits, Tables
+from biasloop.contract.domains import Context, Kept, Requirement, Work
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics.class_metrics import measure
 from biasloop_images import config as settings
 from biasloop_images import pictures, sources
@@ -23,7 +23,7 @@ from biasloop_images.biased import measures as biased_measures
 from biasloop_images.biased import released
 from biasloop_images.biased.build import Biased, build
 from biasloop_images.biased.design import Design
-from biasloop_images.resample import class_id, resample
+from biasloop_images.imbalance import class_id, resample
 
 if TYPE_CHECKING:
     from torch import nn

@@ -15,15 +15,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from biasloop.domains import Context
+from biasloop.contract.domains import Context
 from biasloop.errors import DownloadError, InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop_images.listing import Listing, is_text, several, shown, visible
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-    from biasloop.data import Array
+    from biasloop.contract.data import Array
     from biasloop.datasets import Images
 
 UNLABELLED = "unlabelled"  # the folder of images that nobody labelled

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from biasloop.errors import InvalidInput
-from biasloop.regular import irregular
+from biasloop.system.regular import irregular
 
 _CLUTTER = {"__macosx", "thumbs.db", "desktop.ini", "@eadir"}  # what systems put beside files; hidden in all but name
 _NAMED = 3  # files

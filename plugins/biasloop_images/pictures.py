@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from biasloop.data import Array, Floats, Ints
+from biasloop.contract.data import Array, Floats, Ints
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 
 _AT_A_TIME = 4096  # images
 _ENOUGH = 20_000  # images that the mean and spread of pixels are measured on

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
-from biasloop.domains import Context, Requirement
-from biasloop.downloads.places import home_of
+from biasloop.contract.domains import Context, Requirement
+from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
-from biasloop.regular import require_regular
+from biasloop.lazy import numpy as np
+from biasloop.system.regular import require_regular
 from biasloop_images.folder import Folder
 from biasloop_images.listing import is_text, shown
-from biasloop_images.ownarrays import Npz
+from biasloop_images.user_arrays import Npz
 
 if TYPE_CHECKING:
     from biasloop.datasets import Images

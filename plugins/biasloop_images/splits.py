@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from biasloop.data import Bools, Ints, Splits
+from biasloop.contract.data import Bools, Ints, Splits
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
-from biasloop.randomness import Streams
+from biasloop.lazy import numpy as np
 
 if TYPE_CHECKING:
     from biasloop_images.config import Config

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from biasloop.errors import InvalidInput
+from biasloop_language.kv_cache import Sequences
 from biasloop_language.scoring import Scoring
-from biasloop_language.stepping import Sequences
 
 _NEVER = float("-inf")
 

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from biasloop.data import Array, Column, Frame
-from biasloop.domains import Context, Work
-from biasloop.randomness import Streams
+from biasloop.contract.data import Array, Column, Frame
+from biasloop.contract.domains import Context, Work
+from biasloop.contract.randomness import Streams
 from biasloop.training.device import seeded
 from biasloop_language import encoder as vocabulary
 from biasloop_language import finetuning, networks

@@ -5,7 +5,7 @@ import os
 from collections.abc import Collection
 from pathlib import Path
 
-from biasloop.downloads.places import home_of
+from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput, SomethingToFetch
 from biasloop_language.shape import check_shape, read_settings
 

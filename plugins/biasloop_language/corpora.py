@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
+from biasloop.contract.domains import Context, Requirement
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
-from biasloop.domains import Context, Requirement
-from biasloop.downloads.places import home_of
+from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
-from biasloop.regular import require_regular
+from biasloop.system.regular import require_regular
 from biasloop.tables import format_of
-from biasloop_language import ownfiles, realtoxicity, sotu
+from biasloop_language import realtoxicity, sotu, user_files
 from biasloop_language.pairs import Pairs
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def source(config: Config, context: Context) -> Source:
     if known is None or not known.text:
         raise InvalidInput(
             f'domain.data is {data!r}; expected "{REALTOXICITYPROMPTS.name}", "{SOTU.name}", or a file that ends in '
-            f"{ownfiles.FORMATS}"
+            f"{user_files.FORMATS}"
         )
     if not path.exists():
         raise InvalidInput(f"domain.data is {data!r}, and there is no such file in {Path.cwd()}")
@@ -138,7 +138,7 @@ class OwnFile:
 
     def read(self) -> Pairs:
         """All rows."""
-        return ownfiles.read(self.path, self.prompt, self.continuation)
+        return user_files.read(self.path, self.prompt, self.continuation)
 
     def pretraining(self) -> Pairs:
         """Sentences of State of the Union addresses."""

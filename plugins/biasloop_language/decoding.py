@@ -6,15 +6,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from biasloop.data import Column, Ints
+from biasloop.contract.data import Column, Ints
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
 from biasloop_language.beams import search
 from biasloop_language.compat import ReleasedScoring
+from biasloop_language.kv_cache import Sequences, context
 from biasloop_language.recipes import Decoder
 from biasloop_language.sampling import nucleus
 from biasloop_language.scoring import Scoring
-from biasloop_language.stepping import Sequences, context
 from biasloop_language.tokens import last, lengths, ragged
 
 __all__ = ["Decoder", "batches", "generate"]

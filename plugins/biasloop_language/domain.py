@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from biasloop.data import Arrays, Bools, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
-from biasloop.domains import Context, Requirement, Work
+from biasloop.contract.data import Arrays, Bools, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
+from biasloop.contract.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput, Mismatch
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop_language import checkpoints, compat, corpora, measures, scorers
 from biasloop_language import config as settings
 from biasloop_language.memorization import Memorized
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
-    from biasloop.randomness import Streams
+    from biasloop.contract.randomness import Streams
     from biasloop_language.learner import Learner
     from biasloop_language.tokens import TokenRows
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.data import Array, Column
+from biasloop.contract.data import Array, Column
 from biasloop.errors import InvalidInput
 from biasloop_language.tokenising import encoded
 

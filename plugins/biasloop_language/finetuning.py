@@ -13,18 +13,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from biasloop.data import Arrays, Column, Floats, Ints
-from biasloop.domains import Work
+from biasloop.contract.data import Arrays, Column, Floats, Ints
+from biasloop.contract.domains import Work
 from biasloop.errors import Diverged, InvalidInput
-from biasloop.training import team as teams
+from biasloop.training import distributed as teams
 from biasloop.training.device import seeded
-from biasloop.training.team import Alone, Message
+from biasloop.training.distributed import Alone, Message
 from biasloop.training.weights import load_optimizer, prefixed, save_optimizer, under
 from biasloop_language.compat import ReleasedUpdates
-from biasloop_language.messages import packed
+from biasloop_language.fit_message import packed
+from biasloop_language.kv_cache import context
 from biasloop_language.networks import load, save
 from biasloop_language.recipes import Recipe
-from biasloop_language.stepping import context
 from biasloop_language.tokens import TokenRows, padded, ragged
 from biasloop_language.updates import Updates
 

@@ -8,20 +8,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from biasloop.data import Arrays, Column, Floats, Ints
-from biasloop.domains import Context, Work
+from biasloop.contract.data import Arrays, Column, Floats, Ints
+from biasloop.contract.domains import Context, Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged
-from biasloop.randomness import Streams
 from biasloop.training import device as devices
-from biasloop.training import team as teams
+from biasloop.training import distributed as teams
 from biasloop_language import builtin, decoding, finetuning, networks
 from biasloop_language.config import Config
 from biasloop_language.corpora import Source
 from biasloop_language.encoder import Encoder
+from biasloop_language.kv_cache import context
 from biasloop_language.networks import Language
 from biasloop_language.pairs import Pairs
 from biasloop_language.recipes import Decoder, Recipe, chosen
-from biasloop_language.stepping import context
 from biasloop_language.tokenising import tokenise
 from biasloop_language.tokens import TokenRows
 
@@ -55,10 +55,10 @@ class Learner:
 
     def follow(self) -> None:
         """Helps with the fits of the first process."""
-        from biasloop_language import helping
+        from biasloop_language import follower
 
         with devices.computing(self.context.threads):
-            helping.follow(self.context.device)
+            follower.follow(self.context.device)
 
     def tokenised(self, pairs: Pairs) -> TokenRows:
         """The corpus as token ids of the network; tokenised once for all runs."""

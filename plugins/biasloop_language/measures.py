@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from biasloop.data import Array, Column, Floats, Frame, Metric
-from biasloop.late import numpy as np
+from biasloop.contract.data import Array, Column, Floats, Frame, Metric
+from biasloop.lazy import numpy as np
 from biasloop.metrics.ngrams import distinct, repeated_share
 from biasloop.metrics.ratios import ratio
 from biasloop.metrics.shares import share_of

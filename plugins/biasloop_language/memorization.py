@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from biasloop.data import Column, Ints, Metric, Samples
-from biasloop.late import numpy as np
+from biasloop.contract.data import Column, Ints, Metric, Samples
+from biasloop.lazy import numpy as np
 from biasloop.metrics.ngrams import NgramIndex
 
 

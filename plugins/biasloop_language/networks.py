@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
 from transformers.utils import logging
 
-from biasloop.data import Array, Arrays
+from biasloop.contract.data import Array, Arrays
 from biasloop.errors import InvalidInput
 from biasloop.training.weights import to_arrays, to_tensors
 from biasloop_language.checkpoints import end_of_text, locate

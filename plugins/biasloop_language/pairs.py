@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from biasloop.data import Array, Bools, Column, Frame
-from biasloop.late import numpy as np
+from biasloop.contract.data import Array, Bools, Column, Frame
+from biasloop.lazy import numpy as np
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from biasloop.data import Floats, Ints
-from biasloop.late import numpy as np
+from biasloop.contract.data import Floats, Ints
+from biasloop.lazy import numpy as np
 
 
 def corpus(losses: Floats, tokens: Ints) -> float:

@@ -7,9 +7,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from biasloop.data import Frame
+from biasloop.contract.data import Frame
+from biasloop.contract.domains import Context
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, TextDataset
-from biasloop.domains import Context
 from biasloop_language.pairs import Pairs
 from biasloop_language.prepared import prepared
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from biasloop.data import Bools, Column, Ints
+from biasloop.contract.data import Bools, Column, Ints
 
 
 def ragged(rows: Sequence[Sequence[int] | Ints]) -> Column:

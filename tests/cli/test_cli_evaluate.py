@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from biasloop.data import Metric
+from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.store.reader import Run
 

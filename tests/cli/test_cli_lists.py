@@ -8,9 +8,10 @@ import tomli
 import tomli_w
 from support import toy
 
-from biasloop import datasets, presets
+from biasloop import datasets
+from biasloop.config import presets
+from biasloop.config.validation import arms_of, validate
 from biasloop.errors import InvalidInput
-from biasloop.validation import arms_of, validate
 
 
 def answer(result):

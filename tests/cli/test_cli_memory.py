@@ -45,7 +45,7 @@ def test_it_names_the_settings_that_the_domain_names(cli, monkeypatch):
 
 def test_every_domain_names_settings_that_it_has():
     from biasloop import discovery
-    from biasloop.domains import Executing, Sparing, missing_methods
+    from biasloop.contract.domains import Executing, Sparing, missing_methods
 
     for name in ("images", "generators", "language", "command"):
         domain = discovery.load(name)

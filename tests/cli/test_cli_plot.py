@@ -132,11 +132,11 @@ y_labels = ["Upper", "Lower"]
 
 
 def test_rows_can_show_a_metric_each_with_the_bound_that_starts_from_its_baseline(cli, figure):
-    from biasloop.report import plots
+    from biasloop.report.figures import of_runs
 
     cli("loop", "-p", "toy")
     figure.write_text(ROWS.replace("label_error", "share_train"))
-    drawn = plots.published("figX", figure)
+    drawn = of_runs.published("figX", figure)
     upper, lower = (row[0].series[0] for row in drawn.rows)
     assert drawn.left_out == []
     assert upper.bound[0] == pytest.approx(upper.values[0, 0])  # delta is what round 0 is off by
@@ -157,18 +157,18 @@ def test_a_row_whose_metric_the_runs_do_not_have_is_left_out_and_said(cli, figur
 
 @pytest.mark.parametrize("name", ["fig5", "fig18", "fig19", "fig20"])
 def test_the_language_figures_have_the_two_rows_of_the_published_helper(name):
-    from biasloop.report import layouts, plots
+    from biasloop.report.figures import layouts, of_runs
 
-    layout = layouts.read(plots.find_layout(name))
+    layout = layouts.read(of_runs.find_layout(name))
     assert layout.rows == [[f"{name}-nucleus", f"{name}-beam"]] * 2
     assert layout.metrics == ["toxicity.generated", "quotes.generated"]
     assert layout.baselines == ["toxicity.reference", "quotes.reference"]
 
 
 def test_figure_6_is_one_pair_of_axes():
-    from biasloop.report import layouts, plots
+    from biasloop.report.figures import layouts, of_runs
 
-    layout = layouts.read(plots.find_layout("fig6"))
+    layout = layouts.read(of_runs.find_layout("fig6"))
     assert layout.presets == ["fig5-nucleus", "fig5-beam", "fig6-overfit"]
     assert [len(row) for row in layout.panels] == [1]
     assert [layout.looks[label] for label in layout.labels] == ["blue solid", "yellow solid", "red solid"]

@@ -9,14 +9,15 @@ import fairlearn.metrics as oracle
 import numpy as np
 import pytest
 
-from biasloop import engine, presets
-from biasloop.data import Evaluation, Metric
-from biasloop.engine import Options
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.contract.data import Evaluation, Metric
 from biasloop.errors import InvalidInput, Mismatch
-from biasloop.report.annotators import MEASURES, pooled
+from biasloop.report.tables.annotators import MEASURES, pooled
+from biasloop.running import engine
+from biasloop.running.engine import Options
 from biasloop.store.manifest import SETUP
 from biasloop.store.reader import Run
-from biasloop.validation import arms_of
 
 TINY = {
     "domain.images": 32, "domain.generator_epochs": 1, "domain.classifier_epochs": 2, "domain.generator_batch": 16,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from support.hostile import fit_manifest
 
-from biasloop.data import Column, Evaluation, Frame, Metric
+from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.store import codec
 
 GOLDEN = Path(__file__).parents[1] / "store" / "golden" / "v1"
@@ -124,14 +124,14 @@ def test_the_live_table_and_its_notices_are_in_letters(monkeypatch):
     from rich.console import Console
     from support.loops import toy_experiment
 
-    from biasloop.engine import Notice
-    from biasloop.report import live
-    from biasloop.study import Planned
+    from biasloop.report.live import views
+    from biasloop.running.engine import Notice
+    from biasloop.running.study import Planned
 
     screen = io.StringIO()
-    monkeypatch.setattr(live, "console", lambda: Console(file=screen, width=200, force_terminal=False, markup=False))
+    monkeypatch.setattr(views, "console", lambda: Console(file=screen, width=200, force_terminal=False, markup=False))
     experiment = toy_experiment().model_copy(update={"name": f"n{NASTY}"})
-    view = live.LiveView(1)
+    view = views.LiveView(1)
     view.start(Planned(f"arm={NASTY}", 0, Path(NASTY), experiment, 1))
     view.event(Notice(f"notice {NASTY}"))
     view.close()
@@ -154,16 +154,16 @@ def test_a_figure_shows_such_names_in_letters(program, nasty_run, suffix):
 def test_figures_with_control_characters_and_dollars_are_drawn(tmp_path):
     from matplotlib.figure import Figure
 
-    from biasloop.report import figures
+    from biasloop.report.figures import canvas
 
-    with figures.style():
+    with canvas.style():
         figure = Figure()
         axes = figure.subplots()
         axes.plot([0, 1], label=f"a$b^{{{NASTY}\ud800")
         axes.set_title("$_$\x00")
         axes.legend()
-        for suffix in figures.FORMATS:
-            figures.save(figure, tmp_path / f"x.{suffix}", suffix)
+        for suffix in canvas.FORMATS:
+            canvas.save(figure, tmp_path / f"x.{suffix}", suffix)
     ET.parse(tmp_path / "x.svg")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["x.pdf", "x.png", "x.svg"]
 
@@ -172,20 +172,20 @@ def test_a_wish_to_stop_stands_under_the_live_table_until_it_is_over(monkeypatch
     from rich.console import Console
     from support.loops import toy_experiment
 
-    from biasloop.report import live
-    from biasloop.study import Planned
+    from biasloop.report.live import views
+    from biasloop.running.study import Planned
 
     screen = io.StringIO()
-    monkeypatch.setattr(live, "console", lambda: Console(file=screen, width=200, force_terminal=True, highlight=False))
+    monkeypatch.setattr(views, "console", lambda: Console(file=screen, width=200, force_terminal=True, highlight=False))
     asked: list[int] = []
-    view = live.LiveView(1, lambda: bool(asked))
+    view = views.LiveView(1, lambda: bool(asked))
     view.start(Planned("", 0, Path("runs/x"), toy_experiment(), 1))
     assert view.live is not None
     view.live.refresh()
-    assert live.STOPPING not in screen.getvalue()
+    assert views.STOPPING not in screen.getvalue()
     asked.append(2)
     view.live.refresh()
-    assert live.STOPPING in screen.getvalue()
+    assert views.STOPPING in screen.getvalue()
     before = screen.tell()
     view.close()
-    assert live.STOPPING not in screen.getvalue()[before:]  # the last picture of the table is without it
+    assert views.STOPPING not in screen.getvalue()[before:]  # the last picture of the table is without it

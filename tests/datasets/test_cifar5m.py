@@ -209,9 +209,9 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from biasloop.datasets import get
-from biasloop.domains import Context
+from biasloop.contract.domains import Context
 from biasloop.downloads import Remote
-from biasloop.randomness import Streams
+from biasloop.contract.randomness import Streams
 from biasloop_images import ImagesDomain, sources
 
 place, count = Path(sys.argv[1]), int(sys.argv[2])

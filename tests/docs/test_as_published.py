@@ -7,8 +7,8 @@ import shlex
 import pytest
 from support import toy
 
-from biasloop import presets
-from biasloop.validation import arms_of, validate
+from biasloop.config import presets
+from biasloop.config.validation import arms_of, validate
 from biasloop_generators.config import Config as Generators
 from biasloop_images.config import Config as Images
 from biasloop_language.compat import evaluation_batch

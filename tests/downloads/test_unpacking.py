@@ -13,7 +13,7 @@ import pytest
 from support.archives import special, tar_gz
 
 from biasloop.downloads import unpack
-from biasloop.downloads.places import alone
+from biasloop.downloads.temporary import alone
 from biasloop.errors import DownloadError, InvalidInput
 
 CONTENT = bytes(range(256)) * 1000

@@ -10,16 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from support.loops import OPTIONS, records, toy_experiment, toy_prepared
 
-from biasloop import bound, engine
-from biasloop.data import Column, Frame
-from biasloop.domains import Context
-from biasloop.engine import Committed
+from biasloop import bound
+from biasloop.config.experiment import Experiment
+from biasloop.contract.data import Column, Frame
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
-from biasloop.experiment import Experiment
 from biasloop.feedback.accumulate import Accumulate
-from biasloop.ledger import HUMAN
-from biasloop.randomness import Streams
-from biasloop.record import MAIN
+from biasloop.records.ledger import HUMAN
+from biasloop.records.record import MAIN
+from biasloop.running import engine
+from biasloop.running.engine import Committed
 from biasloop.store.reader import Run
 
 SIZES = st.fixed_dictionaries(

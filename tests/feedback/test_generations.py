@@ -7,12 +7,12 @@ import pytest
 from support.chains import NATURAL, chain
 from support.loops import assert_same_run, records, toy_experiment, toy_prepared
 
-from biasloop import engine
-from biasloop.engine import Options, Step
+from biasloop.config.experiment import Experiment
+from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
-from biasloop.experiment import Experiment
 from biasloop.feedback import rules
-from biasloop.randomness import Streams
+from biasloop.running import engine
+from biasloop.running.engine import Options, Step
 from biasloop.store.reader import Run
 
 

@@ -7,13 +7,13 @@ import pytest
 from biasloop_toy import ToyDomain
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop import engine
-from biasloop.domains import Context
-from biasloop.engine import Options, Prepared
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate import Accumulate
-from biasloop.randomness import Streams
-from biasloop.record import MAIN
+from biasloop.records.record import MAIN
+from biasloop.running import engine
+from biasloop.running.engine import Options, Prepared
 from biasloop.store.reader import Run
 
 EXPERIMENT = toy_experiment(loop={"rounds": 3, "snapshots": 2}, epochs=5)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, recall_score
 
-from biasloop.data import Column, Frame
+from biasloop.contract.data import Column, Frame
 from biasloop.metrics.class_metrics import measure
 
 CLASSES = ("a", "b", "c", "never")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biasloop.data import Metric
+from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.classification import accuracy, confusion, recalls, worst_class, worst_class_recall
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biasloop.data import Column
+from biasloop.contract.data import Column
 from biasloop.errors import InvalidInput
 from biasloop.metrics.ngrams import NgramIndex, distinct, repeated_share
 from biasloop.metrics.ratios import ratio

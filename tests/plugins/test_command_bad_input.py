@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from support.commands import domain, settings, table
 
-from biasloop.data import Samples
-from biasloop.domains import Work
+from biasloop.contract.data import Samples
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
 from biasloop_command.programs import ProgramFailed
 
 WORK = Work(Streams((0,)))

@@ -8,11 +8,11 @@ import polars as pl
 import pytest
 from support.commands import PREDICT, TRAIN, domain, script, settings, table
 
-from biasloop.data import Column, Frame, Samples
-from biasloop.domains import Domain, Executing, Labelling, Sampled, Storing, Work, missing_methods
+from biasloop.contract.data import Column, Frame, Samples
+from biasloop.contract.domains import Domain, Executing, Labelling, Sampled, Storing, Work, missing_methods
+from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.metrics.amplification import MOST_CELLS
-from biasloop.randomness import Streams
 from biasloop_command import CommandDomain, folders
 from biasloop_command.programs import ProgramFailed
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from support.commands import PREDICT, TRAIN, domain, settings, table
 
-from biasloop.data import Samples
-from biasloop.domains import Work
-from biasloop.randomness import Streams
+from biasloop.contract.data import Samples
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop_command.programs import ProgramFailed
 
 WORK = Work(Streams((0, 0, "fit")))

@@ -8,10 +8,10 @@ import pytest
 from pydantic import ValidationError
 from support.commands import alive, domain, settings, table
 
-from biasloop.domains import Work
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Interrupted, InvalidInput
-from biasloop.randomness import Streams
-from biasloop.work import RoundWork, Session
+from biasloop.feedback.work import RoundWork, Session
 from biasloop_command import CommandDomain, programs
 from biasloop_command.programs import Program, ProgramFailed, filled, run
 

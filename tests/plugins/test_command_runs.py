@@ -15,9 +15,9 @@ from support import toy
 from support.commands import TRAIN, alive, settings, table
 from support.loops import assert_same_run, records
 
-from biasloop import engine
-from biasloop.engine import Options
-from biasloop.experiment import Experiment
+from biasloop.config.experiment import Experiment
+from biasloop.running import engine
+from biasloop.running.engine import Options
 from biasloop.store.reader import Run
 from biasloop_command import CommandDomain
 

@@ -10,14 +10,15 @@ from PIL import Image
 from support import toy
 from support.loops import assert_same_run, records
 
-from biasloop import engine, presets
-from biasloop.data import Column, Frame
-from biasloop.domains import Showing, Work, missing_methods
-from biasloop.engine import Options, Step
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.contract.data import Column, Frame
+from biasloop.contract.domains import Showing, Work, missing_methods
+from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError
-from biasloop.randomness import Streams
+from biasloop.running import engine
+from biasloop.running.engine import Options, Step
 from biasloop.store.reader import Run
-from biasloop.validation import arms_of
 from biasloop_generators.measures import measure
 
 TINY = {

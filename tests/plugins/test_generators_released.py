@@ -10,7 +10,7 @@ import pytest
 import sklearn.metrics
 from support.toy import TESTS
 
-from biasloop.data import Column, Evaluation, Frame
+from biasloop.contract.data import Column, Evaluation, Frame
 from biasloop.errors import InvalidInput
 from biasloop_generators.released import AGGREGATED, OVERALL, aggregated, export, folder, overall
 

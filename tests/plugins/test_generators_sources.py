@@ -7,10 +7,10 @@ from PIL import Image
 from support.generators import golden
 
 from biasloop import datasets
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
-from biasloop.domains import Context
 from biasloop.errors import InvalidInput, SomethingToFetch
-from biasloop.randomness import Streams
 from biasloop_generators import faces, sources
 from biasloop_generators.coloring import Coloring, draws, luminance
 from biasloop_generators.config import Config

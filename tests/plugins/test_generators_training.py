@@ -6,9 +6,9 @@ import torch
 from support.generators import filled, golden, pictures
 from torch import nn
 
-from biasloop.domains import Work
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, Interrupted, InvalidInput
-from biasloop.randomness import Streams
 from biasloop_generators.losses import bce_sum
 from biasloop_generators.networks import VAE, LastEpoch, build_classifier, build_generator
 from biasloop_generators.optimizers import Optimizer

@@ -10,14 +10,14 @@ import pytest
 import torch
 from support.loops import OPTIONS, records
 
-from biasloop import engine
-from biasloop.data import Frame, Samples
+from biasloop.config.experiment import Experiment
+from biasloop.contract.data import Frame, Samples
+from biasloop.contract.domains import Context, Work
+from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
-from biasloop.domains import Context, Work
 from biasloop.errors import InvalidInput
-from biasloop.experiment import Experiment
 from biasloop.feedback.accumulate import Accumulate
-from biasloop.randomness import Streams
+from biasloop.running import engine
 from biasloop.store.reader import Run
 from biasloop_images import ImagesDomain
 from biasloop_images import domain as module
@@ -327,9 +327,9 @@ def test_answers_and_metrics_need_no_torch():
 import sys
 from pathlib import Path
 import numpy as np
-from biasloop.data import Column, Frame, Samples
-from biasloop.domains import Context, Work
-from biasloop.randomness import Streams
+from biasloop.contract.data import Column, Frame, Samples
+from biasloop.contract.domains import Context, Work
+from biasloop.contract.randomness import Streams
 from biasloop_images import ImagesDomain
 config = ImagesDomain.Config.model_validate({"test": 200, "bias": {"epsilon": 20}})
 domain = ImagesDomain(config, Context(Path("unused"), Streams((0, "data"))))

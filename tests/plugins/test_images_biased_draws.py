@@ -14,7 +14,7 @@ from PIL import Image
 
 from biasloop import datasets
 from biasloop.errors import InvalidInput
-from biasloop_images.biased import assignments, drawing, inversion, overlay, probabilities
+from biasloop_images.biased import assignments, group_draws, inversion, overlay, probabilities
 from biasloop_images.biased.design import Seeds
 
 torch.set_num_threads(1)
@@ -116,23 +116,23 @@ def test_published_seeds():
 @pytest.mark.parametrize("n", [0, 1, 2, 20, 777, 10_000])
 def test_the_order_is_that_of_torch(n):
     expected = torch.randperm(n, generator=torch.Generator().manual_seed(0)).tolist()
-    assert drawing.permutation(n).tolist() == expected
+    assert group_draws.permutation(n).tolist() == expected
 
 
 def test_published_toy_lists():
     sizes, tasks = np.full(4, 20), np.array([0, 1, 1, 0])
     for found in GOLDEN["inversion_toy_assignment_0110_20_per_class_seed200000"].values():
-        counts = drawing.group_counts(sizes, tasks, np.array(found["p"]))
+        counts = group_draws.group_counts(sizes, tasks, np.array(found["p"]))
         assert counts.tolist() == found["ones_per_class"]
-        assert drawing.lists(sizes, counts, 200_000).tolist() == found["list"]
+        assert group_draws.lists(sizes, counts, 200_000).tolist() == found["list"]
 
 
 def test_published_rule_of_places_within_classes():
     toy = GOLDEN["id_map_toy"]
     labels, tasks, share = np.array(toy["labels"]), np.array(toy["assignment"]), np.array(toy["p"])
-    assert drawing.permutation(len(labels)).tolist() == toy["torch_randperm_seed0_n20"]
+    assert group_draws.permutation(len(labels)).tolist() == toy["torch_randperm_seed0_n20"]
     index = np.empty(len(labels), int)
-    index[drawing.by_class(labels)] = np.tile(np.arange(5), 4)
+    index[group_draws.by_class(labels)] = np.tile(np.arange(5), 4)
     assert index.tolist() == toy["within_class_index"]
     assert inversion.inverted(labels, tasks, share, toy["seed"]).tolist() == toy["inverted_by_sample_id"]
 
@@ -150,14 +150,14 @@ def test_published_lists(key):
     assert seed == expected["seed"]
     tasks, share = np.array(assignments.merged(classes, 2, row)), np.array(probabilities.fixed(epsilon, 2, [0]))
     sizes = np.full(classes, size)
-    flat = drawing.lists(sizes, drawing.group_counts(sizes, tasks, share), seed)
+    flat = group_draws.lists(sizes, group_draws.group_counts(sizes, tasks, share), seed)
     assert flat[:40].tolist() == expected["first40_class_order"]
     assert sha(flat.tobytes()) == expected["sha256_class_order_bytes"]
     labels = mixed(size, classes)
     found = inversion.inverted(labels, tasks, share, seed)
     by_task = np.bincount(tasks[labels], found)
     assert by_task.tolist() == [expected["inverted_in_task0"], expected["inverted_in_task1"]]
-    assert np.array_equal(found[drawing.by_class(labels)], flat)
+    assert np.array_equal(found[group_draws.by_class(labels)], flat)
 
 
 @pytest.mark.parametrize("key", [key for key in INVERSION if key.startswith("fashionmnist_test")])
@@ -238,7 +238,7 @@ def test_apportioned_numbers_are_exact_near_and_never_fall(sizes, data):
     sizes = np.array(sizes)
     n = int(sizes.sum())
     total = data.draw(st.integers(0, n))
-    found = drawing.apportioned(sizes, total)
+    found = group_draws.apportioned(sizes, total)
     assert found.sum() == total
     assert (found <= sizes).all()
     quota = sizes * total / n
@@ -247,7 +247,7 @@ def test_apportioned_numbers_are_exact_near_and_never_fall(sizes, data):
         assert np.array_equal(found, sizes * total // n)
     assert (np.abs(found - quota) < max(1, len(sizes) / 2)).all()
     if total < n:
-        assert (drawing.apportioned(sizes, total + 1) >= found).all()
+        assert (group_draws.apportioned(sizes, total + 1) >= found).all()
 
 
 @given(st.lists(st.integers(0, 30), min_size=4, max_size=9), st.integers(0, 1_000))
@@ -297,8 +297,8 @@ def test_trimmed_keeps_the_first_of_the_order():
     labels = np.random.default_rng(1).integers(0, 3, 50)
     positions = np.arange(100, 150)
     counts = np.bincount(labels)
-    assert np.array_equal(drawing.trimmed(positions, labels, counts), positions)
-    kept = drawing.trimmed(positions, labels, counts - [1, 0, 3])
+    assert np.array_equal(group_draws.trimmed(positions, labels, counts), positions)
+    kept = group_draws.trimmed(positions, labels, counts - [1, 0, 3])
     expected = []
     for label, less in ((0, 1), (1, 0), (2, 3)):
         walk = [

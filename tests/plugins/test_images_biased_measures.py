@@ -10,7 +10,7 @@ from fairlearn.metrics import demographic_parity_difference, equalized_odds_diff
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biasloop.data import Column, Frame
+from biasloop.contract.data import Column, Frame
 from biasloop_images.biased.measures import measure
 
 GOLDEN = json.loads((Path(__file__).parent / "images_biased_golden.json").read_text())["bias_amp_from_samples"]

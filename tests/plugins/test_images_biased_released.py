@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from biasloop.data import Column, Evaluation, Frame
+from biasloop.contract.data import Column, Evaluation, Frame
 from biasloop.errors import InvalidInput
 from biasloop_images.biased.released import COLUMNS, FILE, export
 from biasloop_images.config import Config

@@ -7,21 +7,12 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from biasloop.data import Column, Frame, Samples
+from biasloop.contract.data import Column, Frame, Samples
+from biasloop.contract.domains import Context, Domain, Labelling, Learning, Sampled, Storing, Work, missing_methods
+from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
 from biasloop.discovery import checked
-from biasloop.domains import (
-    Context,
-    Domain,
-    Labelling,
-    Learning,
-    Sampled,
-    Storing,
-    Work,
-    missing_methods,
-)
 from biasloop.errors import Interrupted, InvalidInput
-from biasloop.randomness import Streams
 from biasloop_images import ImagesDomain
 from biasloop_images import domain as module
 

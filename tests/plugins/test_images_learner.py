@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 import torch
 
-from biasloop.domains import Work
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
-from biasloop.record import Model, Record
+from biasloop.records.record import Model, Record
 from biasloop.store import codec
 from biasloop_images.config import Config
 from biasloop_images.domain import softmax

@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 from support.pictures import EPS, animated, png16, put, tiff, turned, written
 
-from biasloop.domains import Context
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError
-from biasloop.randomness import Streams
 from biasloop_images import ImagesDomain
 
 SETTINGS = {"data": "folder", "test": 4, "width": 2, "epochs": 1, "batch_size": 4}

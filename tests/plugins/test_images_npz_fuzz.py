@@ -10,8 +10,8 @@ import pytest
 from support.fuzzing import damaged, flipped, trying
 
 from biasloop.errors import BiasloopError
-from biasloop_images.ownarrays import Npz
 from biasloop_images.sources import check_classes
+from biasloop_images.user_arrays import Npz
 
 DRAWS = np.random.default_rng(5)
 IMAGES = DRAWS.integers(0, 256, (12, 5, 4, 3), np.uint8)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from biasloop.domains import Context, Work
+from biasloop.config.experiment import AccumulateSettings
+from biasloop.contract.domains import Context, Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, InvalidInput, Mismatch
-from biasloop.experiment import AccumulateSettings
 from biasloop.feedback.accumulate import Accumulate
-from biasloop.randomness import Streams
 from biasloop_images import ImagesDomain
 
 SETTINGS = {"test": 4, "width": 2, "epochs": 1, "batch_size": 4}
@@ -257,7 +257,7 @@ def test_names_of_classes_that_are_no_text_are_refused(tmp_path, classes):
 
 
 def test_more_images_than_a_run_can_take_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr("biasloop_images.ownarrays._MOST_IMAGES", 19)
+    monkeypatch.setattr("biasloop_images.user_arrays._MOST_IMAGES", 19)
     assert "it has 20 images, and 19 are the most" in refused(of_npz(tmp_path, images=IMAGES, labels=LABELS).splits)
 
 
@@ -294,7 +294,7 @@ def test_sizes_that_the_pool_does_not_have_are_refused_before_training(tmp_path,
 def test_fit_predict_and_label_with_own_images(folder):
     made = of_folder(folder, network="small-cnn", augment=False)
     splits = made.splits()
-    from biasloop.data import Samples
+    from biasloop.contract.data import Samples
 
     human = np.setdiff1d(splits.pool, splits.unlabelled)
     train = Samples(human, np.zeros(len(human), np.bool_), made.truth(human))

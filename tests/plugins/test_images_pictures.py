@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from support.archives import cifar5m, cinic10
 
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.datasets import fetch, get
-from biasloop.domains import Context
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
 from biasloop_images import ImagesDomain, sources
 from biasloop_images.pictures import Pictures, pixel_statistics, shaped, wrapped
 

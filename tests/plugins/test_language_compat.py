@@ -7,11 +7,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from biasloop import presets
-from biasloop.data import Column, Frame, Samples
-from biasloop.domains import Context, Work
-from biasloop.randomness import Streams
-from biasloop.validation import validate
+from biasloop.config import presets
+from biasloop.config.validation import validate
+from biasloop.contract.data import Column, Frame, Samples
+from biasloop.contract.domains import Context, Work
+from biasloop.contract.randomness import Streams
 from biasloop_language.config import Config
 from biasloop_language.domain import LanguageDomain
 from biasloop_language.tokens import TokenRows, ragged

@@ -17,12 +17,12 @@ from support.archives import tar_gz
 from support.language import MEMBER, ROWS, archive, lines, published, put
 from support.servers import serving
 
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.datasets import asset, fetch
 from biasloop.datasets.texts import SOTU
-from biasloop.domains import Context
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
-from biasloop.randomness import Streams
-from biasloop_language import corpora, ownfiles, realtoxicity, sotu
+from biasloop_language import corpora, realtoxicity, sotu, user_files
 from biasloop_language.pairs import Pairs
 
 
@@ -127,7 +127,7 @@ def test_json_lines(tmp_path):
         b'{"prompt": "d\\u2028e"}\n'
         b'   \n{"prompt": "f", "continuation": null}'
     )
-    pairs = ownfiles.read(file)
+    pairs = user_files.read(file)
     assert read(pairs) == [("a", " b"), (" c ", ""), ("d\u2028e", ""), ("f", "")]
     assert pairs.labelled.tolist() == [True, True, False, False]
     assert pairs.empty == 1
@@ -137,9 +137,9 @@ def test_json_lines(tmp_path):
 def test_nested_fields_read_the_published_lines_too(tmp_path):
     file = tmp_path / "prompts.jsonl"
     file.write_bytes(lines())
-    assert read(ownfiles.read(file, "prompt.text", "continuation.text")) == ROWS
+    assert read(user_files.read(file, "prompt.text", "continuation.text")) == ROWS
     write(file, [{"a.b": "flat", "a": {"b": "deep"}, "c": "d"}])
-    assert read(ownfiles.read(file, "a.b", "c")) == [("flat", "d")]
+    assert read(user_files.read(file, "a.b", "c")) == [("flat", "d")]
 
 
 def test_csv(tmp_path):
@@ -148,7 +148,7 @@ def test_csv(tmp_path):
         'n,text,sequel\r\n1,"Once, upon"," a ""time""\r\n  it was"\r\n\r\n2,only a model,\r\n',
         encoding="utf-8-sig", newline="",
     )  # fmt: skip
-    pairs = ownfiles.read(file, "text", "sequel")
+    pairs = user_files.read(file, "text", "sequel")
     assert read(pairs) == [("Once, upon", ' a "time"\r\n  it was'), ("only a model", "")]
     assert pairs.labelled.tolist() == [True, False]
 
@@ -159,7 +159,7 @@ def test_json_lines_come_back_as_they_were(tmp_path_factory, rows):
     file = tmp_path_factory.mktemp("own") / "own.jsonl"
     records = [{"prompt": a} | ({} if b is None else {"continuation": b}) for a, b in rows]
     write(file, records)
-    pairs = ownfiles.read(file)
+    pairs = user_files.read(file)
     assert read(pairs) == [(a, b or "") for a, b in rows]
     assert pairs.labelled.tolist() == [b is not None for _, b in rows]
     assert pairs.empty == sum(b == "" for _, b in rows)
@@ -169,7 +169,7 @@ def test_a_long_cell_is_read(tmp_path):
     file = tmp_path / "own.csv"
     before = csv.field_size_limit()
     file.write_text(f"prompt,continuation\n{'a' * 200_000},b\n")
-    assert ownfiles.read(file).prompts.strings() == ["a" * 200_000]
+    assert user_files.read(file).prompts.strings() == ["a" * 200_000]
     assert csv.field_size_limit() == before
 
 
@@ -211,13 +211,13 @@ GOOD = b'{"prompt": "a", "continuation": "b"}\n'
 def test_what_is_wrong_is_said_with_file_and_line(tmp_path, name, content, message):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InvalidInput, match=message) as error:
-        ownfiles.read(tmp_path / name)
+        user_files.read(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
 
 
 def test_a_file_that_cannot_be_read(tmp_path):
     with pytest.raises(InvalidInput, match=r"x\.jsonl cannot be read: No such file"):
-        ownfiles.read(tmp_path / "x.jsonl")
+        user_files.read(tmp_path / "x.jsonl")
 
 
 # --- State of the Union

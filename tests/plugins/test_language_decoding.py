@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from scipy import stats
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, TopPLogitsWarper
 
-from biasloop.domains import Work
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
 from biasloop_language import networks
 from biasloop_language.decoding import Decoder, batches, generate
 from biasloop_language.finetuning import Recipe, losses, pretrain

@@ -12,15 +12,16 @@ import pytest
 from support.language import archive, lines, published, tiny_detoxify, tiny_gpt2
 from support.loops import assert_same_run
 
-from biasloop import engine, presets, producing
-from biasloop.data import Column, Frame
-from biasloop.domains import Work
-from biasloop.engine import Notice, Options
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.contract.data import Column, Frame
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.metrics import ngrams
-from biasloop.randomness import Streams
+from biasloop.running import engine, generate
+from biasloop.running.engine import Notice, Options
 from biasloop.store.reader import Run
-from biasloop.validation import arms_of
 from biasloop_language import measures
 from biasloop_language.domain import LanguageDomain
 from biasloop_language.tokens import ragged
@@ -109,17 +110,17 @@ def test_stopping_and_metrics_change_no_bit(data, tmp_path):
 def test_continuations_of_anybodys_prompts(data, tmp_path):
     options = Options(data, threads=1)
     run(data, tmp_path / "run")
-    maker = producing.from_run(tmp_path / "run", None, options)
+    maker = generate.from_run(tmp_path / "run", None, options)
     prompts = ["My fellow Americans,", "The state of our union", "We must"]
-    rows = producing.continuations(maker, prompts, options)
+    rows = generate.continuations(maker, prompts, options)
     assert [row["prompt"] for row in rows] == prompts
     assert maker.how == "stored"
     assert (
-        producing.continuations(maker, prompts[::-1], options)[1] == rows[1] or experiment().domain.settings["decoder"]
+        generate.continuations(maker, prompts[::-1], options)[1] == rows[1] or experiment().domain.settings["decoder"]
     )
-    untouched = producing.from_preset(experiment(), options)
+    untouched = generate.from_preset(experiment(), options)
     assert untouched.how == "pretrained"
-    assert len(producing.continuations(untouched, prompts, options)) == 3
+    assert len(generate.continuations(untouched, prompts, options)) == 3
 
 
 def test_the_built_in_network_is_pretrained_once_and_announced(tmp_path):
@@ -166,7 +167,7 @@ def test_the_published_preset_runs_on_stand_ins(tmp_path, monkeypatch):
 
 
 def _present(name):
-    from biasloop.domains import Requirement
+    from biasloop.contract.domains import Requirement
 
     return Requirement(name, "data", 1, True)
 
@@ -238,7 +239,7 @@ def test_perplexity_and_its_error_against_resampling():
 
 
 def test_memorisation_follows_growing_and_other_sets(data):
-    from biasloop.data import Samples
+    from biasloop.contract.data import Samples
     from biasloop_language.memorization import Memorized
 
     rng = np.random.default_rng(1)

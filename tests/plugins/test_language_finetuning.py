@@ -8,9 +8,9 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biasloop.domains import Work
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, Interrupted, InvalidInput
-from biasloop.randomness import Streams
 from biasloop_language import networks, perplexity
 from biasloop_language.compat import ReleasedUpdates, cleaned, evaluation_batch
 from biasloop_language.finetuning import fit, losses, pretrain

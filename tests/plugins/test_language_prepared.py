@@ -6,11 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from biasloop.data import Column, Frame
-from biasloop.domains import Context
+from biasloop.contract.data import Column, Frame
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.errors import DownloadError
 from biasloop.prepared import SUMS
-from biasloop.randomness import Streams
 from biasloop_language.prepared import prepared
 
 FRAME = Frame({"text": Column.text(["a", "", "bc"]), "tokens": Column(np.arange(6).reshape(3, 2), role="ids")})

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 
-from biasloop.domains import Context
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
 from biasloop_language import sotu, tokenising
 from biasloop_language.pairs import Pairs
 from biasloop_language.tokens import TokenRows, lengths

@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from biasloop import presets
-from biasloop.data import Metric
+from biasloop.config import presets
+from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
-from biasloop.report.overlay import Overlay, caption, draw, field_of, overlays
-from biasloop.report.panels import Panel, Series
-from biasloop.report.released import Curve, over_seeds, read_curves, read_directory
-from biasloop.report.series import Arm, Measured
+from biasloop.report.arms import Arm, Measured
+from biasloop.report.figures.overlay import Overlay, caption, draw, field_of, overlays
+from biasloop.report.figures.panels import Panel, Series
+from biasloop.report.figures.released import Curve, over_seeds, read_curves, read_directory
 
 SHIPPED = presets.packaged() / "published" / "wyllie2024.json"
 METRICS = (

@@ -12,7 +12,7 @@ from hypothesis.extra import numpy as arrays
 from biasloop.bound import amplification_curve, bound
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds
-from biasloop.report.panels import BAND_FROM, Panel, Series, stack
+from biasloop.report.figures.panels import BAND_FROM, Panel, Series, stack
 
 tables = arrays.arrays(
     np.float64,

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from biasloop import presets, study
 from biasloop.bound import bound
-from biasloop.data import Metric
-from biasloop.engine import Committed, Notice, Options, Step
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
-from biasloop.report import output, summary
-from biasloop.report.live import JsonView, Rows
-from biasloop.report.series import Measured, arms, begun, open_runs
+from biasloop.report import output
+from biasloop.report.arms import Measured, arms, begun, open_runs
+from biasloop.report.live.views import JsonView, Rows
+from biasloop.report.tables import summary
+from biasloop.running import study
+from biasloop.running.engine import Committed, Notice, Options, Step
 from biasloop.store.reader import Run
-from biasloop.validation import arms_of
 
 
 def ran(seeds: list[int], out: str = "out", changes: dict | None = None, **grid: list) -> list[Run]:

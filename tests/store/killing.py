@@ -16,8 +16,8 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "toy_plugin" / "src")]
 
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared  # noqa: E402
 
-from biasloop import engine  # noqa: E402
-from biasloop.engine import Options  # noqa: E402
+from biasloop.running import engine  # noqa: E402
+from biasloop.running.engine import Options  # noqa: E402
 from biasloop.store import files  # noqa: E402
 from biasloop.store.reader import Run  # noqa: E402
 

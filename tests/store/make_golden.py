@@ -11,7 +11,7 @@ sys.path[:0] = [str(HERE.parent), str(HERE.parent / "toy_plugin" / "src")]
 
 from support.loops import OPTIONS, toy_experiment, toy_prepared  # noqa: E402
 
-from biasloop import engine, provenance  # noqa: E402
+from biasloop.running import engine, provenance  # noqa: E402
 
 EXPERIMENT = toy_experiment(loop={"start": 20, "human": 2, "model": 6, "rounds": 3}, pool=60, test=10, labels="bits")
 

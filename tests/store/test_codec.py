@@ -4,10 +4,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from biasloop.data import Column, Evaluation, Frame, Metric
+from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.errors import DamagedStore
-from biasloop.ledger import Ledger
-from biasloop.record import Model, Record
+from biasloop.records.ledger import Ledger
+from biasloop.records.record import Model, Record
 from biasloop.store.codec import Header, decode, encode
 
 HEADER = Header("round", "round-0003", "ab" * 32, "cd" * 32, "model")

@@ -12,12 +12,13 @@ from support import toy
 from support.chains import chain
 from support.loops import OPTIONS, cut, stored_bytes, toy_experiment, toy_prepared
 
-from biasloop import engine, prepared
+from biasloop import prepared
 from biasloop.cli.runs import _line
-from biasloop.domains import Context
-from biasloop.engine import Notice, Options, Step
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, StoreError
-from biasloop.randomness import Streams
+from biasloop.running import engine
+from biasloop.running.engine import Notice, Options, Step
 from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify
 

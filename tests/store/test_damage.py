@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop import engine, provenance
-from biasloop.engine import Notice, Options
 from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
+from biasloop.running import engine, provenance
+from biasloop.running.engine import Notice, Options
 from biasloop.store import codec
 from biasloop.store.lock import locked
 from biasloop.store.reader import Run, find_runs

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop import engine
-from biasloop.engine import Options
 from biasloop.errors import StoreError
+from biasloop.running import engine
+from biasloop.running.engine import Options
 from biasloop.store import files
 from biasloop.store.reader import Run
 

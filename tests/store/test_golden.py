@@ -8,8 +8,8 @@ import pytest
 from make_golden import EXPERIMENT
 from support.loops import OPTIONS, records, toy_prepared
 
-from biasloop import engine
-from biasloop.ledger import HUMAN
+from biasloop.records.ledger import HUMAN
+from biasloop.running import engine
 from biasloop.store.reader import Run
 from biasloop.store.repair import verify
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from support.loops import OPTIONS, toy_experiment, toy_prepared
 
-from biasloop import engine
-from biasloop.data import Frame
+from biasloop.contract.data import Frame
 from biasloop.errors import DamagedStore
-from biasloop.record import Record
+from biasloop.records.record import Record
+from biasloop.running import engine
 from biasloop.store import files
 from biasloop.store.files import TEMPORARY, remove_temporaries, write_atomically
 from biasloop.store.lock import locked

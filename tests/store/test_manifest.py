@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop import engine
 from biasloop.cli.runs import _line
 from biasloop.errors import BiasloopError, DamagedStore, NewerFormat
+from biasloop.running import engine
 from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify

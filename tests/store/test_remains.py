@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from support.loops import OPTIONS, assert_same_run, cut, stored_bytes, toy_experiment, toy_prepared
 
-from biasloop import engine
-from biasloop.engine import Notice
-from biasloop.record import Record
+from biasloop.records.record import Record
+from biasloop.running import engine
+from biasloop.running.engine import Notice
 from biasloop.store import codec
 from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify

@@ -11,10 +11,10 @@ import pytest
 from support.chains import chain
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop import engine, provenance
-from biasloop.engine import Notice, Options
 from biasloop.errors import DamagedStore
-from biasloop.record import Model, Record
+from biasloop.records.record import Model, Record
+from biasloop.running import engine, provenance
+from biasloop.running.engine import Notice, Options
 from biasloop.store import codec
 from biasloop.store.codec import Header
 from biasloop.store.reader import Run

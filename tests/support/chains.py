@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from biasloop.batches import strata
-from biasloop.data import Column, Frame, Metric
-from biasloop.domains import Context
-from biasloop.engine import Prepared
-from biasloop.experiment import Experiment
+from biasloop.config.experiment import Experiment
+from biasloop.contract.batching import strata
+from biasloop.contract.data import Column, Frame, Metric
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.feedback import rules
-from biasloop.randomness import Streams
+from biasloop.running.engine import Prepared
 
 STRATA = np.array(strata((2, 2)))  # (label, group) of each
 NATURAL = np.array([0.15, 0.35, 0.35, 0.15])

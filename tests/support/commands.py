@@ -3,8 +3,8 @@
 import os
 from pathlib import Path
 
-from biasloop.domains import Context
-from biasloop.randomness import Streams
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop_command import CommandDomain
 
 # A model is the very file of rows that it was trained on, and the seed.

@@ -5,11 +5,11 @@ import signal
 import sys
 from pathlib import Path
 
-from biasloop import processes
-from biasloop.domains import Work
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, Interrupted
-from biasloop.randomness import Streams
-from biasloop.training import team as teams
+from biasloop.system import launcher
+from biasloop.training import distributed as teams
 
 
 class Watched(Work):
@@ -101,7 +101,7 @@ def fail():
 
 
 def main(what: str) -> None:
-    if processes.first():
+    if launcher.first():
         with teams.leading("cpu"):
             if what == "language":
                 language_fits()
@@ -111,9 +111,9 @@ def main(what: str) -> None:
                 sums(team, {"leader-dies": die, "leader-fails": fail}.get(what))
         return
     if what == "language":
-        from biasloop_language import helping
+        from biasloop_language import follower
 
-        helping.follow("cpu")
+        follower.follow("cpu")
     else:
         with teams.following("cpu") as team:
             while team.called():

@@ -12,10 +12,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from biasloop.data import Column, Evaluation, Frame, Metric
+from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.errors import DamagedStore
-from biasloop.ledger import Ledger
-from biasloop.record import Model, Record
+from biasloop.records.ledger import Ledger
+from biasloop.records.record import Model, Record
 from biasloop.store import codec
 from biasloop.store.codec import Header
 

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from biasloop_toy import ToyDomain
 
-from biasloop.domains import Context
-from biasloop.engine import Options, Prepared
-from biasloop.experiment import Experiment
+from biasloop.config.experiment import Experiment
+from biasloop.contract.domains import Context
+from biasloop.contract.randomness import Streams
 from biasloop.feedback.accumulate import Accumulate
-from biasloop.randomness import Streams
-from biasloop.record import Record
+from biasloop.records.record import Record
+from biasloop.running.engine import Options, Prepared
 from biasloop.store.manifest import read_manifest, round_number, step_of
 from biasloop.store.reader import Run
 

@@ -1,8 +1,8 @@
 import pytest
 import torch
 
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
 from biasloop.training.device import computing, generator, resolve, seeded
 
 CPU = torch.device("cpu")

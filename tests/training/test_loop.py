@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from biasloop.domains import Work
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, Interrupted, InvalidInput
-from biasloop.randomness import Streams
 from biasloop.training.augment import Preparation
 from biasloop.training.device import seeded
 from biasloop.training.loop import TrainingSet, fit

@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from biasloop.batches import Batches, Star
+from biasloop.contract.batching import Batches, Star
+from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.randomness import Streams
-from biasloop.training.drawing import Drawing
 from biasloop.training.mixture import mixed
+from biasloop.training.sources import Drawing
 from biasloop.training.star import Generated
 
 torch.set_num_threads(1)

@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from biasloop.batches import Star, strata
+from biasloop.contract.batching import Star, strata
 from biasloop.errors import InvalidInput
 from biasloop.training.star import Filling, Generated, select, tally
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from importlib import resources
 
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop_images.biased.settings import Bias
 
 _RECORDS = "overlays.json"

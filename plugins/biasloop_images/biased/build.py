@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NoReturn
 
-from biasloop.data import Array, Ints, Splits
+from biasloop.contract.data import Array, Ints, Splits
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
-from biasloop_images.biased import drawing, inversion, overlay
+from biasloop.lazy import numpy as np
+from biasloop_images.biased import group_draws, inversion, overlay
 from biasloop_images.biased.design import Design
 
 
@@ -104,7 +104,7 @@ def _inverted(design: Design, labels: Ints, drawn: Ints, seed: int, split: str) 
     ids = drawn[design.task_of[labels[drawn]] >= 0]
     counts = _counts(design, labels[ids], split)
     if split == "test":
-        ids = drawing.trimmed(ids, design.task_of[labels[ids]], counts - counts % 2)
+        ids = group_draws.trimmed(ids, design.task_of[labels[ids]], counts - counts % 2)
     share, fraction = design.shares[:, 1], design.settings.fraction
     if split != "pool" or fraction is None:
         return _Part(ids, inversion.inverted(labels[ids], design.task_of, share, seed))
@@ -124,7 +124,7 @@ def _overlaid(design: Design, labels: Ints, drawn: Ints, seed: int, split: str) 
     if not size:
         names, sizes = (*design.tasks, *design.groups), [*counts.tolist(), *map(len, images)]
         _refuse(*min(zip(sizes, names, strict=True)), split, "too few for an overlay")
-    ids = drawing.trimmed(ids, design.task_of[labels[ids]], np.full(len(counts), size))
+    ids = group_draws.trimmed(ids, design.task_of[labels[ids]], np.full(len(counts), size))
     return _Part(ids, *overlay.paired(design.task_of[labels[ids]], images, design.shares, seed))
 
 

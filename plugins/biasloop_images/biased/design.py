@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from biasloop.data import Floats, Ints
-from biasloop.late import numpy as np
+from biasloop.contract.data import Floats, Ints
+from biasloop.lazy import numpy as np
 from biasloop_images.biased import assignments, probabilities
 from biasloop_images.biased.settings import Bias
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from biasloop.data import Array, Bools, Floats, Ints
-from biasloop.late import numpy as np
-from biasloop_images.biased import drawing
+from biasloop.contract.data import Array, Bools, Floats, Ints
+from biasloop.lazy import numpy as np
+from biasloop_images.biased import group_draws
 
 
 def inverted(labels: Ints, tasks: Ints, share: Floats, seed: int) -> Array:
@@ -21,7 +21,7 @@ def inverted(labels: Ints, tasks: Ints, share: Floats, seed: int) -> Array:
     """
     sizes = np.bincount(labels, minlength=len(tasks)).astype(np.int64)
     found = np.empty(len(labels), np.uint8)
-    found[drawing.by_class(labels)] = drawing.lists(sizes, drawing.group_counts(sizes, tasks, share), seed)
+    found[group_draws.by_class(labels)] = group_draws.lists(sizes, group_draws.group_counts(sizes, tasks, share), seed)
     return found
 
 
@@ -44,10 +44,10 @@ def subset(labels: Ints, tasks: Ints, share: Floats, fraction: float, seed: int)
     for label in range(len(tasks)):
         own = np.flatnonzero(labels == label)
         generator.shuffle(own)
-        kept.append(own[: int(drawing.whole(len(own), fraction))])
+        kept.append(own[: int(group_draws.whole(len(own), fraction))])
     sizes = np.array([len(own) for own in kept], np.int64)
-    inside = drawing.group_counts(sizes, tasks, share)
-    return np.concatenate(kept), drawing.lists(sizes, inside, seed + 1)
+    inside = group_draws.group_counts(sizes, tasks, share)
+    return np.concatenate(kept), group_draws.lists(sizes, inside, seed + 1)
 
 
 def invert(images: Array, chosen: Bools) -> Array:

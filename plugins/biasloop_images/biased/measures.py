@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from biasloop.data import Array, Floats, Frame, Ints, Metric
-from biasloop.late import numpy as np
+from biasloop.contract.data import Array, Floats, Frame, Ints, Metric
+from biasloop.lazy import numpy as np
 from biasloop.metrics import amplification, calibration, fairness
 from biasloop.metrics.classification import accuracy
 

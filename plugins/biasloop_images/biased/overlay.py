@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from biasloop.data import Array, Floats, Ints
+from biasloop.contract.data import Array, Floats, Ints
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
-from biasloop_images.biased import drawing
+from biasloop.lazy import numpy as np
+from biasloop_images.biased import group_draws
 
 _AT_A_TIME = 4096  # images
 
@@ -37,7 +37,7 @@ def paired(tasks: Ints, images: Sequence[Ints], share: Floats, seed: int) -> tup
     groups = np.empty(len(tasks), np.int64)
     for task, parts in enumerate(share):
         inside = np.flatnonzero(tasks == task)
-        stops = drawing.whole(len(inside), np.cumsum(parts)[:-1])
+        stops = group_draws.whole(len(inside), np.cumsum(parts)[:-1])
         drawn = np.repeat(np.arange(len(parts)), np.diff(stops, prepend=0, append=len(inside)))
         np.random.RandomState(seed + 1).shuffle(drawn)
         groups[inside] = drawn

@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
-from biasloop.data import Floats, Frame, Tables
-from biasloop.domains import Kept
+from biasloop.contract.data import Floats, Frame, Tables
+from biasloop.contract.domains import Kept
 from biasloop.errors import InvalidInput
-from biasloop.late import numpy as np
+from biasloop.lazy import numpy as np
 from biasloop.metrics import amplification, calibration
 from biasloop_images.biased.assignments import members
 from biasloop_images.biased.design import Seeds

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from biasloop.data import Ints
+from biasloop.contract.data import Ints
 
 
 def by_length(lengths: Sequence[int], size: int) -> Iterator[Ints]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from biasloop.data import Floats
+from biasloop.contract.data import Floats
 from biasloop.errors import DownloadError, SomethingToFetch
 from biasloop_language.scorers.batches import by_length
 from biasloop_language.scorers.protocol import Tick

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from biasloop.data import Floats
+from biasloop.contract.data import Floats
 from biasloop.errors import InvalidInput
 from biasloop.metrics.ratios import ratio
 from biasloop_language.scorers.protocol import Tick

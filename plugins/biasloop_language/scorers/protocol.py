@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from biasloop.data import Floats
+from biasloop.contract.data import Floats
 
 Tick = Callable[[int, int], None]
 """Called with (texts done, texts in all)."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from biasloop.data import Floats
+from biasloop.contract.data import Floats
 from biasloop_language.scorers.protocol import Tick
 
 MARK = "\u201d"

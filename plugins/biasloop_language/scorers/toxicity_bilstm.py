@@ -18,7 +18,7 @@ import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field
 
 import biasloop.datasets
-from biasloop.data import Array, Floats, Ints
+from biasloop.contract.data import Array, Floats, Ints
 from biasloop.errors import DownloadError
 from biasloop_language.scorers.batches import by_length
 from biasloop_language.scorers.protocol import Tick

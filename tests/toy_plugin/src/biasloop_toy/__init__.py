@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from biasloop.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
-from biasloop.domains import Context, Requirement, Work
+from biasloop.contract.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
+from biasloop.contract.domains import Context, Requirement, Work
 
 
 @dataclass(frozen=True)

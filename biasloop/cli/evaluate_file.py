@@ -1,0 +1,376 @@
+"""`biasloop evaluate METRIC FILE`: metrics of anybody's predictions, beside another file's, and gates on them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from biasloop.cli.examples import Command, Group
+from biasloop.cli.options import Json
+from biasloop.cli.reading import InFormat, MissingRows, Same, reading_of
+from biasloop.errors import InvalidInput
+from biasloop.report.output import emit, note, say
+from biasloop.report.tables import evaluation
+
+if TYPE_CHECKING:
+    from biasloop import evaluations
+    from biasloop.evaluations import Answer
+    from biasloop.predictions import Reading, Source
+
+CROSSED = 4  # exit code
+
+File = Annotated[
+    Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSONL or Parquet with named columns, or a stored run.")
+]
+Task = Annotated[str, typer.Option("--task", help="Column of true labels.")]
+Predicted = Annotated[str, typer.Option("--predicted", help="Column of predictions.")]
+Attribute = Annotated[
+    list[str], typer.Option("--attribute", help="Column of groups; of several also the combinations (repeatable).")
+]
+Bins = Annotated[
+    int | None,
+    typer.Option("--bins", "--attribute-bins", min=2, max=1000, help="Bins of an attribute that is a number."),
+]
+Against = Annotated[
+    Path | None, typer.Option("--against", metavar="FILE2", help="The same of another file, and the difference.")
+]
+Round = Annotated[int | None, typer.Option("--round", min=0, help="Of a stored run; default: the newest.")]
+Table = Annotated[str, typer.Option("--table", help='Per-sample table of a stored run; default: "test".')]
+Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table as CSV, too.")]
+Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, too: .png, .pdf or .svg.")]
+FailAbove = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fail-above", metavar="METRIC=VALUE", help="Exit with code 4 if the metric is above VALUE (repeatable)."
+    ),
+]
+
+app = typer.Typer(cls=Group)
+
+
+@app.command("amplification", cls=Command)
+def amplification(
+    file: File,
+    task: Annotated[list[str], typer.Option("--task", help="Column of true labels; several: labels of 0 and 1.")],
+    attribute: Attribute,
+    predicted: Annotated[list[str], typer.Option("--predicted", help="Column of predictions; as many as --task.")],
+    train: Annotated[
+        Path | None,
+        typer.Option("--train", metavar="FILE2", help="Training rows, which decide what is associated with what."),
+    ] = None,
+    tie: Annotated[str, typer.Option("--tie", help='What an exactly independent cell counts: "minus", "zero".')] = (
+        "minus"
+    ),
+    empty: Annotated[
+        str, typer.Option("--empty", help='An attribute value without rows: "skip" it, or no number at all ("nan").')
+    ] = "skip",
+    bins: Bins = None,
+    draws: Annotated[int, typer.Option("--draws", min=100, max=100_000, help="Resamples of the interval.")] = 1000,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
+    json: Json = False,
+) -> None:
+    """Bias amplification: how much more than the truth predictions depend on the attribute; above 0 they exaggerate.
+
+    Example: biasloop evaluate amplification predictions.csv --task y --attribute a --predicted p
+
+    Example: biasloop evaluate amplification p.csv --task cook,drive --predicted cook_p,drive_p --attribute a
+    """
+    from biasloop import evaluations
+    from biasloop.predictions import open_source
+
+    reading = reading_of(same, missing, form, [file, against, train])
+    gates = evaluations.gates(fail_above or [], evaluations.AMPLIFICATION)
+    given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
+
+    learned = open_source(train, reading=reading) if train else None
+    sources = _sources(file, against, number, name, plot, reading)
+    edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
+
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.amplification(
+            source, task=task, attribute=attribute, predicted=predicted, train=learned, options=given, bins=edges,
+            seed=0 if first is None else 1,
+        )  # fmt: skip
+
+    names = ("+".join(attribute), task[0] if len(task) == 1 and "," not in task[0] else "task")
+    answer = _answer(sources, found)
+    _say(
+        "amplification", answer, file, against, lambda: evaluation.show_amplification(answer, file, names),
+        names, csv, plot, json=json,
+    )  # fmt: skip
+    _end(answer, gates)
+
+
+@app.command("calibration", cls=Command)
+def calibration(
+    file: File,
+    task: Task,
+    predicted: Predicted,
+    confidence: Annotated[
+        str | None, typer.Option("--confidence", help="Column of how sure each prediction is, from 0 to 1.")
+    ] = None,
+    probability: Annotated[
+        str | None,
+        typer.Option("--probability", help="Instead, of two classes: column of the probability of --positive."),
+    ] = None,
+    positive: Annotated[str | None, typer.Option("--positive", help="The class that --probability is of.")] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", help="Column of groups: of each by itself; of several also the combinations."),
+    ] = None,
+    groups: Annotated[
+        int | None,
+        typer.Option("--attribute-bins", min=2, max=1000, help="Bins of an attribute that is a number."),
+    ] = None,
+    bins: Annotated[int, typer.Option("--bins", min=1, max=10_000, help="Bins of confidence, of equal width.")] = 15,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
+    json: Json = False,
+) -> None:
+    """Whether confidences are right; the gap is accuracy minus confidence, below 0 where a model is overconfident.
+
+    Example: biasloop evaluate calibration predictions.csv --task y --predicted p --confidence c --fail-above ece=0.05
+
+    Example: biasloop evaluate calibration predictions.csv --task y --predicted p --probability p1 --positive 1
+    """
+    from biasloop import evaluations
+
+    reading = reading_of(same, missing, form, [file, against])
+    gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
+
+    sources = _sources(file, against, number, name, plot, reading)
+    edges = _bins(sources, attribute or [], groups)
+
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.calibration(
+            source, task=task, predicted=predicted, confidence=confidence, probability=probability, positive=positive,
+            attribute=attribute or (), groups=edges, bins=bins, seed=0 if first is None else 1,
+        )  # fmt: skip
+
+    answer = _answer(sources, found)
+    _say(
+        "calibration", answer, file, against, lambda: evaluation.show_calibration(answer, file, attribute or []),
+        (), csv, plot, json=json,
+    )  # fmt: skip
+    _end(answer, gates)
+
+
+@app.command("fairness", cls=Command)
+def fairness(
+    file: File,
+    task: Task,
+    predicted: Predicted,
+    attribute: Attribute,
+    positive: Annotated[
+        str | None, typer.Option("--positive", help="The positive value; of two, the later one when sorted.")
+    ] = None,
+    bins: Bins = None,
+    smallest: Annotated[
+        int, typer.Option("--min-group", min=1, help="Leave groups of fewer rows out of differences.")
+    ] = 1,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
+    json: Json = False,
+) -> None:
+    """Rates by group, and how far groups are apart.
+
+    Example: biasloop evaluate fairness predictions.csv --task y --predicted p --attribute a --positive yes
+
+    Example: biasloop evaluate fairness predictions.csv --task y --predicted p --attribute sex --attribute age --bins 5
+    """
+    from biasloop import evaluations
+
+    reading = reading_of(same, missing, form, [file, against])
+    gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
+
+    sources = _sources(file, against, number, name, plot, reading)
+    edges = _bins(sources, attribute, bins)
+
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.fairness(
+            source, task=task, predicted=predicted, attribute=attribute, positive=positive, bins=edges,
+            smallest=smallest, like=first,
+        )  # fmt: skip
+
+    answer = _answer(sources, found)
+    _say(
+        "fairness", answer, file, against, lambda: evaluation.show_fairness(answer, file, attribute),
+        ("+".join(attribute),), csv, plot, json=json,
+    )  # fmt: skip
+    _end(answer, gates)
+
+
+@app.command("shares", cls=Command)
+def shares(
+    file: File,
+    predicted: Predicted,
+    task: Annotated[str | None, typer.Option("--task", help="Column of true labels.")] = None,
+    number: Round = None,
+    name: Table = "",
+    against: Against = None,
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    same: Same = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
+    json: Json = False,
+) -> None:
+    """How often each value is predicted, and by how much that differs from the truth.
+
+    Example: biasloop evaluate shares predictions.csv --predicted label --task truth
+    """
+    from biasloop import evaluations
+
+    reading = reading_of(same, missing, form, [file, against])
+    # Without true labels there is no number that could be too large.
+    gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
+
+    def found(source: "Source", first: "Answer | None") -> "Answer":
+        return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
+
+    answer = _answer(_sources(file, against, number, name, plot, reading), found)
+    _say("shares", answer, file, against, lambda: evaluation.show_shares(answer, file), (), csv, plot, json=json)
+    _end(answer, gates)
+
+
+@app.command("memorization", cls=Command)
+def memorization(
+    file: File,
+    train: Annotated[Path, typer.Option("--train", metavar="FILE2", help="The training texts, in a column so called.")],
+    text: Annotated[str, typer.Option("--text", help="Column of texts.")],
+    ngrams: Annotated[str, typer.Option("--ngrams", help="Lengths in words.")] = "5,10",
+    csv: Csv = None,
+    plot: Plot = None,
+    fail_above: FailAbove = None,
+    missing: MissingRows = "refuse",
+    form: InFormat = "",
+    json: Json = False,
+) -> None:
+    """How many runs of words of some texts stand in the training texts, word for word.
+
+    Words are what stands between white space, compared as written. A gate's metric is memorization.5, for example.
+
+    Example: biasloop evaluate memorization generated.jsonl --train corpus.jsonl --text text --ngrams 5,10
+    """
+    from biasloop import evaluations
+    from biasloop.predictions import open_source
+
+    reading = reading_of(None, missing, form, [file, train])
+    sizes = evaluations.parse_sizes(ngrams)
+    gates = evaluations.gates(fail_above or [], [f"memorization.{n}" for n in sizes])
+    _check(plot)
+    sources = open_source(file, reading=reading), open_source(train, reading=reading)
+    answer = _with_skipped(evaluations.memorization(*sources, text=text, sizes=sizes), sources[0])
+    _say(
+        "memorization", answer, file, None, lambda: evaluation.show_memorization(answer, file, train),
+        (), csv, plot, json=json,
+    )  # fmt: skip
+    _end(answer, gates)
+
+
+def _sources(
+    file: Path, against: Path | None, number: int | None, table: str, plot: Path | None, reading: "Reading"
+) -> "list[Source]":
+    """The file, and the one that stands beside it if there is one; neither is read yet."""
+    from biasloop.predictions import open_source
+
+    _check(plot)
+    first = open_source(file, number=number, table=table, reading=reading)
+    return [first] if against is None else [first, open_source(against, table=table, reading=reading)]
+
+
+def _bins(sources: "Sequence[Source]", attributes: Sequence[str], count: int | None) -> "evaluations.Bins":
+    """Bins of attributes, the same for all files."""
+    from biasloop import evaluations
+
+    if count is not None and not attributes:
+        raise InvalidInput("--attribute-bins makes bins of an --attribute; give one, or leave it out")
+    return evaluations.Bins() if count is None else evaluations.bins_of(sources, attributes, count)
+
+
+def _answer(sources: "Sequence[Source]", found: "Callable[[Source, Answer | None], Answer]") -> "Answer":
+    """What there is to say of a file, with another beside it if there is one."""
+    from biasloop import evaluations
+
+    answer = _with_skipped(found(sources[0], None), sources[0])
+    if len(sources) == 1:
+        return answer
+    other = _with_skipped(found(sources[1], answer), sources[1])
+    notes = evaluations.comparable(answer, other, (sources[0].path, sources[1].path))
+    return evaluations.beside(answer, other, notes)
+
+
+def _with_skipped(answer: "Answer", source: "Source") -> "Answer":
+    """An answer that says how many rows without a value were left out, where that was asked for."""
+    if source.reading.missing != "skip":
+        return answer
+    n = source.skipped
+    notes = [*answer.notes, f"{n:,} row{'s' * (n != 1)} without a value left out"] if n else answer.notes
+    return replace(answer, details={**answer.details, "skipped": n}, notes=notes)
+
+
+def _check(plot: Path | None) -> None:
+    """Refuse a figure's name before anything is read."""
+    if plot is not None:
+        from biasloop.report.figures.canvas import format_of
+
+        format_of(plot)
+
+
+def _say(
+    kind: str, answer: "Answer", file: Path, against: Path | None, shown: Callable[[], None], names: tuple[str, ...],
+    csv: Path | None, plot: Path | None, *, json: bool,
+) -> None:  # fmt: skip
+    """Print what was found, and write the table and the figure asked for."""
+    if json:
+        emit(answer.as_json())
+    else:
+        shown()
+        if against is not None:
+            evaluation.show_differences(answer, file, against)
+        evaluation.show_remarks(answer)
+    tell = note if json else say
+    if csv is not None:
+        from biasloop.evaluations import write_csv
+
+        write_csv(answer, csv)
+        tell(f"wrote {csv}")
+    if plot is not None:
+        from biasloop.report.figures.evaluation import draw
+
+        draw(kind, answer, plot, file.name, names)
+        tell(f"wrote {plot}")
+
+
+def _end(answer: "Answer", gates: Mapping[str, float]) -> None:
+    """Exit with a code of its own where a gate was crossed."""
+    crossed = answer.crossed(gates)
+    for text in crossed:
+        note(f"biasloop: {text} (--fail-above)")
+    if crossed:
+        raise typer.Exit(CROSSED)

@@ -1,0 +1,1 @@
+"""From TOML to the typed experiment: preset files, overrides, validation."""

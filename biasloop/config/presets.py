@@ -1,0 +1,302 @@
+"""Find, read, extend and override presets. What they say is checked by `biasloop.config.validation`."""
+
+import filecmp
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from biasloop.config.overrides import Key, parse_grid, parse_grids, parse_seeds, parse_set, parse_sets, parse_value
+from biasloop.config.preset_files import (
+    exists,
+    files,
+    is_path,
+    is_shipped,
+    is_there,
+    locate,
+    packaged,
+    passed_over,
+    search_path,
+)
+from biasloop.errors import InvalidInput
+from biasloop.parsing import parse_toml, shown
+
+__all__ = [
+    "MINI", "Key", "Listed", "Preset", "files", "is_shipped", "listing", "packaged", "parse_grid", "parse_grids",
+    "parse_seeds", "parse_set", "parse_sets", "parse_toml", "parse_value", "passed_over", "read", "search_path",
+]  # fmt: skip
+
+MINI = "-mini"
+_LONGEST_CHAIN = 20  # presets that extend each other
+_RUNS_PROGRAMS = "command"  # the domain
+_ALTERNATIVES: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("loop", "model"): ("loop", "per_round"),
+    ("loop", "per_round"): ("loop", "model"),
+}
+
+# A switch that stands for settings of its table takes the place of those inherited; set beside it, they stay.
+_STANDS_FOR: dict[tuple[str, ...], tuple[str, ...]] = {
+    ("domain", "underfit"): ("epochs", "learning_rate", "schedule", "warm_up"),
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A preset as read, with its ancestors and overrides merged, not yet validated.
+
+    Attributes:
+        name: what was asked for.
+        path: the file.
+        values: the merged tables.
+        origins: for each key, the file or option that gave its value.
+        notes: what has to be told of whose it is: another one has its name, or it runs programs; a sentence each.
+        whose: where it lies, if its name is none of those that come with biasloop and no note says so; a sentence.
+    """
+
+    name: str
+    path: Path
+    values: dict[str, Any]
+    origins: dict[Key, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    whose: str = ""
+
+    @property
+    def mini(self) -> bool:
+        """Whether this is a file's `[mini]` rather than the file itself."""
+        return Path(self.name.removesuffix(".toml")).name != self.path.stem
+
+    def override(self, changes: Mapping[Key, Any], origin: str) -> "Preset":
+        """The preset with some keys set; a key that the grid varies is fixed by that and leaves the grid."""
+        values, origins = _copy(self.values), dict(self.origins)
+        grid = values.get("grid", {})
+        for key, value in sorted(changes.items(), key=lambda change: change[0] not in _STANDS_FOR):  # these first
+            nested: Any = value
+            for part in reversed(key):
+                nested = {part: nested}
+            for fixed in _paths(nested, ()):
+                if isinstance(grid, dict):
+                    grid.pop(".".join(fixed), None)
+            _merge(values, nested, origins, origin)
+        return replace(self, values=values, origins=origins)
+
+    def vary(self, grid: Mapping[str, list[Any]], origin: str) -> "Preset":
+        """The preset with more keys in its grid."""
+        values, origins = _copy(self.values), dict(self.origins)
+        _merge(values, {"grid": dict(grid)}, origins, origin)
+        return replace(self, values=values, origins=origins)
+
+    def origin(self, key: Key) -> str:
+        """Where a key's value came from; for a missing key, where its table did."""
+        while key:
+            if key in self.origins:
+                return self.origins[key]
+            below = [name for place, name in self.origins.items() if place[: len(key)] == key]
+            if below:
+                return below[-1]
+            key = key[:-1]
+        return str(self.path)
+
+
+def read(name: str) -> Preset:
+    """A preset by name or by path, with what it extends; `NAME-mini` is NAME with its `[mini]` applied.
+
+    A name means the shipped preset before one in `./presets` or `$BIASLOOP_PRESETS`; a path means what lies there.
+
+    Raises:
+        InvalidInput: unknown name (with the nearest), unreadable file, invalid TOML, a circle of `extends`.
+    """
+    mini = name.endswith(MINI) and not exists(name)
+    known = name.removesuffix(MINI) if mini else name
+    path = locate(known)
+    preset = _read_chain(name, path, (), by_path=is_path(known))
+    overrides = preset.values.pop("mini", {})
+    if mini:
+        preset = _applied(preset, overrides)
+    return preset if is_path(known) else _attributed(known, preset)
+
+
+def _applied(preset: Preset, overrides: Any) -> Preset:
+    """The preset with its `[mini]`."""
+    name, path = preset.name, preset.path
+    if not overrides or not isinstance(overrides, dict):
+        raise InvalidInput(f"{path} has no [mini] section, so there is no preset {name!r}")
+    origins = dict(preset.origins)
+    _unset(preset.values, origins, overrides.pop("unset", []), f"{path} [mini]")
+    for table, value in overrides.items():  # a mini's grid stands in place of the full one
+        if table == "grid":
+            preset.values["grid"] = {}
+        _merge(preset.values, {table: value}, origins, f"{path} [mini]")
+    return replace(preset, origins=origins)
+
+
+def _attributed(name: str, preset: Preset) -> Preset:
+    """The preset that a name means, with whose it is."""
+    if is_shipped(preset.path):
+        others = [
+            f"{name} is the preset that comes with biasloop; {other} has the same name, and to run that one give its "
+            f"path: --preset {shlex.quote(str(other))}"
+            for other in passed_over(name)
+            if _differ(preset.path, other)
+        ]
+        return replace(preset, notes=(*others, *preset.notes))
+    whose = f"{name} is not one of the presets that come with biasloop; it lies in {preset.path}"
+    programs = _programs(preset)
+    if programs:
+        return replace(preset, notes=(f"{whose} and {programs}", *preset.notes))
+    return replace(preset, whose=whose)
+
+
+def _differ(path: Path, other: Path) -> bool:
+    """Whether two preset files say different things; what cannot be read is different."""
+    try:
+        return not filecmp.cmp(path, other, shallow=False)
+    except OSError:
+        return True
+
+
+def _programs(preset: Preset) -> str:
+    """That a preset runs programs, and which, as the end of a sentence; empty if it does not."""
+    domain = preset.values.get("domain")
+    if not isinstance(domain, dict) or domain.get("name") != _RUNS_PROGRAMS:
+        return ""
+    commands = [domain.get(name) for name in ("train", "predict")]
+    typed = [shlex.join(map(str, command)) for command in commands if isinstance(command, list)]
+    return f"runs programs: {'; '.join(typed)}" if typed else "runs programs"
+
+
+def _read_chain(name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool) -> Preset:
+    here = path.resolve()
+    if here in seen:
+        raise InvalidInput(f"{path} extends itself through {' -> '.join(p.stem for p in seen)}")
+    if len(seen) >= _LONGEST_CHAIN:
+        raise InvalidInput(
+            f"{seen[0]} extends more than {_LONGEST_CHAIN} presets one after another; let it extend fewer"
+        )
+    own = parse_toml(path)
+    parent = own.pop("extends", None)
+    values: dict[str, Any] = {}
+    origins: dict[Key, str] = {}
+    notes: tuple[str, ...] = ()
+    if parent is not None:
+        if not isinstance(parent, str):
+            raise InvalidInput(f"{path}: extends = {shown(parent)}: expected the name of a preset")
+        try:
+            base_path = _parent(path, parent, by_path=by_path)
+        except InvalidInput as error:
+            if parent.endswith(MINI):
+                plain = parent.removesuffix(MINI)
+                raise InvalidInput(
+                    f"{path}: extends = {shown(parent)}: a mini cannot be extended; extend {plain!r}, and run your "
+                    f"preset as NAME{MINI}"
+                ) from error
+            raise InvalidInput(f"{path}: extends = {shown(parent)}: {error}") from error
+        base = _read_chain(parent, base_path, (*seen, here), by_path=by_path or is_path(parent))
+        values, origins, notes = base.values, base.origins, base.notes
+        beside = path.parent / base_path.name
+        if base_path != beside and is_shipped(base_path) and is_there(beside) and beside != path and not by_path:
+            notes += (f"{path} extends the {parent} that comes with biasloop, not {beside}",)
+    _unset(values, origins, own.pop("unset", []), str(path))
+    _merge(values, own, origins, str(path))
+    return Preset(name, path, values, origins, notes)
+
+
+def _parent(path: Path, name: str, *, by_path: bool) -> Path:
+    """The file that one extends: beside it, unless neither was given as a path and biasloop has one of that name."""
+    beside = path.parent / f"{name}.toml"
+    if beside.name == path.name or not is_there(beside):
+        return locate(name)
+    known = files().get(name)
+    return known if known is not None and is_shipped(known) and not by_path else beside
+
+
+def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: str) -> None:
+    """Take keys off that were inherited: TOML has no value for none.
+
+    Raises:
+        InvalidInput: they are no list of keys, or one of them was not inherited.
+    """
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InvalidInput(f'{origin}: unset = {shown(names)}: expected a list of keys, for example ["domain.path"]')
+    for name in names:
+        table, _, inner = name.partition(".")
+        *tables, last = key = (table, inner) if table == "grid" else tuple(name.split("."))  # its keys have dots
+        place: Any = values
+        for part in tables:
+            place = place.get(part) if isinstance(place, dict) else None
+        if not isinstance(place, dict) or last not in place:
+            raise InvalidInput(f"{origin}: unset: there is no key {name[:200]!r} to take off; it is not inherited")
+        del place[last]
+        for inner in [inner for inner in origins if inner[: len(key)] == key]:
+            del origins[inner]
+
+
+def _merge(
+    values: dict[str, Any], layer: Mapping[str, Any], origins: dict[Key, str], origin: str, at: Key = ()
+) -> None:
+    for name, value in layer.items():
+        key = (*at, name)
+        other = _ALTERNATIVES.get(key)
+        if other and other[-1] not in layer:
+            values.pop(other[-1], None)
+        if value is True:
+            for inherited in {*_STANDS_FOR.get(key, ())} - {*layer}:
+                values.pop(inherited, None)
+        tables = isinstance(value, dict) and isinstance(values.get(name), dict)
+        if tables and key == ("domain",) and value.get("name", values[name].get("name")) != values[name].get("name"):
+            values[name] = {}  # another domain: none of the former one's settings apply
+        if tables and at != ("grid",):
+            _merge(values[name], value, origins, origin, key)
+        else:
+            values[name] = _copy(value)
+            origins[key] = origin
+            for inner in _paths(value, key):
+                origins[inner] = origin
+
+
+def _paths(value: Any, at: Key) -> Iterator[Key]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield (*at, name)
+            yield from _paths(inner, (*at, name))
+
+
+def _copy(value: Any) -> Any:
+    return {name: _copy(inner) for name, inner in value.items()} if isinstance(value, dict) else value
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One line of `biasloop presets`."""
+
+    name: str
+    domain: str
+    source: str
+    summary: str
+    path: Path
+    mini: bool = False
+    problem: str = ""
+    parameters: str = ""
+
+
+def listing() -> list[Listed]:
+    """Every preset, also those that cannot be read (with the reason); loads no plugin."""
+    found = []
+    for name, path in files().items():
+        try:
+            values = _read_chain(name, path, (), by_path=False).values
+            domain = values.get("domain")
+            found.append(
+                Listed(
+                    name,
+                    str(domain.get("name", "")) if isinstance(domain, dict) else "",
+                    str(values.get("source", "")),
+                    str(values.get("summary", "")),
+                    path,
+                    bool(values.get("mini")),
+                    parameters=str(values.get("parameters", "")),
+                )
+            )
+        except InvalidInput as error:
+            found.append(Listed(name, "", "", "", path, problem=str(error)))
+    return found

@@ -1,0 +1,215 @@
+"""From a preset as read to typed experiments; every mistake names file, key, value and the nearest valid key."""
+
+import difflib
+import json
+import math
+from collections.abc import Iterable, Mapping
+from itertools import product
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from biasloop import discovery
+from biasloop.config.experiment import RULES, AccumulateSettings, Experiment
+from biasloop.config.presets import Key, Preset, parse_seeds
+from biasloop.errors import InvalidInput
+from biasloop.parsing import dotted, shown
+
+MOST_ARMS = 10_000
+_MOST_LINES = 40  # of mistakes of all arms
+_MOST_MISTAKES = 20  # that are told; each is compared with every key that there is
+
+
+def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
+    """Every combination of the grid, validated: (key -> value, experiment); one pair with no keys without a grid.
+
+    Raises:
+        InvalidInput: with every mistake of every arm, each once; two arms are the same run; more than 10,000 arms.
+    """
+    grid = preset.values.get("grid", {})
+    if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
+        raise InvalidInput(f"{preset.origin(('grid',))}: [grid] maps a key to a list of values, got {shown(grid)}")
+    count = math.prod(map(len, grid.values()))
+    if count > MOST_ARMS:
+        raise InvalidInput(
+            f"{preset.origin(('grid',))}: [grid] has {count:,} combinations, and {MOST_ARMS:,} are the most; vary "
+            "fewer keys or values, or start several commands"
+        )
+    found, mistakes = [], []
+    for combination in product(*grid.values()):
+        chosen = dict(zip(grid, combination, strict=True))
+        arm = preset
+        for key, value in chosen.items():
+            arm = arm.override({tuple(key.split(".")): value}, _origin_of_grid(preset, key))
+        try:
+            found.append((chosen, validate(arm)))
+        except InvalidInput as error:
+            mistakes += str(error).splitlines()
+    if mistakes:
+        lines = list(dict.fromkeys(mistakes))
+        more = [f"{preset.path}: and {len(lines) - _MOST_LINES:,} more mistakes"] if len(lines) > _MOST_LINES else []
+        raise InvalidInput("\n".join([*lines[:_MOST_LINES], *more]))
+    _refuse_twins(preset, found)
+    return found
+
+
+def _origin_of_grid(preset: Preset, key: str) -> str:
+    origin = preset.origin(("grid", key))
+    return origin if origin.startswith("--") else f"{origin} [grid]"
+
+
+def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]]) -> None:
+    seen: dict[str, str] = {}
+    for chosen, experiment in arms:
+        arm = ", ".join(f"{key} = {shown(value)}" for key, value in chosen.items())
+        run = json.dumps(experiment.identity(0), sort_keys=True, default=str)
+        if run in seen:
+            raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {seen[run]} and {arm} are one and the same run")
+        seen[run] = arm
+
+
+def validate(preset: Preset) -> Experiment:
+    """The typed experiment, with the domain's own settings checked and completed.
+
+    Raises:
+        InvalidInput: one line a mistake, all of them at once.
+    """
+    # A file's name need not be text.
+    values = {**preset.values, "name": preset.name.encode(errors="surrogateescape").decode(errors="replace")}
+    mistakes: list[str] = []
+    domain = values.get("domain")
+    if isinstance(domain, dict) and isinstance(domain.get("name"), str):
+        try:
+            config = _domain_config(domain, values.get("compat", "fixed"))
+            values["domain"] = {"name": domain["name"], **config.model_dump(mode="json")}
+        except ValidationError as error:
+            model = discovery.load(domain["name"]).Config
+            mistakes += _explain_all(preset, ("domain",), error, model)
+        except InvalidInput as error:
+            mistakes.append(f"{preset.origin(('domain', 'name'))}: domain.name: {error}")
+    try:
+        experiment = Experiment.model_validate(values)
+    except ValidationError as error:
+        mistakes = _explain_all(preset, (), error, Experiment) + mistakes
+    else:
+        mistakes += _seeds_mistake(preset, experiment.seeds)
+    if mistakes:
+        raise InvalidInput("\n".join(mistakes))
+    return experiment
+
+
+def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:
+    try:
+        parse_seeds(seeds)
+    except InvalidInput as error:
+        return [f"{preset.origin(('seeds',))}: {error}"]
+    return []
+
+
+def resolved(preset: Preset) -> dict[str, Any]:
+    """The preset with every default, such that what is read from it has the same arms.
+
+    A default that depends on what the grid varies is left open, as in the preset.
+    """
+    nesting = validate(preset).nesting()
+    domain, named = nesting["domain"], preset.values["domain"]
+    for _, experiment in arms_of(preset):
+        settings = experiment.domain.model_dump()
+        for name in [name for name, value in domain.items() if name not in named and settings.get(name) != value]:
+            del domain[name]
+    if "per_round" in preset.values["loop"]:  # the grid may vary `human`, and then `model` is not one number
+        nesting["loop"] |= {"per_round": preset.values["loop"]["per_round"]}
+        del nesting["loop"]["model"]
+    return nesting
+
+
+def effective(experiment: Experiment) -> dict[str, Any]:
+    """What settings that are left open, or "published", come to, by flat key, as far as their domain says.
+
+    A domain says so by a method `effective` of its `Config`, of names and values.
+    """
+    config = discovery.load(experiment.domain.name).Config.model_validate(experiment.domain.settings)
+    told = getattr(config, "effective", None)
+    return {f"domain.{name}": value for name, value in told().items()} if callable(told) else {}
+
+
+def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:
+    config: type[BaseModel] = discovery.load(domain["name"]).Config
+    settings = {name: value for name, value in domain.items() if name != "name"}
+    if compat == "released":
+        if "compat" not in config.model_fields:
+            raise InvalidInput(
+                f'compat = "released": the domain {domain["name"]!r} has no released behaviour to reproduce'
+            )
+        settings.setdefault("compat", compat)
+    return config.model_validate(settings)
+
+
+def _explain_all(preset: Preset, at: Key, error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """One line a mistake; where a value may be of two kinds, only what is wrong within the kind that was meant."""
+    found = [(_written(preset, at, one), one) for one in error.errors()]
+    above = {key[:end] for key, _ in found for end in range(len(key))}
+    told = [(key, one) for key, one in found if not (key in above and isinstance(one["input"], dict))]
+    lines = [_explain(preset, key, at, one, model) for key, one in told[:_MOST_MISTAKES]]
+    more = len(told) - len(lines)
+    return [*lines, f"{preset.path}: and {more:,} more mistakes"] if more else lines
+
+
+def _written(preset: Preset, at: Key, error: Any) -> Key:
+    """The place of a mistake as the preset's keys, without the names of alternatives that pydantic puts between."""
+    here: Any = preset.values
+    for part in at:
+        here = here[part]
+    key = at
+    for index, part in enumerate(error["loc"]):
+        known = range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()
+        if part in known:
+            here = here[part]
+        elif error["type"] != "missing" or index < len(error["loc"]) - 1:
+            continue
+        key = (*key, str(part))
+    return key
+
+
+def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseModel]) -> str:
+    where = f"{preset.origin(key)}: {dotted(key) or 'preset'}"
+    if error["type"] == "missing":
+        return f"{where}: this key is required"
+    if error["type"] == "extra_forbidden":
+        allowed = sorted(_fields(model, key[len(at) : -1], _loop_settings(preset)))
+        near = difflib.get_close_matches(key[-1], allowed, 1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return f"{where} = {shown(error['input'])}: there is no such key{hint} (allowed: {', '.join(allowed)})"
+    message = error["msg"].removeprefix("Value error, ")
+    if error["type"] in ("model_type", "dict_type"):
+        message = "input should be a table"
+    given = "" if isinstance(error["input"], dict) else f" = {shown(error['input'])}"
+    return f"{where}{given}: {message[:1].lower()}{message[1:]}"
+
+
+def _loop_settings(preset: Preset) -> type[BaseModel]:
+    """The settings of the rule that a preset names."""
+    loop = preset.values.get("loop")
+    rule = loop.get("rule") if isinstance(loop, dict) else None
+    return RULES.get(rule, AccumulateSettings) if isinstance(rule, str) else AccumulateSettings
+
+
+def _fields(model: type[BaseModel], place: Iterable[str], loop: type[BaseModel]) -> set[str]:
+    """Keys that are allowed at a place of a model; `loop` is the model of `[loop]`."""
+    for part in place:
+        if model is Experiment and part == "loop":
+            model = loop
+            continue
+        if part.isdigit():  # an item of a list: its model was found with the list
+            continue
+        named = {info.alias or name: info.annotation for name, info in model.model_fields.items()}
+        annotation = named.get(part)
+        options = [annotation, *getattr(annotation, "__args__", ())]
+        inner = next((o for o in options if isinstance(o, type) and issubclass(o, BaseModel)), None)
+        if inner is None:
+            return set()
+        model = inner
+    names = {info.alias or name for name, info in model.model_fields.items()}
+    if model is AccumulateSettings:
+        names.add("per_round")
+    return (names - {"name"}) | {"extends", "mini", "unset"} if model is Experiment else names

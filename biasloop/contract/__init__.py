@@ -1,0 +1,1 @@
+"""What the author of a plugin reads: capabilities of a domain, data handed over, random streams, batches."""

@@ -1,0 +1,185 @@
+"""What an evaluation found, as scripts, tables and gates read it, and the same beside that of another file."""
+
+import csv
+import io
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from biasloop.contract.data import Floats
+from biasloop.errors import BiasloopError, InvalidInput
+from biasloop.metrics.intervals import basic, newcombe, within
+from biasloop.metrics.intervals import difference as apart
+from biasloop.store.files import write_atomically
+
+# What a gate may name.
+AMPLIFICATION = ("bias_amp",)
+CALIBRATION = ("ece", "mce", "gap", "overconfidence")
+FAIRNESS = ("demographic_parity_difference", "equalized_odds_difference", "accuracy_difference")
+SHARES = ("total_variation", "largest_bias")
+
+AGREE = "every resample gives the same number"
+_UNTOLD = "one of the two numbers has no interval"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What an evaluation found.
+
+    Attributes:
+        n: rows.
+        metrics: the numbers that gates may name; NaN where there is none.
+        details: everything else, as scripts read it.
+        rows: the same as a table with a row for each cell, bin, group or value.
+        errors: by metric, `(draws,)` resampled minus true values; what differences between files are judged by.
+        spans: intervals of metrics that are not resampled.
+        reason: why a number is missing, by its name.
+        notes: what to know before the numbers are believed.
+        parts: where groups are of several attributes together, the answer of each attribute by itself.
+    """
+
+    n: int
+    metrics: Mapping[str, float]
+    details: Mapping[str, Any]
+    rows: Sequence[Mapping[str, Any]] = ()
+    errors: Mapping[str, Floats] = field(default_factory=dict)
+    spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    reason: Mapping[str, str] = field(default_factory=dict)
+    notes: Sequence[str] = ()
+    parts: "Mapping[str, Answer]" = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """What scripts read."""
+        found: dict[str, Any] = {"n": self.n, **self.metrics, **self.details}
+        if self.parts:
+            found["by_attribute"] = {name: part.as_json() for name, part in self.parts.items()}
+        if self.reason:
+            found["reason"] = dict(self.reason)
+        if self.notes:
+            found["notes"] = list(self.notes)
+        return found
+
+    def crossed(self, gates: Mapping[str, float]) -> list[str]:
+        """Which gates were crossed, a clause each; a number that is missing passes none."""
+        found = []
+        for name, limit in gates.items():
+            value = self.metrics[name]
+            if math.isnan(value):
+                found.append(f"{name} has no value ({self.reason.get(name, '0/0')}), so it cannot pass {limit:g}")
+            elif value > limit:
+                found.append(f"{name} = {value:.6g} is above {limit:g}")
+        return found
+
+
+def gates(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
+    """Limits by metric, from METRIC=VALUE; of several for one metric the lowest.
+
+    Raises:
+        InvalidInput: if a text is not of that form, the metric is unknown, or the value is not a number.
+    """
+    found: dict[str, float] = {}
+    for text in texts:
+        name, _, value = text.partition("=")
+        if name not in known:
+            raise InvalidInput(f"--fail-above {text}: expected METRIC=VALUE with a metric of {', '.join(known)}")
+        try:
+            limit = float(value)
+        except ValueError:
+            limit = math.nan
+        if math.isnan(limit):
+            raise InvalidInput(f"--fail-above {text}: {value!r} is not a number; write {name}=0.05, for example")
+        found[name] = min(limit, found.get(name, limit))
+    return found
+
+
+# What the numbers are between; a difference of two lies between the differences of these.
+_LIMITS = {"gap": (-1.0, 1.0), "overconfidence": (-1.0, 1.0), "bias_amp": (-1.0, 1.0)}
+
+
+def beside(answer: Answer, other: Answer, notes: Sequence[str] = ()) -> Answer:
+    """An answer with that of another file beside it, and how much larger each metric is than there.
+
+    The files' rows are taken as independent of each other: each is resampled by itself, and a difference's interval
+    is the basic bootstrap's of the difference of their errors. What has an interval and is not resampled (rates of
+    groups, shares) is put together of both intervals. None reaches beyond what a difference can be.
+
+    Args:
+        answer: of the first file.
+        other: of the second.
+        notes: what to know of both.
+    """
+    found = {f"share.{value}": one for value, one in _shares(answer, other).items()}
+    for name, value in answer.metrics.items():
+        difference = value - other.metrics[name]
+        least, most = _LIMITS.get(name, (0.0, 1.0))
+        ours, theirs = (one.errors.get(name) for one in (answer, other))
+        ends = (math.nan, math.nan)
+        if ours is not None and theirs is not None:
+            ends = basic(difference, ours - theirs, low=least - most, high=most - least)
+        elif name in answer.spans and name in other.spans:
+            ends = apart(value, answer.spans[name], other.metrics[name], other.spans[name])
+            ends = within(difference, ends, least - most, most - least)
+        found[name] = _difference(difference, ends)
+    details = {**answer.details, "against": other.as_json(), "difference": found}
+    return replace(answer, details=details, notes=[*answer.notes, *notes])
+
+
+def _shares(answer: Answer, other: Answer) -> dict[str, Any]:
+    """Differences of the shares of values, where answers have such."""
+    hits = [{row["value"]: round(row["predicted"] * one.n) for row in one.details.get("shares", ())}
+            for one in (answer, other)]  # fmt: skip
+    found = {}
+    for value in sorted({*hits[0], *hits[1]}):
+        first, second = hits[0].get(value, 0), hits[1].get(value, 0)
+        ends = newcombe((first, answer.n), (second, other.n))
+        found[value] = _difference(first / answer.n - second / other.n, ends)
+    return found
+
+
+def _difference(value: float, ends: tuple[float, float]) -> dict[str, Any]:
+    """A difference as scripts read it."""
+    if math.isnan(value):
+        return {"value": None, "interval": None, "reason": "a file has no value"}
+    bare = math.isnan(ends[0])
+    return {"value": value, "interval": None if bare else list(ends)} | ({"reason": _UNTOLD} if bare else {})
+
+
+def ends_of(interval: tuple[float, float]) -> list[float] | None:
+    """An interval as scripts read it: None where there is none."""
+    return None if math.isnan(interval[0]) else list(interval)
+
+
+def rounded(values: Any) -> Any:
+    """Nested lists with None for NaN."""
+    if isinstance(values, list):
+        return [rounded(one) for one in values]
+    return None if isinstance(values, float) and math.isnan(values) else values
+
+
+def write_csv(answer: Answer, path: Path) -> None:
+    """Write the rows as CSV; what is missing is empty. The file is there whole or not at all.
+
+    Raises:
+        BiasloopError: the file cannot be written.
+    """
+    names = list(dict.fromkeys(name for row in answer.rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows([_cell(row.get(name)) for name in names] for row in answer.rows)
+    content = text.getvalue().encode()
+    if not path.exists() or path.is_file():
+        write_atomically(path, content)
+        return
+    try:
+        path.write_bytes(content)  # a pipe or a device: there is nothing that could be replaced
+    except OSError as error:
+        raise BiasloopError(f"the table cannot be written to {path} ({error.strerror}); choose another place") from None
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return int(value)
+    return "" if value is None or (isinstance(value, float) and math.isnan(value)) else value

@@ -1,0 +1,198 @@
+"""Stored runs as series: grouped by arm, metric over rounds, baseline, bound."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from biasloop.config.experiment import AccumulateSettings, BoundSection
+from biasloop.config.flatten import flatten
+from biasloop.contract.data import Floats, Metric
+from biasloop.errors import InvalidInput
+from biasloop.report.bounds import bound_over_rounds, per_round_bound
+from biasloop.store.reader import Run, find_runs
+
+NAN = float("nan")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run: its metrics round by round.
+
+    Attributes:
+        run: the stored run.
+        metrics: per round.
+        sizes: per round.
+        seconds: per round; None for an adopted one.
+    """
+
+    run: Run
+    metrics: list[dict[str, Metric]]
+    sizes: list[dict[str, int]]
+    seconds: list[float | None]
+
+    @classmethod
+    def read(cls, run: Run) -> "Measured":
+        """Read a run's metrics, without its tables."""
+        rows = list(run.summaries())
+        return cls(run, [row[1] for row in rows], [row[2] for row in rows], [row[3] for row in rows])
+
+    @property
+    def loop(self) -> AccumulateSettings:
+        """Sizes and variants of the loop."""
+        return AccumulateSettings.model_validate({**self.run.identity["loop"], "rounds": max(1, len(self.metrics))})
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        return int(self.run.identity["seed"])
+
+    @property
+    def bound_section(self) -> BoundSection | None:
+        """Which metric the bound speaks of, if the preset said."""
+        section = self.run.manifest.about.get("bound")
+        if not section:
+            return None
+        return BoundSection.model_validate({key: section[key] for key in BoundSection.model_fields if key in section})
+
+    def values(self, name: str) -> Floats:
+        """A metric over rounds; NaN where a round has none."""
+        return np.array([row[name].value if name in row else NAN for row in self.metrics], np.float64)
+
+    def has(self, *names: str) -> bool:
+        """Whether a round measured all of the metrics."""
+        return any(all(name in row for name in names) for row in self.metrics)
+
+    def needs_bound(self) -> BoundSection:
+        """The bound's section.
+
+        Raises:
+            InvalidInput: the run's preset has no [bound], or the run has no round with that metric yet.
+        """
+        section = self.bound_section
+        if section is None:
+            raise InvalidInput(
+                f"{self.run.directory}: its preset has no [bound] section, so no metric to bound is named"
+            )
+        if not self.metrics:
+            raise InvalidInput(
+                f"{self.run.directory} has no finished round yet; the same `biasloop loop` goes on with it"
+            )
+        for name in (section.metric, section.baseline):
+            if name not in self.metrics[0]:
+                raise InvalidInput(
+                    f"{self.run.directory} has no metric {name!r} that [bound] names; "
+                    f"it has {', '.join(self.metrics[0])}"
+                )
+        return section
+
+    def bias(self) -> Floats:
+        """The bound's metric minus its baseline, over rounds."""
+        section = self.needs_bound()
+        return self.values(section.metric) - self.values(section.baseline)
+
+    def bound(self, delta: float | None = None) -> Floats:
+        """Theorem 1 over the run's rounds, from the calibration error of round 0."""
+        first = self.bias()[0] if delta is None else delta
+        return bound_over_rounds(self.loop, float(first), len(self.metrics) - 1)
+
+    def per_round_bound(self) -> Floats | None:
+        """The same with the calibration error measured each round, if the preset names the training share."""
+        section = self.needs_bound()
+        if section.train is None or section.train not in self.metrics[0]:
+            return None
+        return per_round_bound(self.loop, self.values(section.metric) - self.values(section.train))
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Runs that differ in their seed alone, or in settings whose values are replicates too."""
+
+    label: str
+    runs: list[Measured]
+
+    @property
+    def rounds(self) -> int:
+        """Rounds that every run of the arm has."""
+        return min(len(run.metrics) for run in self.runs)
+
+    @property
+    def replicates(self) -> str:
+        """What a legend calls the runs: they differ in more than their seed if two have the same."""
+        return "seed" if len({run.seed for run in self.runs}) == len(self.runs) else "run"
+
+    def stacked(self, per_run: Sequence[Floats]) -> Floats:
+        """`(runs, rounds)`, cut to the shortest run."""
+        return np.stack([row[: self.rounds] for row in per_run])
+
+
+def open_runs(paths: Sequence[Path]) -> list[Run]:
+    """The runs at or below the given directories, each once.
+
+    Raises:
+        InvalidInput: a directory holds none.
+    """
+    found: dict[Path, Run] = {}
+    for path in paths:
+        below = find_runs(path) if path.is_dir() else []
+        if not below:
+            raise InvalidInput(f"there is no run at {path}; `biasloop runs` lists them")
+        for directory in below:
+            found.setdefault(directory.resolve(), Run.open(directory))
+    return list(found.values())
+
+
+def begun(runs: Sequence[Run]) -> list[Run]:
+    """Those of the runs that have a finished round.
+
+    Raises:
+        InvalidInput: none has.
+    """
+    found = [run for run in runs if run.rounds]
+    if not found:
+        raise InvalidInput(f"{runs[0].directory} has no finished round yet; the same `biasloop loop` goes on with it")
+    return found
+
+
+def arms(runs: Sequence[Run]) -> list[Arm]:
+    """Runs grouped by what they share besides the seed, in the order given; labelled by what differs.
+
+    Settings whose values the preset calls replicates ([plot] `pool`) count as the seed does.
+    """
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        shared = _without(run.identity, {"seed", *run.manifest.about.get("plot", {}).get("pool", [])})
+        groups.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
+    settings = [json.loads(key) for key in groups]
+    return [
+        Arm(
+            _label(own, settings),
+            [Measured.read(run) for run in sorted(group, key=lambda r: int(r.identity["seed"]))],
+        )
+        for own, group in zip(settings, groups.values(), strict=True)
+    ]
+
+
+def _without(settings: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
+    """Nested settings without those of the given flat keys."""
+    return {
+        key: _without(value, keys, f"{prefix}{key}.") if isinstance(value, Mapping) else value
+        for key, value in settings.items()
+        if f"{prefix}{key}" not in keys
+    }
+
+
+def _label(own: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> str:
+    """What distinguishes an arm: the human share where only that differs, else the differing keys."""
+    flat = [flatten(settings) for settings in every]
+    keys = sorted({key for one in flat for key in one if any(other.get(key) != one[key] for other in flat)})
+    if not keys:
+        return ""
+    loop = own["loop"]
+    if set(keys) <= {"loop.human", "loop.model"} and loop["human"] + loop["model"]:
+        return f"{100 * loop['human'] / (loop['human'] + loop['model']):.4g} % human"
+    mine = flatten(own)
+    return ", ".join(f"{key} = {mine.get(key, 'not set')}" for key in keys)

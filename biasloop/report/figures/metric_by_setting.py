@@ -1,0 +1,203 @@
+"""Metrics against a setting that a study varies, or against epochs, instead of rounds: curves of response."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from biasloop.config.flatten import flatten
+from biasloop.contract.data import Floats, Metric
+from biasloop.errors import InvalidInput
+from biasloop.metrics.intervals import over_seeds, wilson
+from biasloop.report.arms import NAN
+from biasloop.report.figures.panels import Panel, Series
+from biasloop.report.tables import formatting
+from biasloop.store.reader import Run
+
+NORMAL = 1.959963984540054  # standard errors of a 95 % interval
+EPOCH = "epoch"  # the x of snapshots, which is no setting
+Settings = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Response:
+    """One line: what was measured at each place on the x axis.
+
+    Attributes:
+        label: the settings that set it apart from the other lines; empty for the only one.
+        x: `(points,)` ascending.
+        values: metric -> `(replicates, points)`; NaN where a replicate has no such point.
+        of_rows: of a lone replicate, metric -> `(2, points)` 95 % interval from its test rows; NaN where that is not
+            known.
+    """
+
+    label: str
+    x: Floats
+    values: Mapping[str, Floats]
+    of_rows: Mapping[str, Floats]
+
+
+def responses(runs: Sequence[Run], x: str, pool: Sequence[str] = ()) -> list[Response]:
+    """Lines of all metrics, after the last round of each run.
+
+    A setting that complements x (`loop.model`, where a round adds as many rows whatever `loop.human` is) sets no line
+    apart.
+
+    Args:
+        runs: with a finished round each; those that differ in their seed or in `pool` alone are replicates.
+        x: a setting with numbers, such as "loop.human", or "epoch".
+        pool: other settings whose values are replicates too.
+
+    Raises:
+        InvalidInput: the runs have no such setting or no snapshots, or a value of it is no number.
+    """
+    every = [flatten(run.identity) for run in runs]
+    for key in (*([] if x == EPOCH else [x]), *pool):
+        if not any(key in settings for settings in every):
+            raise InvalidInput(f"{runs[0].directory} has no setting {key!r}; {_known(every)}")
+    apart = [key for key in _differing(every) if key not in {x, "seed", *pool} and not _complements(every, x, key)]
+    lines: dict[str, list[tuple[Run, Settings]]] = {}
+    for run, settings in zip(runs, every, strict=True):
+        lines.setdefault(_label(settings, apart), []).append((run, settings))
+    replicated = {"seed", *pool, *apart}
+    return [_line(label, members, x, replicated) for label, members in lines.items()]
+
+
+def _complements(every: Sequence[Settings], x: str, key: str) -> bool:
+    """Whether two numbers have one sum in all runs."""
+    pairs = [(settings.get(x), settings.get(key)) for settings in every]
+    if not all(isinstance(value, int | float) and not isinstance(value, bool) for pair in pairs for value in pair):
+        return False
+    sums = np.array(pairs, np.float64).sum(axis=1)  # (runs,)
+    return bool(np.allclose(sums, sums[0], rtol=1e-9))
+
+
+def _line(label: str, members: Sequence[tuple[Run, Settings]], x: str, replicated: set[str]) -> Response:
+    """The replicates of a line, each with its points."""
+    replicates: dict[str, dict[float, Mapping[str, Metric]]] = {}
+    for run, settings in members:
+        replicate = json.dumps({key: value for key, value in settings.items() if key in replicated}, sort_keys=True)
+        replicates.setdefault(replicate, {}).update(_points(run, settings, x))
+    places = sorted({point for points in replicates.values() for point in points})
+    names = dict.fromkeys(name for points in replicates.values() for metrics in points.values() for name in metrics)
+    missing = Metric(NAN, 0)
+    table = {  # metric -> replicates, each a list of points
+        name: [[points.get(point, {}).get(name, missing) for point in places] for points in replicates.values()]
+        for name in names
+    }
+    values = {name: np.array([[metric.value for metric in row] for row in rows]) for name, rows in table.items()}
+    of_rows = {} if len(replicates) > 1 else {name: row_intervals(rows[0]) for name, rows in table.items()}
+    return Response(label, np.array(places, np.float64), values, of_rows)
+
+
+def row_intervals(metrics: Sequence[Metric]) -> Floats:
+    """`(2, points)` 95 % intervals of what rows measured: Wilson's of a share, else the normal one.
+
+    NaN where no error is known.
+    """
+    return np.array([_interval(metric) for metric in metrics]).T
+
+
+def _interval(metric: Metric) -> tuple[float, float]:
+    p, n, error = metric.value, metric.n, metric.error
+    if n and 0 <= p <= 1 and math.isclose(error**2, p * (1 - p) / n, rel_tol=1e-6, abs_tol=1e-12):
+        return wilson(round(p * n), n)
+    if not error > 0:
+        return NAN, NAN
+    return p - NORMAL * error, p + NORMAL * error
+
+
+def _points(run: Run, settings: Settings, x: str) -> dict[float, Mapping[str, Metric]]:
+    if x == EPOCH:
+        snapshots = run.snapshots(run.rounds[-1])
+        if not snapshots:
+            raise InvalidInput(f"{run.directory} has no snapshots of epochs; set loop.snapshots and run it again")
+        return {float(epoch): metrics for epoch, metrics in snapshots.items()}
+    place = settings.get(x)
+    if isinstance(place, bool) or not isinstance(place, int | float):
+        raise InvalidInput(f"{run.directory}: {x} is {place!r}, and an x axis needs numbers")
+    return {float(place): [metrics for _, metrics, _, _ in run.summaries()][-1]}
+
+
+def _differing(every: Sequence[Settings]) -> list[str]:
+    keys = sorted({key for settings in every for key in settings})
+    return [key for key in keys if len({json.dumps(settings.get(key)) for settings in every}) > 1]
+
+
+def _label(settings: Settings, apart: Sequence[str]) -> str:
+    return ", ".join(f"{key.rsplit('.', 1)[-1]} {settings.get(key, 'not set')}" for key in apart)
+
+
+def _known(every: Sequence[Settings]) -> str:
+    varied = [key for key in _differing(every) if key != "seed"]
+    return f"those that differ between the runs are {', '.join(varied)}" if varied else "the runs differ in none"
+
+
+def panels(found: Sequence[Response], metrics: Mapping[str, str]) -> list[Panel]:
+    """A panel for each metric.
+
+    Args:
+        found: at least one.
+        metrics: name -> what the y axis calls it.
+
+    Raises:
+        InvalidInput: no run has such a metric.
+    """
+    drawn = []
+    for metric, label in metrics.items():
+        known = dict.fromkeys(name for one in found for name in one.values)
+        if metric not in known:
+            raise InvalidInput(f"no run has a metric {metric!r}; they have {', '.join(known)}")
+        there = [one for one in found if metric in one.values]
+        x = np.unique(np.concatenate([one.x for one in there]))
+        series = [_series(response, metric, x) for response in there]
+        drawn.append(Panel("", series, arrow=False, y_label=label, x=x))
+    return drawn
+
+
+def _series(response: Response, metric: str, x: Floats) -> Series:
+    values = _spread(response.values[metric], response.x, x)
+    of_rows = response.of_rows.get(metric)
+    if of_rows is None or not np.isfinite(of_rows).any():
+        return Series(response.label, values, replicates="run")
+    return Series(response.label, values, replicates="run", of_rows=_spread(of_rows, response.x, x))
+
+
+def _spread(values: Floats, own: Floats, every: Floats) -> Floats:
+    """Values at the points of one line among those of all."""
+    found = np.full((len(values), len(every)), NAN)
+    found[:, np.searchsorted(every, own)] = values
+    return found
+
+
+def headers(x: str, metrics: Sequence[str], *, several: bool) -> list[str]:
+    """Names of the table's columns."""
+    return [*(["line"] if several else []), x.rsplit(".", 1)[-1], "n", *metrics]
+
+
+def rows(found: Sequence[Response], metrics: Sequence[str]) -> list[list[str]]:
+    """A row for each point of each line: mean and 95 % t interval over replicates."""
+    several = len(found) > 1
+    return [
+        [*([one.label] if several else []), f"{place:g}", *_cells(one, point, metrics)]
+        for one in found
+        for point, place in enumerate(one.x.tolist())
+    ]
+
+
+def _cells(one: Response, point: int, metrics: Sequence[str]) -> list[str]:
+    cells, most = [], 0
+    for name in metrics:
+        values = one.values.get(name, np.zeros((0, len(one.x))))[:, point]
+        values = values[np.isfinite(values)]
+        most = max(most, len(values))
+        if not len(values):
+            cells.append(formatting.MISSING)
+            continue
+        spread = over_seeds(values)
+        interval = f" {formatting.interval(spread.low, spread.high)}" if spread.n > 1 else ""
+        cells.append(f"{formatting.number(spread.mean, 3)}{interval}")
+    return [str(most), *cells]

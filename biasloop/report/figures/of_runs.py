@@ -1,0 +1,228 @@
+"""Stored runs as panels: arms as series, each with its bound; published figures from their layout files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from biasloop.config import presets
+from biasloop.config.experiment import BoundSection
+from biasloop.errors import InvalidInput
+from biasloop.report.arms import Arm, arms, begun, open_runs
+from biasloop.report.bounds import bound_over_rounds
+from biasloop.report.figures import layouts, metric_by_setting
+from biasloop.report.figures.layouts import Layout
+from biasloop.report.figures.panels import Band, Panel, Series
+from biasloop.report.figures.side_by_side import panel_rows
+from biasloop.running.study import RUNS
+from biasloop.store.reader import Run, find_runs
+
+WORDS = {
+    "share_predicted": "Share predicted",
+    "accuracy": "Accuracy",
+    "bias": "Bias",
+    "ece": "Calibration error (ECE)",
+}
+
+
+def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
+    """A metric over rounds, its bound and baseline; delta is the mean of round 0 minus the baseline.
+
+    Args:
+        arm: the runs.
+        section: which metric; None for the one that the preset names.
+    """
+    section, loop = section or arm.runs[0].needs_bound(), arm.runs[0].loop
+    values = arm.stacked([run.values(section.metric) for run in arm.runs])
+    baseline = float(np.nanmean(arm.stacked([run.values(section.baseline) for run in arm.runs])))
+    delta = float(values[:, 0].mean()) - baseline
+    curve = bound_over_rounds(loop, delta, arm.rounds - 1)
+    return Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
+
+
+def metric_series(arm: Arm, metric: str) -> Series:
+    """Any metric over rounds, without bound.
+
+    Raises:
+        InvalidInput: no round of a run has it.
+    """
+    for run in arm.runs:
+        if not any(metric in row for row in run.metrics):
+            known = ", ".join(run.metrics[0]) if run.metrics else "none yet"
+            raise InvalidInput(f"{run.run.directory} has no metric {metric!r}; it has {known}")
+    return Series(arm.label, arm.stacked([run.values(metric) for run in arm.runs]), replicates=arm.replicates)
+
+
+def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str | None = None) -> Panel:
+    """One panel with a series an arm; without a metric, what the preset's [plot] or [bound] names.
+
+    With a `baseline` the bound is drawn of a metric that the preset's [bound] does not name, too.
+    """
+    series = []
+    for arm in grouped:
+        about = arm.runs[0].run.manifest.about
+        wanted = metric or next(iter(about.get("plot", {}).get("series", [])), None)
+        section = arm.runs[0].bound_section
+        if section is not None and wanted in (None, section.metric):
+            series.append(bound_series(arm))
+        elif metric and baseline and section is not None and arm.runs[0].has(metric, baseline):
+            series.append(bound_series(arm, BoundSection(metric=metric, baseline=baseline)))
+        elif wanted is None:
+            raise InvalidInput(f"{arm.runs[0].run.directory}: its preset names no metric to draw; give --metric")
+        else:
+            series.append(metric_series(arm, wanted))
+    return Panel(title, series)
+
+
+def axis_label(run: Run, metric: str | None) -> str:
+    """What the preset calls the metric."""
+    about = run.manifest.about
+    name = (
+        metric or next(iter(about.get("plot", {}).get("series", [])), None) or about.get("bound", {}).get("metric", "")
+    )
+    labels = about.get("plot", {}).get("labels", {})
+    return str(labels.get(name) or WORDS.get(name) or name.replace("_", " "))
+
+
+@dataclass(frozen=True)
+class Against:
+    """Panels of metrics against a setting, and what that is called."""
+
+    panels: list[Panel]
+    x_label: str
+
+
+def against_setting(runs: Sequence[Run], metric: str | None, x: str | None, pool: Sequence[str]) -> Against | None:
+    """Metrics of the preset (or one) against a setting; None where neither a person nor the preset names one.
+
+    Raises:
+        InvalidInput: there is no such setting or metric, or no metric is named.
+    """
+    about = runs[0].manifest.about
+    section = about.get("plot", {})
+    chosen = x or (None if metric and metric not in section.get("series", []) else section.get("x"))
+    if chosen is None:
+        return None
+    names = [metric] if metric else list(section.get("series", []))
+    if not names:
+        raise InvalidInput(f"{runs[0].directory}: its preset names no metric to draw; give --metric")
+    found = metric_by_setting.responses(runs, chosen, pool or section.get("pool", []))
+    drawn = metric_by_setting.panels(found, {name: axis_label(runs[0], name) for name in names})
+    return Against(drawn, str(section.get("labels", {}).get(chosen) or chosen.rsplit(".", 1)[-1].replace("_", " ")))
+
+
+@dataclass(frozen=True)
+class Figure:
+    """Panels that could be drawn, and what is missing.
+
+    Attributes:
+        layout: what it says of labels, source and certainty.
+        rows: panels.
+        missing: commands for the runs that are not there.
+        left_out: titles of panels that no run has anything for.
+        band: over seeds, as `biasloop.report.figures.draw` takes it.
+    """
+
+    layout: Layout
+    rows: list[list[Panel]]
+    missing: list[str]
+    left_out: list[str] = field(default_factory=list)
+    band: Band = "std"
+
+
+def find_layout(name: str) -> Path | None:
+    """The layout file of a published figure, on the presets' search path; figN-mini has that of figN."""
+    names = dict.fromkeys((name, name.removesuffix(presets.MINI)))
+    places = (place / "figures" / f"{one}.toml" for one in names for place in presets.search_path())
+    return next((path for path in places if path.is_file()), None)
+
+
+def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
+    """A published figure from the runs found below a directory; figN-mini from those of its presets' minis.
+
+    Raises:
+        InvalidInput: the layout file is not valid.
+    """
+    layout = layouts.read(path)
+    if name != path.stem:
+        layout = layout.minis()
+    if layout.rows:
+        return _of_rows(layout, path, runs)
+    if not layout.presets:
+        return Figure(layout, [], [f"biasloop plot {path.stem} RUN..."])
+    found: list[Arm] = []
+    missing = []
+    for preset, label in zip(layout.presets, layout.labels, strict=True):
+        own = arms(_begun(runs / preset))
+        if not own:
+            missing.append(_command(preset, path))
+        found += [replace(arm, label=", ".join(part for part in (label, arm.label) if part)) for arm in own]
+    rows, left_out = panel_rows(layout, found) if found else ([], [])
+    return Figure(layout, rows, missing, left_out)
+
+
+def single(path: Path, places: Sequence[Path]) -> Figure:
+    """A figure of metrics from runs that a person names.
+
+    Args:
+        path: the layout file, which has `panels` and no `presets`.
+        places: runs, or directories with runs below them.
+
+    Raises:
+        InvalidInput: the layout is not valid or names presets of its own; there is no run, or no finished round.
+    """
+    layout = layouts.read(path)
+    if layout.rows or layout.presets:
+        raise InvalidInput(
+            f"{path.stem} shows presets that it names itself; type: biasloop plot {path.stem}, without {places[0]}"
+        )
+    found = begun(open_runs(places))
+    rows, left_out = panel_rows(layout, arms(found))
+    sources = dict.fromkeys(source_of(run) for run in found)
+    source = ". ".join(part for part in (*sources, layout.source) if part)
+    return Figure(layout.model_copy(update={"source": source}), rows, [], left_out)
+
+
+def source_of(run: Run) -> str:
+    """What a run's preset reproduces, as a caption says it."""
+    about = run.manifest.about
+    source = str(about.get("source", ""))
+    return layouts.scaled_down(source) if str(about.get("name", "")).endswith(presets.MINI) else source
+
+
+def _of_rows(layout: Layout, path: Path, runs: Path) -> Figure:
+    missing, rows, y_labels, left_out = [], [], [], []
+    for i, names in enumerate(layout.rows):
+        row = []
+        metric = layout.metrics[i] if layout.metrics else layout.metric
+        for j, preset in enumerate(names):
+            begun_runs = _begun(runs / preset)
+            if not begun_runs:
+                missing.append(_command(preset, path))
+                continue
+            title = layout.titles[i][j] if layout.titles else preset
+            grouped = arms(begun_runs)
+            if layout.metrics and not all(run.has(layout.metrics[i]) for arm in grouped for run in arm.runs):
+                left_out.append(f"{title or preset}: {layout.metrics[i]}")  # made before the preset measured it
+                continue
+            row.append(panel(title, grouped, metric, layout.baselines[i] if layout.baselines else None))
+        if row:
+            rows.append(row)
+            y_labels += layout.y_labels[i : i + 1]
+    return Figure(layout.model_copy(update={"y_labels": y_labels}), rows, list(dict.fromkeys(missing)), left_out)
+
+
+def _begun(place: Path) -> list[Run]:
+    """The runs below a directory that have a finished round; none if there is no such directory."""
+    found = open_runs([place]) if place.is_dir() and find_runs(place) else []
+    return [run for run in found if run.rounds]
+
+
+def _command(preset: str, layout: Path) -> str:
+    """What makes a preset's runs."""
+    try:
+        seeds = str(presets.read(preset).values.get("seeds", "0"))
+    except InvalidInput as error:
+        raise InvalidInput(f"{layout}: {error}") from error
+    return f"biasloop loop --preset {preset} --seeds {seeds}"

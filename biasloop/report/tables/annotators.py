@@ -1,0 +1,109 @@
+"""How good the annotators of runs are, pooled over runs: of the label also between groups (Wyllie et al. 2024)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from biasloop.contract.data import Column, Floats, Ints
+from biasloop.errors import InvalidInput
+from biasloop.metrics.fairness import counts, fairness, intersections
+from biasloop.records.record import MAIN, Record
+from biasloop.store.manifest import SETUP
+from biasloop.store.reader import Run
+
+ANNOTATOR = "annotator"
+MEASURES = ("accuracy", "accuracy_difference", "demographic_parity_difference", "equalized_odds_difference")
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """An annotator on one split.
+
+    Attributes:
+        annotator: its target.
+        split: which images.
+        values: by measure, one a run; for groups accuracy alone.
+    """
+
+    annotator: str
+    split: str
+    values: Mapping[str, Floats]
+
+    @property
+    def runs(self) -> int:
+        """Annotators pooled."""
+        return len(self.values["accuracy"])
+
+    def summary(self, measure: str) -> tuple[float, float] | None:
+        """Mean and population standard deviation; None where the measure means nothing."""
+        found = self.values.get(measure)
+        return None if found is None else (float(found.mean()), float(found.std()))
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts; null where a measure means nothing."""
+        found = {measure: self.summary(measure) for measure in MEASURES}
+        numbers = {measure: None if one is None else {"mean": one[0], "std": one[1]} for measure, one in found.items()}
+        return {"annotator": self.annotator, "split": self.split, "n": self.runs, **numbers}
+
+
+def pooled(runs: Sequence[Run]) -> list[Pooled]:
+    """Annotators pooled over runs, one a target and split.
+
+    A difference between groups is taken of each run before it is averaged; that of equalised odds is the larger of
+    those of tpr and fpr. Runs that share seed, domain and its settings share their annotators, which count once.
+
+    Args:
+        runs: of the rule `generations`.
+
+    Raises:
+        InvalidInput: a run has no annotators, or did not keep what those of groups make of real images.
+    """
+    distinct: dict[str, Run] = {}
+    for run in runs:
+        distinct.setdefault(repr([run.identity[key] for key in ("seed", "compat", "domain")]), run)
+    found: dict[Key, dict[str, list[float]]] = {}
+    for run in distinct.values():
+        for key, values in _measured(run).items():
+            for measure, value in values.items():
+                found.setdefault(key, {}).setdefault(measure, []).append(value)
+    targets = list(dict.fromkeys(target for target, _ in found))
+    return [
+        Pooled(target, split, {measure: np.array(values) for measure, values in measures.items()})
+        for (target, split), measures in sorted(found.items(), key=lambda item: targets.index(item[0][0]))
+    ]
+
+
+def _measured(run: Run) -> dict[Key, dict[str, float]]:
+    """Of each target and split, the measures of the run's annotator."""
+    setup = run.read(SETUP) if f"{SETUP}.h5" in run.manifest.files else Record()
+    if ANNOTATOR not in setup.evaluations:
+        raise InvalidInput(f"{run.directory} has no annotators; runs of the rule generations have some")
+    answers = setup.evaluations[MAIN].tables
+    found: dict[Key, dict[str, float]] = {}
+    for split, table in answers.items():
+        # Where runs are evaluated on one split alone, its table is always called "test".
+        name = run.identity["domain"].get("evaluate_on", split) if len(answers) == 1 else split
+        groups = {column.vocabulary: column for column in table.columns.values() if column.role == "group"}
+        judged = setup.evaluations[ANNOTATOR].tables[split]
+        found[table.columns["target"].vocabulary, name] = _between(table["target"], judged["prediction"], groups)
+        for target, column in groups.items():
+            given = setup.evaluations.get(f"{ANNOTATOR}-{target}")
+            if given is None:
+                raise InvalidInput(
+                    f"{run.directory} was made before runs kept what the annotator of {target} makes of real images; "
+                    "run the loop again with another --out to have it"
+                )
+            right = given.tables[split]["prediction"] == column.values
+            found[target, name] = {"accuracy": float(right.mean())}
+    return found
+
+
+def _between(target: Ints, prediction: Ints, groups: Mapping[str, Column]) -> dict[str, float]:
+    """Of a binary label, how well it is told and how far groups are apart."""
+    sizes = {name: (column.values, int(column.values.max()) + 1) for name, column in groups.items()}
+    ids = intersections(sizes)
+    measured = fairness(counts(target, prediction, ids, int(np.prod([size for _, size in sizes.values()]))))
+    return {measure: measured[measure].value for measure in MEASURES}

@@ -1,0 +1,173 @@
+"""Stored runs as CSV files: one tidy table of metrics, or the files of a published study's own code."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from biasloop.config.flatten import flatten
+from biasloop.contract.domains import Exporting, missing_methods
+from biasloop.errors import InvalidInput, Mismatch
+from biasloop.report.arms import begun
+from biasloop.running.engine import Options, build_domain
+from biasloop.store.files import write_atomically
+from biasloop.store.manifest import SETUP, round_name
+from biasloop.store.reader import Run
+
+METRICS = "metrics.csv"
+TIDY, RELEASED = "csv", "released"  # formats that are no layout's name
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file.
+
+    Attributes:
+        path: where it lies.
+        rows: without its header.
+    """
+
+    path: Path
+    rows: int
+
+
+def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Written]:
+    """Every metric of every round of all runs in one table, a row each.
+
+    Columns: run, each setting in which the runs differ, seed, round (-1 is the untouched model), metric, value, n, se;
+    empty where a number is missing.
+
+    Args:
+        runs: at least one of them with a finished round.
+        output: the directory of the file `METRICS`; made if need be.
+        force: whether a file that is there already is replaced.
+
+    Raises:
+        InvalidInput: no run has a finished round, or the file is there already.
+    """
+    found = begun(runs)
+    settings = [_settings(run) for run in found]
+    varied = differing(settings)
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["run", *varied, "seed", "round", "metric", "value", "n", "se"])
+    count = 0
+    for run, own in zip(found, settings, strict=True):
+        start = [str(run.directory), *(_cell(own.get(key)) for key in varied), run.identity["seed"]]
+        measured = [(-1, run.pretrained()), *((number, metrics) for number, metrics, _, _ in run.summaries())]
+        for number, metrics in measured:
+            for name, metric in metrics.items():
+                writer.writerow([*start, number, name, _cell(metric.value), metric.n, _cell(metric.error)])
+                count += 1
+    return _write({METRICS: (text.getvalue(), count)}, output, force=force)
+
+
+def export_released(
+    runs: Sequence[Run], output: Path, options: Options, *, layout: str = RELEASED, force: bool
+) -> list[Written]:
+    """The files of the code that was published with a study, of every run.
+
+    Args:
+        runs: whose domain knows such files.
+        layout: the name of the files' layout; `RELEASED` for whichever the domain has.
+        output: the directory of results; made if need be.
+        options: where data lie.
+        force: whether files that are there already are replaced.
+
+    Raises:
+        Mismatch: a run's domain knows no such files, or other ones.
+        InvalidInput: the layout cannot hold a run, two runs are the same, or a file is there already.
+    """
+    files: dict[str, list[Sequence[object]]] = {}
+    for run, name in zip(runs, names(runs), strict=True):
+        identity = run.identity
+        domain = build_domain(identity["domain"], int(identity["seed"]), options)
+        _check_layout(domain, layout, run)
+        later = (run.read(round_name(number)) for number in run.rounds)
+        try:
+            tables = domain.export(name, run.read(SETUP), later)
+        except InvalidInput as error:
+            raise InvalidInput(f"{run.directory}: {error}") from error
+        for path, rows in tables.items():
+            if path in files and files[path][0] != rows[0]:
+                raise InvalidInput(
+                    f"{run.directory} and runs before it have other columns in {path}; export them to another --output"
+                )
+            files.setdefault(path, [rows[0]]).extend(rows[1:])
+    return _write({path: (_csv(rows), len(rows) - 1) for path, rows in files.items()}, output, force=force)
+
+
+def _check_layout(domain: Any, layout: str, run: Run) -> None:
+    own = [] if missing_methods(type(domain), Exporting) else [domain.layout()]
+    if layout in own or (own and layout == RELEASED):
+        return
+    why = f"no files in the layout {layout!r}" if own else "no files that a study's code has published"
+    choices = " or ".join([*own, TIDY])
+    raise Mismatch(f"{run.directory}: the domain {run.identity['domain']['name']!r} has {why}; use --format {choices}")
+
+
+def names(runs: Sequence[Run]) -> list[str]:
+    """What each run is called in a layout that knows a name and a seed: NAME_SEED.
+
+    The name is the preset's; where runs of one preset differ, the settings in which they do come behind it.
+
+    Raises:
+        InvalidInput: two runs have the same settings and seed.
+    """
+    from biasloop.running.study import describe
+
+    named = [Path(str(run.manifest.about.get("name") or run.directory.name)).name for run in runs]
+    presets = [name.removesuffix(".toml") for name in named]  # a preset can be given by its path
+    settings = [_settings(run) for run in runs]
+    found: dict[str, Run] = {}
+    for run, preset, own in zip(runs, presets, settings, strict=True):
+        varied = differing([other for other, name in zip(settings, presets, strict=True) if name == preset])
+        changes = {key: own[key] for key in varied if key in own}
+        name = f"{preset}-{describe(changes)}" if changes else preset
+        whole = f"{name}_{run.identity['seed']}"
+        if whole in found:
+            raise InvalidInput(
+                f"{found[whole].directory} and {run.directory} have the same settings and seed; export one of them"
+            )
+        found[whole] = run
+    return list(found)
+
+
+def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Flat keys whose values are not the same throughout, in the order of their first appearance."""
+    keys = dict.fromkeys(key for one in settings for key in one)
+    return [key for key in keys if len({json.dumps(one.get(key), sort_keys=True) for one in settings}) > 1]
+
+
+def _settings(run: Run) -> dict[str, Any]:
+    return flatten({key: value for key, value in run.identity.items() if key != "seed"})
+
+
+def _cell(value: Any) -> Any:
+    """As it stands in a tidy table: numbers in full, nothing for what is missing."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return value
+
+
+def _csv(rows: Iterable[Sequence[object]]) -> str:
+    """Comma between, quotes where they are needed, everything as Python prints it."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows([str(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _write(files: Mapping[str, tuple[str, int]], output: Path, *, force: bool) -> list[Written]:
+    """Write all files, or none if one is there already."""
+    targets = {output / name: content for name, content in files.items()}
+    there = next((path for path in targets if path.exists()), None)
+    if there is not None and not force:
+        raise InvalidInput(f"{there} is there already; give --force to replace it, or another --output")
+    for path, (text, _) in targets.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.encode())
+    return [Written(path, count) for path, (_, count) in targets.items()]

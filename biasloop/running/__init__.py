@@ -1,0 +1,1 @@
+"""What drives runs: the engine of one run, studies of many, `generate`, and measuring stored runs again."""

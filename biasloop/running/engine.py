@@ -1,0 +1,350 @@
+"""Drives the rounds of one run: decide, resume, compute, commit, read back, go on."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from biasloop import discovery
+from biasloop.config.experiment import Experiment
+from biasloop.config.flatten import flatten
+from biasloop.contract.data import Metric
+from biasloop.contract.domains import Context, Sparing, missing_methods
+from biasloop.contract.randomness import Streams
+from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, OutOfMemory, SomethingToFetch
+from biasloop.feedback import rules
+from biasloop.feedback.rule import Rule
+from biasloop.feedback.work import RoundWork, Session
+from biasloop.records.record import MAIN, PRETRAINED, Record
+from biasloop.running import provenance
+from biasloop.store.entries import EXPERIMENT
+from biasloop.store.lock import locked
+from biasloop.store.manifest import SETUP, round_name
+from biasloop.store.reader import Run
+from biasloop.store.shared import SharedCalls
+from biasloop.store.writer import RunWriter
+from biasloop.system import memory
+from biasloop.system.directories import data_option
+
+CHECKPOINT_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of a call is done."""
+
+    call: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Committed:
+    """A round is on disk; `resumed` if it already was when the run was opened."""
+
+    number: int
+    metrics: Mapping[str, Metric]
+    sizes: Mapping[str, int]
+    seconds: float | None
+    bytes: int
+    resumed: bool = False
+
+
+@dataclass(frozen=True)
+class Notice:
+    """Something that a person should know."""
+
+    text: str
+
+
+Event = Step | Committed | Notice
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to run, as opposed to what: nothing here changes a result.
+
+    Attributes:
+        data: directory of fetched data sets.
+        device: where to compute; "auto" takes a GPU if there is one.
+        threads: CPU threads; 0 leaves the library's choice.
+        keep_models: keep every round's model.
+        interval: seconds between checkpoints.
+        on_event: told what happens.
+        stopping: whether to stop after the current step.
+    """
+
+    data: Path
+    device: str = "auto"
+    threads: int = 0
+    keep_models: bool = False
+    interval: float = CHECKPOINT_SECONDS
+    on_event: Callable[[Event], None] = lambda event: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        directory: where it lies.
+        reason: why it is finished; empty if it was interrupted.
+        rounds: committed rounds.
+    """
+
+    directory: Path
+    reason: str
+    rounds: int
+
+
+@dataclass
+class Prepared:
+    """A run that is about to start: everything decidable has been decided, nothing heavy has been loaded."""
+
+    experiment: Experiment
+    seed: int
+    domain: Any
+    rule: Any = field(repr=False)
+
+
+def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> Any:
+    """A domain from its section of a preset."""
+    loaded = discovery.load(str(settings["name"]))
+    config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
+    return loaded(
+        config,
+        Context(
+            options.data, Streams((seed, "data")), options.device, options.threads,
+            on_note=lambda text: options.on_event(Notice(text)),
+        ),
+    )  # fmt: skip
+
+
+def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
+    """Build domain and rule and check what can be checked.
+
+    Raises:
+        Mismatch: the domain cannot do what the rule needs.
+        SomethingToFetch: naming what is missing, with sizes and commands.
+    """
+    settings = experiment.domain.model_dump()
+    domain = build_domain(settings, seed, options)
+    rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
+    missing = [need for need in domain.requirements() if not need.present]
+    if missing:
+        needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
+        commands = "\n".join(f"  {need.command}{data_option(options.data)}" for need in missing)
+        raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
+    return Prepared(experiment, seed, domain, rule)
+
+
+def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
+    """Run, or go on with, one experiment with one seed in one directory.
+
+    Raises:
+        StoreError: the directory holds something else, is locked, or cannot be written.
+        DamagedStore: what it holds cannot be read.
+        Diverged: a model could not be trained; earlier rounds are kept.
+        OutOfMemory: there is not enough memory; likewise.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    with locked(directory):
+        return _Driver(prepared, directory, options).drive()
+
+
+class _Driver:
+    """The state of one `run`."""
+
+    def __init__(self, prepared: Prepared, directory: Path, options: Options) -> None:
+        self.options = options
+        self.rule: Rule = prepared.rule
+        self.domain = prepared.domain
+        experiment = prepared.experiment
+        self.rule.prepare()
+        identity, made_with = experiment.identity(prepared.seed), provenance.environment(self.domain)
+        self.store = RunWriter.create_or_resume(
+            directory, identity, about(experiment), made_with,
+            keep_models=options.keep_models or self.rule.needs_all_models, defaults=defaults(self.domain, experiment),
+        )  # fmt: skip
+        # The loop's own settings are left out: calls that do not depend on them are what is shared.
+        alike = {name: identity[name] for name in ("seed", "compat", "domain")} | {
+            n: made_with.get(n) for n in provenance.COMPARED
+        }
+        shared = SharedCalls(options.data / "shared", alike | {"data": self.domain.fingerprint()})
+        self.session = Session(self.store, self._on_step, self._on_note, options.stopping, options.interval, shared)
+        self.streams = Streams((prepared.seed,))
+
+    def drive(self) -> Outcome:
+        """Resume what is there, then compute round after round."""
+        for notice in self.store.notices:
+            self.options.on_event(Notice(notice))
+        try:
+            reason = self._rounds()
+        except Interrupted:
+            return Outcome(self.store.directory, "", len(self.store.rounds))
+        except Diverged as error:
+            raise Diverged(f"{error}{self._kept()}") from error
+        except Exception as error:
+            if not memory.lacking(error):
+                raise
+            raise OutOfMemory(f"{memory.sentence(error, _sparing(self.domain))}{self._kept()}") from error
+        self.store.clear_partial()  # a kill between the last commit and here leaves some
+        self.store.manifest.about["finished"] = reason
+        self.store.manifest.write(self.store.directory)
+        return Outcome(self.store.directory, reason, len(self.store.rounds))
+
+    def _kept(self) -> str:
+        """What a run that cannot go on leaves behind, as the end of a sentence."""
+        rounds, place = self.store.rounds, self.store.directory
+        return (
+            f"; all up to round {rounds[-1]} stays in {place}, and other settings need another --out" if rounds else ""
+        )
+
+    def _rounds(self) -> str:
+        self._resume()
+        number = len(self.store.rounds)
+        if number and self.rule.stop(number) is None and not self.rule.can_go_on:
+            self._fit_again(number - 1)
+        while (reason := self.rule.stop(number)) is None:
+            if self.options.stopping():
+                raise Interrupted
+            self._step(round_name(number), number)
+            number += 1
+        return reason
+
+    def _resume(self) -> None:
+        """Absorb what is committed; the set-up is made if there is none."""
+        if not self.store.manifest.steps():
+            self._step(SETUP, -1)
+            return
+        changed = provenance.other_environment(self.store)
+        if changed:
+            self.options.on_event(Notice(changed))
+        steps = self.store.manifest.steps()
+        for step in steps:
+            record = self.store.read(step, models=self.rule.needs_all_models or step in {SETUP, steps[-1]})
+            if step == SETUP:
+                provenance.check_fingerprint(self.store.directory, record, self.domain)
+                provenance.check_vocabularies(self.store.directory, record, self.domain)
+            self._report(step, record, 0, resumed=True)
+            self.rule.absorb(record)
+
+    def _fit_again(self, number: int) -> None:
+        """The newest round's model was lost, or dropped before later rounds were; the next round needs it."""
+        self.options.on_event(Notice(f"the model of round {number} is not stored any more; it is fitted again"))
+        self.rule.recover(number, RoundWork(self.streams.at(number), self.session, round_name(number)))
+        self.session.take_logs()  # they are in the round's file already
+
+    def _step(self, step: str, number: int) -> None:
+        begun = time.perf_counter()
+        work = RoundWork(self.streams.at(number), self.session, step)
+        record = self.rule.setup(work) if step == SETUP else self.rule.round(number, work)
+        frames = {**record.frames, **self.session.take_logs()}
+        if step == SETUP:
+            frames |= provenance.of_domain(self.domain)
+        record = replace(record, frames=frames)
+        size = self.store.commit(step, record, time.perf_counter() - begun)
+        self.store.clear_partial()
+        record = self.store.read(step, models=True)
+        self.rule.absorb(record)
+        self._report(step, record, size)
+
+    def _report(self, step: str, record: Record, size: int, *, resumed: bool = False) -> None:
+        seconds = self.store.manifest.files[f"{step}.h5"].seconds
+        number = -1 if step == SETUP else int(step.removeprefix("round-"))
+        evaluation = record.evaluations.get(PRETRAINED if step == SETUP else MAIN)
+        if evaluation is not None:
+            self.options.on_event(Committed(number, evaluation.metrics, record.sizes, seconds, size, resumed))
+
+    def _on_note(self, text: str) -> None:
+        self.options.on_event(Notice(text))
+
+    def _on_step(self, call: str, done: int, total: int) -> None:
+        self.options.on_event(Step(call, done, total))
+
+
+def _sparing(domain: Any) -> Sequence[str]:
+    """Settings whose smaller values need less memory, if the domain names any."""
+    return () if missing_methods(type(domain), Sparing) else domain.memory_settings()
+
+
+def defaults(domain: Any, experiment: Experiment) -> dict[str, Any]:
+    """Default values of the settings that a run's identity holds as one value, by flat key."""
+    settings = flatten(experiment.identity(0))
+    fields = {"domain": type(domain).Config.model_fields, "loop": type(experiment.loop).model_fields}
+    return {
+        f"{section}.{name}": info.default
+        for section, infos in fields.items()
+        for name, info in infos.items()
+        if isinstance(info.default, bool | int | float | str) and f"{section}.{name}" in settings
+    }
+
+
+def about(experiment: Experiment) -> dict[str, Any]:
+    """What a person wants to know of a run that does not determine its results."""
+    nesting = experiment.nesting()
+    kept: dict[str, Any] = {
+        key: nesting[key] for key in ("name", "summary", "source", "parameters", "bound", "plot") if key in nesting
+    }
+    return {**kept, "rounds": experiment.loop.rounds}
+
+
+def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
+    """A stored run with its domain and rule, to evaluate or to generate from.
+
+    Raises:
+        DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data have other words.
+    """
+    stored = Run.open(directory)
+    try:
+        prepared = prepare(*_experiment_of(stored), options)
+    except ValidationError as error:  # of the experiment, or of its domain's settings
+        first = error.errors()[0]
+        raise _no_experiment(directory, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+    prepared.rule.prepare()
+    if stored.manifest.steps():
+        provenance.check_vocabularies(directory, stored.read(SETUP), prepared.domain)
+    return stored, prepared
+
+
+def _no_experiment(directory: Path, reason: str) -> DamagedStore:
+    return DamagedStore(f"{directory / EXPERIMENT} holds no experiment that this biasloop knows ({reason})")
+
+
+def _experiment_of(stored: Run) -> tuple[Experiment, int]:
+    """The experiment of a stored run, and its seed."""
+    identity = stored.identity
+    name = str(stored.manifest.about.get("name", stored.directory.name))
+    try:
+        settings = {key: identity[key] for key in ("compat", "domain", "loop")}
+        loop, seed = {**identity["loop"], "rounds": max(1, len(stored.rounds))}, int(identity["seed"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_experiment(stored.directory, f"{type(error).__name__}: {error}") from error
+    return Experiment.model_validate({"name": name, **settings, "loop": loop}), seed
+
+
+def replay(stored: Run, rule: Rule, until: int | None = None) -> Iterator[tuple[int, Record]]:
+    """Absorb a stored run's steps in order, yielding each round after it was absorbed.
+
+    Args:
+        stored: the run.
+        rule: a fresh rule of its experiment.
+        until: the last round to absorb; None for all.
+
+    Raises:
+        InvalidInput: the run has no such round.
+    """
+    if until is not None and until not in stored.rounds:
+        raise InvalidInput(f"{stored.directory} has no round {until}; it has rounds 0 to {len(stored.rounds) - 1}")
+    for step in stored.manifest.steps():
+        record = stored.read(step, models=True)
+        rule.absorb(record)
+        if step != SETUP:
+            number = int(step.removeprefix("round-"))
+            yield number, record
+            if number == until:
+                return

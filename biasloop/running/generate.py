@@ -1,0 +1,239 @@
+"""What a stored round's model, or a pretrained one, makes: labels, continuations of prompts, pictures."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from biasloop.config.experiment import Experiment
+from biasloop.contract.data import Array, Column, Frame, Ints
+from biasloop.contract.domains import Continuing, Executing, Labelling, Pretrained, Sampling, missing_methods
+from biasloop.contract.randomness import Streams
+from biasloop.errors import InvalidInput
+from biasloop.feedback.work import RoundWork, Session
+from biasloop.running.engine import Options, prepare, reopen, replay
+from biasloop.store.files import write_atomically
+from biasloop.store.reader import Run
+
+Part = Literal["test", "pool", "reserve"]
+
+
+@dataclass(frozen=True)
+class Maker:
+    """A model that has been made ready, and where it came from.
+
+    Attributes:
+        domain: that can use it.
+        model: of that domain.
+        rule: that the model's run follows; None for an untouched model.
+        streams: randomness of what is made.
+        how: "stored", "refitted" (its file was dropped, so it was fitted again) or "pretrained".
+    """
+
+    domain: Any
+    model: Any
+    rule: Any
+    streams: Streams
+    how: str
+
+    def work(self, options: Options) -> RoundWork:
+        """The handle of a call."""
+        return RoundWork(self.streams, Session(stopping=options.stopping), "generate")
+
+
+Allow = Callable[[Sequence[Sequence[str]]], None]
+"""Told the argument lists of programs that a run names, before any of them is run; raises if they are not to be."""
+
+
+def allow_none(programs: Sequence[Sequence[str]]) -> None:
+    """Refuse to run programs.
+
+    Raises:
+        InvalidInput: showing them.
+    """
+    raise InvalidInput(f"the run names programs that would be run here:\n{shown(programs)}")
+
+
+def shown(programs: Sequence[Sequence[str]]) -> str:
+    """Argument lists as a preset has them, a line each and in full; nothing in them reaches a terminal as an order."""
+    return "\n".join(f"  {json.dumps(list(arguments))}" for arguments in programs)
+
+
+def from_run(directory: Path, number: int | None, options: Options, allow: Allow = allow_none) -> Maker:
+    """The model of a stored round; one that is no longer stored is fitted again from ledger and streams.
+
+    Args:
+        directory: the run's.
+        number: of the round; None for the newest.
+        options: how to compute.
+        allow: asked before programs are run that the run names.
+
+    Raises:
+        InvalidInput: the run has no such round, or names programs that are not to be run.
+    """
+    stored, prepared = reopen(directory, options)
+    if not missing_methods(type(prepared.domain), Executing):
+        allow(prepared.domain.programs())
+    if not stored.rounds:
+        raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
+    number = stored.rounds[-1] if number is None else number
+    for _ in replay(stored, prepared.rule, number):
+        pass
+    model, how = _model(stored, prepared.rule, number, prepared.seed, options)
+    return Maker(prepared.domain, model, prepared.rule, Streams((prepared.seed, number, "generate")), how)
+
+
+def from_preset(experiment: Experiment, options: Options) -> Maker:
+    """The untouched pretrained model of a preset.
+
+    Raises:
+        InvalidInput: its domain has none.
+    """
+    domain = prepare(experiment, 0, options).domain
+    if missing_methods(type(domain), Pretrained):
+        raise InvalidInput(f"the domain {experiment.domain.name!r} has no pretrained model; give --run RUN")
+    streams = Streams((0, "generate"))
+    model = domain.pretrained(RoundWork(streams.at("pretrained"), Session(stopping=options.stopping), "pretrained"))
+    return Maker(domain, model, None, streams, "pretrained")
+
+
+def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Frame:
+    """Labels of samples.
+
+    Args:
+        maker: a run's model.
+        part: whose samples: of the test set, the pool, or the part of the pool not yet in the training set.
+        count: at most so many; None for all.
+        options: how to compute.
+
+    Returns:
+        Columns id, "prediction" (the model's label), what comes with it ("confidence"), and where there is truth
+        "target", empty where nobody labelled the sample: named as in stored tables. Of a domain with several label
+        columns each has its own, `prediction_NAME` beside `NAME`.
+
+    Raises:
+        InvalidInput: the domain labels nothing.
+    """
+    if missing_methods(type(maker.domain), Labelling):
+        raise InvalidInput("this run's domain labels nothing; for its samples give --output FILE.png or FILE.h5")
+    ids = _ids(maker.domain, maker.rule, part)[:count]
+    given: Frame = maker.domain.label(maker.model, ids, maker.rule.label_by, maker.work(options))
+    return _readable(maker.domain, ids, given)
+
+
+def continuations(maker: Maker, prompts: list[str], options: Options) -> list[dict[str, str]]:
+    """Continuations of prompts, each beside its prompt.
+
+    Raises:
+        InvalidInput: the domain continues no texts.
+    """
+    if missing_methods(type(maker.domain), Continuing):
+        raise InvalidInput("--input: this run's domain continues no texts; leave it out to label the run's own samples")
+    made = maker.domain.continuations(maker.model, prompts, maker.work(options))
+    return [{"prompt": prompt, "continuation": text} for prompt, text in zip(prompts, made, strict=True)]
+
+
+def samples(maker: Maker, count: int, options: Options) -> Array:
+    """Fresh samples of a generator.
+
+    Returns:
+        `(count, H, W, C)` uint8.
+
+    Raises:
+        InvalidInput: the domain generates no pictures.
+    """
+    if missing_methods(type(maker.domain), Sampling):
+        raise InvalidInput("--output: this run's domain generates no pictures; its labels are written as a .csv file")
+    return np.asarray(maker.domain.samples(maker.model, count, maker.work(options)))
+
+
+def _model(stored: Run, rule: Any, number: int, seed: int, options: Options) -> tuple[Any, str]:
+    if rule.produces in rule.carried:
+        kept = rule.carried[rule.produces]
+        return rule.domain.load(kept.kind, kept.arrays), "stored"
+    session = Session(stopping=options.stopping)
+    return rule.refit(number, RoundWork(Streams((seed, number)), session, f"round-{number:04d}")), "refitted"
+
+
+def _ids(domain: Any, rule: Any, part: Part) -> Ints:
+    splits = domain.splits()
+    if part == "test":
+        return np.asarray(splits.test)
+    if part == "pool":
+        return np.asarray(splits.pool)
+    return np.setdiff1d(splits.pool, rule.ledger.all().ids)
+
+
+def _readable(domain: Any, ids: Ints, given: Frame) -> Frame:
+    """Ids, the model's labels by name, confidence, and the human label where there is one."""
+    names = {name: column.strings() for name, column in domain.vocabularies().items()}
+    known = ~np.isin(ids, domain.splits().unlabelled)
+    truth = domain.truth(ids[known])
+    columns = {"id": Column(ids)}
+    for name, column in given.columns.items():
+        # A domain's labels are targets of what is trained on them; beside the truth they are predictions.
+        label = column.role == "target"
+        columns[_predicted(name) if label else name] = _named(column, names)
+    for name, column in truth.columns.items():
+        if column.role == "target" and column.offsets is None:
+            rows = np.full(len(ids), "", object)
+            rows[known] = _cells(_named(column, names))
+            columns[name] = Column.text([str(row) for row in rows])
+    return Frame(columns)
+
+
+def _predicted(name: str) -> str:
+    return "prediction" if name == "target" else f"prediction_{name}"
+
+
+def _named(column: Column, names: dict[str, list[str]]) -> Column:
+    """Class ids as class names."""
+    if column.vocabulary not in names or column.values.dtype.kind not in "iu":
+        return column
+    return Column.text([names[column.vocabulary][value] for value in column.values.tolist()])
+
+
+def _cells(column: Column) -> list[Any]:
+    return column.strings() if column.offsets is not None else list(column.values.tolist())
+
+
+def write_csv(frame: Frame, path: Path) -> None:
+    """A frame as a CSV file with a header."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(frame.columns)
+    writer.writerows(zip(*(_cells(column) for column in frame.columns.values()), strict=True))
+    write_atomically(path, text.getvalue().encode())
+
+
+def write_pictures(pictures: Array, path: Path) -> None:
+    """Pictures `(n, H, W, C)` uint8: as a grid in a .png file, else as the array "images" of an HDF5 file."""
+    held = io.BytesIO()
+    if path.suffix == ".png":
+        from PIL import Image
+
+        count, height, width, channels = pictures.shape
+        columns = math.ceil(math.sqrt(count))
+        rows = math.ceil(count / columns)
+        grid = np.zeros((rows * columns, height, width, channels), np.uint8)
+        grid[:count] = pictures
+        tiled = grid.reshape(rows, columns, height, width, channels).swapaxes(1, 2)
+        image = tiled.reshape(rows * height, columns * width, channels)
+        Image.fromarray(image[..., 0] if channels == 1 else image).save(held, "PNG")
+    else:
+        import h5py
+
+        with h5py.File(held, "w") as file:
+            file.create_dataset("images", data=pictures, chunks=(1, *pictures.shape[1:]), compression="gzip")
+    write_atomically(path, held.getvalue())
+
+
+def write_jsonl(rows: list[dict[str, str]], path: Path) -> None:
+    """One JSON object a line."""
+    write_atomically(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode())

@@ -1,0 +1,89 @@
+"""What a run was made with and from, and whether that is still so: versions, device, data, words."""
+
+import platform
+import socket
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+from biasloop import __version__
+from biasloop.contract.data import Column, Frame
+from biasloop.errors import DamagedStore
+from biasloop.records.record import Record
+from biasloop.store.writer import RunWriter
+
+COMPARED = ("biasloop", "python", "numpy", "torch", "device", "threads")
+"""What of an environment the bits of a result may depend on."""
+_VOCABULARY = "vocabulary."
+
+
+def environment(domain: Any) -> dict[str, str]:
+    """Versions, host, device and threads that a step is made with."""
+    versions = {"biasloop": __version__, "python": platform.python_version(), "host": socket.gethostname()}
+    for package in ("numpy", "h5py", "torch"):
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            versions[package] = "none"
+    told: Mapping[str, str] = domain.environment() if hasattr(domain, "environment") else {}
+    return {**versions, "device": "cpu", "threads": "1", **told}
+
+
+def of_domain(domain: Any) -> dict[str, Frame]:
+    """What a set-up keeps of the data: the words that ids stand for, and the fingerprint."""
+    frames = {f"{_VOCABULARY}{name}": Frame({"name": column}) for name, column in domain.vocabularies().items()}
+    return {**frames, "fingerprint": Frame({"data": Column.text([domain.fingerprint()])})}
+
+
+def other_environment(store: RunWriter) -> str | None:
+    """What to say where the last step was made with something else; the manifest records the new segment."""
+    last = store.manifest.files[f"{store.manifest.steps()[-1]}.h5"].environment
+    before = store.manifest.environments[last] if last is not None else {}
+    changed = [
+        f"{name} {before[name]} -> {store.made_with.get(name)}"
+        for name in COMPARED
+        if name in before and before[name] != store.made_with.get(name)
+    ]
+    if not changed:
+        return None
+    return (
+        f"{store.directory} was made with {', '.join(changed)}; it goes on as a new segment, "
+        "and is no longer promised to equal an uninterrupted run bit for bit"
+    )
+
+
+def check_fingerprint(directory: Path, setup: Record, domain: Any) -> None:
+    """Refuse to go on with other data.
+
+    Raises:
+        DamagedStore: the fingerprint is another one.
+    """
+    stored = setup.frames["fingerprint"].columns["data"].strings()[0]
+    if stored != domain.fingerprint():
+        raise DamagedStore(
+            f"{directory} was made from other data ({stored}) than is there now ({domain.fingerprint()}); "
+            "fetch the former data again, or use another --out"
+        )
+
+
+def check_vocabularies(directory: Path, setup: Record, domain: Any) -> None:
+    """Refuse data whose words are others than when the run began, as where a table is read by other rules since then.
+
+    Raises:
+        DamagedStore: ids that the run stores would mean other words.
+    """
+    now = {name: column.strings() for name, column in domain.vocabularies().items()}
+    for key, frame in setup.frames.items():
+        name = key.removeprefix(_VOCABULARY)
+        if name == key or name not in now:
+            continue
+        before = frame.columns["name"].strings()
+        if before != now[name]:
+            there, here = next(pair for pair in zip_longest(before, now[name], fillvalue="none") if len(set(pair)) > 1)
+            raise DamagedStore(
+                f"{directory} was begun with {len(before)} {name}, and the data are read as {len(now[name])} now (the "
+                f"first that differs is {there!r} there and {here!r} here); write the data as they were read then, or "
+                "use another --out"
+            )

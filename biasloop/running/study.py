@@ -1,0 +1,201 @@
+"""Several runs of one preset: seeds x a grid of arms, one directory each."""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from biasloop import discovery
+from biasloop.config.experiment import Experiment
+from biasloop.config.presets import MINI, Key, Preset, parse_value
+from biasloop.contract import domains
+from biasloop.contract.domains import Checking, Following
+from biasloop.errors import InvalidInput
+from biasloop.running import engine
+from biasloop.running.engine import Event, Options, Outcome
+from biasloop.store import preview
+from biasloop.system import launcher
+
+RUNS = Path("runs")
+MOST_RUNS = 100_000
+_LONGEST = 200  # bytes of a name; file systems take 255
+_LONGEST_VALUE = 80
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of a study.
+
+    Attributes:
+        arm: `loop.human=1000`, or empty without a grid.
+        seed: of the run.
+        directory: where it lies or will lie.
+        experiment: what runs there.
+        rounds: how many, as far as settings and pool say.
+        done: how many of them are finished.
+    """
+
+    arm: str
+    seed: int
+    directory: Path
+    experiment: Experiment
+    rounds: int
+    done: int = 0
+
+
+def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
+    """`loop.human=1000,domain.width=8`: readable, safe as the name of a directory, different for different values."""
+    text = separator.join(f"{_safe(key)}={_safe(value)}" for key, value in sorted(changes.items()))
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 7]}~{_digest(text)}"
+
+
+def _safe(value: Any) -> str:
+    """The value as it is typed; with a digest where that is no safe name or could be read as another value."""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    safe = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
+    typed = isinstance(value, int | float) or _as_typed(text) == value
+    if typed and safe == text and len(safe) <= _LONGEST_VALUE:
+        return safe
+    return f"{safe[:_LONGEST_VALUE]}~{_digest(f'{type(value).__name__} {value!r}')}"
+
+
+def _as_typed(text: str) -> Any:
+    """What the text stands for on a command line; nothing if it is refused there."""
+    try:
+        return parse_value(text)
+    except InvalidInput:
+        return None
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()[:6]
+
+
+def default_directory(preset: Preset, changes: Mapping[Key, Any]) -> Path:
+    """`runs/PRESET`, with the values that were set as part of the name, so that a variation never collides."""
+    stem = preset.path.stem + MINI if preset.mini else preset.path.stem
+    added = describe({".".join(key): value for key, value in changes.items()}, "+")
+    return RUNS / (f"{stem}+{added}" if added else stem)
+
+
+def plan(
+    arms: Sequence[tuple[Mapping[str, Any], Experiment]],
+    seeds: Sequence[int],
+    directory: Path,
+    options: Options,
+) -> list[Planned]:
+    """Every run of a study, seed by seed, decided before the first one starts.
+
+    Raises:
+        InvalidInput: there are more than 100,000 of them.
+        BiasloopError: whatever keeps any of them from starting, as far as it can be known without training.
+    """
+    if len(arms) * len(seeds) > MOST_RUNS:
+        raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
+    _require_directory(options.data)
+    checked = [_check(experiment, seeds[0], options) for _, experiment in arms]
+    planned = []
+    writable: set[Path] = set()
+    for seed in seeds:
+        for (chosen, experiment), (expected, defaults) in zip(arms, checked, strict=True):
+            arm = describe(chosen)
+            place = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
+            preview.require_creatable(place, writable)
+            done = preview.rounds_done(place, experiment.identity(seed), defaults)
+            planned.append(Planned(arm, seed, place, experiment, expected, done))
+    return planned
+
+
+def _require_directory(data: Path) -> None:
+    """Refuse a data directory that is none and cannot become one."""
+    above = next(path for path in (data, *data.parents) if path.exists() or path == path.parent)
+    if not above.is_dir():
+        raise InvalidInput(f"{above} is no directory, so that no data can lie in {data}; use another --data")
+
+
+def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, dict[str, Any]]:
+    """Everything that can be known of an arm before it runs: what is lacking, whether the pool suffices.
+
+    Returns:
+        How many rounds there will be, and defaults of what may be missing in what is stored.
+    """
+    prepared = engine.prepare(experiment, seed, options)
+    if not domains.missing_methods(type(prepared.domain), Checking):
+        prepared.domain.check(epochs=getattr(experiment.loop, "snapshots", None) is not None)
+    prepared.rule.prepare()
+    return int(prepared.rule.expected_rounds()), engine.defaults(prepared.domain, experiment)
+
+
+def shortfalls(planned: Sequence[Planned]) -> list[str]:
+    """Where a run has fewer rounds than its settings ask for, each of them once."""
+    short = [
+        f"the reserve allows {item.rounds:,} rounds{f' with {item.arm}' if item.arm else ''}; loop.rounds asks for "
+        f"{item.experiment.loop.rounds:,}"
+        for item in planned
+        if item.experiment.loop.rounds is not None and item.rounds < item.experiment.loop.rounds
+    ]
+    return list(dict.fromkeys(short))
+
+
+def run_all(
+    planned: Sequence[Planned],
+    options: Options,
+    on_start: Callable[[Planned], None],
+    on_event: Callable[[Event], None],
+) -> list[Outcome]:
+    """Run after run, until all are done or the person asks to stop; other processes help with all of them."""
+    options = replace(options, on_event=on_event)
+    outcomes = []
+    with _helped(planned[0], options):
+        for item in planned:
+            on_start(item)
+            # Here and not in the plan, so that one run's data are held at a time.
+            prepared = engine.prepare(item.experiment, item.seed, options)
+            outcomes.append(engine.run(prepared, item.directory, options))
+            if not outcomes[-1].reason:
+                break
+    return outcomes
+
+
+def check_processes(arms: Sequence[tuple[Mapping[str, Any], Experiment]]) -> None:
+    """Whether all processes that a launcher started have something to do; nothing is loaded for it but the class.
+
+    Raises:
+        InvalidInput: if they have not.
+    """
+    if launcher.count() == 1:
+        return
+    names = sorted({experiment.domain.name for _, experiment in arms})
+    single = [name for name in names if domains.missing_methods(discovery.load(name), Following)]
+    if single:
+        raise InvalidInput(
+            f"the domain {single[0]!r} trains in one process, but {launcher.count()} were launched; "
+            "start the command without a launcher"
+        )
+    if len(names) > 1:
+        raise InvalidInput(
+            f"several processes can train for one domain at a time, but the grid has {' and '.join(names)}; "
+            "start one command for each, or start this one without a launcher"
+        )
+
+
+def help_first(experiment: Experiment, seed: int, options: Options) -> None:
+    """In a process that is not the first: trains with it until it is done with all its runs.
+
+    Args:
+        experiment: of any of the runs; the domain is theirs in common.
+        seed: of any of the runs.
+        options: as the first process has them.
+    """
+    engine.build_domain(experiment.domain.model_dump(), seed, options).follow()
+
+
+def _helped(item: Planned, options: Options) -> AbstractContextManager[None]:
+    """Inside, other processes help, if there are any."""
+    if launcher.count() == 1:
+        return nullcontext()
+    domain: Following = engine.build_domain(item.experiment.domain.model_dump(), item.seed, options)
+    return domain.lead()

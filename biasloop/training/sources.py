@@ -1,0 +1,198 @@
+"""The batches of a fit: natural images, generated ones, both, or generated ones filled by STAR, on the device.
+
+No data loader and nothing stored: generated images are drawn, decoded and labelled for several batches at once and
+used once (Wyllie et al. 2024, Fairness Feedback Loops, doi 10.1145/3630106.3659029).
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from biasloop.contract.batching import Batches
+from biasloop.contract.data import Ints
+from biasloop.contract.randomness import Streams
+from biasloop.errors import InvalidInput
+from biasloop.training.device import generator
+from biasloop.training.star import Filled, Filling, Generated
+
+Batch = tuple[Tensor, Tensor | None]
+
+
+@dataclass(frozen=True)
+class Natural:
+    """Natural images on the device.
+
+    Attributes:
+        images: `(N, C, H, W)` uint8.
+        prepare: some of them to float32 in [0, 1].
+        labels: `(N,)` int64; None where no labels are wanted.
+    """
+
+    images: Tensor
+    prepare: Callable[[Tensor], Tensor]
+    labels: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What STAR counted of each batch, in the order made.
+
+    Attributes:
+        size: images that STAR chose for a batch.
+        shortfall: `(batches,)` int64, places that quotas left open after the first draw ("resampled" as published).
+        drawn: `(batches, strata)` int64, all stratified samples drawn, before selection.
+        placed: `(batches, strata)` int64, samples of each stratum in the batch; with "single", of those that quotas
+            kept, since nobody knows the strata of the others.
+    """
+
+    size: int
+    shortfall: Ints
+    drawn: Ints
+    placed: Ints
+
+    @property
+    def draws(self) -> Ints:
+        """`(batches,)` int64, images generated for each batch, whether stratified or not."""
+        total: Ints = self.drawn.sum(1) + self.size - self.placed.sum(1)
+        return total
+
+
+class Drawing:
+    """Makes the batches of one fit, the same for the same streams and epoch.
+
+    How many batches are made at once (`chunk`) changes what is drawn, not its distribution.
+
+    Args:
+        batches: what a batch is made of.
+        size: images of a batch.
+        steps: batches of an epoch: ceil(training images / size).
+        streams: of the fit; epoch e draws from `at("epoch", e, ...)`.
+        device: of all images.
+        generated: where generated images come from; None if there are none in a batch.
+        natural: natural images; None if there are none in a batch.
+        labelled: whether labels are wanted; if not, only strata of STAR ask for any.
+        chunk: generated images in memory at a time, at most, beside those of the batches made of them; one
+            batch's if that is more.
+
+    Raises:
+        InvalidInput: if what batches are made of is not given, or there are fewer natural images than steps need.
+    """
+
+    def __init__(
+        self,
+        batches: Batches,
+        size: int,
+        steps: int,
+        streams: Streams,
+        device: torch.device,
+        *,
+        generated: Generated | None = None,
+        natural: Natural | None = None,
+        labelled: bool = True,
+        chunk: int = 2048,
+    ) -> None:
+        made = batches.generated(size)
+        _check(size, steps, made, generated, natural, labelled=labelled)
+        self.steps = steps
+        self._size, self._made, self._streams, self._device = size, made, streams, device
+        self._generated, self._natural, self._labelled = generated, natural, labelled
+        self._filling: Filling | None = None
+        drawn = made
+        if generated is not None and made and batches.star is not None:
+            self._filling = Filling(batches.star, generated, made, device, labelled)
+            drawn = self._filling.first
+        self._together = max(1, chunk // drawn) if made else steps
+        self._counts: list[Tensor] = []
+
+    def epoch(self, number: int) -> Iterator[Batch]:
+        """The batches of an epoch: images `(n, C, H, W)` float32 and labels `(n,)` int64, or None if not wanted.
+
+        The last batch has fewer natural images if they run out; generated ones are always as many. The host waits
+        for the device as `Filling` says, once for several batches, and without STAR never.
+        """
+        streams = self._streams.at("epoch", number)
+        order = self._order(streams)
+        for begin in range(0, self.steps, self._together):
+            steps = range(begin, min(begin + self._together, self.steps))
+            filled = self._fill(len(steps), streams.at("chunk", begin // self._together))
+            for place, step in enumerate(steps):
+                yield self._batch(filled, place, order, step)
+
+    def counts(self) -> Counts | None:
+        """What STAR counted of the batches made since this was last asked; None without STAR or such batches.
+
+        The host waits for the device.
+        """
+        if self._filling is None or not self._counts:
+            return None
+        rows, count = torch.cat(self._counts).cpu().numpy(), self._filling.count
+        self._counts.clear()
+        return Counts(self._made, rows[:, 0], rows[:, 1 : 1 + count], rows[:, 1 + count :])
+
+    def _order(self, streams: Streams) -> Tensor | None:
+        """Rows of natural images in the order of an epoch; None if no batch has any."""
+        if self._natural is None or self._made == self._size:
+            return None
+        rows = streams.at("order").generator().permutation(len(self._natural.images))
+        return torch.from_numpy(rows).to(self._device)
+
+    @torch.no_grad()
+    def _fill(self, batches: int, streams: Streams) -> Filled | None:
+        """The generated parts of some batches; None if batches have none."""
+        if self._generated is None or not self._made:
+            return None
+        noise = generator(streams, self._device)
+        if self._filling is None:
+            images = self._generated.draw(batches * self._made, noise)
+            return Filled(images, self._generated.labels(images) if self._labelled else None, None)
+        filled = self._filling(batches, noise)
+        if filled.counts is not None:
+            self._counts.append(filled.counts)
+        return filled
+
+    def _batch(self, filled: Filled | None, place: int, order: Tensor | None, step: int) -> Batch:
+        """One batch: generated images, then natural ones (as published, of the first of those its step had)."""
+        images: list[Tensor] = []
+        labels: list[Tensor] = []
+        if filled is not None:
+            part = slice(place * self._made, (place + 1) * self._made)
+            images.append(filled.images[part])
+            if filled.labels is not None:
+                labels.append(filled.labels[part])
+        if order is not None and self._natural is not None:
+            rows = order[step * self._size : (step + 1) * self._size - self._made]
+            images.append(self._natural.prepare(self._natural.images.index_select(0, rows)))
+            if self._labelled and self._natural.labels is not None:
+                labels.append(self._natural.labels[rows])
+        return _joined(images), _joined(labels) if self._labelled else None
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
+
+
+def _check(
+    size: int, steps: int, made: int, generated: Generated | None, natural: Natural | None, *, labelled: bool
+) -> None:
+    if size < 1 or steps < 1:
+        raise InvalidInput(
+            f"there is no batch to draw: batch size {size}, {steps} steps an epoch; set both to 1 or more"
+        )
+    if made and (generated is None or (labelled and generated.label is None)):
+        missing = "generator" if generated is None else "classifier that labels them"
+        raise InvalidInput(f"{made} of the {size} images of a batch are generated but there is no {missing}; give one")
+    if made == size:
+        return
+    if natural is None or (labelled and natural.labels is None):
+        missing = "images" if natural is None else "labels"
+        raise InvalidInput(
+            f"{size - made} of the {size} images of a batch are natural but there are no natural {missing}; "
+            f"give {missing} or set the synthetic share to 1"
+        )
+    if (steps - 1) * size >= len(natural.images):
+        raise InvalidInput(
+            f"{steps} batches of {size} need more than the {len(natural.images)} natural images there are; "
+            f"set at most {-(-len(natural.images) // size)} steps an epoch"
+        )

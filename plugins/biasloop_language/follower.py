@@ -1,0 +1,46 @@
+"""What a process does that only helps the first one to fine-tune."""
+
+from biasloop.contract.data import Arrays
+from biasloop.contract.domains import Work
+from biasloop.contract.randomness import Streams
+from biasloop.training import distributed as teams
+from biasloop.training.distributed import Message, Team
+from biasloop_language import fit_message
+from biasloop_language.finetuning import Fit
+
+
+def follow(device: str) -> None:
+    """Does this process' share of every fit until the first process is done.
+
+    Args:
+        device: as the first process was given it.
+
+    Raises:
+        InvalidInput: if this machine has too few such devices.
+        LeaderLost: if the first process ends without a word.
+    """
+    with teams.following(device) as team:
+        while team.called():
+            told = team.receive()
+            with team.together():
+                _share(told, team)
+
+
+def _share(told: Message, team: Team) -> None:
+    """One fit; ends with the first process', which judges and keeps it."""
+    model = fit_message.network(told).to(team.device)
+    work = _Given(fit_message.streams(told), fit_message.state(told))
+    fit = Fit(model, fit_message.rows(told), fit_message.recipe(told), work, team)
+    fit.train(fit.restore())
+
+
+class _Given(Work):
+    """A call that begins where the first process' does, and tells nobody anything."""
+
+    def __init__(self, streams: Streams, state: Arrays) -> None:
+        super().__init__(streams)
+        self._state = state
+
+    def resume(self) -> Arrays:
+        """The state that came with the message."""
+        return self._state

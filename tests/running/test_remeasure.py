@@ -1,0 +1,108 @@
+"""Metrics that follow from the roles of stored columns, against scikit-learn, fairlearn and golden samples."""
+
+import json
+from pathlib import Path
+
+import fairlearn.metrics as oracle
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score
+from support.loops import OPTIONS, toy_experiment, toy_prepared
+
+from biasloop.contract.data import Column, Frame
+from biasloop.metrics.calibration import expected_calibration_error
+from biasloop.report.output import measurement
+from biasloop.running import engine
+from biasloop.running.engine import replay
+from biasloop.running.remeasure import metrics_of, recomputed
+from biasloop.store.reader import Run
+
+SAMPLES = json.loads((Path(__file__).parents[1] / "plugins" / "images_biased_golden.json").read_text())
+GOLDEN = SAMPLES["bias_amp_from_samples"]
+
+
+def table(seed=0, classes=2, groups=2, n=400):
+    draws = np.random.default_rng(seed)
+    return Frame({
+        "truth": Column(draws.integers(0, classes, n), role="target"),
+        "guess": Column(draws.integers(0, classes, n), role="prediction"),
+        "sure": Column(draws.uniform(0, 1, n).astype(np.float32), role="confidence"),
+        "who": Column(draws.integers(0, groups, n), role="group"),
+        "ids": Column(np.arange(n), role="ids"),
+    })  # fmt: skip
+
+
+def without(frame, *names):
+    return Frame({name: column for name, column in frame.columns.items() if name not in names})
+
+
+def test_golden_samples():
+    columns = {
+        "a": Column(np.array(GOLDEN["class"]), role="target"),
+        "b": Column(np.array(GOLDEN["pred_class"]), role="prediction"),
+        "c": Column(np.array(GOLDEN["inverted"]), role="group"),
+    }
+    expected = GOLDEN["standard_attr_inverted_task_class"]["bias_amp"]
+    assert metrics_of(Frame(columns))["bias_amp"].value == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_everything_against_other_libraries(seed):
+    test = table(seed)
+    target, prediction, group, sure = (test[name] for name in ("truth", "guess", "who", "sure"))
+    found = metrics_of(test)
+    given = {"y_true": target, "y_pred": prediction, "sensitive_features": group}
+    assert found["accuracy"].value == pytest.approx(accuracy_score(target, prediction), abs=1e-12)
+    for name in ("demographic_parity_difference", "equalized_odds_difference"):
+        assert found[name].value == pytest.approx(getattr(oracle, name)(**given), abs=1e-12)
+    right = prediction == target
+    assert found["ece"].value == expected_calibration_error(sure, right).value
+    assert found["mce"].value >= found["ece"].value
+    assert found["calibration_gap"].value == pytest.approx(right.mean() - sure.astype(np.float64).mean(), abs=1e-9)
+
+
+def test_what_columns_do_not_allow_is_left_out():
+    assert set(metrics_of(table(classes=3))) == {"accuracy", "ece", "mce", "calibration_gap", "bias_amp"}
+    assert set(metrics_of(without(table(), "who", "sure"))) == {"accuracy"}
+    assert metrics_of(without(table(), "guess")) == {}
+    assert metrics_of(Frame()) == {}
+    unknown = table().plus(Frame({"sure": Column(np.full(400, np.nan), role="confidence")}))
+    assert "ece" not in metrics_of(unknown)
+    assert "bias_amp" not in metrics_of(table(groups=1))
+
+
+def test_several_groups_have_names_of_their_own():
+    both = table().plus(Frame({"age": Column(np.arange(400) % 3, role="group")}))
+    assert {"bias_amp.who", "bias_amp.age"} <= set(metrics_of(both))
+
+
+def test_a_domain_that_has_no_classes_keeps_its_own_metrics(tmp_path):
+    prepared = toy_prepared(toy_experiment(loop={"rounds": 2}))
+    engine.run(prepared, tmp_path / "run", OPTIONS)
+    fresh = toy_prepared(toy_experiment(loop={"rounds": 2}))
+    fresh.rule.prepare()
+    for number, record in replay(Run.open(tmp_path / "run"), fresh.rule):
+        found = set(recomputed(fresh.rule, number, record))
+        assert found == {"share_target", "share_train", "share_predicted"} | ({"label_error"} if number else set())
+
+
+def test_equalised_odds_are_null_where_a_rate_is_0_over_0():
+    """The second group has no positives: what `evaluate fairness` says of the same rows is null, too."""
+    columns = {
+        "truth": Column(np.array([0, 1, 1, 0, 0, 0]), role="target"),
+        "guess": Column(np.array([0, 1, 0, 1, 0, 0]), role="prediction"),
+        "who": Column(np.array([0, 0, 0, 0, 1, 1]), role="group"),
+    }
+    found = metrics_of(Frame(columns))
+    assert measurement(found["equalized_odds_difference"]) == {
+        "value": None, "n": 0, "se": None, "reason": "0/0: there are no rows that it could rest on"
+    }  # fmt: skip
+    assert found["demographic_parity_difference"].value == 0.5
+
+
+def test_the_gaps_standard_error_is_that_of_the_mean_difference():
+    draws = np.random.default_rng(0)
+    target, guess, sure = draws.integers(0, 2, 400), draws.integers(0, 2, 400), draws.uniform(0, 1, 400)
+    roles = {"target": target, "prediction": guess, "confidence": sure}
+    gap = metrics_of(Frame({name: Column(values, role=name) for name, values in roles.items()}))["calibration_gap"]
+    assert (gap.n, gap.error) == (400, pytest.approx(np.std((guess == target) - sure) / 20))

@@ -366,7 +366,7 @@ def test_matplotlib_is_imported_only_to_draw_and_without_pyplot(tmp_path):
 import sys
 from pathlib import Path
 import numpy as np
-from biasloop.report.figures import draw
+from biasloop.report.figures.canvas import draw
 from biasloop.report.figures.panels import Panel, Series
 assert not {"matplotlib", "scipy"} & set(sys.modules)
 draw([[Panel("", [Series("a", np.ones((2, 3)))])]], Path(sys.argv[1]), y_label="y")

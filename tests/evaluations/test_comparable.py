@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from biasloop.errors import InvalidInput
+from biasloop.evaluations.comparable import comparable
+from biasloop.evaluations.result import Answer
 
 COLUMNS = ("--task", "y", "--predicted", "p")
 
@@ -87,3 +89,51 @@ def test_selection_rates_need_one_true_class_alone(cli, positive):
     assert found["equalized_odds_difference"] is None
     assert "fewer than two groups have a fpr" in found["reason"]["equalized_odds_difference"]
     assert "NaN" not in result.stdout
+
+
+FILES = (Path("A.csv"), Path("B.csv"))
+
+
+def compared(ours, theirs):
+    return comparable(Answer(1, {}, ours), Answer(1, {}, theirs), FILES)
+
+
+def shares(*values):
+    return {"shares": [{"value": value} for value in values]}
+
+
+def test_answers_of_the_same_things_have_no_note():
+    groups = {"attributes": ["f", "m"], "values": ["0", "1"], "positive": "1"}
+    assert compared(groups, groups) == []
+    assert compared(groups, {"positive": "1"}) == []  # of the whole file there are no groups
+    assert compared({}, {}) == []
+
+
+@pytest.mark.parametrize(("key", "what"), [("attributes", "groups"), ("tasks", "classes"), ("values", "classes")])
+def test_what_one_file_alone_has_is_said(key, what):
+    notes = compared({key: ["a", "b", *"uvwxyz"]}, {key: ["a", "c"]})
+    assert notes == [f"{what} of A.csv alone: b, u, v, w, x, ...", f"{what} of B.csv alone: c"]
+    assert compared(shares("a", "b"), shares("a")) == ["values of A.csv alone: b"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [("Yes", "yes "), ("1", "1.0"), ("e\u0301", "\u00e9"), ("1e2", "100")],
+)
+def test_one_value_written_in_two_ways_is_refused(ours, theirs):
+    for first, second in ((ours, theirs), (theirs, ours)):
+        with pytest.raises(
+            InvalidInput, match=r"A\.csv has .* where B\.csv has .*; write the values of both files alike"
+        ):
+            compared({"attributes": ["x", first]}, {"attributes": ["x", second]})
+    # A file that tells the two apart means two.
+    both = {"attributes": [ours, theirs]}
+    for value, other in ((ours, theirs), (theirs, ours)):
+        assert compared(both, {"attributes": [value]}) == [f"groups of A.csv alone: {other}"]
+
+
+def test_nothing_in_common_and_another_positive_value_are_refused():
+    with pytest.raises(InvalidInput, match=r"A\.csv \(a, b\) and B\.csv \(c\) have none of their values in common"):
+        compared(shares("b", "a"), shares("c"))
+    with pytest.raises(InvalidInput, match=r"the positive value is '1' in A\.csv and '0' in B\.csv"):
+        compared({"positive": "1"}, {"positive": "0"})

@@ -54,3 +54,35 @@ def test_flags_are_0_and_1_however_they_are_written(tmp_path):
     source = write(path, pl.DataFrame({"a": ["f", "m"], "x": [0, 2]}))
     with pytest.raises(InvalidInput, match="row 2: x is '2'; expected 0 or 1"):
         list(flags(source, ["a"], ["x"], NO_BINS.of))
+
+
+def test_groups_of_a_batch_are_named_and_may_be_merged(tmp_path):
+    frame = pl.DataFrame({"a": [1, 2, 1, 3], "y": ["x"] * 4, "c": [0.5, 0.6, 0.7, 0.8]})
+    merged = lambda attribute, values: ["low" if value in ("1", "2") else "high" for value in values]  # noqa: E731
+    (batch,) = scored(write(tmp_path / "p.csv", frame), ("y", "y", "c"), ["a"], merged)
+    assert [batch.keys[group] for group in batch.groups] == [("low",), ("low",), ("low",), ("high",)]
+    assert sorted(batch.keys) == [("high",), ("low",)]
+    assert batch.correct.tolist() == [True] * 4
+
+
+def test_what_rounding_leaves_beyond_the_ends_is_the_end(tmp_path):
+    frame = pl.DataFrame({"y": ["a", "b", "b"], "p": ["a", "a", "b"], "c": [1.0000005, -5e-7, 0.5]})
+    (batch,) = scored(write(tmp_path / "p.csv", frame), ("y", "p", "c"), [], NO_BINS.of)
+    assert batch.confidence.tolist() == [1, 0, 0.5]
+    assert batch.correct.tolist() == [True, False, True]
+    assert batch.table.columns == ["c0", "c1", "given"]
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("1.00001", "row 2: c is 1.00001; expected a number from 0 to 1"),
+        ("-0.1", "row 2: c is -0.1; expected a number from 0 to 1"),
+        ("many", "row 2: c is 'many', not a number from 0 to 1"),
+        ("inf", "row 2: c is inf; expected a number from 0 to 1"),
+    ],
+)
+def test_what_is_no_confidence_is_refused(tmp_path, value, message):
+    frame = pl.DataFrame({"y": ["a", "b"], "c": ["0.5", value]})
+    with pytest.raises(InvalidInput, match=message):
+        list(scored(write(tmp_path / "p.csv", frame), ("y", "y", "c"), [], NO_BINS.of))

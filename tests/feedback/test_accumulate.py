@@ -130,6 +130,7 @@ def test_label_errors_are_measured_against_the_truth(tmp_path):
         stored = record.evaluations[MAIN].metrics["label_error"]
         assert stored.n == known.sum()
         assert (stored.value == pytest.approx(np.mean(wrong))) if known.any() else np.isnan(stored.value)
+        assert (stored.error == pytest.approx(wrong.std() / wrong.size**0.5)) if known.any() else np.isnan(stored.error)
         assert np.isnan(record.frames["truth"]["error"][~known]).all()
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from support.chains import NATURAL, chain
+from support.chains import NATURAL, ChainDomain, chain
 from support.loops import assert_same_run, records, toy_experiment, toy_prepared
 
 from biasloop.config.experiment import Experiment
@@ -107,6 +107,15 @@ def test_annotators_and_the_first_generator_are_shared_by_settings(tmp_path):
     prepared = chain(seed=1, data=tmp_path / "data")
     engine.run(prepared, tmp_path / "seed-1", options(tmp_path))
     assert prepared.domain.fitted[0] == "annotator-label"
+
+
+def test_what_was_made_of_other_data_is_not_shared(tmp_path, monkeypatch):
+    _, domain, _ = ran(tmp_path, "first", loop={"rounds": 1})
+    _, again, _ = ran(tmp_path, "again", loop={"rounds": 1})
+    assert (domain.fitted[0], again.fitted) == ("annotator-label", ["classifier"])
+    monkeypatch.setattr(ChainDomain, "fingerprint", lambda self: "other data")
+    _, other, _ = ran(tmp_path, "other", loop={"rounds": 1})
+    assert other.fitted == domain.fitted
 
 
 def together(source):

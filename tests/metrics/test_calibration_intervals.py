@@ -58,6 +58,14 @@ def test_resampled_as_rows_are():
     np.testing.assert_array_equal(found, resampled(sums, 3000))
 
 
+def test_the_spread_of_confidences_in_a_bin_counts():
+    """Nearly all rows are right, so that the gap varies with the confidences that are drawn."""
+    rng = np.random.default_rng(0)
+    confidence, correct = rng.uniform(0, 1, 300), np.arange(300) > 0
+    drawn = resampled(moments(confidence, correct, 1), 4000)
+    assert drawn[:, 2].std() == pytest.approx(np.std(correct - confidence) / math.sqrt(300), rel=0.05)
+
+
 def test_intervals_cover():
     """Confidence 0.6, 0.8 and 0.95, each 0.1 too high: the calibration error is 0.1 and the gap -0.1."""
     inside = {"ece": 0, "gap": 0}

@@ -14,6 +14,7 @@ import pytest
 from support import toy
 from support.commands import TRAIN, alive, settings, table
 from support.loops import assert_same_run, records
+from support.standard_errors import assert_checked
 
 from biasloop.config.experiment import Experiment
 from biasloop.running import engine
@@ -45,6 +46,7 @@ class StopAt:
 def test_a_run_that_is_stopped_anywhere_goes_on_to_the_same_bits(tmp_path):
     table(tmp_path)
     engine.run(prepared(tmp_path, group="sex", follow="b"), tmp_path / "whole", OPTIONS)
+    assert_checked(Run.open(tmp_path / "whole"))
     reasons = [""]
     for at in range(1, 100, 8):
         place = tmp_path / f"stopped-{at}"

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from support import toy
 from support.loops import assert_same_run, records
+from support.standard_errors import assert_checked
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
@@ -63,6 +64,7 @@ def test_every_generation_is_measured(run):
         assert (len(strata), sum(strata)) == (4, 64)
         predicted = [value.value for name, value in metrics.items() if name.startswith("count.")]
         assert (len(predicted), sum(predicted)) == (4, 2000)
+    assert_checked(run)
 
 
 def test_samples_and_what_star_drew_are_in_the_store(run):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from support.loops import OPTIONS, records
+from support.standard_errors import assert_checked
 
 from biasloop.config.experiment import Experiment
 from biasloop.contract.data import Frame, Samples
@@ -320,6 +321,7 @@ def test_a_loop_over_biased_data(data, tmp_path, bias):
         assert named <= set(metrics)
         assert math.isfinite(metrics["bias_amp"].value)
         assert metrics["epsilon_train"].n == size + 8 * number
+    assert_checked(Run.open(tmp_path / "run"))
 
 
 def test_answers_and_metrics_need_no_torch():

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from support.language import archive, lines, published, tiny_detoxify, tiny_gpt2
 from support.loops import assert_same_run
+from support.standard_errors import assert_checked
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
@@ -77,6 +78,7 @@ def test_a_loop_of_every_decoder(data, tmp_path, decoder):
             metrics["quotes.generated"].value - metrics["quotes.reference"].value
         )
         assert sizes["trained"] == 40
+    assert_checked(stored)
     last = stored.read("round-0002")
     assert last.added.origin.tolist() == [-2] * 4 + [1] * 16
     assert set(last.added.payload.columns) == {

@@ -9,8 +9,9 @@ import pytest
 from sklearn.metrics import accuracy_score
 from support.loops import OPTIONS, toy_experiment, toy_prepared
 
-from biasloop.contract.data import Column, Frame
+from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.metrics.calibration import expected_calibration_error
+from biasloop.records.record import MAIN, Record
 from biasloop.report.output import measurement
 from biasloop.running import engine
 from biasloop.running.engine import replay
@@ -106,3 +107,62 @@ def test_the_gaps_standard_error_is_that_of_the_mean_difference():
     roles = {"target": target, "prediction": guess, "confidence": sure}
     gap = metrics_of(Frame({name: Column(values, role=name) for name, values in roles.items()}))["calibration_gap"]
     assert (gap.n, gap.error) == (400, pytest.approx(np.std((guess == target) - sure) / 20))
+
+
+def column(values, role):
+    return Column(np.asarray(values), role=role)
+
+
+BASE = {"y": column([0, 1, 1, 0], "target"), "p": column([0, 1, 0, 0], "prediction")}
+
+
+@pytest.mark.parametrize(
+    ("changes", "names"),
+    [
+        ({"z": column([1, 1, 1, 1], "target")}, set()),  # which of two is the class is not known
+        ({"y": column([0.0, 1.0, 1.0, 0.0], "target")}, set()),
+        ({"y": column([[0, 1]] * 4, "target")}, set()),
+        ({"y": column([False, True, True, False], "target")}, {"accuracy"}),
+        ({"c": column([0.5] * 4, "confidence"), "d": column([0.5] * 4, "confidence")}, {"accuracy"}),
+        ({"c": column([[0.5]] * 4, "confidence")}, {"accuracy"}),
+        ({"g": column([0.0, 1.0, 0.0, 1.0], "group")}, {"accuracy"}),
+        ({"g": column([[0, 1]] * 4, "group")}, {"accuracy"}),
+        ({"g": Column(np.arange(4), np.array([0, 1, 2, 3, 4]), "group")}, {"accuracy"}),
+        ({"g": column([0, 0, 0, 0], "group")}, {"accuracy"}),
+        ({"g": column([0, 0, 0, 2**26], "group")}, {"accuracy"}),  # a table too large for memory
+    ],
+)
+def test_columns_that_do_not_say_enough(changes, names):
+    assert metrics_of(Frame({**BASE, **changes})).keys() == names
+
+
+def test_a_group_that_is_declared_and_has_no_rows_changes_nothing():
+    two, gap = (Frame({**BASE, "g": column(groups, "group")}) for groups in ([0, 1, 0, 1], [0, 2, 0, 2]))
+    assert metrics_of(two) == metrics_of(gap)
+    assert metrics_of(two)["demographic_parity_difference"].value == 0.5
+
+
+def test_classes_that_are_all_one_are_not_compared_between_groups():
+    zero = {"y": column([0, 0], "target"), "p": column([0, 0], "prediction"), "g": column([0, 1], "group")}
+    assert metrics_of(Frame(zero)).keys() == {"accuracy"}
+
+
+class Measuring:
+    """A rule whose domain measures one thing, and accuracy in its own way."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def measure(self, number, record, tables):
+        return {"own": Metric(number, len(tables)), "accuracy": Metric(-1.0, 4)}
+
+
+def test_a_domains_own_metrics_go_before_those_by_role():
+    predicted = Frame({"p": BASE["p"], "c": column([0.5] * 4, "confidence")})
+    record = Record(evaluations={MAIN: Evaluation({}, {MAIN: predicted})})
+    metrics = recomputed(Measuring({MAIN: Frame({"y": BASE["y"]})}), 7, record)
+    assert metrics.keys() == {"own", "accuracy", "ece", "mce", "calibration_gap"}
+    assert (metrics["own"].value, metrics["accuracy"].value, metrics["ece"].value) == (7, -1.0, 0.25)
+    # Rows that do not correspond are not put side by side.
+    for answers in ({}, {MAIN: Frame({"y": column([0, 1], "target")})}):
+        assert recomputed(Measuring(answers), 7, record).keys() == {"own", "accuracy"}

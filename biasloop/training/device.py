@@ -1,12 +1,14 @@
 """Which device to compute on, with how many threads, and torch's own random state kept out of the way."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+import numpy as np
 import torch
 from torch.utils import deterministic
 
+from biasloop.contract.data import Array
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.system.threads import check as check_threads
@@ -101,3 +103,18 @@ def seeded(streams: Streams, device: torch.device) -> Iterator[None]:
 def generator(streams: Streams, device: torch.device) -> torch.Generator:
     """A generator of its own, on a device, seeded by a stream."""
     return torch.Generator(device).manual_seed(streams.seed)
+
+
+def random_state(device: torch.device) -> dict[str, Array]:
+    """Where torch's global generators are: "cpu", and of a GPU "cuda", as bytes; the host waits for nothing."""
+    states = {"cpu": torch.default_generator.get_state()}
+    if device.type == "cuda":
+        states["cuda"] = torch.cuda.get_rng_state(device)
+    return {name: state.numpy().copy() for name, state in states.items()}
+
+
+def set_random_state(device: torch.device, states: Mapping[str, Array]) -> None:
+    """Puts torch's global generators back to where they were."""
+    torch.default_generator.set_state(torch.from_numpy(np.array(states["cpu"])))
+    if device.type == "cuda" and "cuda" in states:
+        torch.cuda.set_rng_state(torch.from_numpy(np.array(states["cuda"])), device)

@@ -64,10 +64,18 @@ class Alone:
     """The only process: all rows are its own, and nothing is added up."""
 
     count = 1
+    rank = 0
 
     def leads(self, message: Callable[[], Message]) -> AbstractContextManager[None]:
         """What a fit is trained in."""
         return nullcontext()
+
+    def remember(self, update: int, state: Callable[[], Arrays]) -> None:
+        """After an update: where this process' random generators are, for a checkpoint of the first process."""
+
+    def remembered(self, update: int) -> dict[int, Arrays]:
+        """In the first process: where those of the others are after an update, by rank."""
+        return {}
 
     def part(self, rows: Ints) -> Ints:
         """This process' share of a micro-batch."""
@@ -78,7 +86,7 @@ class Alone:
         return streams
 
     def add_up(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
-        """Gradients of an update become the sums over all processes; the summed loss."""
+        """Gradients of an update become the sums over all processes; the summed loss, or losses."""
         return loss
 
 
@@ -104,6 +112,8 @@ class Team(Alone):
 
     def leads(self, message: Callable[[], Message]) -> AbstractContextManager[None]:
         """What the leader trains in: followers begin with the message, and end with it, however it ends."""
+        if self.rank:
+            return nullcontext()  # a follower is in `together` already
         told = message()  # first, since followers that are called wait for it in earnest
         self._call(_FIT)
         self.send(told)
@@ -130,6 +140,27 @@ class Team(Alone):
         """The leader's are those of a single process."""
         return streams.at("process", self.rank) if self.rank else streams
 
+    def remember(self, update: int, state: Callable[[], Arrays]) -> None:
+        """In a follower: on the board, since nobody knows yet whether the leader will write a checkpoint."""
+        if self.rank:
+            told = json.dumps([update, {name: array.tobytes().hex() for name, array in state().items()}])
+            with self._talking():
+                self.board.set(f"random/{self.rank}", told)
+
+    def remembered(self, update: int) -> dict[int, Arrays]:
+        """In the leader; `HelperLost` if a follower does not say so."""
+        return {rank: self._remembered(rank, update) for rank in range(1, self.count)} if self.rank == 0 else {}
+
+    def _remembered(self, rank: int, update: int) -> Arrays:
+        until, key = time.monotonic() + PATIENCE.total_seconds(), f"random/{rank}"
+        while time.monotonic() < until:
+            with self._talking():
+                number, arrays = json.loads(self.board.get(key)) if self.board.check([key]) else (0, {})
+            if number == update:
+                return {name: np.frombuffer(bytes.fromhex(text), np.uint8) for name, text in arrays.items()}
+            time.sleep(_PAUSE / 10)
+        raise self.lost("it did not end its update")
+
     def add_up(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
         """Gradients become the sums over all processes; so does the loss, which followers get as 0.
 
@@ -143,7 +174,7 @@ class Team(Alone):
             pieces = torch.split(total, [gradient.numel() for gradient in gradients])
             for held, gradient, piece in zip(bucket, gradients, pieces, strict=True):
                 held.grad = gradient.copy_(piece.view_as(gradient))
-        summed = self._sum(loss.reshape(1).to(self.device))[0]
+        summed = self._sum(loss.reshape(-1).to(self.device)).view_as(loss)
         # Only the leader judges and writes losses down.
         return torch.zeros_like(summed) if self.rank else summed
 

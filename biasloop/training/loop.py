@@ -1,8 +1,18 @@
-"""The one epoch loop."""
+"""The one epoch loop: every fit of every domain is one.
+
+What any fit can do it can do because this file does it: updates of several micro-batches, mixed precision, several
+processes, curves, an end on request, and checkpoints after any update that change no number. A checkpoint holds the
+network, optimizer and scaler, where the epoch under way stands, its running sums, the state of torch's global
+generators (of each process), and what the source of batches holds back. So a resumed fit has the bits of one that was
+never stopped.
+"""
+
+from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -11,182 +21,304 @@ from torch.nn import functional
 
 from biasloop.contract.data import Arrays
 from biasloop.contract.domains import Work
-from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, InvalidInput
-from biasloop.training.compiling import Forward, compiled
-from biasloop.training.device import generator, seeded
+from biasloop.training import optimizers
+from biasloop.training.device import random_state, seeded, set_random_state
+from biasloop.training.distributed import Alone, Message
+from biasloop.training.objectives import Objective
 from biasloop.training.precision import Precision, load_scaler, save_scaler
-from biasloop.training.schedule import Recipe
-from biasloop.training.weights import (
-    load_network,
-    load_optimizer,
-    prefixed,
-    save_network,
-    save_optimizer,
-    under,
-)
+from biasloop.training.recipe import Recipe
+from biasloop.training.sources import Source
+from biasloop.training.weights import load_network, load_optimizer, prefixed, save_network, save_optimizer, under
 
-Prepare = Callable[[Tensor, torch.Generator | None], Tensor]
+B = TypeVar("B")
+Schedule = Callable[[int, int], Mapping[str, float]]
+"""Update, from 1, and updates planned, to settings of the optimizer ("lr", ...)."""
 
 
 @dataclass(frozen=True)
-class TrainingSet:
-    """Stored inputs and labels on the device of the network.
+class Ended:
+    """What the last epoch of a fit was like.
 
     Attributes:
-        inputs: `(N, ...)`, as `Prepare` takes them (images: uint8).
-        labels: `(n,)` int64.
-        weights: `(n,)` float32 factors of the samples' losses, or None for 1.
-        rows: `(n,)` int64, the input of each label, or None where the i-th label is of the i-th input.
+        loss: its mean.
+        batches: how many micro-batches it had.
+        samples: in all of them.
     """
 
-    inputs: Tensor
-    labels: Tensor
-    weights: Tensor | None = None
-    rows: Tensor | None = None
+    loss: float
+    batches: int
+    samples: int
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How a checkpoint holds a network: as named arrays, and back."""
+
+    save: Callable[[nn.Module], Arrays] = save_network
+    load: Callable[[nn.Module, Arrays], None] = load_network
 
 
 def fit(
     network: nn.Module,
-    train: TrainingSet,
+    batches: Source[B],
+    objective: Objective[B],
     recipe: Recipe,
     work: Work,
-    prepare: Prepare,
     *,
-    precision: Precision | None = None,
-    compile: bool = False,
-) -> nn.Module:
-    """Trains a network on cross-entropy; goes on from the last kept epoch if there is one.
+    schedule: Schedule | None = None,
+    storage: Storage | None = None,
+    group: Alone | None = None,
+    invitation: Callable[[Arrays], Message] | None = None,
+) -> Ended:
+    """Trains a network; goes on from the last checkpoint if there is one.
 
-    Order and augmentation of an epoch depend on `work.streams` and the epoch alone, so a resumed fit gives
-    the bits of an uninterrupted one. Torch's global generators are as before afterwards. Adds a row an epoch
-    to the table "curve": epoch (from 1), loss and accuracy (means over the epoch, while training), lr (of its
-    last step). The host waits for the device once an epoch.
+    Adds rows to the table "curve": epoch (from 1), the objective's columns as means over the epoch (or over each
+    update), and what else the objective names: "lr", of the last update, and "update", from 1 over all epochs. The
+    host waits for the device once an epoch and when a checkpoint is written. Torch's global generators are as before
+    afterwards.
 
     Args:
-        network: on the device of `train`; trained in place.
-        train: what to train on.
+        network: on its device; trained in place, and in evaluation mode afterwards.
+        batches: what to train on.
+        objective: what is made small.
         recipe: how.
-        work: streams, progress, checkpoints, curve.
-        prepare: from stored inputs to the network's, augmented with the generator given.
-        precision: of the forward and backward pass, which a pure one wants the network's weights in
-            (`Precision.network`); None for float32.
-        compile: whether to compile the network (`compiling.compiled`).
+        work: streams, progress (in micro-batches), checkpoints, curve.
+        schedule: settings of the optimizer at each update; None for the recipe's learning rate.
+        storage: how checkpoints hold the network; None for `weights.save_network`.
+        group: the processes that train it together; None for this one alone.
+        invitation: of several processes, what the first tells the others, made of the state to begin with.
 
     Returns:
-        The network, in evaluation mode.
+        What the last epoch was like.
 
     Raises:
         Diverged: if the loss of an epoch is not finite.
-        InvalidInput: if there is not one batch to train on.
+        InvalidInput: if there is no batch, or the network's batch statistics would be of a part of each batch.
     """
-    if recipe.steps(len(train.labels)) == 0:
+    group = group or Alone()
+    _check(network, batches, group)
+    scaler = objective.precision.scaler()
+    # Fused, an update that float16 makes invalid is left out on the device, without asking the host.
+    optimizer = optimizers.build(recipe, network, fused=True if objective.precision.scaled else None)
+    fitting = _Fit(
+        network, batches, objective, recipe, work, schedule or _learning_rate(recipe), storage or Storage(), group,
+        optimizer, scaler,
+    )  # fmt: skip
+    fitting.restore()
+    with group.leads(lambda: _invited(invitation, fitting)):
+        fitting.train()
+    network.eval()
+    assert fitting.ended is not None
+    return fitting.ended
+
+
+def _check(network: nn.Module, batches: Source[B], group: Alone) -> None:
+    if not batches.updates:
+        raise InvalidInput("there is no batch to train on; give more training samples")
+    kinds = (nn.modules.batchnorm._BatchNorm,)
+    parts = [module for module in network.modules() if isinstance(module, kinds)]
+    if group.count > 1 and any(not isinstance(module, nn.SyncBatchNorm) for module in parts):
         raise InvalidInput(
-            f"there is no batch to train on: {len(train.labels)} samples, batch_size {recipe.batch_size}, "
-            f"drop_last {recipe.drop_last}; set a smaller batch_size or drop_last = false"
+            f"{group.count} processes were launched, and the network's batch normalisation would see a part of each "
+            "batch, which is another experiment; launch one process"
         )
-    device = train.labels.device
-    numbers = precision or Precision(torch.float32, device)
-    # Fused, a step that float16 makes invalid is left out on the device, without asking the host.
-    optimizer = recipe.optimizer(network, fused=True if numbers.scaled else None)
-    forward = compiled(network, work) if compile else network
-    fitting = _Fit(network, train, recipe, work, prepare, numbers, optimizer, numbers.scaler(), forward)
-    begin = fitting.restore()
-    network.train()
-    for epoch in range(begin, recipe.epochs):
-        with seeded(work.streams.at("epoch", epoch, "noise"), device):
-            fitting.epoch(epoch)
-    return network.eval()
 
 
-@dataclass(frozen=True)
-class _Fit:
-    """What all epochs of a fit share."""
+def _learning_rate(recipe: Recipe) -> Schedule:
+    return lambda update, planned: {"lr": recipe.rate(update, planned) / recipe.factor}
+
+
+def _invited(invitation: Callable[[Arrays], Message] | None, fitting: _Fit[B]) -> Message:
+    assert invitation is not None, "several processes need to be told what they train"
+    return invitation(fitting.begun or fitting.state())
+
+
+@dataclass
+class _Epoch:
+    """Where an epoch stands.
+
+    Attributes:
+        number: from 0.
+        updates: done of it.
+        batches: micro-batches done of it.
+        samples: seen in it.
+        sums: `(columns,)` float64 on the device: of all updates, one after another, or a single running sum.
+        counts: what each is a sum over.
+    """
+
+    number: int = 0
+    updates: int = 0
+    batches: int = 0
+    samples: int = 0
+    sums: list[Tensor] = field(default_factory=list)
+    counts: list[float] = field(default_factory=list)
+
+    def add(self, sums: Tensor, count: float, *, apart: bool) -> None:
+        """What one update gave, apart from the others or added to them."""
+        if apart or not self.sums:
+            self.sums.append(sums)
+            self.counts.append(count)
+        else:
+            self.sums[0] += sums
+            self.counts[0] += count
+
+
+@dataclass
+class _Fit(Generic[B]):
+    """What all epochs of a fit share, and where it stands."""
 
     network: nn.Module
-    train: TrainingSet
+    batches: Source[B]
+    objective: Objective[B]
     recipe: Recipe
     work: Work
-    prepare: Prepare
-    precision: Precision
+    schedule: Schedule
+    storage: Storage
+    group: Alone
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
-    forward: Forward
+    at: _Epoch = field(default_factory=_Epoch)
+    ended: Ended | None = None
+    begun: Arrays | None = None  # the checkpoint that the fit went on from
+    _random: Mapping[str, np.ndarray] | None = None  # where torch's generators were, in the middle of an epoch
 
-    def epoch(self, epoch: int) -> None:
-        """One pass over the samples; a checkpoint is possible at its end."""
-        recipe, device, count = self.recipe, self.train.labels.device, len(self.train.labels)
-        streams = self.work.streams.at("epoch", epoch)
-        draws = generator(streams.at("augment"), device)
-        samples, steps = _ordered(self.train, streams), recipe.steps(count)
-        total = steps * recipe.epochs
-        sums = torch.zeros(2, dtype=torch.float64, device=device)  # loss, right answers; read once an epoch
-        rate, seen = 0.0, 0
-        for step in range(steps):
-            rate = recipe.rate(epoch * steps + step + 1, total)
-            for group in self.optimizer.param_groups:
-                group["lr"] = rate / self.recipe.factor
-            batch = _batch(samples, step * recipe.batch_size, recipe.batch_size)
-            sums += self._step(batch, draws)
-            seen += len(batch.labels)
-            if step + 1 < steps:
-                self.work.tick(epoch * steps + step + 1, total)
-        self._log(epoch, sums, seen, rate)
-        self.work.tick((epoch + 1) * steps, total, lambda: self._state(epoch), (epoch + 1, self.network))
+    def __post_init__(self) -> None:
+        self.device = next(self.network.parameters()).device
+        self.steps, self.updates = self.batches.steps, self.batches.updates  # of an epoch
+        self.planned = self.recipe.planned(self.steps)
 
-    def _step(self, batch: TrainingSet, draws: torch.Generator) -> Tensor:
-        """One update; sums over the batch of loss and right answers, still on the device."""
-        assert batch.rows is not None
-        inputs = self.precision.inputs(self.prepare(batch.inputs[batch.rows], draws))
-        with self.precision.casting():
-            logits = self.forward(inputs)
-        losses = functional.cross_entropy(self.precision.logits(logits), batch.labels, reduction="none")
-        if batch.weights is not None:
-            losses = losses * batch.weights
+    def train(self) -> None:
+        """All that is left of all epochs."""
+        while self.at.number < self.recipe.epochs:
+            self.network.train(self.at.number == 0 or not self.recipe.freeze_norm)
+            noise = self.work.streams.at("epoch", self.at.number, "noise")
+            with seeded(self.group.own(noise), self.device):
+                if self._random is not None:
+                    set_random_state(self.device, self._random)
+                    self._random = None
+                self._epoch()
+
+    def _epoch(self) -> None:
+        """One pass over the samples, or what is left of it; a checkpoint is possible after every update."""
+        at, total = self.at, self.recipe.epochs * self.steps
+        for micro in self.batches.epoch(at.number, at.updates):
+            update = at.number * self.updates + at.updates + 1
+            self._update(micro, update)
+            if at.updates < self.updates:
+                self.group.remember(update, lambda: random_state(self.device))
+                self.work.tick(at.number * self.steps + at.batches, total, self.state)
+        self.batches.finish(at.number, self.work)
+        self._log()
+        self.at = _Epoch(at.number + 1)
+        self.work.tick(self.at.number * self.steps, total, self.state, (self.at.number, self.network))
+
+    def _update(self, micro: Sequence[B], update: int) -> None:
+        """One step of the optimizer on one micro-batch or several."""
         self.optimizer.zero_grad(set_to_none=True)
-        loss = losses.sum() * (self.recipe.batch_size / len(losses)) if self.recipe.summed else losses.mean()
-        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        sums = torch.zeros(len(self.objective.columns), dtype=torch.float64, device=self.device)
+        count: float = 0
+        for batch in micro:
+            result = self.objective.value(self.network, batch)
+            if result is not None:
+                loss, told = result
+                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+                sums += told
+            count += self.objective.count(batch)
+            self.at.samples += len(batch)  # type: ignore[arg-type]
+        if count:
+            sums = self.group.add_up(self.network.parameters(), sums)
+        for name, setting in self.schedule(update, self.planned).items():
+            for settings in self.optimizer.param_groups:
+                settings[name] = setting
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        with torch.no_grad():
-            right = (logits.argmax(1) == batch.labels).sum()
-            return torch.stack([losses.double().sum(), right.double()])
+        self.at.add(sums, count, apart="update" in self.objective.extra)
+        self.at.updates += 1
+        self.at.batches += len(micro)
 
-    def _log(self, epoch: int, sums: Tensor, seen: int, rate: float) -> None:
-        loss, right = sums.tolist()
+    def _log(self) -> None:
+        """The rows of an epoch that is over."""
+        at, columns, extra = self.at, self.objective.columns, self.objective.extra
+        sums = torch.stack(at.sums).tolist()  # (rows, columns); the host waits here
+        loss = sum(row[0] for row in sums) / (sum(at.counts) or 1)
         if not math.isfinite(loss):
             raise Diverged(
-                f"training diverged in epoch {epoch + 1} of {self.recipe.epochs} (mean loss {loss / seen}); "
+                f"training diverged in epoch {at.number + 1} of {self.recipe.epochs} (mean loss {loss}); "
                 f"set a learning_rate below {self.recipe.learning_rate:g}"
             )
-        self.work.log("curve", epoch=epoch + 1, loss=loss / seen, accuracy=right / seen, lr=rate)
+        first = at.number * self.updates + 1
+        for index, (row, count) in enumerate(zip(sums, at.counts, strict=True)):
+            values = {name: value / (count or 1) for name, value in zip(columns, row, strict=True)}
+            update = first + index if "update" in extra else first + at.updates - 1
+            more = {"lr": self.recipe.rate(update, self.planned), "update": update}
+            self.work.log("curve", epoch=at.number + 1, **values, **{name: more[name] for name in extra})
+        self.ended = Ended(loss, at.batches, at.samples)
 
-    def _state(self, epoch: int) -> Arrays:
-        arrays = prefixed("network", save_network(self.network))
+    def state(self) -> Arrays:
+        """All that the fit goes on from."""
+        arrays = prefixed("network", self.storage.save(self.network))
         arrays |= prefixed("optimizer", save_optimizer(self.optimizer)) | prefixed("scaler", save_scaler(self.scaler))
-        return arrays | {"epoch": np.array(epoch + 1)}
+        arrays["epoch"] = np.array(self.at.number)
+        if self.ended is not None:
+            arrays["last"] = np.array([self.ended.loss, self.ended.batches, self.ended.samples], np.float64)
+        return arrays | (self._middle() if self.at.updates else {})
 
-    def restore(self) -> int:
-        """Puts a kept state back; how many epochs it has behind it."""
-        state = self.work.resume()
+    def _middle(self) -> dict[str, np.ndarray]:
+        """What else there is to hold in the middle of an epoch."""
+        at, update = self.at, self.at.number * self.updates + self.at.updates
+        states = {0: random_state(self.device), **self.group.remembered(update)}
+        arrays = {
+            "step": np.array([at.updates, at.batches, at.samples]),
+            "sums": torch.stack(at.sums).cpu().numpy(),  # (rows, columns) float64
+            "counts": np.array(at.counts, np.float64),
+            **prefixed("source", self.batches.state(at.updates)),
+        }
+        for rank, state in states.items():
+            arrays |= prefixed(f"random.{rank}", state)
+        return arrays
+
+    def restore(self) -> None:
+        """Takes the last checkpoint, if there is one."""
+        self.begun = state = self.work.resume()
         if state is None:
-            return 0
-        load_network(self.network, under("network", state))
+            return
+        self.storage.load(self.network, under("network", state))
         load_optimizer(self.optimizer, under("optimizer", state))
         load_scaler(self.scaler, under("scaler", state))
-        return int(state["epoch"])
+        self.at = _Epoch(int(state["epoch"]))
+        if "last" in state:
+            loss, batches, samples = state["last"].tolist()
+            self.ended = Ended(loss, int(batches), int(samples))
+        if "step" in state:
+            self.at.updates, self.at.batches, self.at.samples = state["step"].tolist()
+            self.at.sums = [torch.from_numpy(row.copy()).to(self.device) for row in state["sums"]]
+            self.at.counts = state["counts"].tolist()
+            self.batches.restore(under("source", state))
+            self._random = under(f"random.{self.group.rank}", state) or None
 
 
-def _ordered(train: TrainingSet, streams: Streams) -> TrainingSet:
-    """The samples in the order of an epoch: one gather for the epoch, so that a batch is a slice."""
-    device = train.labels.device
-    order = torch.from_numpy(streams.at("order").generator().permutation(len(train.labels))).to(device)
-    rows = order if train.rows is None else train.rows[order]
-    return TrainingSet(train.inputs, train.labels[order], None if train.weights is None else train.weights[order], rows)
+def check_float16(precision: Precision) -> None:
+    """Tries every operation that a small network takes in a step; which a CPU has in float16 depends on torch.
 
+    Raises:
+        InvalidInput: if float16 throughout is asked for, and torch cannot train so on the device.
+    """
+    if not precision.pure:
+        return
 
-def _batch(samples: TrainingSet, begin: int, size: int) -> TrainingSet:
-    assert samples.rows is not None
-    part = slice(begin, begin + size)
-    weights = None if samples.weights is None else samples.weights[part]
-    return TrainingSet(samples.inputs, samples.labels[part], weights, samples.rows[part])
+    def ones(*shape: int) -> Tensor:
+        return torch.ones(*shape, dtype=torch.float16, device=precision.device)
+
+    images, kernels, scale = ones(2, 1, 4, 4), ones(1, 1, 3, 3).requires_grad_(), ones(1).float()
+    try:
+        maps = functional.batch_norm(functional.conv2d(images, kernels, padding=1), None, None, scale, training=True)
+        logits = functional.linear(functional.max_pool2d(maps.relu(), 2).flatten(1), ones(2, 4))  # (2, 2)
+        targets = torch.zeros(2, dtype=torch.int64, device=precision.device)
+        functional.cross_entropy(logits, targets).backward()  # type: ignore[no-untyped-call]
+    except RuntimeError as error:
+        why = str(error).strip().split("\n")[0]
+        raise InvalidInput(
+            f"training in float16 throughout, as released, cannot be had on {precision.device} with torch "
+            f"{torch.__version__} ({why}); use a GPU (--device cuda), or another domain.precision"
+        ) from error

@@ -7,10 +7,8 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from biasloop.contract.data import Arrays
-from biasloop.errors import InvalidInput
 
 Name = Literal["auto", "float32", "bfloat16", "float16", "pure-float16", "float16-inputs"]
 _DTYPES = {
@@ -84,37 +82,13 @@ def precision(name: Name, device: torch.device) -> Precision:
         name: "auto" is float32 on CPUs and bfloat16 on GPUs, float16 on those that lack bfloat16; "pure-float16" is
             float16 without float32 weights and without scaling, "float16-inputs" float32 on inputs rounded to float16.
         device: what is computed on.
-
-    Raises:
-        InvalidInput: if float16 throughout is asked for, and torch cannot train so on the device.
     """
-    if name == "pure-float16":
-        _try_float16(device)
     if name == "auto":
         name = "float32"
         if device.type == "cuda":
             with torch.cuda.device(device):
                 name = "bfloat16" if torch.cuda.is_bf16_supported(including_emulation=False) else "float16"
     return Precision(_DTYPES[name], device, pure=name == "pure-float16", rounded=name == "float16-inputs")
-
-
-def _try_float16(device: torch.device) -> None:
-    """A step of every operation that a small network takes; which of them a CPU has in float16 depends on torch."""
-
-    def ones(*shape: int) -> Tensor:
-        return torch.ones(*shape, dtype=torch.float16, device=device)
-
-    images, kernels, scale = ones(2, 1, 4, 4), ones(1, 1, 3, 3).requires_grad_(), torch.ones(1, device=device)
-    try:
-        maps = functional.batch_norm(functional.conv2d(images, kernels, padding=1), None, None, scale, training=True)
-        logits = functional.linear(functional.max_pool2d(maps.relu(), 2).flatten(1), ones(2, 4))
-        functional.cross_entropy(logits, torch.zeros(2, dtype=torch.int64, device=device)).backward()  # type: ignore[no-untyped-call]
-    except RuntimeError as error:
-        why = str(error).strip().split("\n")[0]
-        raise InvalidInput(
-            f"training in float16 throughout, as released, cannot be had on {device} with torch {torch.__version__} "
-            f"({why}); use a GPU (--device cuda), or another domain.precision"
-        ) from error
 
 
 def save_scaler(scaler: torch.amp.GradScaler) -> Arrays:

@@ -1,23 +1,147 @@
-"""The batches of a fit: natural images, generated ones, both, or generated ones filled by STAR, on the device.
+"""The batches of a fit: stored rows; or natural images, generated ones, both, or generated ones filled by STAR.
 
-No data loader and nothing stored: generated images are drawn, decoded and labelled for several batches at once and
-used once (Wyllie et al. 2024, Fairness Feedback Loops, doi 10.1145/3630106.3659029).
+No data loader: everything is on the device. Generated images are not stored: they are drawn, decoded and labelled for
+several batches at once and used once (Wyllie et al. 2024, Fairness Feedback Loops, doi 10.1145/3630106.3659029).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from biasloop.contract.batching import Batches
-from biasloop.contract.data import Ints
+from biasloop.contract import batching
+from biasloop.contract.data import Arrays, Ints
+from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.training.device import generator
+from biasloop.training.recipe import Recipe
 from biasloop.training.star import Filled, Filling, Generated
 
-Batch = tuple[Tensor, Tensor | None]
+B_co = TypeVar("B_co", covariant=True)
+Prepare = Callable[[Tensor, torch.Generator | None], Tensor]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one forward and backward pass takes, on the device.
+
+    Attributes:
+        inputs: `(n, ...)`, as the network takes them.
+        targets: `(n,)` int64 classes; None where nothing is labelled.
+        rows: `(n,)` int64, position of each sample in the training set; None where samples are drawn afresh.
+        weights: `(n,)` float32 factors of the samples' losses; None for 1.
+    """
+
+    inputs: Tensor
+    targets: Tensor | None = None
+    rows: Tensor | None = None
+    weights: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.inputs)
+
+
+class Source(Protocol[B_co]):
+    """Where the batches of a fit come from: the same ones for the same streams and epoch, wherever it starts."""
+
+    @property
+    def steps(self) -> int:
+        """Micro-batches of an epoch."""
+
+    @property
+    def updates(self) -> int:
+        """Of an epoch, each of one micro-batch or of several."""
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[Sequence[B_co]]:
+        """The micro-batches of each update of an epoch, from 0, beginning with update `start`.
+
+        Asked for with torch's global generators seeded for the epoch, or put back to where a checkpoint was written.
+        """
+
+    def state(self, done: int) -> Arrays:
+        """What a checkpoint after `done` updates of the epoch under way has to hold of it; {} where that says all."""
+
+    def restore(self, state: Arrays) -> None:
+        """Takes such a state, for the epoch that comes next."""
+
+    def finish(self, epoch: int, work: Work) -> None:
+        """An epoch, from 0, is over: the time to log what was counted of it."""
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Stored inputs and labels on the device of the network.
+
+    Attributes:
+        inputs: `(N, ...)`, as `Prepare` takes them (images: uint8).
+        labels: `(n,)` int64.
+        weights: `(n,)` float32 factors of the samples' losses, or None for 1.
+        rows: `(n,)` int64, the input of each label, or None where the i-th label is of the i-th input.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    weights: Tensor | None = None
+    rows: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+class Rows:
+    """Batches of a training set in random order; order and augmentation depend on streams and epoch alone.
+
+    Args:
+        train: what to train on.
+        recipe: size of a batch, and whether a short last one is left out.
+        streams: of the fit; epoch e draws from `at("epoch", e, ...)`.
+        prepare: from stored inputs to the network's, augmented with the generator given.
+
+    Raises:
+        InvalidInput: there is not one batch.
+    """
+
+    def __init__(self, train: TrainingSet, recipe: Recipe, streams: Streams, prepare: Prepare) -> None:
+        self.steps = self.updates = recipe.steps(len(train))
+        if not self.steps:
+            raise InvalidInput(
+                f"there is no batch to train on: {len(train)} samples, batch_size {recipe.batch_size}, "
+                f"drop_last {recipe.drop_last}; set a smaller batch_size or drop_last = false"
+            )
+        self._train, self._size, self._streams, self._prepare = train, recipe.batch_size, streams, prepare
+        self._augment = generator(streams, train.labels.device)
+        self._restored: Tensor | None = None
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Batch]]:
+        """One batch an update."""
+        train, streams = self._train, self._streams.at("epoch", number)
+        self._augment = generator(streams.at("augment"), train.labels.device)
+        if self._restored is not None:
+            self._augment.set_state(self._restored)
+            self._restored = None
+        # One gather for the epoch, so that a batch is a slice.
+        order = torch.from_numpy(streams.at("order").generator().permutation(len(train))).to(train.labels.device)
+        inputs = order if train.rows is None else train.rows[order]  # (n,) rows of the stored inputs
+        targets, weights = train.labels[order], None if train.weights is None else train.weights[order]
+        for step in range(start, self.steps):
+            part = slice(step * self._size, (step + 1) * self._size)
+            prepared = self._prepare(train.inputs[inputs[part]], self._augment)  # (batch, C, H, W) float32
+            yield (Batch(prepared, targets[part], order[part], None if weights is None else weights[part]),)
+
+    def state(self, done: int) -> Arrays:
+        """Where the augmentation's generator is."""
+        return {"augment": self._augment.get_state().cpu().numpy().copy()}
+
+    def restore(self, state: Arrays) -> None:
+        """For the next epoch asked for."""
+        self._restored = torch.from_numpy(np.array(state["augment"]))
+
+    def finish(self, epoch: int, work: Work) -> None:
+        """Nothing was counted."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +206,7 @@ class Drawing:
 
     def __init__(
         self,
-        batches: Batches,
+        batches: batching.Batches,
         size: int,
         steps: int,
         streams: Streams,
@@ -106,19 +230,36 @@ class Drawing:
         self._together = max(1, chunk // drawn) if made else steps
         self._counts: list[Tensor] = []
 
-    def epoch(self, number: int) -> Iterator[Batch]:
+    def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The batches of an epoch: images `(n, C, H, W)` float32 and labels `(n,)` int64, or None if not wanted.
 
         The last batch has fewer natural images if they run out; generated ones are always as many. The host waits
         for the device as `Filling` says, once for several batches, and without STAR never.
+
+        Args:
+            number: of the epoch, from 0.
+            start: the first batch wanted; those made together with it are made again, whole, since what is drawn for
+                one depends on those before it.
         """
         streams = self._streams.at("epoch", number)
         order = self._order(streams)
-        for begin in range(0, self.steps, self._together):
+        for begin in range(start - start % self._together, self.steps, self._together):
             steps = range(begin, min(begin + self._together, self.steps))
             filled = self._fill(len(steps), streams.at("chunk", begin // self._together))
-            for place, step in enumerate(steps):
-                yield self._batch(filled, place, order, step)
+            for index, step in enumerate(steps):
+                if step >= start:
+                    yield self._batch(filled, index, order, step)
+
+    def state(self, done: int) -> Arrays:
+        """What STAR counted of batches that are not made again by an epoch that starts at batch `done`."""
+        finished = self._counts[: done // self._together]
+        return {"counts": torch.cat(finished).cpu().numpy()} if finished else {}
+
+    def restore(self, state: Arrays) -> None:
+        """Puts that back; to be followed by an epoch that starts there."""
+        if "counts" in state:
+            counts = torch.from_numpy(np.array(state["counts"])).to(self._device)  # (batches, 1 + 2 strata)
+            self._counts = [*counts.split(self._together)]
 
     def counts(self) -> Counts | None:
         """What STAR counted of the batches made since this was last asked; None without STAR or such batches.
@@ -152,12 +293,14 @@ class Drawing:
             self._counts.append(filled.counts)
         return filled
 
-    def _batch(self, filled: Filled | None, place: int, order: Tensor | None, step: int) -> Batch:
+    def _batch(
+        self, filled: Filled | None, index: int, order: Tensor | None, step: int
+    ) -> tuple[Tensor, Tensor | None]:
         """One batch: generated images, then natural ones (as published, of the first of those its step had)."""
         images: list[Tensor] = []
         labels: list[Tensor] = []
         if filled is not None:
-            part = slice(place * self._made, (place + 1) * self._made)
+            part = slice(index * self._made, (index + 1) * self._made)
             images.append(filled.images[part])
             if filled.labels is not None:
                 labels.append(filled.labels[part])

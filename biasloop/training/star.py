@@ -5,8 +5,8 @@ its quota (Wyllie et al. 2024, Fairness Feedback Loops, doi 10.1145/3630106.3659
 the places that quotas leave is `Star.refill`.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from math import prod
 
 import torch
@@ -53,6 +53,45 @@ class Generated:
             for size, column in zip(self.sizes[1:], columns, strict=True):
                 numbers = numbers * size + column
         return numbers
+
+
+def interleaved(parts: Sequence[Generated]) -> Generated:
+    """One source of images: of samples drawn together, number i is of part `i % len(parts)`.
+
+    Labels are of images as drawn, all of a draw in their order, since who labels one depends on its place. Groups and
+    strata are those of the first part. The host waits for nothing.
+
+    Args:
+        parts: generators with latents of one size; all with labels, or none.
+
+    Raises:
+        InvalidInput: if there is no part, or their latents differ in size.
+    """
+    if len({part.latent for part in parts}) != 1:
+        raise InvalidInput(f"generators that are sampled together need latents of one size, not {_latents(parts)}")
+    if len(parts) == 1:
+        return parts[0]
+    label = None
+    if all(part.label is not None for part in parts):
+        label = _in_turns([part.labels for part in parts])
+    return replace(parts[0], sample=_in_turns([part.sample for part in parts]), label=label)
+
+
+def _latents(parts: Sequence[Generated]) -> str:
+    return " and ".join(str(part.latent) for part in parts) or "none"
+
+
+def _in_turns(functions: Sequence[Callable[[Tensor], Tensor]]) -> Callable[[Tensor], Tensor]:
+    """Row i of the result is of the function `i % len(functions)`."""
+
+    def together(rows: Tensor) -> Tensor:
+        used = [function(rows[at :: len(functions)]) for at, function in enumerate(functions) if at < len(rows)]
+        result = used[0].new_empty((len(rows), *used[0].shape[1:]))
+        for at, part in enumerate(used):
+            result[at :: len(functions)] = part
+        return result
+
+    return together
 
 
 @dataclass(frozen=True)

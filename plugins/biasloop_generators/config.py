@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from biasloop.training.recipe import Kind
 from biasloop_generators.kinds import LossName
-from biasloop_generators.optimizers import Kind
 
 Share = Annotated[float, Field(ge=0, le=1)]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -16,16 +16,19 @@ from biasloop.contract.data import Array, Arrays, Ints
 from biasloop.contract.domains import Source, Work
 from biasloop.training import device as devices
 from biasloop.training import weights
-from biasloop.training.mixture import mixed
+from biasloop.training.loop import fit
+from biasloop.training.precision import precision
+from biasloop.training.recipe import Recipe
 from biasloop.training.sources import Drawing, Natural
-from biasloop.training.star import Generated
+from biasloop.training.star import Generated, interleaved
 from biasloop_generators import networks
 from biasloop_generators.config import Config
+from biasloop_generators.drawn import Drawn
 from biasloop_generators.inputs import as_inputs, mirrored
 from biasloop_generators.networks import VAE, LastEpoch
+from biasloop_generators.objectives import BatchCrossEntropy, Evidence
 from biasloop_generators.pictures import Colored
-from biasloop_generators.recipes import Recipe, classifier_recipe, generator_recipe
-from biasloop_generators.training import fit_classifier, fit_vae
+from biasloop_generators.recipes import classifier_recipe, generator_recipe, loss_of
 
 GENERATOR = "generator"
 LAST = "last"  # beside parameters and buffers, whose names have a dot
@@ -65,36 +68,36 @@ class Learner:
             network = self._built(
                 lambda: networks.build_classifier(self.config.classifier, self.data.sizes[column]), work
             )
-            batches = _labelled(drawing, recipe, work)
-            return fit_classifier(network, batches, self.config.classifier_epochs, recipe, work)
+            return self._fitted(network, Drawn(drawing, recipe), recipe, work)
 
     def generator(self, source: Source, work: Work) -> VAE:
         """A new generator, of natural images or of samples."""
         star = source.batches.star is not None
-        recipe = generator_recipe(self.config, len(self.data.train), star=star)
+        recipe = generator_recipe(self.config, len(self.data.train), star=star, passes=source.passes)
         with devices.computing(self.threads):
             drawing = self._drawing(source.batches, recipe, work, source=source, labelled=False)
             network = self._built(lambda: networks.build_generator(self.config.generator), work)
-
-            def batches(epoch: int) -> Iterator[Tensor]:
-                for images, _ in drawing.epoch(epoch):
-                    yield images
-                _log(drawing, epoch, work)
-
-            return fit_vae(network, batches, source.passes * self.config.generator_epochs, recipe, work)
+            objective = Evidence(loss_of(self.config), precision(recipe.precision, self._device))
+            ended = fit(network, Drawn(drawing, recipe, labelled=False), objective, recipe, work)
+            network.last = LastEpoch(ended.loss, ended.batches, ended.samples)
+            return network
 
     def classifier(self, source: Source, work: Work) -> nn.Module:
         """A new classifier of the label, of samples and perhaps natural images."""
         star = source.batches.star is not None
-        recipe = classifier_recipe(self.config, len(self.data.train), star=star)
+        recipe = classifier_recipe(self.config, len(self.data.train), star=star, passes=source.passes)
         with devices.computing(self.threads):
             natural = None
             if source.batches.generated(recipe.batch_size) < recipe.batch_size:
                 natural = torch.from_numpy(self.data.labels[self.data.train]).to(self._device)
             drawing = self._drawing(source.batches, recipe, work, source=source, natural=natural)
             network = self._built(lambda: self._new_classifier(0), work)
-            batches = _labelled(drawing, recipe, work)
-            return fit_classifier(network, batches, source.passes * self.config.classifier_epochs, recipe, work)
+            return self._fitted(network, Drawn(drawing, recipe), recipe, work)
+
+    def _fitted(self, network: nn.Module, batches: Drawn, recipe: Recipe, work: Work) -> nn.Module:
+        """A classifier or an annotator, trained."""
+        fit(network, batches, BatchCrossEntropy(precision(recipe.precision, self._device)), recipe, work)
+        return network
 
     def logits(self, network: nn.Module, rows: Ints, work: Work) -> Array:
         """`(n, classes)` float32 of real images."""
@@ -211,7 +214,7 @@ class Learner:
         mixed = generated is None or batches.generated(recipe.batch_size) < recipe.batch_size
         images = Natural(self._stored, self._prepared, natural) if mixed else None
         return Drawing(
-            batches, recipe.batch_size, recipe.steps, work.streams, self._device,
+            batches, recipe.batch_size, recipe.epoch_steps or 0, work.streams, self._device,
             generated=generated, natural=images, labelled=labelled, chunk=self._together,
         )  # fmt: skip
 
@@ -225,40 +228,10 @@ class Learner:
             label = None if labeller is None else lambda images: labeller(images).argmax(1)
             return Generated(generator.decode, generator.latent, label, groups, self.data.sizes)
 
-        return mixed([part(*pair) for pair in (*source.earlier, (source.generator, source.labeller))])
+        return interleaved([part(*pair) for pair in (*source.earlier, (source.generator, source.labeller))])
 
 
 def _pixels(images: Tensor) -> Array:
     """`(n, H, W, C)` uint8 on the host of images in 0 .. 1."""
     pixels = images.clamp(0, 1).mul(255).round().to(torch.uint8)
     return np.asarray(pixels.permute(0, 2, 3, 1).contiguous().cpu().numpy())
-
-
-def _labelled(drawing: Drawing, recipe: Recipe, work: Work) -> Callable[[int], Iterator[tuple[Tensor, Tensor]]]:
-    """Batches with labels; the last one of an epoch has as many images as one of natural images would have."""
-
-    def batches(epoch: int) -> Iterator[tuple[Tensor, Tensor]]:
-        for step, (images, labels) in enumerate(drawing.epoch(epoch)):
-            assert labels is not None
-            size = recipe.size(step)
-            yield images[:size], labels[:size]
-        _log(drawing, epoch, work)
-
-    return batches
-
-
-def _log(drawing: Drawing, epoch: int, work: Work) -> None:
-    """What STAR counted in an epoch, a row a batch."""
-    counts = drawing.counts()
-    if counts is None:
-        return
-    batches = len(counts.shortfall)
-    columns = {
-        "epoch": np.full(batches, epoch + 1),
-        "batch": np.arange(batches),
-        "shortfall": counts.shortfall,
-        "draws": counts.draws,
-        **{f"drawn.{number}": drawn for number, drawn in enumerate(counts.drawn.T)},
-        **{f"placed.{number}": placed for number, placed in enumerate(counts.placed.T)},
-    }
-    work.log_many("star", **{name: values.astype(np.int32) for name, values in columns.items()})

@@ -60,3 +60,43 @@ LOSSES: dict[LossName, Loss] = {
     "bce-mean": bce_mean,
     "squared-mean": squared_mean,
 }
+
+
+def _row_divergence(mu: Tensor, logvar: Tensor) -> Tensor:
+    """`(B,)` of each image."""
+    return -0.5 * (1 + logvar - mu.square() - logvar.exp()).sum(1)
+
+
+def _row_cross_entropy(reconstruction: Tensor, images: Tensor) -> Tensor:
+    """`(B, C, H, W)` of each pixel, NaN for an image with a pixel that is."""
+    loss = functional.binary_cross_entropy(reconstruction.nan_to_num(0.5), images, reduction="none")
+    return loss + 0 * reconstruction.detach()
+
+
+def _rows_bce_sum(reconstruction: Tensor, images: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    return _row_cross_entropy(reconstruction, images).flatten(1).sum(1) + _row_divergence(mu, logvar)
+
+
+def _rows_squared_sum(reconstruction: Tensor, images: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    error = (reconstruction.clamp(0, 1) - images.clamp(0, 1)).square().flatten(1).sum(1)
+    clamped = logvar.clamp(-_LINEAR_LIMIT, _LINEAR_LIMIT)
+    return error - 0.5 * (1 + clamped - mu.square() - logvar.exp()).sum(1)
+
+
+def _rows_bce_mean(reconstruction: Tensor, images: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    weight = _MEAN_WEIGHT * len(images)  # the divergence is summed over the batch, whatever its size
+    return _row_cross_entropy(reconstruction, images).flatten(1).mean(1) + weight * _row_divergence(mu, logvar)
+
+
+def _rows_squared_mean(reconstruction: Tensor, images: Tensor, mu: Tensor, logvar: Tensor) -> Tensor:
+    error = (reconstruction - images).square().flatten(1).mean(1)
+    return error + _SQUARED_WEIGHT * _row_divergence(mu, logvar)
+
+
+ROW_LOSSES: dict[LossName, Loss] = {
+    "bce-sum": _rows_bce_sum,
+    "squared-sum": _rows_squared_sum,
+    "bce-mean": _rows_bce_mean,
+    "squared-mean": _rows_squared_mean,
+}
+"""To `(B,)`, one loss an image; `LOSSES` are their sum over a batch, or of "-mean" their mean."""

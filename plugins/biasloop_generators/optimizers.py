@@ -1,22 +1,19 @@
-"""Which optimiser, with which learning rate and weight decay; torch is loaded when one is built."""
+"""Which optimizer, with which learning rate and weight decay, settings and publications ask for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    import torch
+from biasloop.training.recipe import Kind
 
-Kind = Literal["adam", "adamw", "sgd"]
 _RATES: dict[Kind, float] = {"adam": 1e-3, "adamw": 1e-3, "sgd": 0.1}
 _DECAYS: dict[Kind, float] = {"adam": 1e-5, "adamw": 1e-2, "sgd": 0.0}
 
 
 @dataclass(frozen=True)
 class Optimizer:
-    """An optimiser with a constant learning rate.
+    """An optimizer with a constant learning rate.
 
     Attributes:
         kind: "adam" and "adamw" have betas 0.9 and 0.999; "sgd" has no momentum.
@@ -27,14 +24,6 @@ class Optimizer:
     kind: Kind
     learning_rate: float
     weight_decay: float
-
-    def build(self, parameters: Iterable[torch.nn.Parameter]) -> torch.optim.Optimizer:
-        """The optimiser over some parameters."""
-        import torch
-
-        kinds: dict[Kind, type[torch.optim.Adam | torch.optim.AdamW | torch.optim.SGD]]
-        kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW, "sgd": torch.optim.SGD}
-        return kinds[self.kind](parameters, lr=self.learning_rate, weight_decay=self.weight_decay)
 
 
 def published(data: str) -> Optimizer:
@@ -48,7 +37,7 @@ def published(data: str) -> Optimizer:
 def chosen(
     kind: Literal["published"] | Kind, data: str, learning_rate: float | None, weight_decay: float | None
 ) -> Optimizer:
-    """The optimiser that settings ask for.
+    """The optimizer that settings ask for.
 
     Args:
         kind: "published" is that of the data set.

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Literal
 
+from biasloop.training.recipe import Kind, Recipe
 from biasloop_generators import compat
 from biasloop_generators.config import Config
 from biasloop_generators.kinds import GENERATORS, LossName
-from biasloop_generators.optimizers import Kind, Optimizer, chosen
+from biasloop_generators.optimizers import Optimizer, chosen
 
 UNCOLORED = ("celeba", "fairface")  # which are not coloured
 PUBLISHED_LOSSES: dict[str, LossName] = {
@@ -21,33 +22,6 @@ PUBLISHED_LOSSES: dict[str, LossName] = {
 }
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """One fit, besides its batches and epochs.
-
-    Attributes:
-        steps: of an epoch.
-        batch_size: images a step.
-        last: images of the last step of an epoch.
-        optimizer: which.
-        loss: of a generator; None for cross-entropy of a classifier.
-        precision: "auto", "float32" or "bfloat16".
-        freeze_norm: whether batch statistics are frozen after the first epoch.
-    """
-
-    steps: int
-    batch_size: int
-    last: int
-    optimizer: Optimizer
-    loss: LossName | None = None
-    precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    freeze_norm: bool = False
-
-    def size(self, step: int) -> int:
-        """Images of a step, counted from 0 in each epoch."""
-        return self.last if step == self.steps - 1 else self.batch_size
-
-
 def loss_of(config: Config) -> LossName:
     """The loss of generators."""
     return PUBLISHED_LOSSES[config.data] if config.loss == "published" else config.loss
@@ -58,23 +32,24 @@ def is_summed(loss: LossName) -> bool:
     return loss.endswith("-sum")
 
 
-def generator_recipe(config: Config, samples: int, *, star: bool = False) -> Recipe:
+def generator_recipe(config: Config, samples: int, *, star: bool = False, passes: int = 1) -> Recipe:
     """The recipe of a generator.
 
     Args:
         config: the domain's settings.
         samples: real training images; an epoch has as many, whatever it is trained on.
         star: whether batches are filled by quota; then the last one of an epoch is full too.
+        passes: how many times the usual epochs are taken.
     """
     steps, last = _steps(samples, config.generator_batch)
     optimizer = _optimizer(
         config, config.generator_optimizer, config.generator_learning_rate, config.generator_weight_decay
     )
     last = config.generator_batch if star else last
-    return Recipe(steps, config.generator_batch, last, optimizer, loss_of(config), config.precision)
+    return _recipe(config, passes * config.generator_epochs, config.generator_batch, (steps, last), optimizer)
 
 
-def classifier_recipe(config: Config, samples: int, *, star: bool = False) -> Recipe:
+def classifier_recipe(config: Config, samples: int, *, star: bool = False, passes: int = 1) -> Recipe:
     """The recipe of a classifier or annotator; see `generator_recipe`.
 
     As published ("loader"), an epoch has as many steps as a generator's, with batches of that size unless they are
@@ -91,7 +66,21 @@ def classifier_recipe(config: Config, samples: int, *, star: bool = False) -> Re
         config, config.classifier_optimizer, config.classifier_learning_rate, config.classifier_weight_decay
     )
     last = last if matched else size
-    return Recipe(steps, size, last, optimizer, None, config.precision, config.frozen_norm)
+    recipe = _recipe(config, passes * config.classifier_epochs, size, (steps, last), optimizer)
+    return replace(recipe, freeze_norm=config.frozen_norm)
+
+
+def _recipe(config: Config, epochs: int, size: int, steps: tuple[int, int], optimizer: Optimizer) -> Recipe:
+    return Recipe(
+        epochs=epochs,
+        batch_size=size,
+        learning_rate=optimizer.learning_rate,
+        optimizer=optimizer.kind,
+        weight_decay=optimizer.weight_decay,
+        epoch_steps=steps[0],
+        last_size=steps[1],
+        precision=config.precision,
+    )
 
 
 def _steps(samples: int, batch: int) -> tuple[int, int]:
@@ -109,10 +98,10 @@ def _optimizer(
 
 def effective(config: Config) -> dict[str, object]:
     """What settings that are left open, or "published", come to, and those that compat overrides, by name."""
-    fits = {"generator": generator_recipe(config, 1).optimizer, "classifier": classifier_recipe(config, 1).optimizer}
-    names = {"optimizer": "kind", "learning_rate": "learning_rate", "weight_decay": "weight_decay"}
+    fits = {"generator": generator_recipe(config, 1), "classifier": classifier_recipe(config, 1)}
+    names = ("optimizer", "learning_rate", "weight_decay")
     values: dict[str, object] = {
-        f"{fit}_{name}": getattr(optimizer, field) for fit, optimizer in fits.items() for name, field in names.items()
+        f"{fit}_{name}": getattr(recipe, name) for fit, recipe in fits.items() for name in names
     }
     kind = GENERATORS.get(config.generator)
     values |= {

@@ -13,8 +13,11 @@ from biasloop.contract.domains import Work
 from biasloop.training import device as devices
 from biasloop.training import networks, weights
 from biasloop.training.augment import Preparation
-from biasloop.training.loop import TrainingSet, fit
+from biasloop.training.compiling import compiled
+from biasloop.training.loop import check_float16, fit
+from biasloop.training.objectives import CrossEntropy
 from biasloop.training.precision import Precision, precision
+from biasloop.training.sources import Rows, TrainingSet
 from biasloop_images import compat
 from biasloop_images.config import Config
 from biasloop_images.pictures import Pictures
@@ -49,24 +52,28 @@ class Learner:
         height, width, channels = self.pictures.images.shape[1:]
         config = self.config
         networks.check(config.network, self.classes, (height, width, channels), config.width, config.depth)
-        if config.precision == "released":
-            self._precision  # noqa: B018 - refused before anything is trained where it cannot be had
+        if config.precision == "released":  # refused before anything is trained where it cannot be had
+            check_float16(self._precision)
 
     def fit(self, ids: Ints, labels: Ints, factors: Floats | None, work: Work) -> nn.Module:
         """A new network trained on the given images and labels; `factors` weigh the samples' losses."""
         with devices.computing(self.threads):
             with devices.seeded(work.streams.at("init"), self._device):
                 network = self._build()
+            how = recipe(self.config, len(ids))
             train = TrainingSet(
                 self._stored,
                 torch.from_numpy(labels).to(self._device),
                 None if factors is None else torch.from_numpy(factors).float().to(self._device),
                 torch.from_numpy(self.pictures.rows(ids)).to(self._device),
             )
-            return fit(
-                network, train, recipe(self.config, len(ids)), work, self._prepare,
-                precision=self._precision, compile=self.config.compile,
-            )  # fmt: skip
+            objective = CrossEntropy(
+                self._precision,
+                full=how.batch_size if how.summed else None,
+                forward=compiled(network, work) if self.config.compile else None,
+            )
+            fit(network, Rows(train, how, work.streams, self._prepare), objective, how, work)
+            return network
 
     def logits(self, network: nn.Module, ids: Ints) -> Array:
         """`(n, classes)` float32 on the host, computed in float32, or as released; leaves the network in its mode."""

@@ -4,16 +4,18 @@ Both are learnt once from sentences that the loop never sees, kept with the prep
 """
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
 
-from biasloop.contract.data import Array, Column, Frame
+from biasloop.contract.data import Array, Arrays, Column, Frame
 from biasloop.contract.domains import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.training.device import seeded
+from biasloop.training.recipe import Recipe
 from biasloop_language import encoder as vocabulary
 from biasloop_language import finetuning, networks
 from biasloop_language.checkpoints import BUILT_IN
@@ -23,7 +25,7 @@ from biasloop_language.encoder import Encoder
 from biasloop_language.networks import Language
 from biasloop_language.pairs import Pairs
 from biasloop_language.prepared import prepared
-from biasloop_language.recipes import Recipe
+from biasloop_language.recipes import FINE_TUNING
 
 NAME = BUILT_IN
 CONTEXT = 256
@@ -83,11 +85,21 @@ class Small:
     @property
     def _recipe(self) -> Recipe:
         settings = self.settings
-        return Recipe(settings.epochs, settings.batch_size, 1, settings.learning_rate, warm_up=_WARM_UP, by_length=True)
+        return replace(
+            FINE_TUNING, epochs=settings.epochs, batch_size=settings.batch_size, learning_rate=settings.learning_rate,
+            warm_up=_WARM_UP, by_length=True,
+        )  # fmt: skip
 
     def _identity(self, pairs: Pairs, encoder: Encoder) -> str:
         """16 hexadecimal digits of all that the weights were made from."""
-        how = f"{_MADE}{self._recipe}{self.settings.model_dump_json()}{pairs.fingerprint}"
+        recipe = self._recipe
+        # Spelt out, and as it was first, so that weights made before are found again.
+        text = (
+            f"Recipe(epochs={recipe.epochs}, batch_size={recipe.batch_size}, accumulation=1, "
+            f"learning_rate={recipe.learning_rate}, weight_decay=0.0, released=False, warm_up={recipe.warm_up}, "
+            "by_length=True)"
+        )
+        how = f"{_MADE}{text}{self.settings.model_dump_json()}{pairs.fingerprint}"
         made_from = how.encode() + encoder.save().tobytes()
         return hashlib.blake2b(made_from, digest_size=8).hexdigest()
 
@@ -99,9 +111,15 @@ class _Fixed(Work):
         super().__init__(_STREAMS.at("pretrain"))
         self._outer = outer
 
-    def tick(self, done: int, total: int, state: object = None, epoch: object = None) -> None:
-        """Progress; no checkpoint, since the result is kept for all runs."""
-        self._outer.tick(done, total)
+    def tick(
+        self, done: int, total: int, state: Callable[[], Arrays] | None = None, epoch: tuple[int, Any] | None = None
+    ) -> None:
+        """Progress and checkpoints; its epochs are nobody's business."""
+        self._outer.tick(done, total, state)
+
+    def resume(self) -> Arrays | None:
+        """The last checkpoint."""
+        return self._outer.resume()
 
 
 def _packed(arrays: dict[str, Array]) -> Array:

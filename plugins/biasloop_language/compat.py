@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from biasloop_language.recipes import PUBLISHED, Recipe, evaluation_rows
+from biasloop_language.recipes import FINE_TUNING, PUBLISHED, evaluation_rows
 from biasloop_language.scoring import Scoring
 from biasloop_language.updates import Updates
 
@@ -31,7 +31,7 @@ def cleaned(text: str) -> str:
 
 def evaluation_batch(network: str) -> int:
     """Rows of a batch that the published perplexity is taken over: 40 of gpt2-medium, 20 of gpt2-large, else 80."""
-    return evaluation_rows(PUBLISHED.get(network, Recipe()))
+    return evaluation_rows(PUBLISHED.get(network, FINE_TUNING))
 
 
 class ReleasedUpdates(Updates):
@@ -49,13 +49,14 @@ class ReleasedUpdates(Updates):
         full, rest = divmod(batches - 1, size)
         return [1] + [size] * full + ([rest] if rest else [])
 
-    def factor(self, tokens: int, group: int) -> float:
+    def factor(self, tokens: float, group: float) -> float:
         """What a micro-batch's summed loss is multiplied by."""
         return 1 / (tokens * self.recipe.accumulation)
 
-    def epsilon(self, update: int) -> float:
-        """Epsilon of torch's AdamW that equals 1e-6 added before the second moment's bias is corrected."""
-        return float(_EPSILON / (1 - _BETA ** (update + 1)) ** 0.5)
+    def settings(self, update: int, planned: int) -> dict[str, float]:
+        """The epsilon of torch's AdamW is one that equals 1e-6 added before the second moment's bias is corrected."""
+        epsilon = float(_EPSILON / (1 - _BETA**update) ** 0.5)
+        return {"lr": self.recipe.rate(update, planned), "eps": epsilon}
 
 
 class ReleasedScoring(Scoring):

@@ -13,6 +13,7 @@ from biasloop.contract.data import Arrays, Bools, Column, Floats, Frame, Ints, M
 from biasloop.contract.domains import Context, Requirement, Work
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.lazy import numpy as np
+from biasloop.system import launcher
 from biasloop_language import checkpoints, compat, corpora, measures, scorers
 from biasloop_language import config as settings
 from biasloop_language.memorization import Memorized
@@ -59,9 +60,12 @@ class LanguageDomain:
         return needs
 
     def check(self, *, epochs: bool) -> None:
-        """Refuse a network, scorer or device that is none, and to tell of epochs, which fits here do not."""
-        if epochs:
-            raise Mismatch("the domain 'language' does not say when an epoch ends; take loop.snapshots out")
+        """Refuse a network, scorer or device that is none, and to tell of epochs where others would wait meanwhile."""
+        if epochs and launcher.count() > 1:
+            raise Mismatch(
+                f"loop.snapshots: {launcher.count()} processes were launched, and the others would wait too long for a "
+                "look at the model; launch one, or take loop.snapshots out"
+            )
         checkpoints.check(self.config.network, self._context.data, corpora.published_networks())
         _ = self._scorers
         if self._context.device not in {"auto", "cpu"}:
@@ -137,8 +141,8 @@ class LanguageDomain:
         return self._learner.pretrained(work)
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
-        """The pretrained network, fine-tuned on the rows."""
-        return self._learner.fit(self._rows(train.ids, train.labels.columns[TOKENS]), work)
+        """The pretrained network, fine-tuned on the rows; weights multiply the losses of a row's tokens."""
+        return self._learner.fit(self._rows(train.ids, train.labels.columns[TOKENS]), train.weights, work)
 
     def predict(self, model: nn.Module, work: Work) -> Tables:
         """The table "test": a continuation of each test prompt, its text and scores, and the human one's loss."""

@@ -1,8 +1,7 @@
 """Training causal language models on continuations of prompts, and their losses."""
 
-import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,37 +14,46 @@ from torch.nn import functional
 
 from biasloop.contract.data import Arrays, Column, Floats, Ints
 from biasloop.contract.domains import Work
-from biasloop.errors import Diverged, InvalidInput
-from biasloop.training import distributed as teams
-from biasloop.training.device import seeded
-from biasloop.training.distributed import Alone, Message
-from biasloop.training.weights import load_optimizer, prefixed, save_optimizer, under
+from biasloop.contract.randomness import Streams
+from biasloop.errors import InvalidInput
+from biasloop.training import distributed, loop
+from biasloop.training.distributed import Alone
+from biasloop.training.loop import Storage
+from biasloop.training.precision import Precision
+from biasloop.training.recipe import Recipe
+from biasloop_language import fit_message
 from biasloop_language.compat import ReleasedUpdates
-from biasloop_language.fit_message import packed
 from biasloop_language.kv_cache import context
 from biasloop_language.networks import load, save
-from biasloop_language.recipes import Recipe
 from biasloop_language.tokens import TokenRows, padded, ragged
 from biasloop_language.updates import Updates
 
-__all__ = ["Recipe", "TokenRows", "fit", "losses", "pretrain"]
 
-
-def fit(model: nn.Module, rows: TokenRows, recipe: Recipe, work: Work) -> nn.Module:
-    """Trains a network to continue prompts; goes on from the last kept epoch if there is one.
+def fit(
+    model: nn.Module,
+    rows: TokenRows,
+    recipe: Recipe,
+    work: Work,
+    *,
+    weights: Floats | None = None,
+    released: bool = False,
+    group: Alone | None = None,
+) -> nn.Module:
+    """Trains a network to continue prompts; goes on from the last checkpoint if there is one.
 
     The loss is the mean over an update's predicted tokens of -log probability; prompts are read, not learnt, and a
     row without a predicted token counts nothing. Order and dropout of an epoch depend on `work.streams` and the
-    epoch alone, so a resumed fit gives the bits of an uninterrupted one. Torch's global generators are as before
-    afterwards. Adds a row an update to the table "curve": epoch (from 1), loss (mean over the update's predicted
-    tokens, before it; 0 if there are none), lr, update (from 1, over all epochs). The host waits for the device once
-    an epoch.
+    epoch alone. Adds a row an update to the table "curve": epoch (from 1), loss (mean over the update's predicted
+    tokens, before it; 0 if there are none), lr, update (from 1, over all epochs). For the rest, see `loop.fit`.
 
     Args:
         model: a causal language model of transformers; trained in place.
         rows: what to train on; of a row longer than the network's context, the last tokens count.
         recipe: how.
         work: streams, progress (in micro-batches), checkpoints, curve.
+        weights: `(n,)` factors of the losses of each row's tokens, by whose sum an update divides; None for 1.
+        released: updates and optimizer as in the published code (`compat.ReleasedUpdates`).
+        group: the processes that train it together; None for all that were launched.
 
     Returns:
         The network, in evaluation mode.
@@ -54,17 +62,163 @@ def fit(model: nn.Module, rows: TokenRows, recipe: Recipe, work: Work) -> nn.Mod
         Diverged: if the loss of an epoch is not finite.
         InvalidInput: if there is no row.
     """
-    return _fit(model, rows, recipe, work, teams.current())
-
-
-def _fit(model: nn.Module, rows: TokenRows, recipe: Recipe, work: Work, team: Alone) -> nn.Module:
     if not len(rows):
         raise InvalidInput("there are no rows to fine-tune on; set a larger training set")
-    fitting = Fit(model, rows, recipe, work, team)
-    begin = fitting.restore()
-    with team.leads(lambda: fitting.message(begin)):
-        fitting.train(begin)
-    return model.eval()
+    group = group or distributed.current()
+    updates = ReleasedUpdates(recipe) if released else Updates(recipe)
+    limit = context(model) or sys.maxsize
+    batches = TokenBatches(rows, recipe, updates, work.streams, limit, group, weights)
+    objective = TokenLoss(Precision(torch.float32, next(model.parameters()).device), limit)
+    loop.fit(
+        model, batches, objective, recipe, work,
+        schedule=updates.settings, storage=Storage(save, load), group=group,
+        invitation=lambda state: fit_message.packed(
+            model, rows, recipe, work.streams, state, weights=weights, released=released
+        ),
+    )  # fmt: skip
+    return model
+
+
+@dataclass(frozen=True)
+class TokenBatch:
+    """A micro-batch, or this process' share of one.
+
+    Attributes:
+        rows: those with a predicted token.
+        factor: what their summed loss is multiplied by.
+        tokens: predicted in all processes, weighted where rows are.
+        size: rows in all processes, whether or not they have a predicted token.
+        weights: `(tokens,)` factor of each predicted token of `rows`; None for 1.
+    """
+
+    rows: TokenRows
+    factor: float
+    tokens: float
+    size: int
+    weights: Tensor | None
+
+    def __len__(self) -> int:
+        return self.size
+
+
+@dataclass(frozen=True)
+class TokenBatches:
+    """Rows in random order, as micro-batches and updates; order depends on streams and epoch alone.
+
+    Attributes:
+        rows: what to train on.
+        recipe: size of micro-batches, and whether they hold rows of like length.
+        updates: which micro-batches make an update, and how much each counts.
+        streams: of the fit.
+        limit: tokens of a row at most.
+        group: whose share is wanted.
+        weights: `(n,)` or None.
+    """
+
+    rows: TokenRows
+    recipe: Recipe
+    updates_of: Updates
+    streams: Streams
+    limit: int
+    group: Alone
+    weights: Floats | None = None
+
+    @property
+    def steps(self) -> int:
+        """Micro-batches of an epoch."""
+        return self.recipe.steps(len(self.rows))
+
+    @cached_property
+    def updates(self) -> int:
+        """Updates of an epoch."""
+        return len(self.updates_of.groups(self.steps))
+
+    def epoch(self, number: int, start: int = 0) -> Iterator[list[TokenBatch]]:
+        """The micro-batches of each update."""
+        tokens = self.rows.predicted(self.limit)  # (n,)
+        counted = tokens if self.weights is None else tokens * self.weights
+        batches, begin = self._order(number), 0
+        for update, size in enumerate(self.updates_of.groups(len(batches))):
+            group = batches[begin : begin + size]
+            begin += size
+            if update >= start:
+                total = sum(_number(counted[rows].sum()) for rows in group)
+                yield [self._batch(rows, tokens, counted, total) for rows in group]
+
+    def state(self, done: int) -> Arrays:
+        """Nothing: streams, epoch and update say all."""
+        return {}
+
+    def restore(self, state: Arrays) -> None:
+        """Nothing to take."""
+
+    def finish(self, epoch: int, work: Work) -> None:
+        """Nothing was counted."""
+
+    def _batch(self, rows: Ints, tokens: Ints, counted: Ints | Floats, total: float) -> TokenBatch:
+        predicted = rows[counted[rows] > 0]
+        share, count = self.group.part(predicted), _number(counted[rows].sum())
+        weights = None
+        if self.weights is not None:
+            weights = torch.from_numpy(np.repeat(self.weights[share], tokens[share])).float()
+        factor = self.updates_of.factor(count, total) if count else 0.0
+        return TokenBatch(self.rows.take(share), factor, count, len(rows), weights)
+
+    def _order(self, epoch: int) -> list[Ints]:
+        """Rows of each micro-batch."""
+        draws = self.streams.at("epoch", epoch, "order").generator()
+        order, size = draws.permutation(len(self.rows)), self.recipe.batch_size
+        if self.recipe.by_length:
+            order = order[np.argsort(self.rows.lengths()[order], kind="stable")]
+        batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
+        if self.recipe.by_length:
+            batches = [batches[number] for number in draws.permutation(len(batches))]
+        return batches
+
+
+def _number(total: np.number[Any]) -> float:
+    """A count of tokens is a whole number unless rows are weighted."""
+    return total.item()  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class TokenLoss:
+    """-log probability of predicted tokens: the mean of an update's.
+
+    Attributes:
+        precision: what the network computes in; the loss is float32.
+        limit: tokens of a row at most.
+    """
+
+    precision: Precision
+    limit: int
+    columns: tuple[str, ...] = ("loss",)
+    extra: tuple[str, ...] = ("lr", "update")
+
+    def value(self, network: nn.Module, batch: TokenBatch) -> tuple[Tensor, Tensor] | None:
+        """The micro-batch's part of the mean; the sum."""
+        if not len(batch.rows):
+            return None
+        losses = self._tokens(network, batch.rows)  # (tokens,)
+        if batch.weights is not None:
+            losses = losses * batch.weights.to(losses.device)
+        total = losses.sum()
+        return total * batch.factor, total.detach().double()[None]
+
+    def losses(self, network: nn.Module, batch: TokenBatch) -> Tensor:
+        """`(rows,)` mean -log probability of each row's predicted tokens."""
+        tokens = torch.from_numpy(batch.rows.predicted(self.limit))
+        each = self._tokens(network, batch.rows)  # (tokens,)
+        row = torch.repeat_interleave(torch.arange(len(tokens)), tokens).to(each.device)
+        return each.new_zeros(len(tokens)).index_add(0, row, each) / tokens.to(each.device)
+
+    def count(self, batch: TokenBatch) -> float:
+        """Predicted tokens."""
+        return batch.tokens
+
+    def _tokens(self, network: nn.Module, rows: TokenRows) -> Tensor:
+        with self.precision.casting():
+            return _token_losses(network, rows, self.limit)
 
 
 def pretrain(model: nn.Module, sentences: Column, eos: int, recipe: Recipe, work: Work) -> nn.Module:
@@ -89,7 +243,7 @@ def pretrain(model: nn.Module, sentences: Column, eos: int, recipe: Recipe, work
     offsets = sentences.offsets + np.arange(len(sentences) + 1)
     starts = ragged([[eos]] * len(sentences))
     # In one process however many there are: the result is kept, and runs of any number of processes begin with it.
-    return _fit(model, TokenRows(starts, Column(ended, offsets)), recipe, work, Alone())
+    return fit(model, TokenRows(starts, Column(ended, offsets)), recipe, work, group=Alone())
 
 
 def losses(model: nn.Module, rows: TokenRows, batch: int) -> tuple[Floats, Ints]:
@@ -152,120 +306,3 @@ def _pad(config: Any) -> int:
     """End-of-text where the settings name one; padding is masked, so any id would do."""
     eos = getattr(config, "eos_token_id", None)
     return eos if isinstance(eos, int) else 0
-
-
-@dataclass(frozen=True)
-class Fit:
-    """What all epochs of a fit share; a process of several has one of its own."""
-
-    model: nn.Module
-    rows: TokenRows
-    recipe: Recipe
-    work: Work
-    team: Alone
-
-    @cached_property
-    def updates(self) -> Updates:
-        return ReleasedUpdates(self.recipe) if self.recipe.released else Updates(self.recipe)
-
-    @cached_property
-    def optimizer(self) -> torch.optim.Optimizer:
-        recipe = self.recipe
-        return torch.optim.AdamW(
-            self.model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.999), weight_decay=recipe.weight_decay
-        )
-
-    @cached_property
-    def limit(self) -> int:
-        return context(self.model) or sys.maxsize
-
-    @cached_property
-    def tokens(self) -> Ints:
-        return self.rows.predicted(self.limit)
-
-    def train(self, begin: int) -> None:
-        """All epochs from the given one on."""
-        self.model.train()
-        device = next(self.model.parameters()).device
-        for epoch in range(begin, self.recipe.epochs):
-            with seeded(self.team.own(self.work.streams.at("epoch", epoch, "noise")), device):
-                self.epoch(epoch)
-
-    def epoch(self, epoch: int) -> None:
-        """One pass over the rows; a checkpoint is possible at its end."""
-        batches = self._batches(epoch)
-        groups = self.updates.groups(len(batches))
-        planned, total = self.recipe.planned(len(self.rows)), self.recipe.epochs * len(batches)
-        told: list[Tensor] = []  # summed losses of updates, read once an epoch, since reading waits for the device
-        tokens, begin = [], 0
-        for number, size in enumerate(groups):
-            update, done = epoch * len(groups) + number, epoch * len(batches) + begin
-            group, rate = batches[begin : begin + size], self.recipe.rate(update, planned)
-            told.append(self._update(group, rate, self.updates.epsilon(update), done, total))
-            tokens.append(int(sum(self.tokens[rows].sum() for rows in group)))
-            begin += size
-            if begin < len(batches):
-                self.work.tick(done + size, total)
-        device = next(self.model.parameters()).device
-        sums = torch.stack([loss.to(device) for loss in told]).tolist()
-        self._end(epoch, sum(sums) / max(sum(tokens), 1))
-        for number, (loss, counted) in enumerate(zip(sums, tokens, strict=True), epoch * len(groups)):
-            rate = self.recipe.rate(number, planned)
-            self.work.log("curve", epoch=epoch + 1, loss=loss / max(counted, 1), lr=rate, update=number + 1)
-        self.work.tick((epoch + 1) * len(batches), total, lambda: self._state(epoch + 1))
-
-    def _batches(self, epoch: int) -> list[Ints]:
-        """Rows of each micro-batch."""
-        draws = self.work.streams.at("epoch", epoch, "order").generator()
-        order, size = draws.permutation(len(self.rows)), self.recipe.batch_size
-        if self.recipe.by_length:
-            order = order[np.argsort(self.rows.lengths()[order], kind="stable")]
-        batches = [order[begin : begin + size] for begin in range(0, len(order), size)]
-        if self.recipe.by_length:
-            batches = [batches[number] for number in draws.permutation(len(batches))]
-        return batches
-
-    def _update(self, group: Sequence[Ints], rate: float, epsilon: float, done: int, total: int) -> Tensor:
-        """One step of the optimiser; the sum of the losses, still on the device."""
-        self.optimizer.zero_grad(set_to_none=True)
-        tokens, loss = int(sum(self.tokens[rows].sum() for rows in group)), torch.zeros((), dtype=torch.float64)
-        for number, rows in enumerate(group, 1):
-            predicted = rows[self.tokens[rows] > 0]
-            own = self.team.part(predicted)
-            if len(own):
-                here = _token_losses(self.model, self.rows.take(own), self.limit).sum()
-                (here * self.updates.factor(int(self.tokens[predicted].sum()), tokens)).backward()  # type: ignore[no-untyped-call]
-                loss = here.detach().double() + loss.to(here.device)
-            if number < len(group):
-                self.work.tick(done + number, total)
-        if tokens:
-            loss = self.team.add_up(self.model.parameters(), loss)
-        for settings in self.optimizer.param_groups:
-            settings["lr"], settings["eps"] = rate, epsilon
-        self.optimizer.step()
-        return loss
-
-    def _end(self, epoch: int, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise Diverged(
-                f"fine-tuning diverged in epoch {epoch + 1} of {self.recipe.epochs} (mean loss {loss}); "
-                f"set a learning_rate below {self.recipe.learning_rate:g}"
-            )
-
-    def message(self, begin: int) -> Message:
-        """What another process needs to do its share."""
-        return packed(self.model, self.rows, self.recipe, self.work.streams, self._state(begin))
-
-    def _state(self, epochs: int) -> Arrays:
-        """As it is after so many epochs."""
-        arrays = prefixed("network", save(self.model)) | prefixed("optimizer", save_optimizer(self.optimizer))
-        return arrays | {"epoch": np.array(epochs)}
-
-    def restore(self) -> int:
-        """Puts a kept state back; how many epochs it has behind it."""
-        state = self.work.resume()
-        if state is None:
-            return 0
-        load(self.model, under("network", state))
-        load_optimizer(self.optimizer, under("optimizer", state))
-        return int(state["epoch"])

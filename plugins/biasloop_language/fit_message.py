@@ -7,17 +7,26 @@ import torch
 from torch import nn
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from biasloop.contract.data import Arrays, Column
+from biasloop.contract.data import Arrays, Column, Floats
 from biasloop.contract.randomness import Streams
 from biasloop.training.distributed import Message
+from biasloop.training.recipe import Recipe
 from biasloop.training.weights import prefixed, under
-from biasloop_language.recipes import Recipe
 from biasloop_language.tokens import TokenRows
 
 _STATE = "state"
 
 
-def packed(model: nn.Module, rows: TokenRows, recipe: Recipe, streams: Streams, state: Arrays) -> Message:
+def packed(
+    model: nn.Module,
+    rows: TokenRows,
+    recipe: Recipe,
+    streams: Streams,
+    state: Arrays,
+    *,
+    weights: Floats | None = None,
+    released: bool = False,
+) -> Message:
     """All that another process needs to fit the same.
 
     Args:
@@ -26,13 +35,21 @@ def packed(model: nn.Module, rows: TokenRows, recipe: Recipe, streams: Streams, 
         recipe: how.
         streams: of the fit.
         state: as checkpoints hold it.
+        weights: `(n,)` of the rows, or None.
+        released: whether updates are those of the published code.
     """
     config: Any = model.config
-    header = {"network": config.to_dict(), "recipe": asdict(recipe), "streams": streams.path}
+    header = {
+        "network": config.to_dict(),
+        "recipe": asdict(recipe),
+        "streams": streams.path,
+        "released": released,
+    }
     both = {"prompts": rows.prompts, "continuations": rows.continuations}
     arrays = {f"{name}.values": column.values for name, column in both.items()}
     offsets = {f"{name}.offsets": column.offsets for name, column in both.items() if column.offsets is not None}
-    return Message(header, {**arrays, **offsets, **prefixed(_STATE, state)})
+    weighted = {} if weights is None else {"weights": weights}
+    return Message(header, {**arrays, **offsets, **weighted, **prefixed(_STATE, state)})
 
 
 def network(message: Message) -> nn.Module:
@@ -57,7 +74,18 @@ def rows(message: Message) -> TokenRows:
 
 def recipe(message: Message) -> Recipe:
     """How to train."""
-    return Recipe(**message.header["recipe"])
+    settings = message.header["recipe"]
+    return Recipe(**{**settings, "changes": tuple(map(tuple, settings["changes"]))})
+
+
+def weights(message: Message) -> Floats | None:
+    """What each row counts."""
+    return message.arrays.get("weights")
+
+
+def released(message: Message) -> bool:
+    """Whether updates are those of the published code."""
+    return bool(message.header["released"])
 
 
 def streams(message: Message) -> Streams:

@@ -6,7 +6,7 @@ from biasloop.contract.randomness import Streams
 from biasloop.training import distributed as teams
 from biasloop.training.distributed import Message, Team
 from biasloop_language import fit_message
-from biasloop_language.finetuning import Fit
+from biasloop_language.finetuning import fit
 
 
 def follow(device: str) -> None:
@@ -30,8 +30,10 @@ def _share(told: Message, team: Team) -> None:
     """One fit; ends with the first process', which judges and keeps it."""
     model = fit_message.network(told).to(team.device)
     work = _Given(fit_message.streams(told), fit_message.state(told))
-    fit = Fit(model, fit_message.rows(told), fit_message.recipe(told), work, team)
-    fit.train(fit.restore())
+    fit(
+        model, fit_message.rows(told), fit_message.recipe(told), work,
+        weights=fit_message.weights(told), released=fit_message.released(told), group=team,
+    )  # fmt: skip
 
 
 class _Given(Work):

@@ -14,6 +14,7 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged
 from biasloop.training import device as devices
 from biasloop.training import distributed as teams
+from biasloop.training.recipe import Recipe
 from biasloop_language import builtin, decoding, finetuning, networks
 from biasloop_language.config import Config
 from biasloop_language.corpora import Source
@@ -21,7 +22,7 @@ from biasloop_language.encoder import Encoder
 from biasloop_language.kv_cache import context
 from biasloop_language.networks import Language
 from biasloop_language.pairs import Pairs
-from biasloop_language.recipes import Decoder, Recipe, chosen
+from biasloop_language.recipes import Decoder, chosen
 from biasloop_language.tokenising import tokenise
 from biasloop_language.tokens import TokenRows
 
@@ -78,10 +79,12 @@ class Learner:
         with devices.computing(self.context.threads):
             return self._language(work).fresh(self._device)
 
-    def fit(self, rows: TokenRows, work: Work) -> nn.Module:
-        """The pretrained network, fine-tuned."""
+    def fit(self, rows: TokenRows, weights: Floats | None, work: Work) -> nn.Module:
+        """The pretrained network, fine-tuned; `weights` are factors of the losses of each row's tokens."""
+        released = self.config.compat == "released"
         with devices.computing(self.context.threads):
-            return finetuning.fit(self._language(work).fresh(self._device), rows, self._recipe, work)
+            network = self._language(work).fresh(self._device)
+            return finetuning.fit(network, rows, self._recipe, work, weights=weights, released=released)
 
     def generate(self, model: nn.Module, prompts: Column, ids: Ints, work: Work) -> Column:
         """Continuations, without end-of-text; a drawn token depends on (stream, id, step), not on the batch."""

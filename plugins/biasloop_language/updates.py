@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from biasloop_language.recipes import Recipe
+from biasloop.training.recipe import Recipe
 
 
 @dataclass(frozen=True)
@@ -22,15 +22,15 @@ class Updates:
         full, rest = divmod(batches, self.recipe.accumulation)
         return [self.recipe.accumulation] * full + ([rest] if rest else [])
 
-    def factor(self, tokens: int, group: int) -> float:
+    def factor(self, tokens: float, group: float) -> float:
         """What a micro-batch's summed loss is multiplied by.
 
         Args:
-            tokens: predicted in the micro-batch, at least 1.
+            tokens: predicted in the micro-batch, weighted where rows are; above 0.
             group: predicted in the whole update.
         """
         return 1 / group
 
-    def epsilon(self, update: int) -> float:
-        """Epsilon of torch's AdamW at an update, counted from 0 over all epochs."""
-        return 1e-8
+    def settings(self, update: int, planned: int) -> dict[str, float]:
+        """Learning rate and epsilon of torch's AdamW at an update, counted from 1 over all epochs."""
+        return {"lr": self.recipe.rate(update, planned), "eps": 1e-8}

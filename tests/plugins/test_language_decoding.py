@@ -6,6 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
+from support.fits import tuned
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, TopPLogitsWarper
 
 from biasloop.contract.domains import Work
@@ -13,7 +14,7 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop_language import networks
 from biasloop_language.decoding import Decoder, batches, generate
-from biasloop_language.finetuning import Recipe, losses, pretrain
+from biasloop_language.finetuning import losses, pretrain
 from biasloop_language.sampling import nucleus
 from biasloop_language.tokens import TokenRows, lengths, ragged
 
@@ -45,7 +46,7 @@ def model():
     torch.set_num_threads(1)
     network = networks.small(VOCABULARY, layers=2, width=32, heads=2, context=CONTEXT)
     sentences = ragged(chain(np.random.default_rng(0), 800, 24))
-    return pretrain(network, sentences, EOS, Recipe(epochs=3, batch_size=32, learning_rate=1e-2), Work(STREAMS))
+    return pretrain(network, sentences, EOS, tuned(epochs=3, batch_size=32, learning_rate=1e-2), Work(STREAMS))
 
 
 @pytest.fixture(scope="module")

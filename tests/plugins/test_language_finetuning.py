@@ -7,14 +7,14 @@ import torch
 import transformers
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fits import Recording, tuned
 
-from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop_language import networks, perplexity
 from biasloop_language.compat import ReleasedUpdates, cleaned, evaluation_batch
 from biasloop_language.finetuning import fit, losses, pretrain
-from biasloop_language.recipes import PUBLISHED, Recipe, evaluation_rows, generation_rows
+from biasloop_language.recipes import PUBLISHED, evaluation_rows, generation_rows
 from biasloop_language.tokens import TokenRows, left_padded, padded, ragged
 from biasloop_language.updates import Updates
 
@@ -23,24 +23,11 @@ STREAMS = Streams((1, "fit"))
 TOKENS = st.lists(st.lists(st.integers(1, VOCABULARY - 1), max_size=6), min_size=1, max_size=8)
 
 
-class Logged(Work):
+class Logged(Recording):
     """Keeps what is told."""
 
     def __init__(self, state=None, stop_after=None):
-        super().__init__(STREAMS)
-        self.ticks, self.rows, self.state, self.stop_after = [], [], state, stop_after
-
-    def tick(self, done, total, state=None, epoch=None):
-        self.ticks.append((done, total, state is not None))
-        if state is not None and self.stop_after is not None and done >= self.stop_after:
-            self.state = state()
-            raise Interrupted
-
-    def resume(self):
-        return self.state
-
-    def log(self, table, **values):
-        self.rows.append((table, values))
+        super().__init__(STREAMS, state=state, stop=stop_after)
 
 
 @pytest.fixture(autouse=True)
@@ -90,7 +77,7 @@ def library_loss(model, rows, chosen):
 
 
 def test_an_epoch_is_adamw_on_the_librarys_loss():
-    rows, recipe = some_rows(), Recipe(epochs=2, batch_size=4, learning_rate=1e-2, weight_decay=0.1)
+    rows, recipe = some_rows(), tuned(epochs=2, batch_size=4, learning_rate=1e-2, weight_decay=0.1)
     work, ours, theirs = Logged(), network(), network()
     fit(ours, rows, recipe, work)
     optimizer = torch.optim.AdamW(theirs.parameters(), betas=(0.9, 0.999), eps=1e-8, weight_decay=0.1)
@@ -104,7 +91,8 @@ def test_an_epoch_is_adamw_on_the_librarys_loss():
     assert close(ours, theirs)
     assert not ours.training
     assert [(done, total) for done, total, _ in work.ticks] == [(done, 12) for done in range(1, 13)]
-    assert [done for done, _, state in work.ticks if state] == [6, 12]
+    assert all(state for _, _, state in work.ticks)
+    assert work.epochs == [1, 2]
     assert {table for table, _ in work.rows} == {"curve"}
     curve = [row for _, row in work.rows]
     assert [row["epoch"] for row in curve] == [1] * 6 + [2] * 6
@@ -117,8 +105,8 @@ def test_an_epoch_is_adamw_on_the_librarys_loss():
 def test_every_update_logs_the_loss_that_it_was_taken_at_and_its_rate(released):
     """10 micro-batches by 4: updates of 4, 4 and 2, or as published of 1, 4, 4 and 1."""
     rows, still = some_rows(30).take(np.flatnonzero(some_rows(30).predicted(CONTEXT) > 0)[:20]), network()
-    recipe, work = Recipe(1, 2, 4, 1e-30, released=released), Logged()  # so small that no weight moves
-    fit(still, rows, recipe, work)
+    recipe, work = tuned(1, 2, 4, 1e-30), Logged()  # so small that no weight moves
+    fit(still, rows, recipe, work, released=released)
     order, begin = STREAMS.at("epoch", 0, "order").generator().permutation(20), 0
     groups = [1, 4, 4, 1] if released else [4, 4, 2]
     assert len(work.rows) == len(groups)
@@ -136,7 +124,7 @@ def test_every_update_logs_the_loss_that_it_was_taken_at_and_its_rate(released):
 def test_accumulation_changes_memory_alone(accumulation):
     rows, models = some_rows(27), []
     for size in (8, 8 // accumulation):
-        recipe = Recipe(epochs=2, batch_size=size, accumulation=8 // size, learning_rate=1e-2)
+        recipe = tuned(epochs=2, batch_size=size, accumulation=8 // size, learning_rate=1e-2)
         models.append(fit(network(), rows, recipe, Logged()))
     assert close(*models)
     assert not close(models[0], network())
@@ -144,7 +132,7 @@ def test_accumulation_changes_memory_alone(accumulation):
 
 def test_groups():
     def groups(kind, batches, accumulation):
-        return kind(Recipe(accumulation=accumulation)).groups(batches)
+        return kind(tuned(accumulation=accumulation)).groups(batches)
 
     assert groups(ReleasedUpdates, 10, 4) == [1, 4, 4, 1]
     assert groups(ReleasedUpdates, 9, 4) == [1, 4, 4]
@@ -160,17 +148,17 @@ def test_published_updates_of_an_epoch(batches, size):
     """The number that the published condition gives: micro-batch number divisible by the size, or the last."""
     ends = [step for step in range(batches) if step % size == 0 or step == batches - 1]
     expected = [end - before for before, end in itertools.pairwise([-1, *ends])]
-    assert ReleasedUpdates(Recipe(accumulation=size)).groups(batches) == expected
+    assert ReleasedUpdates(tuned(accumulation=size)).groups(batches) == expected
 
 
 def test_published_medium_has_an_update_too_many():
     recipe = PUBLISHED["gpt2-medium"]
-    assert recipe.batches(20_000) == 2500
-    assert recipe.planned(20_000) == 1250
+    assert recipe.steps(20_000) == 2500
+    assert recipe.planned(2500) == 1250
     assert len(ReleasedUpdates(recipe).groups(2500)) == 1251
-    assert recipe.rate(1249, 1250) > 0
-    assert recipe.rate(1250, 1250) == 0
-    assert recipe.rate(0, 1250) == 1e-5
+    assert recipe.rate(1250, 1250) > 0
+    assert recipe.rate(1251, 1250) == 0
+    assert recipe.rate(1, 1250) == 1e-5
 
 
 def test_published_recipes():
@@ -216,9 +204,9 @@ def test_released_epsilon_is_that_of_the_former_adamw():
     for kind in (Updates, ReleasedUpdates):
         parameter = torch.nn.Parameter(torch.from_numpy(start.copy()))
         optimizer = torch.optim.AdamW([parameter], lr=1e-2, weight_decay=0)
-        for update, gradient in enumerate(gradients):
+        for update, gradient in enumerate(gradients, 1):
             parameter.grad = torch.from_numpy(gradient)
-            optimizer.param_groups[0]["eps"] = kind(Recipe()).epsilon(update)
+            optimizer.param_groups[0]["eps"] = kind(tuned()).settings(update, 12)["eps"]
             optimizer.step()
         found[kind] = parameter.detach().numpy()
     expected = former_adamw(start, gradients, 1e-2)
@@ -230,8 +218,8 @@ def test_released_fit():
     """Against the published loop: early updates, micro-batches of equal weight, former AdamW."""
     rows = some_rows(30, seed=4).take(np.flatnonzero(some_rows(30, seed=4).predicted(CONTEXT) > 0)[:17])
     assert len(rows) == 17
-    recipe = Recipe(epochs=1, batch_size=2, accumulation=4, learning_rate=1e-2, released=True)
-    ours, theirs = fit(network(), rows, recipe, Logged()), network().train()
+    recipe = tuned(epochs=1, batch_size=2, accumulation=4, learning_rate=1e-2)
+    ours, theirs = fit(network(), rows, recipe, Logged(), released=True), network().train()
     order = STREAMS.at("epoch", 0, "order").generator().permutation(17)
     history = [np.zeros((0, *parameter.shape)) for parameter in theirs.parameters()]
     starts = [parameter.detach().double().numpy().copy() for parameter in theirs.parameters()]
@@ -250,7 +238,7 @@ def test_released_fit():
                 parameter.grad = None
     assert rates == pytest.approx([1e-2, 2e-2 / 3, 1e-2 / 3])
     assert close(ours, theirs)
-    assert not close(ours, fit(network(), rows, Recipe(1, 2, 4, 1e-2), Logged()))
+    assert not close(ours, fit(network(), rows, tuned(1, 2, 4, 1e-2), Logged()))
 
 
 def test_rows_without_a_predicted_token_count_nothing():
@@ -261,23 +249,24 @@ def test_rows_without_a_predicted_token_count_nothing():
         ragged([*(full.continuations.take(np.array([row])).values for row in range(8)), [], [7]]),
     )
     for released in (False, True):
-        recipe = Recipe(1, 16, 1, 1e-2, released=released)
-        assert close(fit(network(), both, recipe, Logged()), fit(network(), full, recipe, Logged()))
+        models = [fit(network(), rows, tuned(1, 16, 1, 1e-2), Logged(), released=released) for rows in (both, full)]
+        assert close(*models)
     empty = TokenRows(ragged([rng.integers(1, 9, 4) for _ in range(6)]), ragged([[]] * 6))
     work = Logged()
-    assert equal(fit(network(), empty, Recipe(2, 2, 2, 1e-2), work), network())
+    assert equal(fit(network(), empty, tuned(2, 2, 2, 1e-2), work), network())
     assert work.rows[0][1]["loss"] == 0
     with pytest.raises(InvalidInput, match="no rows"):
-        fit(network(), empty.take(np.zeros(0, np.int64)), Recipe(), Logged())
+        fit(network(), empty.take(np.zeros(0, np.int64)), tuned(), Logged())
 
 
-def test_resumed_fit_has_the_same_bits():
-    rows, recipe = some_rows(), Recipe(epochs=3, batch_size=4, accumulation=2, learning_rate=1e-2)
+@pytest.mark.parametrize("stop", [2, 6, 10, 14, 16])
+def test_resumed_fit_has_the_same_bits(stop):
+    rows, recipe = some_rows(), tuned(epochs=3, batch_size=4, accumulation=2, learning_rate=1e-2)
     before = torch.get_rng_state()
     torch.manual_seed(11)
     whole, work = network(dropout=0.1), Logged()
     fit(whole, rows, recipe, work)
-    stopped = Logged(stop_after=6)
+    stopped = Logged(stop_after=stop)
     with pytest.raises(Interrupted):
         fit(network(dropout=0.1), rows, recipe, stopped)
     torch.manual_seed(12)  # what is global does not matter
@@ -285,13 +274,43 @@ def test_resumed_fit_has_the_same_bits():
     again = fit(network(dropout=0.1, seed=5), rows, recipe, resumed)
     assert equal(whole, again)
     assert work.rows == stopped.rows + resumed.rows
-    assert resumed.ticks == work.ticks[6:]
+    assert resumed.ticks == [tick for tick in work.ticks if tick[0] > stop]
     assert all(isinstance(array, np.ndarray) for array in stopped.state.values())
     torch.set_rng_state(before)
 
 
+@pytest.mark.parametrize("released", [False, True])
+def test_weights_of_one_are_no_weights_and_those_of_two_cancel(released):
+    rows, recipe = some_rows(), tuned(epochs=2, batch_size=3, accumulation=2, learning_rate=1e-2)
+    plain, ones, twos = (
+        fit(network(), rows, recipe, Logged(), weights=weights, released=released)
+        for weights in (None, np.ones(23), np.full(23, 2.0))
+    )
+    assert close(plain, ones)
+    assert close(plain, twos)
+
+
+def test_a_weight_is_a_number_of_copies_in_one_update():
+    rows = some_rows(12).take(np.flatnonzero(some_rows(12).predicted(CONTEXT) > 0)[:6])
+    counts = np.array([1, 3, 0, 2, 1, 0])
+    copies = rows.take(np.repeat(np.arange(6), counts))
+    work = [Logged(), Logged()]
+    weighted = fit(network(), rows, tuned(2, 64, 1, 1e-2), work[0], weights=counts.astype(np.float64))
+    repeated = fit(network(), copies, tuned(2, 64, 1, 1e-2), work[1])
+    assert close(weighted, repeated)
+    assert not close(weighted, fit(network(), rows, tuned(2, 64, 1, 1e-2), Logged()))
+    told = [[row["loss"] for _, row in each.rows] for each in work]
+    assert told[0] == pytest.approx(told[1], rel=1e-5)
+
+
+def test_rows_of_weight_zero_alone_move_nothing():
+    rows = some_rows()
+    still = fit(network(), rows, tuned(1, 8, 1, 1e-2), Logged(), weights=np.zeros(23))
+    assert equal(still, network())
+
+
 def test_dropout_is_on_and_keyed_by_the_stream():
-    rows, recipe = some_rows(), Recipe(batch_size=8, learning_rate=1e-2)
+    rows, recipe = some_rows(), tuned(batch_size=8, learning_rate=1e-2)
     models = [fit(network(dropout), rows, recipe, Logged()) for dropout in (0.0, 0.5, 0.5)]
     assert equal(models[1], models[2])
     assert not close(models[0], models[1])
@@ -300,7 +319,7 @@ def test_dropout_is_on_and_keyed_by_the_stream():
 def test_global_generators_are_left_alone():
     made = network(dropout=0.1)
     before = torch.get_rng_state()
-    fit(made, some_rows(), Recipe(), Logged())
+    fit(made, some_rows(), tuned(), Logged())
     assert torch.equal(before, torch.get_rng_state())
 
 
@@ -309,7 +328,7 @@ def test_divergence_is_said():
     with torch.no_grad():
         made.transformer.ln_f.weight.fill_(float("inf"))
     with pytest.raises(Diverged, match=r"epoch 1 of 1 .*below 5e-05"):
-        fit(made, some_rows(), Recipe(), Logged())
+        fit(made, some_rows(), tuned(), Logged())
 
 
 @pytest.mark.parametrize("batch", [1, 5, 100])
@@ -358,7 +377,7 @@ def test_padding(prompts, continuations, context):
 
 def test_pretraining_learns_where_sentences_begin_and_end():
     sentences = ragged([[5, 6, 7], [8, 9]] * 40)
-    model = pretrain(network(), sentences, EOS, Recipe(epochs=10, batch_size=8, learning_rate=1e-2), Logged())
+    model = pretrain(network(), sentences, EOS, tuned(epochs=10, batch_size=8, learning_rate=1e-2), Logged())
     rows = TokenRows(ragged([[EOS], [EOS]]), ragged([[5, 6, 7, EOS], [8, 9, EOS]]))
     sums, _ = losses(model, rows, 2)
     assert np.all(sums < 1.2)  # log(2) is which of the two
@@ -383,4 +402,4 @@ def test_a_perplexity_beyond_all_numbers_is_infinite():
 
 def test_recipes_refuse_nonsense():
     with pytest.raises(InvalidInput, match="accumulation"):
-        Recipe(accumulation=0)
+        tuned(accumulation=0)

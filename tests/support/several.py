@@ -122,13 +122,16 @@ def rows(count=23, longest=7):
 
 
 def recipes():
-    """Name, number of rows and recipe of fits; each has an update that one process has nothing to do in."""
-    from biasloop_language.recipes import Recipe
+    """Name, number of rows and recipe of fits; each has an update that one process has nothing to do in.
 
-    plain = Recipe(epochs=2, batch_size=8, learning_rate=1e-2, weight_decay=0.1)
-    parts = Recipe(epochs=2, batch_size=3, accumulation=3, learning_rate=1e-2)
+    That called "released" is to be fitted as released.
+    """
+    from support.fits import tuned
+
+    plain = tuned(epochs=2, batch_size=8, learning_rate=1e-2, weight_decay=0.1)
+    parts = tuned(epochs=2, batch_size=3, accumulation=3, learning_rate=1e-2)
     return [
         ("plain", 17, plain),
         ("parts", 23, parts),
-        ("released", 22, Recipe(epochs=2, batch_size=3, accumulation=3, learning_rate=1e-2, released=True)),
+        ("released", 22, parts),
     ]

@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from support.fits import Recording, fit_rows, sgd
 from torch import nn
 
 from biasloop.contract.domains import Work
@@ -10,36 +11,12 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop.training.augment import Preparation
 from biasloop.training.device import seeded
-from biasloop.training.loop import TrainingSet, fit
-from biasloop.training.schedule import Recipe
+from biasloop.training.sources import TrainingSet
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
 PREPARE = Preparation(torch.tensor([0.5]), torch.tensor([0.25]), padding=2, flip=True)
-RECIPE = Recipe(epochs=4, batch_size=8, learning_rate=0.05, schedule="cosine")
-
-
-class Recording(Work):
-    """Keeps what it is told; stops after a number of steps if asked to, like an engine that was told to."""
-
-    def __init__(self, streams, *, kept=None, stop=None):
-        super().__init__(streams)
-        self.kept, self.stop = kept, stop
-        self.ticks, self.rows, self.states = [], [], []
-
-    def tick(self, done, total, state=None, epoch=None):
-        self.ticks.append((done, total, state is not None))
-        if state is not None:
-            self.kept = state()
-            self.states.append(self.kept)
-        if done == self.stop:
-            raise Interrupted
-
-    def resume(self):
-        return self.kept
-
-    def log(self, table, **values):
-        self.rows.append((table, values))
+RECIPE = sgd(4, 8, 0.05, schedule="cosine")
 
 
 def data(count=27, classes=3):
@@ -62,7 +39,7 @@ def network():
 
 
 def trained(work, recipe=RECIPE, train=None):
-    return fit(network(), train or data(), recipe, work, PREPARE)
+    return fit_rows(network(), data() if train is None else train, recipe, work, PREPARE)
 
 
 def bits(model):
@@ -71,17 +48,18 @@ def bits(model):
 
 def test_learns_what_can_be_learnt():
     work = Recording(Streams((1, "fit")))
-    model = trained(work, Recipe(30, 8, 0.05))
+    model = trained(work, sgd(30, 8, 0.05))
     assert not model.training
     first, last = work.rows[0][1], work.rows[-1][1]
     assert last["accuracy"] > 0.9 > first["accuracy"]
     assert last["loss"] < first["loss"]
 
 
-def test_ticks_every_step_and_gives_state_at_epoch_ends_alone():
+def test_ticks_every_step_with_a_state_to_go_on_from():
     work = Recording(Streams((1, "fit")))
     trained(work)
-    assert work.ticks == [(done, 16, done % 4 == 0) for done in range(1, 17)]
+    assert work.ticks == [(done, 16, True) for done in range(1, 17)]
+    assert work.epochs == [1, 2, 3, 4]
 
 
 def test_curve_has_a_row_an_epoch():
@@ -100,7 +78,7 @@ def test_loss_and_accuracy_of_the_curve_are_means_over_samples():
     with torch.no_grad():
         logits = model(prepare(train.inputs)).double().numpy()
     work = Recording(Streams((1, "fit")))
-    fit(model, train, Recipe(1, 8, 1e-12), work, prepare)
+    fit_rows(model, train, sgd(1, 8, 1e-12), work, prepare)
     labels = train.labels.numpy()
     exact = np.log(np.exp(logits).sum(1)) - logits[np.arange(20), labels]
     assert work.rows[0][1]["loss"] == pytest.approx(exact.mean(), rel=1e-5)
@@ -115,20 +93,18 @@ def test_resumed_fit_has_the_bits_of_an_uninterrupted_one(stop):
     broken = Recording(streams, stop=stop)
     with pytest.raises(Interrupted):
         trained(broken)
-    kept = {name: array.copy() for name, array in broken.kept.items()}
     torch.manual_seed(stop)  # the global state of another process
-    resumed = Recording(streams, kept=kept)
+    resumed = Recording(streams, state=broken.state)
     assert bits(trained(resumed)) == expected
-    epochs = stop // 4
-    assert resumed.ticks == whole.ticks[epochs * 4 :]
-    assert resumed.rows == whole.rows[epochs:]
+    assert resumed.ticks == whole.ticks[stop:]
+    assert resumed.rows == whole.rows[stop // 4 :]
 
 
 def test_resumed_after_the_last_epoch_trains_no_more():
     streams = Streams((3, 0, "fit"))
     whole = Recording(streams)
     expected = bits(trained(whole))
-    again = Recording(streams, kept=whole.kept)
+    again = Recording(streams, state=whole.state)
     assert bits(trained(again)) == expected
     assert again.ticks == []
 
@@ -136,10 +112,13 @@ def test_resumed_after_the_last_epoch_trains_no_more():
 def test_state_is_named_arrays():
     work = Recording(Streams((1, "fit")))
     trained(work)
-    state = work.states[0]
-    assert all(isinstance(array, np.ndarray) for array in state.values())
-    assert state["epoch"] == 1
-    assert {name.split(".")[0] for name in state} == {"network", "optimizer", "epoch"}
+    assert all(isinstance(array, np.ndarray) for state in work.states for array in state.values())
+    ended, middle = work.states[3], work.states[5]
+    assert ended["epoch"] == middle["epoch"] == 1
+    assert {name.split(".")[0] for name in ended} == {"network", "optimizer", "epoch", "last"}
+    assert middle["step"].tolist() == [2, 2, 16]
+    parts = {"network", "optimizer", "epoch", "last", "step", "sums", "counts", "source", "random"}
+    assert {name.split(".")[0] for name in middle} == parts
 
 
 def test_streams_alone_decide():
@@ -168,7 +147,7 @@ def test_epochs_have_different_orders_that_visit_everything():
 
     marked = train.inputs.clone()
     marked[:, 0, 0, 0] = torch.arange(27, dtype=torch.uint8)
-    fit(network(), TrainingSet(marked, train.labels), RECIPE, Work(Streams((1, "fit"))), watch)
+    fit_rows(network(), TrainingSet(marked, train.labels), RECIPE, Work(Streams((1, "fit"))), watch)
     epochs = [seen[i : i + 27] for i in range(0, 4 * 27, 27)]
     assert all(sorted(epoch) == list(range(27)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 4
@@ -176,26 +155,26 @@ def test_epochs_have_different_orders_that_visit_everything():
 
 def test_drop_last_leaves_out_the_rest():
     work = Recording(Streams((1, "fit")))
-    trained(work, Recipe(2, 8, 0.01, drop_last=True))
+    trained(work, sgd(2, 8, 0.01, drop_last=True))
     assert len(work.ticks) == 2 * 3
 
 
 @pytest.mark.parametrize(("count", "drop_last"), [(5, True), (0, False)])
 def test_nothing_to_train_on_is_refused(count, drop_last):
     with pytest.raises(InvalidInput, match=f"{count} samples, batch_size 8"):
-        trained(Work(Streams((1, "fit"))), Recipe(2, 8, 0.01, drop_last=drop_last), data(count))
+        trained(Work(Streams((1, "fit"))), sgd(2, 8, 0.01, drop_last=drop_last), data(count))
 
 
 def test_divergence_is_an_error_that_names_epoch_and_loss():
     with pytest.raises(Diverged, match=r"epoch \d+ of 4 .*(nan|inf).*learning_rate below 1e\+30"):
-        trained(Work(Streams((1, "fit"))), Recipe(4, 8, 1e30, schedule="constant"))
+        trained(Work(Streams((1, "fit"))), sgd(4, 8, 1e30, schedule="constant"))
 
 
 def test_diverged_epoch_is_neither_logged_nor_kept():
     work = Recording(Streams((1, "fit")))
     with pytest.raises(Diverged):
-        trained(work, Recipe(4, 8, 1e30, schedule="constant"))
-    assert len(work.rows) == len(work.states)
+        trained(work, sgd(4, 8, 1e30, schedule="constant"))
+    assert len(work.rows) == len(work.epochs)
     assert all(math.isfinite(row["loss"]) for _, row in work.rows)
 
 
@@ -209,8 +188,8 @@ def test_a_sample_of_weight_zero_does_not_count():
     first, second = nn.Sequential(nn.Flatten(), nn.Linear(64, 3)), plain
     first.load_state_dict(plain.state_dict())
     work = Work(Streams((1, "fit")))
-    fit(first, TrainingSet(train.inputs, train.labels, weights), RECIPE, work, PREPARE)
-    fit(second, TrainingSet(train.inputs, wrong, weights), RECIPE, work, PREPARE)
+    fit_rows(first, TrainingSet(train.inputs, train.labels, weights), RECIPE, work, PREPARE)
+    fit_rows(second, TrainingSet(train.inputs, wrong, weights), RECIPE, work, PREPARE)
     assert bits(first) == bits(second)
 
 

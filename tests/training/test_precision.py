@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from support.fits import fit_rows, sgd
 from torch import nn
 
 from biasloop.contract.domains import Work
@@ -11,14 +12,14 @@ from biasloop.errors import Interrupted, InvalidInput
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
 from biasloop.training.device import generator, seeded
-from biasloop.training.loop import TrainingSet, fit
+from biasloop.training.loop import check_float16
 from biasloop.training.precision import load_scaler, precision, save_scaler
-from biasloop.training.schedule import Recipe
+from biasloop.training.sources import TrainingSet
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
 PREPARE = Preparation(torch.tensor([0.5]), torch.tensor([0.25]), padding=1, flip=True)
-RECIPE = Recipe(epochs=3, batch_size=8, learning_rate=0.05)
+RECIPE = sgd(3, 8, 0.05)
 HALVES = ["bfloat16", "float16"]
 KINDS = [*HALVES, "pure-float16"]
 
@@ -61,7 +62,7 @@ def network():
 
 def trained(name, work, recipe=RECIPE):
     numbers = precision(name, CPU)
-    return fit(numbers.network(network()), data(), recipe, work, PREPARE, precision=numbers)
+    return fit_rows(numbers.network(network()), data(), recipe, work, PREPARE, precision=numbers)
 
 
 def bits(model):
@@ -70,13 +71,13 @@ def bits(model):
 
 def test_auto_is_float32_on_a_cpu():
     assert precision("auto", CPU).dtype == torch.float32
-    unnamed = fit(network(), data(), RECIPE, Work(Streams((1,))), PREPARE)
+    unnamed = fit_rows(network(), data(), RECIPE, Work(Streams((1,))), PREPARE)
     assert bits(trained("auto", Work(Streams((1,))))) == bits(unnamed)
 
 
 @pytest.mark.parametrize("name", HALVES)
 def test_half_precision_has_float32_weights_and_learns_like_float32(name):
-    recipe = Recipe(epochs=15, batch_size=8, learning_rate=0.02)
+    recipe = sgd(15, 8, 0.02)
     half, full = Keeping(Streams((1,))), Keeping(Streams((1,)))
     model = trained(name, half, recipe)
     assert {tensor.dtype for tensor in model.state_dict().values()} == {torch.float32, torch.int64}
@@ -115,7 +116,7 @@ def published(numbers, recipe):
 def test_float16_throughout_is_the_published_loop_bit_for_bit():
     recipe, numbers = replace(RECIPE, summed=True, epochs=4), precision("pure-float16", CPU)
     work = Keeping(Streams((1,)))
-    model = fit(numbers.network(network()), data(), recipe, work, PREPARE, precision=numbers)
+    model = fit_rows(numbers.network(network()), data(), recipe, work, PREPARE, precision=numbers)
     expected, losses = published(numbers, recipe)
     kinds = {name: tensor.dtype for name, tensor in model.state_dict().items()}
     assert kinds["0.weight"] == kinds["4.weight"] == kinds["4.bias"] == torch.float16
@@ -132,7 +133,7 @@ def test_inputs_rounded_to_float16_are_computed_with_in_float32():
         return PREPARE(images, draws).half().float()
 
     found = trained("float16-inputs", Work(Streams((1,))))
-    assert bits(found) == bits(fit(network(), data(), RECIPE, Work(Streams((1,))), rounded))
+    assert bits(found) == bits(fit_rows(network(), data(), RECIPE, Work(Streams((1,))), rounded))
     assert bits(found) != bits(trained("float32", Work(Streams((1,)))))
 
 
@@ -151,7 +152,7 @@ def test_float16_throughout_is_refused_where_torch_lacks_it(monkeypatch):
     with pytest.raises(
         InvalidInput, match="float16 throughout, as released, cannot be had on cpu .*'Half'\\); use a GPU"
     ):
-        precision("pure-float16", CPU)
+        check_float16(precision("pure-float16", CPU))
     assert precision("float16-inputs", CPU).dtype == torch.float32
 
 
@@ -197,7 +198,7 @@ def test_what_cannot_be_compiled_is_trained_as_it_is_with_a_note(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", broken)
     work = Keeping(Streams((1,)))
-    model = fit(network(), data(), RECIPE, work, PREPARE, compile=True)
+    model = fit_rows(network(), data(), RECIPE, work, PREPARE, compile=True)
     (note,) = work.notes
     assert "cannot be compiled" in note
     assert note.endswith("(no C++ compiler)")

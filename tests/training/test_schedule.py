@@ -5,7 +5,10 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from biasloop.training.schedule import Recipe, cosine, epochs_of, piecewise_linear, unrounded_epochs
+from biasloop.training.optimizers import build
+from biasloop.training.recipe import Recipe
+from biasloop.training.schedule import cosine, piecewise_linear
+from biasloop_images.recipes import _STEPS, epochs_of, unrounded_epochs
 
 PUBLISHED_RATES = pytest.mark.parametrize(
     ("step", "rate"),
@@ -84,7 +87,7 @@ def test_steps(samples, drop_last, steps):
 def test_momentum_zero_is_plain_descent():
     parameter = torch.nn.Linear(1, 1, bias=False)
     parameter.weight.data.fill_(1.0)
-    optimizer = Recipe(1, 1, 0.5, momentum=0.0, weight_decay=0.1).optimizer(parameter)
+    optimizer = build(Recipe(1, 1, 0.5, momentum=0.0, weight_decay=0.1), parameter)
     for _ in range(2):
         parameter.weight.grad = torch.ones(1, 1)
         optimizer.step()
@@ -148,7 +151,7 @@ def test_published_summed_loss_is_the_mean_loss_with_other_settings(nesterov, sc
     theirs = torch.optim.SGD(
         summed.parameters(), lr=0.4 / size, weight_decay=decay * size if scaled_decay else decay, **settings
     )
-    ours = Recipe(1, size, 0.4, weight_decay=decay if scaled_decay else decay / size, **settings).optimizer(mean)
+    ours = build(Recipe(1, size, 0.4, weight_decay=decay if scaled_decay else decay / size, **settings), mean)
     for x, y in zip(inputs.double(), labels, strict=True):
         for network, optimizer, reduction in ((summed, theirs, "sum"), (mean, ours, "mean")):
             optimizer.zero_grad()
@@ -176,7 +179,7 @@ def test_published_summed_loss_is_the_mean_loss_with_other_settings(nesterov, sc
 def test_steps_change_at_the_published_epochs(samples, epochs, ends):
     assert epochs_of(500, samples, 50_000) == epochs
     unrounded = unrounded_epochs(500, samples, 50_000)
-    recipe = Recipe(epochs, 128, 0.1, schedule="steps", whole_epochs=True, unrounded=unrounded)
+    recipe = Recipe(epochs, 128, 0.1, schedule="steps", changes=_STEPS, whole_epochs=True, unrounded=unrounded)
     total = recipe.steps(samples) * epochs
     rates = [recipe.rate(recipe.steps(samples) * epoch + 1, total) for epoch in range(epochs)]
     expected = [0.01] * ends[0] + [0.1] * (ends[1] - ends[0]) + [0.01] * (ends[2] - ends[1])
@@ -185,7 +188,7 @@ def test_steps_change_at_the_published_epochs(samples, epochs, ends):
 
 
 def test_steps_of_a_short_run_end_between_epochs():
-    recipe = Recipe(3, 10, 1.0, schedule="steps")
+    recipe = Recipe(3, 10, 1.0, schedule="steps", changes=_STEPS)
     rates = [recipe.rate(step, 30) for step in range(1, 31)]
     assert rates == [1.0] * 15 + [0.1] * 7 + [0.01] * 8  # a 500th of 30 steps is no step
 
@@ -198,7 +201,7 @@ def test_epochs_for_keeps_the_number_of_samples_seen():
 
 def test_norms_decay_only_if_asked_to():
     network = torch.nn.Sequential(torch.nn.Conv2d(1, 2, 1), torch.nn.BatchNorm2d(2), torch.nn.Linear(2, 2))
-    every, some = (Recipe(1, 1, 0.1, weight_decay=0.5, decay_norms=norms).optimizer(network) for norms in (True, False))
+    every, some = (build(Recipe(1, 1, 0.1, weight_decay=0.5, decay_norms=norms), network) for norms in (True, False))
     assert [(len(group["params"]), group["weight_decay"]) for group in every.param_groups] == [(6, 0.5)]
     found = {id(p): group["weight_decay"] for group in some.param_groups for p in group["params"]}
     assert [found[id(p)] for p in network.parameters()] == [0.5, 0.5, 0.0, 0.0, 0.5, 0.5]

@@ -14,6 +14,7 @@ from biasloop.errors import DamagedStore, Interrupted, Mismatch
 from biasloop.lazy import numpy as np
 from biasloop.records.record import Record
 
+RARELY = 20  # times what the last checkpoint took, between two: so checkpoints cost a twentieth at most
 _LOG = "log:"
 T = TypeVar("T")
 
@@ -86,8 +87,10 @@ class Session:
         on_step: told (call, steps done, steps in all) after every step.
         on_note: told what a domain wants a person to know.
         stopping: whether the person has asked to stop.
-        interval: seconds between two checkpoints; a call that took less is not kept.
+        interval: seconds between two checkpoints, at least; a call that took less is not kept.
         logs: rows that calls of the step under way have logged, by call and table.
+        kept_at: when the last checkpoint was written, or the session began.
+        writing: seconds that writing it took: the next comes not before `RARELY` times as many.
     """
 
     partials: Partials | None = None
@@ -98,6 +101,15 @@ class Session:
     shared: Shared | None = None
     logs: dict[tuple[str, str], Log] = field(default_factory=dict)
     kept_at: float = field(default_factory=time.monotonic)
+    writing: float = 0.0
+
+    def is_due(self) -> bool:
+        """Whether a checkpoint is due."""
+        return time.monotonic() - self.kept_at >= max(self.interval, RARELY * self.writing)
+
+    def wrote(self, seconds: float) -> None:
+        """A checkpoint was written."""
+        self.kept_at, self.writing = time.monotonic(), seconds
 
     def partial(self, key: str) -> tuple[Arrays, Record] | None:
         """What was kept under a key; a damaged one counts as absent, and the person is told."""
@@ -137,8 +149,8 @@ class RoundWork(Work):
         self.on_epoch = on_epoch
 
     def at(self, name: str) -> RoundWork:
-        """A named inner call, with streams, checkpoints and curves of its own."""
-        return RoundWork(self.streams.at(name), self.session, f"{self.call}/{name}", self.on_epoch)
+        """A named inner call, with streams, checkpoints and curves of its own; nobody is told of its epochs."""
+        return RoundWork(self.streams.at(name), self.session, f"{self.call}/{name}")
 
     def fitting(self, on_epoch: OnEpoch | None) -> RoundWork:
         """This very call, in which somebody is told of epochs."""
@@ -156,20 +168,20 @@ class RoundWork(Work):
         One call, so no gap between.
 
         Raises:
-            Mismatch: somebody is to be told of epochs, and the domain does not say when they end.
+            Mismatch: somebody is to be told of epochs, and the domain has not said that the last one ended.
             Interrupted: if the person asked to stop.
         """
         session = self.session
         if self.on_epoch is not None and epoch is not None:
             self.on_epoch(*epoch, self)
-        elif self.on_epoch is not None and state is not None:
+        elif self.on_epoch is not None and done == total:
             raise Mismatch("the domain does not say when an epoch ends; take loop.snapshots out of the preset")
         session.on_step(self.call, done, total)
         stopping = session.stopping()
-        now = time.monotonic()
-        if state is not None and session.partials and (stopping or now - session.kept_at >= session.interval):
+        if state is not None and session.partials and (stopping or session.is_due()):
+            begun = time.monotonic()
             session.partials.put_partial(self.call, state(), self._logged())
-            session.kept_at = time.monotonic()
+            session.wrote(time.monotonic() - begun)
         if stopping:
             raise Interrupted
 
@@ -220,7 +232,8 @@ class RoundWork(Work):
             shared: whether the call depends on domain, data, seed and streams alone, so that other runs that share
                 them can take what this one has made.
         """
-        session, inner, partials = self.session, self.at(name), self.session.partials
+        session, partials = self.session, self.session.partials
+        inner = self.at(name).fitting(self.on_epoch)
         common = session.shared if shared else None
         key = f"{inner.call}.done"
         kept = session.partial(key)

@@ -118,8 +118,7 @@ class Work:
         Args:
             done: steps done.
             total: steps in all.
-            state: where the call can be resumed from, or None if not here; called only when a checkpoint is due, so
-                the more steps have one, the less is lost by a run that is stopped.
+            state: where the call can be resumed from, or None if not here; called only when a checkpoint is due.
             epoch: at the end of one its number, from 1, and the model as it is, for `predict`; else None.
 
         Raises:

@@ -21,7 +21,7 @@ def main() -> None:
     words.add_argument("--arrays", action="store_true", help="also a line for each stored array")
     words.add_argument("--out", type=Path, metavar="FILE", help="where to write, instead of to stdout")
     words.add_argument("--source", type=Path, default=Path(__file__).parents[3], metavar="TREE",
-                       help="the folder with biasloop/ and plugins/ that is run")  # fmt: skip
+                       help="the folder with biasloop/, plugins/ and tests/toy_plugin/ that is run")  # fmt: skip
     given = words.parse_args()
     chosen = [one for one in EXPERIMENTS if given.only is None or one.name.startswith(tuple(given.only))]
     preload()

@@ -25,6 +25,8 @@ rounds = 3
 
 SHIPPED = IMAGES.replace('data = "npz"\npath = "pictures.npz"', 'data = "fashion-mnist-t10k"')
 
+WEIGHTED = IMAGES.replace('name = "images"', 'name = "weighted-images"')
+
 GENERATORS = """
 [domain]
 name = "generators"
@@ -144,7 +146,7 @@ EXPERIMENTS = [
             "domain.warm_up=0.3", build=_some_unlabelled),
     _images("replaced", "loop.keep=replace", "loop.model=40", "domain.schedule=plateau", "domain.momentum=0",
             "domain.decay_norms=false", "domain.holdout=9"),
-    _images("weighted", "domain.name=weighted-images", "domain.schedule=constant", "loop.snapshots=2"),
+    Experiment("images-weighted", WEIGHTED, ("domain.schedule=constant", "loop.snapshots=2"), (data.pictures,)),
     _images("bfloat16", "domain.precision=bfloat16", "domain.network=baidunet9", "domain.schedule=steps",
             "domain.warm_up_whole_epochs=true", "domain.augment={padding = 2, flip = false, resized = true}"),
     _images("float16", "domain.precision=float16", "domain.nesterov=false", "domain.drop_last=true"),

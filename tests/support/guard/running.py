@@ -13,7 +13,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ..toy import TOY_SOURCE, declare
+from ..toy import declare
 from .digest import lines_of
 from .experiments import Experiment
 
@@ -37,7 +37,7 @@ def run(experiments: Iterable[Experiment], source: Path, jobs: int = 1) -> Itera
 
     Args:
         experiments: what to run.
-        source: the folder with `biasloop/` and `plugins/`.
+        source: the folder with `biasloop/`, `plugins/` and `tests/toy_plugin/`.
         jobs: how many to run at once.
     """
     with tempfile.TemporaryDirectory(prefix="guard-") as folder:
@@ -85,7 +85,7 @@ def _program(command: list[str], environment: dict[str, str], work: Path, places
     os.chdir(work)
     for name in [name for name in os.environ if name.startswith("BIASLOOP_")]:
         del os.environ[name]
-    paths = [*places, TOY_SOURCE, PLUGIN, source, source / "plugins"]
+    paths = [*places, PLUGIN, source, source / "plugins", source / "tests" / "toy_plugin" / "src"]
     os.environ.update(environment, PYTHONPATH=os.pathsep.join(map(str, paths)))
     number = environment.get("RANK", "0")
     for stream, end in ((1, "out"), (2, "err")):

@@ -1,4 +1,4 @@
-"""The guard: tiny experiments over every domain, rule, decoder and option of a fit, and a digest of all that they store.
+"""The guard: tiny experiments over every domain, rule, decoder and option of a fit, and digests of what they store.
 
 It knows the program by its command line alone, so the same guard runs on trees whose modules have other names:
 
@@ -6,6 +6,7 @@ It knows the program by its command line alone, so the same guard runs on trees 
     python -m tests.support.guard --arrays --out after.txt
     diff before.txt after.txt
 
-A tree is a folder with `biasloop/`, `plugins/` and `tests/toy_plugin/`; without `--source` it is the one that the guard lies in. On one
-machine, two outputs are equal line for line if, and only if, both trees store the same numbers under the same names.
+A tree is a folder with `biasloop/`, `plugins/` and `tests/toy_plugin/`; without `--source` it is the one that the guard
+lies in. On one machine, two outputs are equal line for line if, and only if, both trees store the same numbers under
+the same names.
 """

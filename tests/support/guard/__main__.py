@@ -9,21 +9,22 @@ from pathlib import Path
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from .digest import total_of  # noqa: E402
-from .experiments import EXPERIMENTS  # noqa: E402
-from .running import preload, run  # noqa: E402
+from .digest import total_of
+from .experiments import EXPERIMENTS, Experiment
+from .running import preload, run
 
 
 def main() -> None:
     words = argparse.ArgumentParser(prog="python -m tests.support.guard", description=__doc__)
-    words.add_argument("--only", nargs="+", metavar="NAME", help="these experiments; a beginning of a name will do")
+    words.add_argument("--only", nargs="+", metavar="NAME", help="these experiments; a beginning of names will do")
+    words.add_argument("--heavy", action="store_true", help="also what takes as long as all others together")
     words.add_argument("--jobs", type=int, default=1, help="how many experiments at once")
     words.add_argument("--arrays", action="store_true", help="also a line for each stored array")
     words.add_argument("--out", type=Path, metavar="FILE", help="where to write, instead of to stdout")
     words.add_argument("--source", type=Path, default=Path(__file__).parents[3], metavar="TREE",
                        help="the folder with biasloop/, plugins/ and tests/toy_plugin/ that is run")  # fmt: skip
     given = words.parse_args()
-    chosen = [one for one in EXPERIMENTS if given.only is None or one.name.startswith(tuple(given.only))]
+    chosen = [item for item in EXPERIMENTS if _wanted(item, given.only, heavy=given.heavy)]
     preload()
     begun = last = time.monotonic()
     lines, failed = [], []
@@ -41,6 +42,12 @@ def main() -> None:
         given.out.write_text(text)
     if failed:
         raise SystemExit(f"failed: {' '.join(failed)}")
+
+
+def _wanted(experiment: Experiment, only: list[str] | None, *, heavy: bool) -> bool:
+    if only is None:
+        return heavy or not experiment.heavy
+    return experiment.name in only or (experiment.name.startswith(tuple(only)) and (heavy or not experiment.heavy))
 
 
 if __name__ == "__main__":

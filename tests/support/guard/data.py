@@ -69,7 +69,7 @@ def faces(place: Path, count: int = 17) -> None:
 
 
 def texts(place: Path, count: int = 110, unlabelled: int = 6) -> None:
-    """`texts.jsonl` and `texts.csv`: prompts and continuations of different lengths; the last ones have only a prompt."""
+    """`texts.jsonl` and `texts.csv`: prompts and continuations of different lengths; the last have only a prompt."""
     draws = np.random.default_rng(3)
     prompts = [" ".join(draws.choice(WORDS, draws.integers(1, 4))) for _ in range(count)]
     continuations = ["".join(f" {word}" for word in draws.choice(WORDS, draws.integers(0, 4))) for _ in range(count)]
@@ -116,7 +116,7 @@ def table(place: Path, rows: int = 60, unlabelled: int = 4) -> None:
     for row in range(rows):
         x = row * 37 % 100
         label = "" if row >= rows - unlabelled else "b" if x >= 50 or row % 5 == 0 else "a"
-        lines.append(f'{x},n{row:02},{label},{"fm"[row % 2]}')
+        lines.append(f"{x},n{row:02},{label},{'fm'[row % 2]}")
     (place / "table.csv").write_text("".join(f"{line}\n" for line in lines))
     (place / "train.sh").write_text(TRAIN)
     (place / "predict.sh").write_text(PREDICT)

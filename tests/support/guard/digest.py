@@ -1,7 +1,8 @@
 """Digests of all that runs have stored, read with plain h5py.
 
-Left out, since no two runs have them equal: `manifest.json` (seconds, host, versions, dates) and what HDF5 itself writes
-around the arrays. Attributes count: they are roles, vocabularies, kinds, sizes, and the chain of digests of files.
+Left out, since no two runs have them equal: `manifest.json` (seconds, host, versions, dates) and what HDF5 itself
+writes around the arrays. Attributes count: they are roles, vocabularies, kinds, sizes, and the chain of digests of
+files.
 """
 
 import hashlib

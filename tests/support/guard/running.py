@@ -11,6 +11,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from ..toy import declare
@@ -46,7 +47,7 @@ def run(experiments: Iterable[Experiment], source: Path, jobs: int = 1) -> Itera
         for experiment, place in waiting:
             while not (place / "ended").exists():
                 while len(running) < jobs and (following := next(begun, None)):
-                    running[_forked(lambda pair=following: _study(*pair, source))] = following[1]
+                    running[_forked(partial(_study, *following, source))] = following[1]
                 child, status = os.waitpid(-1, 0) if len(running) == 1 else os.wait()
                 ended = running.pop(child)
                 if status:
@@ -71,23 +72,19 @@ def _study(experiment: Experiment, place: Path, source: Path) -> None:
     for words in experiment.commands:
         command = ["loop", "--preset", f"./{experiment.name}.toml", "--out", "out", "--data", "data", "--device", "cpu",
                    "--threads", "1", "--keep-models", *sets, *words]  # fmt: skip
-        variables = _launched(experiment.processes)
-        children = [
-            _forked(lambda environment=environment: _program(command, environment, work, [installed], source))
-            for environment in variables
-        ]
-        _await(children)
+        program = partial(_program, command, work, installed, source)
+        _await([_forked(partial(program, variables)) for variables in _launched(experiment.processes)])
     (place / "lines.json").write_text(json.dumps(lines_of(work / "out")))
 
 
-def _program(command: list[str], environment: dict[str, str], work: Path, places: list[Path], source: Path) -> None:
+def _program(command: list[str], work: Path, installed: Path, source: Path, variables: dict[str, str]) -> None:
     """`python -m biasloop ...` of the tree."""
     os.chdir(work)
     for name in [name for name in os.environ if name.startswith("BIASLOOP_")]:
         del os.environ[name]
-    paths = [*places, PLUGIN, source, source / "plugins", source / "tests" / "toy_plugin" / "src"]
-    os.environ.update(environment, PYTHONPATH=os.pathsep.join(map(str, paths)))
-    number = environment.get("RANK", "0")
+    paths = [installed, PLUGIN, source, source / "plugins", source / "tests" / "toy_plugin" / "src"]
+    os.environ.update(variables, PYTHONPATH=os.pathsep.join(map(str, paths)))
+    number = variables.get("RANK", "0")
     for stream, end in ((1, "out"), (2, "err")):
         descriptor = os.open(work / f"{number}.{end}", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(descriptor, stream)

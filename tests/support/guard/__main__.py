@@ -11,7 +11,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from .digest import total_of
 from .experiments import EXPERIMENTS, Experiment
-from .running import preload, run
+from .running import TREE, preload, run
 
 
 def main() -> None:
@@ -21,11 +21,11 @@ def main() -> None:
     words.add_argument("--jobs", type=int, default=1, help="how many experiments at once")
     words.add_argument("--arrays", action="store_true", help="also a line for each stored array")
     words.add_argument("--out", type=Path, metavar="FILE", help="where to write, instead of to stdout")
-    words.add_argument("--source", type=Path, default=Path(__file__).parents[3], metavar="TREE",
+    words.add_argument("--source", type=Path, default=TREE, metavar="TREE",
                        help="the folder with biasloop/, plugins/ and tests/toy_plugin/ that is run")  # fmt: skip
     given = words.parse_args()
     chosen = [item for item in EXPERIMENTS if _wanted(item, given.only, heavy=given.heavy)]
-    preload()
+    preload(chosen)
     begun = last = time.monotonic()
     lines, failed = [], []
     for name, arrays in run(chosen, given.source.resolve(), given.jobs):

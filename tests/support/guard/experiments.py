@@ -179,7 +179,7 @@ EXPERIMENTS = [
                 "domain.classifier_steps=loader", "domain.generator_batch=12"),
     _generators("shared", "loop.rounds=2", commands=(("--grid", "loop.star=none,classifier"),)),
     _generators("svhn", "domain.generator=svhnvae", "domain.classifier=resnet20", "domain.loss=squared-sum",
-                *LARGE, "loop.rounds=2", build=_large),
+                *LARGE, "domain.freeze_norm=true", "loop.rounds=2", build=_large),
     _generators("faces", "domain.data=celeba", "domain.path=faces", "domain.images=11", "domain.generator=testvae",
                 "domain.generator_epochs=1", "domain.generator_batch=11", "domain.classifier=resnet20",
                 "domain.classifier_batch=2", "domain.mirror_evaluation=true", "domain.population=6", "loop.rounds=1",

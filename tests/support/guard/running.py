@@ -16,15 +16,18 @@ from pathlib import Path
 
 from ..toy import declare
 from .digest import lines_of
-from .experiments import Experiment
+from .experiments import COMMAND, TOY, Experiment
 
+TREE = Path(__file__).parents[3]
 PLUGIN = Path(__file__).parent / "plugin"
 PLUGINS = {"toy": "biasloop_toy:ToyDomain", "weighted-images": "weighted_images:WeightedImages"}
 WITHIN = 120  # seconds that a command may take
 
 
-def preload() -> None:
-    """Import what nearly every experiment needs; nothing that starts threads, and nothing of the program."""
+def preload(experiments: Iterable[Experiment]) -> None:
+    """Import what most experiments need; nothing that starts threads, and nothing of the program."""
+    if all(experiment.preset in {TOY, COMMAND} for experiment in experiments):
+        return
     import h5py  # noqa: F401
     import torch
     import torchvision  # noqa: F401
@@ -41,6 +44,8 @@ def run(experiments: Iterable[Experiment], source: Path, jobs: int = 1) -> Itera
         source: the folder with `biasloop/`, `plugins/` and `tests/toy_plugin/`.
         jobs: how many to run at once.
     """
+    if "biasloop" in sys.modules:
+        raise RuntimeError("this process has imported a biasloop, and its children would run that one")
     with tempfile.TemporaryDirectory(prefix="guard-") as folder:
         waiting, running = [(experiment, Path(folder) / experiment.name) for experiment in experiments], {}
         begun = iter(waiting)
@@ -48,7 +53,7 @@ def run(experiments: Iterable[Experiment], source: Path, jobs: int = 1) -> Itera
             while not (place / "ended").exists():
                 while len(running) < jobs and (following := next(begun, None)):
                     running[_forked(partial(_study, *following, source))] = following[1]
-                child, status = os.waitpid(-1, 0) if len(running) == 1 else os.wait()
+                child, status = os.wait()
                 ended = running.pop(child)
                 if status:
                     print(f"{ended.name} failed on {source}:\n{_said(ended)}", file=sys.stderr)

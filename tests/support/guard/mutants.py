@@ -1,0 +1,163 @@
+"""Faults that the guard has to notice: `python -m tests.support.guard.mutants` plants each in a copy of the tree.
+
+Where a file moves or a line is written anew, its row of `MUTANTS` is what changes: a text has to be in its file exactly
+once.
+"""
+
+import argparse
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+os.environ["OMP_NUM_THREADS"] = "1"
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from .experiments import EXPERIMENTS
+from .running import TREE, preload, run
+
+TRAINING = "biasloop/training"
+RULES = "biasloop/feedback"
+IMAGES = "plugins/biasloop_images"
+GENERATORS = "plugins/biasloop_generators"
+LANGUAGE = "plugins/biasloop_language"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A fault.
+
+    Attributes:
+        name: says it.
+        file: path in the tree.
+        old: what is there, once.
+        new: what is there instead.
+        noticed_by: experiments of which each stores something else then.
+    """
+
+    name: str
+    file: str
+    old: str
+    new: str
+    noticed_by: tuple[str, ...]
+
+
+MUTANTS = [
+    Mutant("images-momentum", f"{TRAINING}/schedule.py", "momentum=self.momentum,", "momentum=self.momentum * 0.99,",
+           ("images-plain",)),
+    Mutant("images-decay-dropped", f"{TRAINING}/schedule.py", "weight_decay=self.weight_decay * self.factor,",
+           "weight_decay=0.0,", ("images-plain", "images-replaced")),
+    Mutant("images-rate-a-step-late", f"{TRAINING}/loop.py", "recipe.rate(epoch * steps + step + 1, total)",
+           "recipe.rate(epoch * steps + step, total)", ("images-plain", "images-sampled", "images-bfloat16")),
+    Mutant("images-short-batch-dropped", f"{TRAINING}/schedule.py", "return full + bool(rest and not self.drop_last)",
+           "return full", ("images-plain",)),
+    Mutant("images-weight-dropped", f"{TRAINING}/loop.py", "losses = losses * batch.weights", "losses = losses * 1.0",
+           ("images-weighted",)),
+    Mutant("images-order-by-another-stream", f"{TRAINING}/loop.py", 'streams.at("order")', 'streams.at("noise")',
+           ("images-plain", "images-weighted")),
+    Mutant("images-noise-by-another-stream", f"{TRAINING}/loop.py", '"epoch", epoch, "noise"',
+           '"epoch", epoch, "order"', ("images-dropout",)),
+    Mutant("images-draws-swapped", f"{TRAINING}/augment.py",
+           "    corners = torch.randint(0, 2 * padding + 1, (2, count), generator=generator, device=device)\n"
+           "    mirrored = torch.rand(count, generator=generator, device=device) < (0.5 if flip else 0.0)\n",
+           "    mirrored = torch.rand(count, generator=generator, device=device) < (0.5 if flip else 0.0)\n"
+           "    corners = torch.randint(0, 2 * padding + 1, (2, count), generator=generator, device=device)\n",
+           ("images-plain",)),
+    Mutant("cast-dropped", f"{TRAINING}/precision.py", "return torch.autocast(self.device.type, self.dtype)",
+           "return nullcontext()", ("images-bfloat16", "images-float16", "generators-frozen")),
+    Mutant("loss-not-scaled", f"{TRAINING}/precision.py", "enabled=self.scaled", "enabled=False", ("images-float16",)),
+    Mutant("labels-not-drawn", f"{IMAGES}/domain.py", "if by == ARGMAX:", "if by:",
+           ("images-sampled", "images-extended")),
+    Mutant("subsample-never-redrawn", f"{RULES}/accumulate.py", 'at(number, "subsample")', 'at("subsample")',
+           ("images-sampled", "language-nucleus")),
+    Mutant("generators-beta", f"{GENERATORS}/optimizers.py", '"adam": torch.optim.Adam,',
+           '"adam": lambda *given, **more: torch.optim.Adam(*given, betas=(0.9, 0.99), **more),',
+           ("generators-plain", "generators-svhn")),
+    Mutant("generators-noise-by-another-stream", f"{GENERATORS}/training.py", '"epoch", epoch, "noise"',
+           '"epoch", epoch, "order"', ("generators-plain",)),
+    Mutant("generators-order-by-another-stream", f"{TRAINING}/sources.py", 'streams.at("order")',
+           'streams.at("chunk")', ("generators-plain", "generators-mixed")),
+    Mutant("generators-short-batch-filled", f"{GENERATORS}/recipes.py",
+           "return self.last if step == self.steps - 1 else self.batch_size", "return self.batch_size",
+           ("generators-plain", "generators-star-surplus")),
+    Mutant("generators-norms-not-frozen", f"{GENERATORS}/training.py",
+           "network.train(epoch == 0 or not recipe.freeze_norm)", "network.train()", ("generators-svhn",)),
+    Mutant("star-counts-kept", f"{TRAINING}/sources.py", "self._counts.clear()", "pass", ("generators-star-both",)),
+    Mutant("star-surplus-from-its-end", f"{TRAINING}/star.py",
+           "numbers = size - added[unmet, None] - again.within.cumsum(1)",
+           "numbers = again.within.cumsum(1) + added[unmet, None]", ("generators-star-both",)),
+    Mutant("language-beta", f"{LANGUAGE}/finetuning.py", "betas=(0.9, 0.999)", "betas=(0.9, 0.99)",
+           ("language-greedy", "language-small")),
+    Mutant("language-rate-an-update-late", f"{LANGUAGE}/recipes.py", "1 - update / planned",
+           "1 - (update + 1) / planned", ("language-nucleus", "language-released")),
+    Mutant("language-factor-by-micro-batch", f"{LANGUAGE}/updates.py", "return 1 / group", "return 1 / tokens",
+           ("language-nucleus", "language-processes")),
+    Mutant("language-released-factor", f"{LANGUAGE}/compat.py", "return 1 / (tokens * self.recipe.accumulation)",
+           "return 1 / group", ("language-released",)),
+    Mutant("language-noise-by-another-stream", f"{LANGUAGE}/finetuning.py", '"epoch", epoch, "noise"',
+           '"epoch", epoch, "order"', ("language-greedy", "language-processes")),
+    Mutant("language-processes-draw-alike", f"{TRAINING}/distributed.py",
+           'return streams.at("process", self.rank) if self.rank else streams', "return streams",
+           ("language-processes",)),
+    Mutant("language-token-by-another-stream", f"{LANGUAGE}/decoding.py", '"token", step, attempt',
+           '"token", attempt, step', ("language-nucleus", "language-released-nucleus")),
+    Mutant("language-no-length-penalty", f"{LANGUAGE}/scoring.py",
+           "scored: Tensor = scores / (step + 1) ** self.penalty", "scored: Tensor = scores", ("language-beam",)),
+    Mutant("language-released-prompt-not-counted", f"{LANGUAGE}/compat.py", "(self.prompts[:, None] + step",
+           "(1 + step", ("language-released",)),
+]  # fmt: skip
+
+
+def planted(mutant: Mutant, source: Path, place: Path) -> Path:
+    """A copy of the tree with the fault.
+
+    Raises:
+        ValueError: if the text is not in the file exactly once.
+    """
+    for part in ("biasloop", "plugins", "tests/toy_plugin"):
+        shutil.copytree(source / part, place / part)  # with times, so that what Python compiled is good
+    file = place / mutant.file
+    text = file.read_text() if file.is_file() else ""
+    if text.count(mutant.old) != 1:
+        raise ValueError(f"{mutant.name}: {mutant.old!r} is {text.count(mutant.old)} times in {mutant.file}; amend it")
+    file.write_text(text.replace(mutant.old, mutant.new))
+    return place
+
+
+def unnoticed(mutants: Iterable[Mutant], source: Path) -> list[str]:
+    """Plant each; what stores the same as before, as "mutant: experiment"."""
+    known: dict[str, list[str]] = {}
+    missed = []
+    for mutant in mutants:
+        asked = [experiment for experiment in EXPERIMENTS if experiment.name in mutant.noticed_by]
+        assert len(asked) == len(mutant.noticed_by), mutant
+        known |= run([experiment for experiment in asked if experiment.name not in known], source)
+        assert all(known[name] for name in mutant.noticed_by), (
+            f"the tree itself fails where {mutant.name} is looked for"
+        )
+        with tempfile.TemporaryDirectory(prefix="mutant-") as folder:
+            for name, lines in run(asked, planted(mutant, source, Path(folder))):
+                changed = len(set(lines) - set(known[name]))
+                print(f"{mutant.name}: {name}: {changed} of {len(lines)} changed", file=sys.stderr, flush=True)
+                missed += [] if changed else [f"{mutant.name}: {name}"]
+    return missed
+
+
+def main() -> None:
+    words = argparse.ArgumentParser(prog="python -m tests.support.guard.mutants", description=__doc__)
+    words.add_argument("--only", nargs="+", metavar="NAME", help="these mutants; a beginning of names will do")
+    words.add_argument("--source", type=Path, default=TREE, metavar="TREE", help="the tree that is copied")
+    given = words.parse_args()
+    chosen = [mutant for mutant in MUTANTS if given.only is None or mutant.name.startswith(tuple(given.only))]
+    preload(EXPERIMENTS)
+    missed = unnoticed(chosen, given.source.resolve())
+    if missed:
+        raise SystemExit("\n".join(["not noticed:", *missed]))
+    print(f"{len(chosen)} mutants, each noticed")
+
+
+if __name__ == "__main__":
+    main()

@@ -68,7 +68,7 @@ def faces(place: Path, count: int = 17) -> None:
     (place / "faces" / "list_eval_partition.txt").write_text("\n".join(parts) + "\n")
 
 
-def texts(place: Path, count: int = 110, unlabelled: int = 6) -> None:
+def texts(place: Path, count: int = 160, unlabelled: int = 6) -> None:
     """`texts.jsonl` and `texts.csv`: prompts and continuations of different lengths; the last have only a prompt."""
     draws = np.random.default_rng(3)
     prompts = [" ".join(draws.choice(WORDS, draws.integers(1, 4))) for _ in range(count)]
@@ -98,7 +98,7 @@ def network(place: Path, dropout: float = 0.1) -> None:
         weights |= {f"h.0.{name}.weight": drawn(inputs, outputs), f"h.0.{name}.bias": drawn(outputs)}
     for name in ("h.0.ln_1", "h.0.ln_2", "ln_f"):
         weights |= {f"{name}.weight": 1 + drawn(width), f"{name}.bias": drawn(width)}
-    weights["wte.weight"][VOCABULARY - 1] = 3 * weights["ln_f.bias"]
+    weights["wte.weight"][VOCABULARY - 1] = 1.5 * weights["ln_f.bias"]
     save_file({f"transformer.{name}": array for name, array in weights.items()}, place / "network/model.safetensors",
               metadata={"format": "pt"})  # fmt: skip
     shape = {"n_layer": 1, "n_embd": width, "n_head": 2, "n_positions": positions, "vocab_size": VOCABULARY}

@@ -141,6 +141,9 @@ EXTENDED = (("--set", "loop.rounds=2"), ())
 ADAMW = ("domain.generator_optimizer=adamw", "domain.classifier_optimizer=adamw")
 SGD = ("domain.generator_optimizer=sgd", "domain.generator_learning_rate=1e-5", "domain.loss=bce-sum")
 LARGE = ("domain.images=11", "domain.generator_batch=2", "domain.classifier_batch=2", "domain.population=6")
+# Enough to learn that samples are of several strata: of one alone, STAR has nothing to choose from.
+LIVELY = ("domain.generator_learning_rate=0.01", "domain.generator_epochs=5", "domain.classifier_learning_rate=0.5",
+          "domain.classifier_epochs=3")  # fmt: skip
 
 EXPERIMENTS = [
     _images("plain"),
@@ -168,12 +171,12 @@ EXPERIMENTS = [
     _generators("plain"),
     _generators("mixed", "loop.synthetic=0.5", "loop.classifier_synthetic=0.25", "loop.labels=annotator",
                 "domain.loss=bce-mean", *ADAMW),
-    _generators("frozen", "loop.generator=frozen", "domain.precision=bfloat16"),
-    _generators("star-both", "loop.star=both", "loop.star_budget=8"),
+    _generators("frozen", "loop.generator=frozen", "domain.precision=bfloat16", "domain.classifier_optimizer=adam"),
+    _generators("star-both", "loop.star=both", "loop.star_budget=8", *LIVELY),
     _generators("star-single", "loop.star=classifier", "loop.star_refill=single", "loop.star_budget=4",
-                "loop.star_ideal=[0.4, 0.1, 0.1, 0.4]", "domain.compat=released", "domain.generator_batch=12"),
+                "loop.star_ideal=[0.4, 0.1, 0.1, 0.4]", "domain.compat=released", "domain.generator_batch=12", *LIVELY),
     _generators("star-surplus", "loop.star=both", "loop.star_refill=surplus-first", "domain.match_samples=true",
-                "loop.classifier_synthetic=0.75", "domain.classifier_optimizer=adam"),
+                "loop.classifier_synthetic=0.75", *LIVELY),
     _generators("keep-all", "loop.keep=all", "loop.star=generator", "domain.loss=squared-mean"),
     _generators("keep-subsample", "loop.keep=subsample", "loop.star=classifier", "domain.freeze_norm=true", *SGD,
                 "domain.classifier_steps=loader", "domain.generator_batch=12"),

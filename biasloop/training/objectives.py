@@ -18,17 +18,19 @@ B_contra = TypeVar("B_contra", contravariant=True)
 
 
 class Objective(Protocol[B_contra]):
-    """What of a micro-batch is differentiated, and what of it a curve tells.
+    """What of a micro-batch is differentiated, and what of it a curve tells."""
 
-    Attributes:
-        precision: what the network computes in.
-        columns: what is summed over micro-batches and told as means; the first is "loss".
-        extra: further columns of the curve: "lr", and "update" where it has a row an update instead of one an epoch.
-    """
+    @property
+    def precision(self) -> Precision:
+        """What the network computes in."""
 
-    precision: Precision
-    columns: tuple[str, ...]
-    extra: tuple[str, ...]
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """What is summed over micro-batches and told as means; the first is "loss"."""
+
+    @property
+    def extra(self) -> tuple[str, ...]:
+        """Further columns of the curve: "lr", and "update" where it has a row an update instead of one an epoch."""
 
     def value(self, network: nn.Module, batch: B_contra) -> tuple[Tensor, Tensor] | None:
         """The scalar to differentiate, and `(columns,)` sums without gradient; None for a share without samples."""
@@ -81,6 +83,7 @@ class CrossEntropy:
 
     def value(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """The batch's scalar; sums over it of the (weighted) loss and of right answers."""
+        assert batch.targets is not None
         logits, losses = self._losses(network, batch)  # (n, classes), (n,)
         if self.full is not None:
             scaled = losses if batch.weights is None else losses * batch.weights
@@ -89,7 +92,7 @@ class CrossEntropy:
             loss = weighted_mean(losses, batch.weights, self.weighting)
         with torch.no_grad():
             told = losses if batch.weights is None else losses * batch.weights
-            right = (logits.argmax(1) == batch.targets).sum()
+            right = logits.argmax(1).eq(batch.targets).sum()
             return loss, torch.stack([told.double().sum(), right.double()])
 
     def losses(self, network: nn.Module, batch: Batch) -> Tensor:

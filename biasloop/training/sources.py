@@ -259,7 +259,7 @@ class Drawing:
         """Puts that back; to be followed by an epoch that starts there."""
         if "counts" in state:
             counts = torch.from_numpy(np.array(state["counts"])).to(self._device)  # (batches, 1 + 2 strata)
-            self._counts = [*counts.split(self._together)]
+            self._counts = [*torch.split(counts, self._together)]
 
     def counts(self) -> Counts | None:
         """What STAR counted of the batches made since this was last asked; None without STAR or such batches.

@@ -176,8 +176,8 @@ def _read_chain(
         raise InvalidInput(
             f"{seen[0]} extends more than {_LONGEST_CHAIN} presets one after another; let it extend fewer"
         )
-    own = parse_toml(path)
-    parent = own.pop("extends", None)
+    layer = parse_toml(path)
+    parent = layer.pop("extends", None)
     values: dict[str, Any] = {}
     origins: dict[Key, str] = {}
     notes: tuple[str, ...] = ()
@@ -199,8 +199,8 @@ def _read_chain(
         beside = path.parent / base_path.name
         if base_path != beside and is_shipped(base_path) and is_there(beside) and beside != path and not by_path:
             notes += (f"{path} extends the {parent} that comes with biasloop, not {beside}",)
-    _unset(values, origins, own.pop("unset", []), str(path))
-    _merge(values, own, origins, str(path), displaced=displaced)
+    _unset(values, origins, layer.pop("unset", []), str(path))
+    _merge(values, layer, origins, str(path), displaced=displaced)
     return Preset(name, path, values, origins, notes)
 
 
@@ -281,12 +281,12 @@ class Listed:
 
 def listing() -> list[Listed]:
     """Every preset, also those that cannot be read (with the reason); loads no plugin."""
-    found = []
+    listed = []
     for name, path in files().items():
         try:
             values = _read_chain(name, path, (), by_path=False, displaced=lambda *_: set()).values
             domain = values.get("domain")
-            found.append(
+            listed.append(
                 Listed(
                     name,
                     str(domain.get("name", "")) if isinstance(domain, dict) else "",
@@ -298,5 +298,5 @@ def listing() -> list[Listed]:
                 )
             )
         except InvalidInput as error:
-            found.append(Listed(name, "", "", "", path, problem=str(error)))
-    return found
+            listed.append(Listed(name, "", "", "", path, problem=str(error)))
+    return listed

@@ -191,9 +191,9 @@ def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseMode
     return f"{where}{given}: {message[:1].lower()}{message[1:]}"
 
 
-def _fields(model: type[BaseModel], place: Iterable[str], rule: type[Rule]) -> set[str]:
+def _fields(model: type[BaseModel], path: Iterable[str], rule: type[Rule]) -> set[str]:
     """Keys that are allowed at a place of a model; `rule` is the one that `[loop]` names."""
-    for part in place:
+    for part in path:
         if model is Experiment and part == "loop":
             model = rule.Settings
             continue

@@ -239,15 +239,15 @@ class Accumulate:
         for name, table in self.domain.predict(model, call).items():
             fit.keep(f"{SNAPSHOT}{epoch:04}.{name}", table)
 
-    def _snapshots(self, kept: Mapping[str, Frame], train: Samples) -> dict[str, Evaluation]:
+    def _snapshots(self, logged: Mapping[str, Frame], train: Samples) -> dict[str, Evaluation]:
         """Evaluations of a fit's epochs, by name, from what was predicted then."""
         tables: dict[str, dict[str, Frame]] = {}
-        for name, table in kept.items():
+        for name, table in logged.items():
             epoch, _, part = name.partition(".")
             tables.setdefault(epoch, {})[part] = table
         return {
-            epoch: Evaluation(self.domain.measure(joined(self.answers, found), train), found)
-            for epoch, found in tables.items()
+            epoch: Evaluation(self.domain.measure(joined(self.answers, predicted), train), predicted)
+            for epoch, predicted in tables.items()
         }
 
     def _saved(self, model: Any) -> Record:

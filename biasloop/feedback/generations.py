@@ -201,9 +201,9 @@ class Generations:
         models |= trained.models
         classifier = self._load(models[CLASSIFIER])
         tables = kept_tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
-        found = {**tables, **population, **self._final(number, generator, classifier, work)}
+        outputs = {**tables, **population, **self._final(number, generator, classifier, work)}
         sizes = {"generation": number}
-        return Record(None, {MAIN: Evaluation(self._measured(self.answers, found), found)}, {}, models, sizes)
+        return Record(None, {MAIN: Evaluation(self._measured(self.answers, outputs), outputs)}, {}, models, sizes)
 
     def _final(self, number: int, generator: Any, classifier: Any, work: RoundWork) -> Tables:
         """Of a frozen generator, what the next population would be: one more, labelled by the last classifier.
@@ -213,8 +213,8 @@ class Generations:
         if self.settings.generator != "frozen" or number != self.settings.rounds - 1:
             return {}
         predict, name = self.domain.predict_population, f"final_{POPULATION}"
-        found = kept_tables(work, name, lambda call: predict(generator, classifier, self._annotators, call))
-        return {name: found[POPULATION]} if POPULATION in found else {}
+        outputs = kept_tables(work, name, lambda call: predict(generator, classifier, self._annotators, call))
+        return {name: outputs[POPULATION]} if POPULATION in outputs else {}
 
     def _generator(self, number: int, work: RoundWork) -> Model:
         """Of this generation: fitted to natural data, kept, or fitted to samples of the one before."""
@@ -245,12 +245,12 @@ class Generations:
         """
         if self.settings.keep == "replace":
             return []
-        found = []
+        pairs = []
         for number, (generator, _) in enumerate(self.chain):
             by_annotator = self.settings.labels == "annotator" or number + step < 0
             labeller = self._annotators[0] if by_annotator else self._load(self.chain[number + step][1])
-            found.append((self._load(generator), labeller))
-        return found
+            pairs.append((self._load(generator), labeller))
+        return pairs
 
     @property
     def _annotators(self) -> list[Any]:
@@ -283,8 +283,8 @@ class Generations:
     @property
     def can_go_on(self) -> bool:
         """Whether the models that the next generation needs are there."""
-        whole = not self.needs_all_models or len(self.chain) == self.generations
-        return whole and {GENERATOR, CLASSIFIER} <= self.carried.keys()
+        unbroken = not self.needs_all_models or len(self.chain) == self.generations
+        return unbroken and {GENERATOR, CLASSIFIER} <= self.carried.keys()
 
     def training_set(self, number: int) -> Samples:
         """Nothing: samples are drawn afresh and have no ids."""

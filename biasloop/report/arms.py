@@ -182,13 +182,13 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
     settings = [json.loads(key) for key in groups]
     return [
-        _arm(own, settings, [Measured.read(run) for run in sorted(group, key=lambda r: int(r.identity["seed"]))])
-        for own, group in zip(settings, groups.values(), strict=True)
+        _arm(mine, settings, [Measured.read(run) for run in sorted(group, key=lambda r: int(r.identity["seed"]))])
+        for mine, group in zip(settings, groups.values(), strict=True)
     ]
 
 
-def _arm(own: Mapping[str, Any], every: Sequence[Mapping[str, Any]], runs: list[Measured]) -> Arm:
-    return Arm(_label(flatten(own), [flatten(settings) for settings in every], runs[0].loop), runs)
+def _arm(mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], runs: list[Measured]) -> Arm:
+    return Arm(_label(flatten(mine), [flatten(settings) for settings in every], runs[0].loop), runs)
 
 
 def _without(settings: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:

@@ -102,10 +102,10 @@ def plan(
     for seed in seeds:
         for (chosen, experiment), (expected, defaults) in zip(arms, checked, strict=True):
             arm = describe(chosen)
-            place = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
-            preview.require_creatable(place, writable)
-            done = preview.rounds_done(place, experiment.identity(seed), defaults)
-            planned.append(Planned(arm, seed, place, experiment, expected, done))
+            path = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
+            preview.require_creatable(path, writable)
+            done = preview.rounds_done(path, experiment.identity(seed), defaults)
+            planned.append(Planned(arm, seed, path, experiment, expected, done))
     return planned
 
 

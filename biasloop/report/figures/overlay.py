@@ -103,7 +103,7 @@ def panel_of(arms: Sequence[Arm], metric: str | None) -> Panel:
     """The panel of `biasloop.report.figures.of_runs.panel`, in which a lone arm has its preset's name."""
     drawn = of_runs.panel("", arms, metric)
     names = [str(arm.runs[0].run.manifest.about.get("name") or "runs") for arm in arms]
-    named = [replace(one, label=one.label or name) for one, name in zip(drawn.series, names, strict=True)]
+    named = [replace(series, label=series.label or name) for series, name in zip(drawn.series, names, strict=True)]
     return replace(drawn, series=named)
 
 
@@ -181,13 +181,13 @@ def _going_with(curves: Curves, arms: Sequence[Arm], path: Path | None) -> dict[
 
 def _seeds(curve: Curve, arms: Sequence[Arm]) -> str:
     shown = curve.seeds[: max(arm.rounds for arm in arms)]
-    used = sorted({int(one) for one in shown[np.isfinite(shown)] if one}) or [0]
+    used = sorted({int(count) for count in shown[np.isfinite(shown)] if count}) or [0]
     return counted(used[-1], "seed") if len(used) == 1 else f"{used[0]}–{used[-1]} seeds"
 
 
 def caption(source: str, drawn: Sequence[Overlay]) -> str:
     """The small print of a figure with overlays: source, what dashed lines are, what is to be known of each."""
-    notes = [f"*{one.note[:1].upper()}{one.note[1:]}" for one in drawn if one.note]
+    notes = [f"*{overlay.note[:1].upper()}{overlay.note[1:]}" for overlay in drawn if overlay.note]
     return ". ".join([*([source] if source else []), NOTE, *dict.fromkeys(notes)])
 
 
@@ -218,9 +218,9 @@ def draw(
         looks = lines.looks_of([panel])
         lines.draw_panel(axes, panel, looks, band)
         entries = lines.legend_entries([panel], looks, band, "bound", "baseline")
-        for order, one in enumerate(drawn):
-            lone = looks[one.belongs[0]].colour if len(looks) > 1 and len(one.belongs) == 1 else None
-            entries.append(_draw_overlay(axes, one, lines.longest(panel), order, lone))
+        for order, overlay in enumerate(drawn):
+            lone = looks[overlay.belongs[0]].colour if len(looks) > 1 and len(overlay.belongs) == 1 else None
+            entries.append(_draw_overlay(axes, overlay, lines.longest(panel), order, lone))
         canvas.annotate(figure, [axes], rows, [y_label], X_LABEL, caption, entries)
         figure.draw_without_rendering()
         lines.mark_initial_error(axes, panel, figure.dpi)

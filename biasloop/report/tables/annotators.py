@@ -86,12 +86,12 @@ def _measured(run: Run) -> dict[Key, dict[str, float]]:
         raise InvalidInput(f"{run.directory} has no annotators; runs of the rule generations have some")
     answers = setup.evaluations[MAIN].tables
     domain = build_domain(run.identity["domain"], int(run.identity["seed"]), Options(data_directory()))
-    found: dict[Key, dict[str, float]] = {}
+    measures: dict[Key, dict[str, float]] = {}
     for split, table in answers.items():
         name = domain.split_of(split) if isinstance(domain, Splitting) else split
         groups = {column.vocabulary: column for column in table.columns.values() if column.role == "group"}
         judged = setup.evaluations[ANNOTATOR].tables[split]
-        found[table.columns["target"].vocabulary, name] = _between(table["target"], judged["prediction"], groups)
+        measures[table.columns["target"].vocabulary, name] = _between(table["target"], judged["prediction"], groups)
         for target, column in groups.items():
             given = setup.evaluations.get(f"{ANNOTATOR}-{target}")
             if given is None:
@@ -100,8 +100,8 @@ def _measured(run: Run) -> dict[Key, dict[str, float]]:
                     "run the loop again with another --out to have it"
                 )
             right = given.tables[split]["prediction"] == column.values
-            found[target, name] = {"accuracy": float(right.mean())}
-    return found
+            measures[target, name] = {"accuracy": float(right.mean())}
+    return measures
 
 
 def _between(target: Ints, prediction: Ints, groups: Mapping[str, Column]) -> dict[str, float]:

@@ -18,6 +18,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -229,6 +230,28 @@ def per_round_bound(
         beta = ((size - human) * beta + model * measured[t - 1]) / size
         alpha[t] += beta
     return alpha
+
+
+@dataclass(frozen=True)
+class Theorem1:
+    """The bound in a loop of given sizes, as a rule says it of itself (`biasloop.feedback.rule.LoopBound`)."""
+
+    start: int
+    human: int
+    model: int
+    replace: bool
+
+    def over_rounds(self, delta: float, last: int) -> Floats:
+        """`(last + 1,)`, from the calibration error of round 0."""
+        return bound(self.start, self.human, self.model, delta, last, replace=self.replace)
+
+    def per_round(self, deltas: Floats) -> Floats:
+        """`(rounds,)`, from the calibration error of every round."""
+        return per_round_bound(self.start, self.human, self.model, deltas, replace=self.replace)
+
+    def limit(self, delta: float) -> float | None:
+        """What it tends to; None without human labels."""
+        return limit(self.human, self.model, delta)
 
 
 def _at_most(target: Fraction, start: int, human: int, model: int, rounds: int | None) -> bool:

@@ -36,7 +36,7 @@ def page(
     experiment = arms_of(found)[0][1]
     tell_whose(found, json=json)
 
-    from biasloop.contract.domains import Showing, Work, missing_methods
+    from biasloop.contract.domains import Showing, Work
     from biasloop.contract.randomness import Streams
     from biasloop.report.figures.canvas import format_of
     from biasloop.running.engine import Options, prepare
@@ -44,7 +44,7 @@ def page(
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
     domain = prepare(experiment, seed, Options(data_directory(data), on_event=on_notice)).domain
-    if missing_methods(type(domain), Showing):
+    if not isinstance(domain, Showing):
         raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
 
     from biasloop.report.figures import data_page

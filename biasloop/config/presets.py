@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from biasloop.config.displacing import Displaced, displaced, switches_of
 from biasloop.config.overrides import Key, parse_grid, parse_grids, parse_seeds, parse_set, parse_sets, parse_value
 from biasloop.config.preset_files import (
     exists,
@@ -30,15 +31,6 @@ __all__ = [
 MINI = "-mini"
 _LONGEST_CHAIN = 20  # presets that extend each other
 _RUNS_PROGRAMS = "command"  # the domain
-_ALTERNATIVES: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("loop", "model"): ("loop", "per_round"),
-    ("loop", "per_round"): ("loop", "model"),
-}
-
-# A switch that stands for settings of its table takes the place of those inherited; set beside it, they stay.
-_STANDS_FOR: dict[tuple[str, ...], tuple[str, ...]] = {
-    ("domain", "underfit"): ("epochs", "learning_rate", "schedule", "warm_up"),
-}
 
 
 @dataclass(frozen=True)
@@ -70,7 +62,8 @@ class Preset:
         """The preset with some keys set; a key that the grid varies is fixed by that and leaves the grid."""
         values, origins = _copy(self.values), dict(self.origins)
         grid = values.get("grid", {})
-        for key, value in sorted(changes.items(), key=lambda change: change[0] not in _STANDS_FOR):  # these first
+        switches = self._switches(changes)
+        for key, value in sorted(changes.items(), key=lambda change: change[0] not in switches):  # these first
             nested: Any = value
             for part in reversed(key):
                 nested = {part: nested}
@@ -79,6 +72,14 @@ class Preset:
                     grid.pop(".".join(fixed), None)
             _merge(values, nested, origins, origin)
         return replace(self, values=values, origins=origins)
+
+    def _switches(self, changes: Mapping[Key, Any]) -> set[Key]:
+        """The settings among which are all that are switched on here and stand for several others."""
+        if True not in changes.values():
+            return set()
+        domain = self.values.get("domain")
+        named = changes.get(("domain", "name"), domain.get("name") if isinstance(domain, dict) else None)
+        return {("domain", name) for name in switches_of(named)}
 
     def vary(self, grid: Mapping[str, list[Any]], origin: str) -> "Preset":
         """The preset with more keys in its grid."""
@@ -165,7 +166,9 @@ def _programs(preset: Preset) -> str:
     return f"runs programs: {'; '.join(typed)}" if typed else "runs programs"
 
 
-def _read_chain(name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool) -> Preset:
+def _read_chain(
+    name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool, displaced: Displaced = displaced
+) -> Preset:
     here = path.resolve()
     if here in seen:
         raise InvalidInput(f"{path} extends itself through {' -> '.join(p.stem for p in seen)}")
@@ -173,8 +176,8 @@ def _read_chain(name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool)
         raise InvalidInput(
             f"{seen[0]} extends more than {_LONGEST_CHAIN} presets one after another; let it extend fewer"
         )
-    own = parse_toml(path)
-    parent = own.pop("extends", None)
+    layer = parse_toml(path)
+    parent = layer.pop("extends", None)
     values: dict[str, Any] = {}
     origins: dict[Key, str] = {}
     notes: tuple[str, ...] = ()
@@ -191,13 +194,13 @@ def _read_chain(name: str, path: Path, seen: tuple[Path, ...], *, by_path: bool)
                     f"preset as NAME{MINI}"
                 ) from error
             raise InvalidInput(f"{path}: extends = {shown(parent)}: {error}") from error
-        base = _read_chain(parent, base_path, (*seen, here), by_path=by_path or is_path(parent))
+        base = _read_chain(parent, base_path, (*seen, here), by_path=by_path or is_path(parent), displaced=displaced)
         values, origins, notes = base.values, base.origins, base.notes
         beside = path.parent / base_path.name
         if base_path != beside and is_shipped(base_path) and is_there(beside) and beside != path and not by_path:
             notes += (f"{path} extends the {parent} that comes with biasloop, not {beside}",)
-    _unset(values, origins, own.pop("unset", []), str(path))
-    _merge(values, own, origins, str(path))
+    _unset(values, origins, layer.pop("unset", []), str(path))
+    _merge(values, layer, origins, str(path), displaced=displaced)
     return Preset(name, path, values, origins, notes)
 
 
@@ -232,21 +235,18 @@ def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: 
 
 
 def _merge(
-    values: dict[str, Any], layer: Mapping[str, Any], origins: dict[Key, str], origin: str, at: Key = ()
-) -> None:
+    values: dict[str, Any], layer: Mapping[str, Any], origins: dict[Key, str], origin: str, at: Key = (),
+    *, displaced: Displaced = displaced,
+) -> None:  # fmt: skip
     for name, value in layer.items():
         key = (*at, name)
-        other = _ALTERNATIVES.get(key)
-        if other and other[-1] not in layer:
-            values.pop(other[-1], None)
-        if value is True:
-            for inherited in {*_STANDS_FOR.get(key, ())} - {*layer}:
-                values.pop(inherited, None)
+        for inherited in displaced(key, value, values, layer) - layer.keys() if values else ():
+            values.pop(inherited, None)
         tables = isinstance(value, dict) and isinstance(values.get(name), dict)
         if tables and key == ("domain",) and value.get("name", values[name].get("name")) != values[name].get("name"):
             values[name] = {}  # another domain: none of the former one's settings apply
         if tables and at != ("grid",):
-            _merge(values[name], value, origins, origin, key)
+            _merge(values[name], value, origins, origin, key, displaced=displaced)
         else:
             values[name] = _copy(value)
             origins[key] = origin
@@ -281,12 +281,12 @@ class Listed:
 
 def listing() -> list[Listed]:
     """Every preset, also those that cannot be read (with the reason); loads no plugin."""
-    found = []
+    listed = []
     for name, path in files().items():
         try:
-            values = _read_chain(name, path, (), by_path=False).values
+            values = _read_chain(name, path, (), by_path=False, displaced=lambda *_: set()).values
             domain = values.get("domain")
-            found.append(
+            listed.append(
                 Listed(
                     name,
                     str(domain.get("name", "")) if isinstance(domain, dict) else "",
@@ -298,5 +298,5 @@ def listing() -> list[Listed]:
                 )
             )
         except InvalidInput as error:
-            found.append(Listed(name, "", "", "", path, problem=str(error)))
-    return found
+            listed.append(Listed(name, "", "", "", path, problem=str(error)))
+    return listed

@@ -10,9 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from biasloop import discovery
-from biasloop.config.experiment import RULES, AccumulateSettings, Experiment
+from biasloop.config.experiment import Experiment
 from biasloop.config.presets import Key, Preset, parse_seeds
 from biasloop.errors import InvalidInput
+from biasloop.feedback import rules
+from biasloop.feedback.rule import Rule
 from biasloop.parsing import dotted, shown
 
 MOST_ARMS = 10_000
@@ -117,9 +119,11 @@ def resolved(preset: Preset) -> dict[str, Any]:
         settings = experiment.domain.model_dump()
         for name in [name for name, value in domain.items() if name not in named and settings.get(name) != value]:
             del domain[name]
-    if "per_round" in preset.values["loop"]:  # the grid may vary `human`, and then `model` is not one number
-        nesting["loop"] |= {"per_round": preset.values["loop"]["per_round"]}
-        del nesting["loop"]["model"]
+    written = preset.values["loop"]
+    for key, setting in rules.meant(written).SUGAR.items():
+        if key in written:  # the grid may vary what the setting is worked out from, and then it is not one value
+            nesting["loop"] |= {key: written[key]}
+            del nesting["loop"][setting]
     return nesting
 
 
@@ -176,7 +180,7 @@ def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseMode
     if error["type"] == "missing":
         return f"{where}: this key is required"
     if error["type"] == "extra_forbidden":
-        allowed = sorted(_fields(model, key[len(at) : -1], _loop_settings(preset)))
+        allowed = sorted(_fields(model, key[len(at) : -1], rules.meant(preset.values.get("loop"))))
         near = difflib.get_close_matches(key[-1], allowed, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
         return f"{where} = {shown(error['input'])}: there is no such key{hint} (allowed: {', '.join(allowed)})"
@@ -187,18 +191,11 @@ def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseMode
     return f"{where}{given}: {message[:1].lower()}{message[1:]}"
 
 
-def _loop_settings(preset: Preset) -> type[BaseModel]:
-    """The settings of the rule that a preset names."""
-    loop = preset.values.get("loop")
-    rule = loop.get("rule") if isinstance(loop, dict) else None
-    return RULES.get(rule, AccumulateSettings) if isinstance(rule, str) else AccumulateSettings
-
-
-def _fields(model: type[BaseModel], place: Iterable[str], loop: type[BaseModel]) -> set[str]:
-    """Keys that are allowed at a place of a model; `loop` is the model of `[loop]`."""
-    for part in place:
+def _fields(model: type[BaseModel], path: Iterable[str], rule: type[Rule]) -> set[str]:
+    """Keys that are allowed at a place of a model; `rule` is the one that `[loop]` names."""
+    for part in path:
         if model is Experiment and part == "loop":
-            model = loop
+            model = rule.Settings
             continue
         if part.isdigit():  # an item of a list: its model was found with the list
             continue
@@ -210,6 +207,6 @@ def _fields(model: type[BaseModel], place: Iterable[str], loop: type[BaseModel])
             return set()
         model = inner
     names = {info.alias or name for name, info in model.model_fields.items()}
-    if model is AccumulateSettings:
-        names.add("per_round")
+    if model is rule.Settings:
+        names |= rule.SUGAR.keys()
     return (names - {"name"}) | {"extends", "mini", "unset"} if model is Experiment else names

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_check
 from typing_extensions import get_protocol_members
 
 if TYPE_CHECKING:  # finding plugins loads no NumPy
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
     from biasloop.contract.batching import Batches, Star
@@ -24,7 +24,6 @@ if TYPE_CHECKING:  # finding plugins loads no NumPy
         Array,
         Arrays,
         Column,
-        Evaluation,
         Frame,
         Ints,
         Metric,
@@ -173,6 +172,14 @@ class Checking(Protocol):
 
 
 @runtime_checkable
+class Computing(Protocol):
+    """Models that the bits of depend on a device and threads."""
+
+    def environment(self) -> Mapping[str, str]:
+        """What is computed on: "device", "threads", and whatever else; stored with each round."""
+
+
+@runtime_checkable
 class Sampled(Protocol):
     """Samples with stable ids, of which some are a test set."""
 
@@ -307,38 +314,6 @@ class Annotating(Protocol):
 
     def predict_annotator(self, target: str, annotator: Any, work: Work) -> Tables:
         """What an annotator makes of every row of `answers`: "prediction", with the target's vocabulary."""
-
-
-class Kept(Protocol):
-    """What a run keeps of a step, apart from models."""
-
-    @property
-    def evaluations(self) -> Mapping[str, Evaluation]:
-        """Metrics and per-sample outputs; `answers` are the set-up's "test"."""
-
-    @property
-    def frames(self) -> Mapping[str, Frame]:
-        """Curves; of the set-up also vocabularies, as "vocabulary.NAME"."""
-
-
-@runtime_checkable
-class Exporting(Protocol):
-    """Results in the layout of a published study's own files; without data, models or training."""
-
-    def layout(self) -> str:
-        """What the layout is called."""
-
-    def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
-        """Rows of CSV files, the header first, by path below the directory of results; runs may share a file.
-
-        Args:
-            name: of the run, with its seed.
-            setup: what was kept before round 0.
-            later: what was kept of each round.
-
-        Raises:
-            InvalidInput: if the layout cannot hold the run.
-        """
 
 
 @runtime_checkable

@@ -8,61 +8,133 @@ finished run can be extended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from types import MappingProxyType
+from typing import Annotated, Any, ClassVar, Literal, Protocol
 
-from biasloop.config.experiment import AccumulateSettings
-from biasloop.contract.data import Column, Evaluation, Floats, Frame, Ints, Metric, Samples, Tables
-from biasloop.contract.domains import Labelling, Pretrained, Sampled, Storing
+from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+
+from biasloop.bound import Theorem1
+from biasloop.config.strict import Strict
+from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables
+from biasloop.contract.domains import Domain, Labelling, Pretrained, Sampled, Scoring, ScoringGiven, Storing
 from biasloop.contract.randomness import Streams
-from biasloop.errors import Mismatch
+from biasloop.errors import InvalidInput, Mismatch
+from biasloop.feedback.reserve import Reserve
 from biasloop.feedback.rule import require
+from biasloop.feedback.tables import joined, kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
+from biasloop.metrics.label_error import label_errors, mean_error
 from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
 from biasloop.records.record import MAIN, PRETRAINED, SNAPSHOT, Model, Record
 
 KIND = "model"
+Start = Annotated[
+    Annotated[int, Field(ge=1), Tag("number")] | Annotated[Literal["all"], Tag("all")],
+    Discriminator(lambda value: "all" if value == "all" else "number"),
+]
 
 
-@dataclass
-class Reserve:
-    """Pool samples that are not in the training set yet, in the one order of the run.
+class AccumulateSettings(Strict):
+    """The training set grows each round (Taori & Hashimoto 2022, Algorithm 1).
 
-    Attributes:
-        labelled: ids with human labels, in drawing order; the first `used` are in the training set.
-        unlabelled: ids that only a model can label, in drawing order; the first `used_unlabelled` are in.
+    In a preset, `per_round` may stand for `model`: then `model = per_round - human`.
     """
 
-    labelled: Ints
-    unlabelled: Ints
-    used: int = 0
-    used_unlabelled: int = 0
+    rule: Literal["accumulate"] = "accumulate"
+    start: Start = Field(
+        description='n0: human-labelled samples in the training set of round 0; "all" of the pool, where no round adds '
+        "any."
+    )
+    human: int = Field(0, ge=0, description="m: human-labelled samples that each later round adds.")
+    model: int = Field(
+        0, ge=0, description="k: samples labelled by the previous round's model that each later round adds."
+    )
+    rounds: int | None = Field(None, ge=1, description="Trained models; without it, until the reserve is used up.")
+    keep: Literal["all", "subsample", "replace"] = Field(
+        "all",
+        description="Train on all rows, on n0 of them redrawn every round, or on the newest m + k only.",
+    )
+    label_by: str | None = Field(
+        None, description='How a model labels: "argmax", "sample", ...; without it, the domain\'s default.'
+    )
+    snapshots: int | None = Field(
+        None, ge=1, description="Also evaluate the model of a round after every so many epochs of its training."
+    )
+    pretrained: bool = Field(False, description="Also evaluate the untouched pretrained model, as round -1.")
 
-    def __len__(self) -> int:
-        return len(self.labelled) - self.used + len(self.unlabelled) - self.used_unlabelled
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve_per_round(cls, data: Any) -> Any:
+        if not isinstance(data, dict) or "per_round" not in data:
+            return data
+        data = dict(data)
+        per_round, human = data.pop("per_round"), data.get("human", 0)
+        if "model" in data:
+            raise ValueError("give `model` or `per_round`, not both")
+        if type(per_round) is not int or type(human) is not int:  # True is no number of samples
+            raise ValueError("`per_round` and `human` are whole numbers")
+        if human > per_round:
+            raise ValueError(f"`human` ({human}) is more than `per_round` ({per_round})")
+        return {**data, "model": per_round - human}
 
-    def draw(self, human: int, model: int) -> tuple[Ints, Ints]:
-        """The next ids for human and for model labels; a model labels what no human can first."""
-        for_human = self.labelled[self.used : self.used + human]
-        alone = self.unlabelled[self.used_unlabelled : self.used_unlabelled + model]
-        start = self.used + human
-        return for_human, np.concatenate([alone, self.labelled[start : start + model - len(alone)]])
+    @model_validator(mode="after")
+    def _check(self) -> AccumulateSettings:
+        if self.human + self.model == 0 and self.rounds is None:
+            raise ValueError("with `human` and `model` both 0 nothing ends the loop; set `rounds`")
+        if self.human + self.model == 0 and self.keep == "replace":
+            raise ValueError('`keep = "replace"` trains on the newest `human + model` rows, which are 0')
+        if self.start == "all" and self.human + self.model:
+            raise ValueError('`start = "all"` leaves no sample for `human` and `model`; set a number')
+        return self
 
-    def lacks(self, human: int, model: int) -> str | None:
-        """Why `human + model` samples cannot be drawn, or None."""
-        left = len(self.labelled) - self.used
-        if left < human:
-            return f"{left} human-labelled samples are left in the reserve, a round needs {human}"
-        if len(self) < human + model:
-            return f"{len(self)} samples are left in the reserve, a round needs {human + model}"
-        return None
+    def requires(self) -> tuple[type, ...]:
+        """Samples with stable ids, and models that label them."""
+        return (Sampled, Labelling, Storing, *((Pretrained,) if self.pretrained else ()))
 
-    def take_out(self, ids: Ints, rows_unlabelled: int) -> None:
-        """Count drawn ids as used."""
-        self.used_unlabelled += rows_unlabelled
-        self.used += len(ids) - rows_unlabelled
+    def watches_epochs(self) -> bool:
+        """For snapshots."""
+        return self.snapshots is not None
+
+    def size(self, round_number: int) -> int:
+        """n_t: rows of the accumulated training set at that round."""
+        return self._start + round_number * (self.human + self.model)
+
+    def trained(self, round_number: int) -> int:
+        """Rows that the model of that round is trained on."""
+        if self.keep == "all" or round_number == 0:
+            return self.size(round_number)
+        return self._start if self.keep == "subsample" else self.human + self.model
+
+    @property
+    def _start(self) -> int:
+        return 1 if self.start == "all" else self.start  # rounds then cost the same, whatever that is
+
+    def columns(self) -> tuple[str, ...]:
+        """Rows of the training set, and who labelled them."""
+        return ("train", "human", "model")
+
+    def bound(self) -> Theorem1:
+        """Theorem 1 with the sizes of the loop.
+
+        Raises:
+            InvalidInput: how many samples the loop starts from is not known.
+        """
+        if self.start == "all":
+            raise InvalidInput('[bound] needs loop.start as a number, and it is "all"')
+        return Theorem1(self.start, self.human, self.model, replace=self.keep == "replace")
+
+    def arm_label(self, differing: Collection[str]) -> str | None:
+        """The human share, where only that differs."""
+        if not {*differing} <= {"human", "model"} or not self.human + self.model:
+            return None
+        return f"{100 * self.human / (self.human + self.model):.4g} % human"
+
+
+class _Domain(Domain, Sampled, Labelling[Any], Storing, Protocol):
+    """What the rule asks of a domain; besides, where it has them, `Scoring`, `ScoringGiven` and `Pretrained`."""
 
 
 @dataclass
@@ -76,8 +148,11 @@ class Accumulate:
         streams: randomness of the run.
     """
 
+    Settings: ClassVar[type[BaseModel]] = AccumulateSettings
+    SUGAR: ClassVar[Mapping[str, str]] = MappingProxyType({"per_round": "model"})
+
     settings: AccumulateSettings
-    domain: Any
+    domain: _Domain
     name: str
     streams: Streams
     ledger: GrowingLedger = field(default_factory=GrowingLedger)
@@ -86,11 +161,9 @@ class Accumulate:
     answers: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     label_by: str = field(init=False)
-    produces: str = field(init=False, default=KIND)
 
     def __post_init__(self) -> None:
-        extra = (Pretrained,) if self.settings.pretrained else ()
-        require(self.domain, self.name, "accumulate", (Sampled, Labelling, Storing, *extra))
+        require(self.settings, self.domain, self.name)
         known = self.domain.label_rules()
         self.label_by = self.settings.label_by or known[0]
         if self.label_by not in known:
@@ -127,11 +200,12 @@ class Accumulate:
         """The initial training set, the test tables as humans fill them, and the untouched model's if asked for."""
         ids = self.reserve.labelled[: self.start]
         added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.truth(ids), work))
-        answers = _tables(work, "answers", self.domain.answers)
+        answers = kept_tables(work, "answers", self.domain.answers)
         evaluations = {MAIN: Evaluation(self.domain.measure(answers, added.samples()), answers)}
-        if self.settings.pretrained:
-            tables = _tables(work, PRETRAINED, lambda call: self.domain.predict(self.domain.pretrained(call), call))
-            metrics = self.domain.measure(_joined(answers, tables), added.samples())
+        domain = self.domain
+        if self.settings.pretrained and isinstance(domain, Pretrained):
+            tables = kept_tables(work, PRETRAINED, lambda call: domain.predict(domain.pretrained(call), call))
+            metrics = self.domain.measure(joined(answers, tables), added.samples())
             evaluations[PRETRAINED] = Evaluation(metrics, tables)
         return Record(added, evaluations)
 
@@ -145,7 +219,7 @@ class Accumulate:
         fitting = work.fitting(self._snapshot if self.settings.snapshots else None)
         model = fitting.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
         snapshots = self._snapshots(work.taken("fit", SNAPSHOT), train)
-        tables = _tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
+        tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
         sizes = {
             "train": ledger.size,
@@ -165,15 +239,15 @@ class Accumulate:
         for name, table in self.domain.predict(model, call).items():
             fit.keep(f"{SNAPSHOT}{epoch:04}.{name}", table)
 
-    def _snapshots(self, kept: Mapping[str, Frame], train: Samples) -> dict[str, Evaluation]:
+    def _snapshots(self, logged: Mapping[str, Frame], train: Samples) -> dict[str, Evaluation]:
         """Evaluations of a fit's epochs, by name, from what was predicted then."""
         tables: dict[str, dict[str, Frame]] = {}
-        for name, table in kept.items():
+        for name, table in logged.items():
             epoch, _, part = name.partition(".")
             tables.setdefault(epoch, {})[part] = table
         return {
-            epoch: Evaluation(self.domain.measure(_joined(self.answers, found), train), found)
-            for epoch, found in tables.items()
+            epoch: Evaluation(self.domain.measure(joined(self.answers, predicted), train), predicted)
+            for epoch, predicted in tables.items()
         }
 
     def _saved(self, model: Any) -> Record:
@@ -191,9 +265,7 @@ class Accumulate:
             parts.append(Ledger.entry(for_human, HUMAN, number, labels))
         if len(for_model):
             model = self._loaded(self.carried[KIND])
-            given = _tables(
-                work, "label", lambda call: {"given": self.domain.label(model, for_model, self.label_by, call)}
-            )["given"]
+            given = kept_tables(work, "label", lambda call: {"given": self.label(model, for_model, call)})["given"]
             frames["truth"] = self._truth(for_model, given)
             labels = self._scored(for_model, given, work.at("model"), by_model=True)
             parts.append(Ledger.entry(for_model, number - 1, number, labels))
@@ -201,10 +273,11 @@ class Accumulate:
 
     def _scored(self, ids: Ints, labels: Frame, work: RoundWork, *, by_model: bool = False) -> Frame:
         """Labels with the scores that travel with them from now on."""
-        if not hasattr(self.domain, "score"):
+        domain = self.domain
+        if not isinstance(domain, Scoring):
             return labels
-        score = getattr(self.domain, "score_given", self.domain.score) if by_model else self.domain.score
-        return labels.plus(_tables(work, "score", lambda call: {"scores": score(ids, labels, call)})["scores"])
+        score = domain.score_given if by_model and isinstance(domain, ScoringGiven) else domain.score
+        return labels.plus(kept_tables(work, "score", lambda call: {"scores": score(ids, labels, call)})["scores"])
 
     def _truth(self, ids: Ints, labels: Frame) -> Frame:
         """Human labels beside the model's, where there are any; nothing is said of unlabelled samples."""
@@ -212,7 +285,7 @@ class Accumulate:
         columns = {"known": Column(known)}
         if known.all():
             columns |= self.domain.truth(ids).columns
-        errors = _label_errors(labels.take(known), self.domain.truth(ids[known]))
+        errors = label_errors(labels.take(known), self.domain.truth(ids[known]))
         if errors is not None:
             error = np.full(len(ids), np.nan)
             error[known] = errors
@@ -262,6 +335,18 @@ class Accumulate:
         """What the model of the newest absorbed round was trained on."""
         return self._training_set(self.ledger, number)
 
+    def entered(self) -> Ints:
+        """Ids of the ledger."""
+        return self.ledger.all().ids
+
+    def produced(self) -> Model | None:
+        """The newest round's model, where it is stored."""
+        return self.carried.get(KIND)
+
+    def label(self, model: Any, ids: Ints, work: RoundWork) -> Frame:
+        """Labels by the rule of `loop.label_by`."""
+        return self.domain.label(model, ids, self.label_by, work)
+
     def _training_set(self, ledger: GrowingLedger, number: int) -> Samples:
         if self.settings.keep == "replace" and number:
             return ledger.last().samples()
@@ -276,10 +361,10 @@ class Accumulate:
         return self._measure(record, tables, self.training_set(number))
 
     def _measure(self, record: Record, tables: Tables, train: Samples) -> dict[str, Metric]:
-        metrics: dict[str, Metric] = dict(self.domain.measure(_joined(self.answers, tables), train))
+        metrics: dict[str, Metric] = dict(self.domain.measure(joined(self.answers, tables), train))
         truth = record.frames.get("truth")
         if truth is not None and "error" in truth:
-            metrics["label_error"] = _mean(truth["error"])
+            metrics["label_error"] = mean_error(truth["error"])
         return metrics
 
     def recover(self, number: int, work: RoundWork) -> None:
@@ -292,36 +377,3 @@ class Accumulate:
 
     def _fit(self, number: int, work: RoundWork) -> Any:
         return self.domain.fit(self.training_set(number), work)
-
-
-def _tables(work: RoundWork, name: str, build: Callable[[RoundWork], Tables]) -> Tables:
-    """The tables of an inner call, kept over an interruption."""
-    return work.memo(name, lambda call: Record(frames=build(call))).frames
-
-
-def _joined(answers: Tables, tables: Tables) -> Tables:
-    """What a model changed beside what never changes, row for row; tables without predictions as they are."""
-    return {
-        **answers,
-        **{name: answers[name].plus(table) if name in answers else table for name, table in tables.items()},
-    }
-
-
-def _label_errors(given: Frame, truth: Frame) -> Floats | None:
-    """1.0 where a fixed-size label differs from the human's; None for labels that have no such thing as equal."""
-    targets = [name for name, column in truth.columns.items() if column.role == "target"]
-    if not targets or any(truth.columns[name].offsets is not None for name in targets):
-        return None
-    wrong = np.zeros(len(truth), np.bool_)
-    for name in targets:
-        differs = given[name] != truth[name]
-        wrong |= differs.any(axis=tuple(range(1, differs.ndim)))
-    return wrong.astype(np.float64)
-
-
-def _mean(errors: Floats) -> Metric:
-    known = errors[~np.isnan(errors)]
-    if not len(known):
-        return Metric(float("nan"), 0)
-    share = float(known.mean())
-    return Metric(share, len(known), float(np.sqrt(share * (1 - share) / len(known))))

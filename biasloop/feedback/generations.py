@@ -10,24 +10,100 @@ cost of a generation is constant, unless samples of all generators are kept and 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Protocol
 
-from biasloop.config.experiment import GenerationsSettings
-from biasloop.contract.batching import Batches
-from biasloop.contract.data import Evaluation, Frame, Metric, Samples, Tables
-from biasloop.contract.domains import Annotating, Generating, Source, Storing
+from pydantic import BaseModel, Field, model_validator
+
+from biasloop.config.strict import Strict
+from biasloop.contract.batching import Batches, Star
+from biasloop.contract.data import Evaluation, Frame, Ints, Metric, Samples, Tables
+from biasloop.contract.domains import Annotating, Domain, Generating, Source, Storing
 from biasloop.contract.randomness import Streams
-from biasloop.errors import DamagedStore, Mismatch
+from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback.rule import require
+from biasloop.feedback.tables import joined, kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
 from biasloop.records.record import MAIN, Model, Record
 
 GENERATOR, CLASSIFIER, ANNOTATOR = "generator", "classifier", "annotator"
 POPULATION = "population"
+
+
+class GenerationsSettings(Strict):
+    """Generators and classifiers learn from the generation before (Wyllie et al. 2024)."""
+
+    rule: Literal["generations"]
+    rounds: int = Field(ge=1, description="Generations.")
+    generator: Literal["sequential", "frozen"] = Field(
+        "sequential", description='"frozen": all classifiers learn from samples of the first generator.'
+    )
+    labels: Literal["sequential", "annotator"] = Field(
+        "sequential", description="Samples are labelled by the classifier before, or always by the annotator."
+    )
+    synthetic: float = Field(1.0, ge=0, le=1, description="Share of samples in a later generator's batches.")
+    classifier_synthetic: float = Field(1.0, ge=0, le=1, description="Share of samples in a classifier's batches.")
+    keep: Literal["replace", "subsample", "all"] = Field(
+        "replace",
+        description='Samples of which generators are learnt from: "replace", of the newest; "subsample", of all so far '
+        'in equal shares, with as many steps; "all", likewise, with as many times the passes as there are generators.',
+    )
+    star: Literal["none", "classifier", "generator", "both"] = Field(
+        "none", description="Whose batches are filled by quota over strata of label and groups (STAR)."
+    )
+    star_budget: int = Field(64, description="Samples drawn beyond the size of a batch before it is filled.")
+    star_ideal: list[float] = Field(default_factory=list, description="Share of each stratum; empty for equal ones.")
+    star_refill: Literal["until-met", "surplus-first", "single"] = Field(
+        "until-met", description='What fills places that quotas leave; "single" is as published.'
+    )
+    star_draws: float = Field(4.0, description='Of "until-met": samples for a batch at most, times its size.')
+
+    @model_validator(mode="after")
+    def _check(self) -> GenerationsSettings:
+        if self.generator == "frozen" and self.star in {"generator", "both"}:
+            raise ValueError(f'`star = "{self.star}"` is for later generators, and `generator = "frozen"` has none')
+        try:
+            self.reparation()
+        except InvalidInput as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def reparation(self) -> Star | None:
+        """STAR as set, or None."""
+        if self.star == "none":
+            return None
+        return Star(tuple(self.star_ideal), self.star_budget, self.star_refill, self.star_draws)
+
+    def requires(self) -> tuple[type, ...]:
+        """Generators of samples, and models that can be stored."""
+        return (Generating, Storing)
+
+    def watches_epochs(self) -> bool:
+        """No."""
+        return False
+
+    def trained(self, round_number: int) -> int:
+        """Work of a round, in units of its own: each generation costs the same unless what was made is kept."""
+        return round_number + 1 if self.keep == "all" else 1
+
+    def columns(self) -> tuple[str, ...]:
+        """Nothing is counted."""
+        return ()
+
+    def bound(self) -> None:
+        """None is known."""
+
+    def arm_label(self, differing: Collection[str]) -> str | None:
+        """Keys and values."""
+        return None
+
+
+class _Domain(Domain, Generating, Storing, Protocol):
+    """What the rule asks of a domain; besides, where it has it, `Annotating`."""
 
 
 @dataclass
@@ -41,19 +117,21 @@ class Generations:
         streams: randomness of the run.
     """
 
+    Settings: ClassVar[type[BaseModel]] = GenerationsSettings
+    SUGAR: ClassVar[Mapping[str, str]] = MappingProxyType({})
+
     settings: GenerationsSettings
-    domain: Any
+    domain: _Domain
     name: str
     streams: Streams
     answers: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     chain: list[tuple[Model, Model]] = field(default_factory=list)  # generator and classifier of each, where kept
     generations: int = 0  # that were absorbed
-    produces: str = field(init=False, default=GENERATOR)
     _judges: list[Any] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
-        require(self.domain, self.name, "generations", (Generating, Storing))
+        require(self.settings, self.domain, self.name)
 
     def prepare(self) -> None:
         """Check what the domain can say of the settings before anything is trained.
@@ -114,7 +192,7 @@ class Generations:
         generator = self._load(models[GENERATOR])
         labeller = self._labeller()
         judge = labeller if self.settings.generator == "frozen" else self._annotators[0]
-        population = _tables(
+        population = kept_tables(
             work, POPULATION, lambda call: self.domain.predict_population(generator, judge, self._annotators, call)
         )
         source = self._source(CLASSIFIER, generator, labeller, self._earlier(-1))
@@ -122,10 +200,10 @@ class Generations:
         trained = work.memo(CLASSIFIER, fit)
         models |= trained.models
         classifier = self._load(models[CLASSIFIER])
-        tables = _tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
-        found = {**tables, **population, **self._final(number, generator, classifier, work)}
+        tables = kept_tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
+        outputs = {**tables, **population, **self._final(number, generator, classifier, work)}
         sizes = {"generation": number}
-        return Record(None, {MAIN: Evaluation(self._measured(self.answers, found), found)}, {}, models, sizes)
+        return Record(None, {MAIN: Evaluation(self._measured(self.answers, outputs), outputs)}, {}, models, sizes)
 
     def _final(self, number: int, generator: Any, classifier: Any, work: RoundWork) -> Tables:
         """Of a frozen generator, what the next population would be: one more, labelled by the last classifier.
@@ -135,8 +213,8 @@ class Generations:
         if self.settings.generator != "frozen" or number != self.settings.rounds - 1:
             return {}
         predict, name = self.domain.predict_population, f"final_{POPULATION}"
-        found = _tables(work, name, lambda call: predict(generator, classifier, self._annotators, call))
-        return {name: found[POPULATION]} if POPULATION in found else {}
+        outputs = kept_tables(work, name, lambda call: predict(generator, classifier, self._annotators, call))
+        return {name: outputs[POPULATION]} if POPULATION in outputs else {}
 
     def _generator(self, number: int, work: RoundWork) -> Model:
         """Of this generation: fitted to natural data, kept, or fitted to samples of the one before."""
@@ -167,12 +245,12 @@ class Generations:
         """
         if self.settings.keep == "replace":
             return []
-        found = []
+        pairs = []
         for number, (generator, _) in enumerate(self.chain):
             by_annotator = self.settings.labels == "annotator" or number + step < 0
             labeller = self._annotators[0] if by_annotator else self._load(self.chain[number + step][1])
-            found.append((self._load(generator), labeller))
-        return found
+            pairs.append((self._load(generator), labeller))
+        return pairs
 
     @property
     def _annotators(self) -> list[Any]:
@@ -205,21 +283,36 @@ class Generations:
     @property
     def can_go_on(self) -> bool:
         """Whether the models that the next generation needs are there."""
-        whole = not self.needs_all_models or len(self.chain) == self.generations
-        return whole and {GENERATOR, CLASSIFIER} <= self.carried.keys()
+        unbroken = not self.needs_all_models or len(self.chain) == self.generations
+        return unbroken and {GENERATOR, CLASSIFIER} <= self.carried.keys()
 
     def training_set(self, number: int) -> Samples:
         """Nothing: samples are drawn afresh and have no ids."""
         nothing = np.zeros(0, np.int64)
         return Samples(nothing, nothing.astype(np.bool_), Frame())
 
+    def entered(self) -> Ints:
+        """Nothing, likewise."""
+        return np.zeros(0, np.int64)
+
+    def produced(self) -> Model | None:
+        """The newest generator."""
+        return self.carried.get(GENERATOR)
+
+    def label(self, model: Any, ids: Ints, work: RoundWork) -> Frame:
+        """Classifiers label samples that have no ids.
+
+        Raises:
+            Mismatch: always.
+        """
+        raise Mismatch('models of loop.rule = "generations" label no samples of the data; give --output FILE.png')
+
     def measure(self, number: int, record: Record, tables: Tables) -> dict[str, Metric]:
         """Metrics of an absorbed generation, from its stored tables."""
         return self._measured(self.answers, tables)
 
     def _measured(self, answers: Tables, tables: Tables) -> dict[str, Metric]:
-        joined = {name: answers[name].plus(table) if name in answers else table for name, table in tables.items()}
-        return dict(self.domain.measure({**answers, **joined}, self.training_set(0)))
+        return dict(self.domain.measure(joined(answers, tables), self.training_set(0)))
 
     def recover(self, number: int, work: RoundWork) -> None:
         """A chain cannot be fitted again from its middle.
@@ -243,10 +336,5 @@ class Generations:
         )
 
 
-def _saving(domain: Any, name: str, fit: Callable[[RoundWork], Any]) -> Callable[[RoundWork], Record]:
+def _saving(domain: Storing, name: str, fit: Callable[[RoundWork], Any]) -> Callable[[RoundWork], Record]:
     return lambda call: Record(models={name: Model(name, domain.save(name, fit(call)))})
-
-
-def _tables(work: RoundWork, name: str, build: Callable[[RoundWork], Mapping[str, Frame]]) -> Tables:
-    """The tables of an inner call, kept over an interruption."""
-    return work.memo(name, lambda call: Record(frames=dict(build(call)))).frames

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from biasloop.config.experiment import AccumulateSettings, BoundSection
+from biasloop.config.experiment import BoundSection
 from biasloop.config.flatten import flatten
 from biasloop.contract.data import Floats, Metric
 from biasloop.errors import InvalidInput
+from biasloop.feedback import rules
+from biasloop.feedback.rule import LoopBound, RuleSettings
 from biasloop.report.bounds import bound_over_rounds, per_round_bound
 from biasloop.store.reader import Run, find_runs
 
@@ -41,9 +43,21 @@ class Measured:
         return cls(run, [row[1] for row in rows], [row[2] for row in rows], [row[3] for row in rows])
 
     @property
-    def loop(self) -> AccumulateSettings:
+    def loop(self) -> RuleSettings:
         """Sizes and variants of the loop."""
-        return AccumulateSettings.model_validate({**self.run.identity["loop"], "rounds": max(1, len(self.metrics))})
+        return rules.settings_of({**self.run.identity["loop"], "rounds": max(1, len(self.metrics))})
+
+    @property
+    def loop_bound(self) -> LoopBound:
+        """The bound of the run's rule.
+
+        Raises:
+            InvalidInput: none is known of it, or not with the run's settings.
+        """
+        known = self.loop.bound()
+        if known is None:
+            raise InvalidInput(f'{self.run.directory}: no bound is known of loop.rule = "{self.loop.rule}"')
+        return known
 
     @property
     def seed(self) -> int:
@@ -97,14 +111,14 @@ class Measured:
     def bound(self, delta: float | None = None) -> Floats:
         """Theorem 1 over the run's rounds, from the calibration error of round 0."""
         first = self.bias()[0] if delta is None else delta
-        return bound_over_rounds(self.loop, float(first), len(self.metrics) - 1)
+        return bound_over_rounds(self.loop_bound, float(first), len(self.metrics) - 1)
 
     def per_round_bound(self) -> Floats | None:
         """The same with the calibration error measured each round, if the preset names the training share."""
         section = self.needs_bound()
         if section.train is None or section.train not in self.metrics[0]:
             return None
-        return per_round_bound(self.loop, self.values(section.metric) - self.values(section.train))
+        return per_round_bound(self.loop_bound, self.values(section.metric) - self.values(section.train))
 
 
 @dataclass(frozen=True)
@@ -168,12 +182,13 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
     settings = [json.loads(key) for key in groups]
     return [
-        Arm(
-            _label(own, settings),
-            [Measured.read(run) for run in sorted(group, key=lambda r: int(r.identity["seed"]))],
-        )
-        for own, group in zip(settings, groups.values(), strict=True)
+        _arm(mine, settings, [Measured.read(run) for run in sorted(group, key=lambda r: int(r.identity["seed"]))])
+        for mine, group in zip(settings, groups.values(), strict=True)
     ]
+
+
+def _arm(mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], runs: list[Measured]) -> Arm:
+    return Arm(_label(flatten(mine), [flatten(settings) for settings in every], runs[0].loop), runs)
 
 
 def _without(settings: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
@@ -185,14 +200,17 @@ def _without(settings: Mapping[str, Any], keys: set[str], prefix: str = "") -> d
     }
 
 
-def _label(own: Mapping[str, Any], every: Sequence[Mapping[str, Any]]) -> str:
-    """What distinguishes an arm: the human share where only that differs, else the differing keys."""
-    flat = [flatten(settings) for settings in every]
-    keys = sorted({key for one in flat for key in one if any(other.get(key) != one[key] for other in flat)})
+def _label(mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], loop: RuleSettings) -> str:
+    """What distinguishes an arm: as its rule calls it where only settings of [loop] differ, else the differing keys.
+
+    Args:
+        mine: settings of the arm by flat key.
+        every: those of all arms.
+        loop: of the arm.
+    """
+    keys = sorted({key for flat in every for key in flat if any(other.get(key) != flat[key] for other in every)})
     if not keys:
         return ""
-    loop = own["loop"]
-    if set(keys) <= {"loop.human", "loop.model"} and loop["human"] + loop["model"]:
-        return f"{100 * loop['human'] / (loop['human'] + loop['model']):.4g} % human"
-    mine = flatten(own)
-    return ", ".join(f"{key} = {mine.get(key, 'not set')}" for key in keys)
+    sections = {key.partition(".")[0] for key in keys}
+    called = loop.arm_label([key.partition(".")[2] for key in keys]) if sections == {"loop"} else None
+    return called or ", ".join(f"{key} = {mine.get(key, 'not set')}" for key in keys)

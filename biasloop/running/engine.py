@@ -6,13 +6,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.config.flatten import flatten
 from biasloop.contract.data import Metric
-from biasloop.contract.domains import Context, Sparing, missing_methods
+from biasloop.contract.domains import Context, Domain, Sparing
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, OutOfMemory, SomethingToFetch
 from biasloop.feedback import rules
@@ -107,21 +107,22 @@ class Prepared:
 
     experiment: Experiment
     seed: int
-    domain: Any
-    rule: Any = field(repr=False)
+    domain: Domain
+    rule: Rule = field(repr=False)
 
 
-def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> Any:
+def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> Domain:
     """A domain from its section of a preset."""
     loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
-    return loaded(
+    domain: Domain = loaded(
         config,
         Context(
             options.data, Streams((seed, "data")), options.device, options.threads,
             on_note=lambda text: options.on_event(Notice(text)),
         ),
     )  # fmt: skip
+    return domain
 
 
 def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
@@ -161,7 +162,7 @@ class _Driver:
 
     def __init__(self, prepared: Prepared, directory: Path, options: Options) -> None:
         self.options = options
-        self.rule: Rule = prepared.rule
+        self.rule = prepared.rule
         self.domain = prepared.domain
         experiment = prepared.experiment
         self.rule.prepare()
@@ -267,15 +268,16 @@ class _Driver:
         self.options.on_event(Step(call, done, total))
 
 
-def _sparing(domain: Any) -> Sequence[str]:
+def _sparing(domain: Domain) -> Sequence[str]:
     """Settings whose smaller values need less memory, if the domain names any."""
-    return () if missing_methods(type(domain), Sparing) else domain.memory_settings()
+    return domain.memory_settings() if isinstance(domain, Sparing) else ()
 
 
-def defaults(domain: Any, experiment: Experiment) -> dict[str, Any]:
+def defaults(domain: Domain, experiment: Experiment) -> dict[str, Any]:
     """Default values of the settings that a run's identity holds as one value, by flat key."""
     settings = flatten(experiment.identity(0))
-    fields = {"domain": type(domain).Config.model_fields, "loop": type(experiment.loop).model_fields}
+    config: type[BaseModel] = type(domain).Config  # type: ignore[attr-defined] # `discovery` has seen it
+    fields = {"domain": config.model_fields, "loop": rules.RULES[experiment.loop.rule].Settings.model_fields}
     return {
         f"{section}.{name}": info.default
         for section, infos in fields.items()

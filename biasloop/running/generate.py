@@ -7,19 +7,29 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
 from biasloop.config.experiment import Experiment
 from biasloop.contract.data import Array, Column, Frame, Ints
-from biasloop.contract.domains import Continuing, Executing, Labelling, Pretrained, Sampling, missing_methods
+from biasloop.contract.domains import (
+    Continuing,
+    Domain,
+    Executing,
+    Labelling,
+    Pretrained,
+    Sampled,
+    Sampling,
+    Storing,
+)
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
+from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
-from biasloop.running.engine import Options, prepare, reopen, replay
+from biasloop.running.engine import Options, Prepared, prepare, reopen, replay
 from biasloop.store.files import write_atomically
-from biasloop.store.reader import Run
+from biasloop.store.manifest import round_name
 
 Part = Literal["test", "pool", "reserve"]
 
@@ -31,20 +41,24 @@ class Maker:
     Attributes:
         domain: that can use it.
         model: of that domain.
-        rule: that the model's run follows; None for an untouched model.
+        rule: that the model's run follows, with all up to the model absorbed; None for an untouched model.
         streams: randomness of what is made.
         how: "stored", "refitted" (its file was dropped, so it was fitted again) or "pretrained".
     """
 
-    domain: Any
+    domain: Domain
     model: Any
-    rule: Any
+    rule: Rule | None
     streams: Streams
     how: str
 
     def work(self, options: Options) -> RoundWork:
         """The handle of a call."""
         return RoundWork(self.streams, Session(stopping=options.stopping), "generate")
+
+
+class _Readable(Domain, Sampled, Protocol):
+    """Whose labels can be told by name, beside the truth."""
 
 
 Allow = Callable[[Sequence[Sequence[str]]], None]
@@ -78,14 +92,14 @@ def from_run(directory: Path, number: int | None, options: Options, allow: Allow
         InvalidInput: the run has no such round, or names programs that are not to be run.
     """
     stored, prepared = reopen(directory, options)
-    if not missing_methods(type(prepared.domain), Executing):
+    if isinstance(prepared.domain, Executing):
         allow(prepared.domain.programs())
     if not stored.rounds:
         raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
     number = stored.rounds[-1] if number is None else number
     for _ in replay(stored, prepared.rule, number):
         pass
-    model, how = _model(stored, prepared.rule, number, prepared.seed, options)
+    model, how = _model(prepared, number, options)
     return Maker(prepared.domain, model, prepared.rule, Streams((prepared.seed, number, "generate")), how)
 
 
@@ -96,7 +110,7 @@ def from_preset(experiment: Experiment, options: Options) -> Maker:
         InvalidInput: its domain has none.
     """
     domain = prepare(experiment, 0, options).domain
-    if missing_methods(type(domain), Pretrained):
+    if not isinstance(domain, Pretrained):
         raise InvalidInput(f"the domain {experiment.domain.name!r} has no pretrained model; give --run RUN")
     streams = Streams((0, "generate"))
     model = domain.pretrained(RoundWork(streams.at("pretrained"), Session(stopping=options.stopping), "pretrained"))
@@ -120,11 +134,13 @@ def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Fra
     Raises:
         InvalidInput: the domain labels nothing.
     """
-    if missing_methods(type(maker.domain), Labelling):
+    domain = maker.domain
+    if not (isinstance(domain, Sampled) and isinstance(domain, Labelling)):
         raise InvalidInput("this run's domain labels nothing; for its samples give --output FILE.png or FILE.h5")
-    ids = _ids(maker.domain, maker.rule, part)[:count]
-    given: Frame = maker.domain.label(maker.model, ids, maker.rule.label_by, maker.work(options))
-    return _readable(maker.domain, ids, given)
+    if maker.rule is None:
+        raise InvalidInput("an untouched model labels nothing; give --run RUN")
+    ids = _ids(domain, maker.rule, part)[:count]
+    return _readable(domain, ids, maker.rule.label(maker.model, ids, maker.work(options)))
 
 
 def continuations(maker: Maker, prompts: list[str], options: Options) -> list[dict[str, str]]:
@@ -133,7 +149,7 @@ def continuations(maker: Maker, prompts: list[str], options: Options) -> list[di
     Raises:
         InvalidInput: the domain continues no texts.
     """
-    if missing_methods(type(maker.domain), Continuing):
+    if not isinstance(maker.domain, Continuing):
         raise InvalidInput("--input: this run's domain continues no texts; leave it out to label the run's own samples")
     made = maker.domain.continuations(maker.model, prompts, maker.work(options))
     return [{"prompt": prompt, "continuation": text} for prompt, text in zip(prompts, made, strict=True)]
@@ -148,29 +164,30 @@ def samples(maker: Maker, count: int, options: Options) -> Array:
     Raises:
         InvalidInput: the domain generates no pictures.
     """
-    if missing_methods(type(maker.domain), Sampling):
+    if not isinstance(maker.domain, Sampling):
         raise InvalidInput("--output: this run's domain generates no pictures; its labels are written as a .csv file")
     return np.asarray(maker.domain.samples(maker.model, count, maker.work(options)))
 
 
-def _model(stored: Run, rule: Any, number: int, seed: int, options: Options) -> tuple[Any, str]:
-    if rule.produces in rule.carried:
-        kept = rule.carried[rule.produces]
-        return rule.domain.load(kept.kind, kept.arrays), "stored"
-    session = Session(stopping=options.stopping)
-    return rule.refit(number, RoundWork(Streams((seed, number)), session, f"round-{number:04d}")), "refitted"
+def _model(prepared: Prepared, number: int, options: Options) -> tuple[Any, str]:
+    """The model of the newest absorbed round, and whether it was stored or had to be fitted again."""
+    stored = prepared.rule.produced()
+    if stored is not None and isinstance(prepared.domain, Storing):
+        return prepared.domain.load(stored.kind, stored.arrays), "stored"
+    work = RoundWork(Streams((prepared.seed, number)), Session(stopping=options.stopping), round_name(number))
+    return prepared.rule.refit(number, work), "refitted"
 
 
-def _ids(domain: Any, rule: Any, part: Part) -> Ints:
+def _ids(domain: Sampled, rule: Rule, part: Part) -> Ints:
     splits = domain.splits()
     if part == "test":
         return np.asarray(splits.test)
     if part == "pool":
         return np.asarray(splits.pool)
-    return np.setdiff1d(splits.pool, rule.ledger.all().ids)
+    return np.setdiff1d(splits.pool, rule.entered())
 
 
-def _readable(domain: Any, ids: Ints, given: Frame) -> Frame:
+def _readable(domain: _Readable, ids: Ints, given: Frame) -> Frame:
     """Ids, the model's labels by name, confidence, and the human label where there is one."""
     names = {name: column.strings() for name, column in domain.vocabularies().items()}
     known = ~np.isin(ids, domain.splits().unlabelled)

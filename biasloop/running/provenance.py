@@ -2,14 +2,13 @@
 
 import platform
 import socket
-from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
 
 from biasloop import __version__
 from biasloop.contract.data import Column, Frame
+from biasloop.contract.domains import Computing, Domain
 from biasloop.errors import DamagedStore
 from biasloop.records.record import Record
 from biasloop.store.writer import RunWriter
@@ -19,7 +18,7 @@ COMPARED = ("biasloop", "python", "numpy", "torch", "device", "threads")
 _VOCABULARY = "vocabulary."
 
 
-def environment(domain: Any) -> dict[str, str]:
+def environment(domain: Domain) -> dict[str, str]:
     """Versions, host, device and threads that a step is made with."""
     versions = {"biasloop": __version__, "python": platform.python_version(), "host": socket.gethostname()}
     for package in ("numpy", "h5py", "torch"):
@@ -27,11 +26,11 @@ def environment(domain: Any) -> dict[str, str]:
             versions[package] = version(package)
         except PackageNotFoundError:
             versions[package] = "none"
-    told: Mapping[str, str] = domain.environment() if hasattr(domain, "environment") else {}
-    return {**versions, "device": "cpu", "threads": "1", **told}
+    computing = domain.environment() if isinstance(domain, Computing) else {}
+    return {**versions, "device": "cpu", "threads": "1", **computing}
 
 
-def of_domain(domain: Any) -> dict[str, Frame]:
+def of_domain(domain: Domain) -> dict[str, Frame]:
     """What a set-up keeps of the data: the words that ids stand for, and the fingerprint."""
     frames = {f"{_VOCABULARY}{name}": Frame({"name": column}) for name, column in domain.vocabularies().items()}
     return {**frames, "fingerprint": Frame({"data": Column.text([domain.fingerprint()])})}
@@ -54,7 +53,7 @@ def other_environment(store: RunWriter) -> str | None:
     )
 
 
-def check_fingerprint(directory: Path, setup: Record, domain: Any) -> None:
+def check_fingerprint(directory: Path, setup: Record, domain: Domain) -> None:
     """Refuse to go on with other data.
 
     Raises:
@@ -68,7 +67,7 @@ def check_fingerprint(directory: Path, setup: Record, domain: Any) -> None:
         )
 
 
-def check_vocabularies(directory: Path, setup: Record, domain: Any) -> None:
+def check_vocabularies(directory: Path, setup: Record, domain: Domain) -> None:
     """Refuse data whose words are others than when the run began, as where a table is read by other rules since then.
 
     Raises:

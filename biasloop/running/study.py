@@ -102,10 +102,10 @@ def plan(
     for seed in seeds:
         for (chosen, experiment), (expected, defaults) in zip(arms, checked, strict=True):
             arm = describe(chosen)
-            place = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
-            preview.require_creatable(place, writable)
-            done = preview.rounds_done(place, experiment.identity(seed), defaults)
-            planned.append(Planned(arm, seed, place, experiment, expected, done))
+            path = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
+            preview.require_creatable(path, writable)
+            done = preview.rounds_done(path, experiment.identity(seed), defaults)
+            planned.append(Planned(arm, seed, path, experiment, expected, done))
     return planned
 
 
@@ -123,10 +123,10 @@ def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, di
         How many rounds there will be, and defaults of what may be missing in what is stored.
     """
     prepared = engine.prepare(experiment, seed, options)
-    if not domains.missing_methods(type(prepared.domain), Checking):
-        prepared.domain.check(epochs=getattr(experiment.loop, "snapshots", None) is not None)
+    if isinstance(prepared.domain, Checking):
+        prepared.domain.check(epochs=experiment.loop.watches_epochs())
     prepared.rule.prepare()
-    return int(prepared.rule.expected_rounds()), engine.defaults(prepared.domain, experiment)
+    return prepared.rule.expected_rounds(), engine.defaults(prepared.domain, experiment)
 
 
 def shortfalls(planned: Sequence[Planned]) -> list[str]:
@@ -190,12 +190,15 @@ def help_first(experiment: Experiment, seed: int, options: Options) -> None:
         seed: of any of the runs.
         options: as the first process has them.
     """
-    engine.build_domain(experiment.domain.model_dump(), seed, options).follow()
+    domain = engine.build_domain(experiment.domain.model_dump(), seed, options)
+    assert isinstance(domain, Following), "`check_processes` lets no other domain through"
+    domain.follow()
 
 
 def _helped(item: Planned, options: Options) -> AbstractContextManager[None]:
     """Inside, other processes help, if there are any."""
     if launcher.count() == 1:
         return nullcontext()
-    domain: Following = engine.build_domain(item.experiment.domain.model_dump(), item.seed, options)
+    domain = engine.build_domain(item.experiment.domain.model_dump(), item.seed, options)
+    assert isinstance(domain, Following), "`check_processes` lets no other domain through"
     return domain.lead()

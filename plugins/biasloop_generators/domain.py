@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from biasloop.contract.batching import Star
 from biasloop.contract.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables
-from biasloop.contract.domains import Context, Kept, Requirement, Source, Work
+from biasloop.contract.domains import Context, Requirement, Source, Work
+from biasloop.contract.published import Curve, Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.fairness import margins
 from biasloop_generators import config as settings
-from biasloop_generators import kinds, sources
+from biasloop_generators import kinds, released, sources
 from biasloop_generators.measures import GROUP, measure
 from biasloop_generators.pictures import Colored
 from biasloop_generators.recipes import classifier_recipe, generator_recipe, is_summed, loss_of
-from biasloop_generators.released import export
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from biasloop_generators.learner import Learner
 
 
@@ -181,8 +183,19 @@ class GeneratorsDomain:
 
     def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
         """The files of the published code, as `biasloop_generators.released.export`."""
-        split = "valid" if self.config.evaluate_on == "valid" else "test"
-        return export(self.config.data, split, name, setup, later)
+        return released.export(self.config.data, self.split_of("test"), name, setup, later)
+
+    def split_of(self, table: str) -> str:
+        """Of one table alone, which is always called "test", the split that is evaluated on."""
+        return table if self.config.evaluate_on == "both" else self.config.evaluate_on
+
+    def published_name(self, metric: str, metrics: Sequence[str]) -> tuple[str, str]:
+        """As `biasloop_generators.released.published_name`."""
+        return released.published_name(metric, metrics, self.split_of("test"))
+
+    def curves(self, directory: Path, split: str, name: str) -> Mapping[str, Curve]:
+        """As `biasloop_generators.released.curves`."""
+        return released.curves(directory, split, name)
 
     @cached_property
     def _data(self) -> Colored:

@@ -1,11 +1,16 @@
-"""Results in the file layout of the published code (Wyllie et al. 2024): two labels, one group of two classes."""
+"""The file layout of the published code (Wyllie et al. 2024), written and read: two labels, a group of two classes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import csv
+import math
+import re
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from biasloop.contract.data import Frame, Ints, Tables
-from biasloop.contract.domains import Kept
+from biasloop.contract.published import Curve, Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics import fairness
@@ -173,3 +178,136 @@ def _batches(star: Frame, number: int) -> Iterator[Row]:
 
 def _add(files: Files, name: str, header: Row, rows: Iterable[Sequence[object]]) -> None:
     files.setdefault(name, [header]).extend(tuple(row) for row in rows)
+
+
+# --- reading what was released
+
+# Metrics by what the study's curves call them; shares among generated samples go by the second class instead.
+METRICS = {
+    "accuracy": "acc",
+    "selection_rate": "sel",
+    "accuracy_difference": "acc_diff",
+    "demographic_parity_difference": "dp",
+    "equalized_odds_difference": "eodds",
+}
+SHARES = {"population.share_label.": "label_bal", "population.share_group.": "color_bal"}
+VALID = "valid."
+_PATTERN = "cla_*_overall.csv"
+
+
+def published_name(metric: str, metrics: Sequence[str], plain_split: str) -> tuple[str, str]:
+    """On which split, and under which name, a metric was released.
+
+    Args:
+        metric: of a run.
+        metrics: all that the run has.
+        plain_split: what metrics without a prefix are of.
+
+    Raises:
+        InvalidInput: it was not.
+    """
+    plain = metric.removeprefix(VALID)
+    known = dict(METRICS)
+    for prefix, name in SHARES.items():
+        classes = [other for other in metrics if other.startswith(prefix)]
+        if len(classes) == 2:  # in the order of the classes, of which the second was counted
+            known[classes[1]] = name
+    if plain not in known or (plain != metric and plain not in METRICS):
+        raise InvalidInput(f"no released results can be drawn over {metric!r}; they are of {', '.join(known)}")
+    return plain_split if plain == metric else "valid", known[plain]
+
+
+def curves(path: Path, split: str, name: str) -> dict[str, Curve]:
+    """A number by experiment, over the seeds of each, from the files at or below a directory.
+
+    Raises:
+        InvalidInput: there are none, or one is missing or is not as released.
+    """
+    return {title: over_seeds(directories, split, name) for title, directories in seeds_of(path).items()}
+
+
+def seeds_of(path: Path) -> dict[str, list[Path]]:
+    """Experiments at or below a directory of results, each with the directories of its seeds, NAME_SEED.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    experiments: dict[str, list[Path]] = {}
+    for directory in sorted({file.parent for file in path.rglob(_PATTERN)}):
+        name = re.sub(r"_\d+$", "", directory.resolve().name)
+        experiments.setdefault(name, []).append(directory)
+    if not experiments:
+        raise InvalidInput(
+            f"{path} holds no released results; expected files such as cla_test_overall.csv, in it or in a directory "
+            "NAME_SEED for each seed"
+        )
+    return experiments
+
+
+def over_seeds(directories: Sequence[Path], split: str, name: str) -> Curve:
+    """One of the names of `_READINGS` over the seeds of an experiment; the last row of each generation counts.
+
+    Raises:
+        InvalidInput: a file is missing or is not as released.
+    """
+    rows = [_by_generation(directory, split, name) for directory in directories]
+    length = 1 + max((max(row) for row in rows if row), default=-1)
+    table = np.full((len(rows), length), np.nan)
+    for line, row in zip(table, rows, strict=True):
+        line[list(row)] = list(row.values())
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a generation that no seed has is NaN
+        mean, std = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
+    return Curve(mean, std, np.isfinite(table).sum(axis=0).astype(np.float64))
+
+
+Reading = Callable[[Mapping[str, float]], float]
+
+
+def _column(name: str) -> Reading:
+    return lambda row: row[name]
+
+
+# The file of each number, and its value from a row of it.
+_READINGS: dict[str, tuple[str, Reading]] = {
+    "acc": ("cla_{split}_overall.csv", _column("Accuracy")),
+    "sel": ("cla_{split}_overall.csv", _column("Selection rate")),
+    "acc_diff": ("cla_{split}_aggregated.csv", _column("difference_Accuracy")),
+    "dp": ("cla_{split}_aggregated.csv", _column("difference_Selection rate")),
+    "eodds": ("cla_{split}_aggregated.csv", lambda row: max(row["difference_tpr"], row["difference_fpr"])),
+    "label_bal": ("gen_pop_stats.csv", _column("label_bal")),
+    "color_bal": ("gen_pop_stats.csv", _column("color_bal")),
+}
+
+
+def _by_generation(directory: Path, split: str, name: str) -> dict[int, float]:
+    file, reading = _READINGS[name]
+    path = directory / file.format(split=split)
+    values = {}
+    for line, row in _rows(path):
+        try:
+            generation = int(row["generation"])
+            values[generation] = reading(row)
+        except (KeyError, ValueError, OverflowError) as error:
+            raise InvalidInput(f"{path}, line {line}: {error!r}; expected a row as released") from error
+    return values
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, float]]]:
+    """Rows of numbers with their lines; what is no number is NaN."""
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            reader = csv.DictReader(file)
+            for row in reader:
+                yield reader.line_num, {key: _number(value) for key, value in row.items() if key is not None}
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read ({error.strerror}); it is among the released files") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"{path} is not a table ({error})") from error
+
+
+def _number(text: str | None) -> float:
+    try:
+        return float(text or "nan")
+    except ValueError:
+        return math.nan

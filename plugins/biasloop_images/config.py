@@ -142,6 +142,11 @@ class Config(BaseModel):
         '= "released". Not to be had: the published random draws, which no seed was set for.',
     )
 
+    @classmethod
+    def switches(cls) -> dict[str, tuple[str, ...]]:
+        """Settings that stand for others when they are true: those they set take the place of inherited ones."""
+        return {"underfit": tuple(dict.fromkeys(name for settings in UNDERFIT.values() for name in settings))}
+
     @model_validator(mode="before")
     @classmethod
     def _underfitted(cls, data: Any) -> Any:

@@ -12,7 +12,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Page, Samples, Splits, Tables
-from biasloop.contract.domains import Context, Kept, Requirement, Work
+from biasloop.contract.domains import Context, Requirement, Work
+from biasloop.contract.published import Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.class_metrics import measure

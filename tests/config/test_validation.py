@@ -58,6 +58,10 @@ def test_an_unknown_key_comes_with_the_nearest_and_all_allowed(mistakes, text, w
             f"{TOY}[loop]\nstart = 'all'\nrounds = 1\n[bound]\nmetric = 'a'\nbaseline = 'b'",
             ["[bound] needs loop.start"],
         ),
+        (
+            f"{TOY}[loop]\nrule = 'generations'\nrounds = 1\n[bound]\nmetric = 'a'\nbaseline = 'b'",
+            ["[bound] needs a rule whose bound is known", 'loop.rule is "generations"'],
+        ),
         (f"{TOY}[loop]\nstart = 0\nrounds = 1", ["loop.start = 0", "greater than or equal to 1"]),
         (f"{TOY}{LOOP}human = -1".replace("human = 5\n", ""), ["loop.human = -1", "greater than or equal to 0"]),
         (f"{TOY}{LOOP}keep = 'some'", ['loop.keep = "some"', "'all', 'subsample' or 'replace'"]),

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from biasloop.config.experiment import AccumulateSettings
 from biasloop.contract.domains import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, InvalidInput, Mismatch
-from biasloop.feedback.accumulate import Accumulate
+from biasloop.feedback.accumulate import Accumulate, AccumulateSettings
 from biasloop_images import ImagesDomain
 
 SETTINGS = {"test": 4, "width": 2, "epochs": 1, "batch_size": 4}

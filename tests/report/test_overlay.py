@@ -1,4 +1,4 @@
-"""Released results: read, averaged over seeds, matched with metrics, drawn over runs."""
+"""Published curves: read, matched with runs, drawn over them; a study's own files by way of its domain."""
 
 import json
 from types import SimpleNamespace
@@ -8,11 +8,12 @@ import pytest
 
 from biasloop.config import presets
 from biasloop.contract.data import Metric
+from biasloop.contract.published import Curve
 from biasloop.errors import InvalidInput
 from biasloop.report.arms import Arm, Measured
-from biasloop.report.figures.overlay import Overlay, caption, draw, field_of, overlays
+from biasloop.report.figures.overlay import Overlay, caption, draw, name_of, overlays
 from biasloop.report.figures.panels import Panel, Series
-from biasloop.report.figures.released import Curve, over_seeds, read_curves, read_directory
+from biasloop.report.figures.published_curves import joined, read_curves
 
 SHIPPED = presets.packaged() / "published" / "wyllie2024.json"
 METRICS = (
@@ -21,12 +22,12 @@ METRICS = (
 )  # fmt: skip
 
 
-def arm(label="", published=None, rounds=3, evaluate_on="both"):
+def arm(label="", published=None, rounds=3, **domain):
     """An arm of one run that knows its published curves."""
     about = {"name": "mine", "plot": {"published": published} if published else {}}
     run = SimpleNamespace(
         directory=f"runs/{label or 'mine'}",
-        identity={"domain": {"evaluate_on": evaluate_on}},
+        identity={"seed": 0, "domain": {"name": "generators", **domain}},
         manifest=SimpleNamespace(about=about),
     )
     metrics = [{name: Metric(0.5, 10) for name in METRICS}] * rounds
@@ -63,96 +64,42 @@ def test_every_preset_that_names_published_curves_finds_them():
     assert not [experiment for experiment in curves.experiments if "grp" in experiment or "lab" in experiment]
 
 
-# --- directories of results
-
-MEASURES = ("Accuracy", "Selection rate", "Count", "tpr", "tnr", "fpr", "fnr")
-OLD = [f"{kind}_{name}" for kind in ("difference", "ratio", "group_min", "group_max") for name in MEASURES]
+# --- what the domain knows
 
 
-def written(place, rows, columns):
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]) + "\n")
+def test_a_domain_says_what_a_study_calls_a_metric_and_other_metrics_are_called_as_they_are(workplace):
+    assert name_of("valid.selection_rate", arm()) == ("valid", "sel")
+    assert name_of("accuracy", arm(evaluate_on="valid")) == ("valid", "acc")
+    assert name_of("accuracy", arm(name="toy")) == ("test", "accuracy")
 
 
-def seed_of(place, values, *, groups=("group_0", "group_1"), split="test"):
-    """Files of one seed: of each (generation, number), all measures are that number, but the difference of fpr."""
-    columns = [*OLD, *(f"{group}_{name}" for group in groups for name in MEASURES)]
-    written(place / f"cla_{split}_overall.csv", [[value] * 7 + [g] for g, value in values], [*MEASURES, "generation"])
-    between = []
-    for generation, value in values:
-        row = dict.fromkeys(columns, value) | {"difference_fpr": value + 0.125, "difference_tpr": value}
-        between.append([*row.values(), generation])
-    written(place / f"cla_{split}_aggregated.csv", between, [*columns, "generation"])
-    rows = [[g, value, 1 - value] for g, value in values]
-    written(place / "gen_pop_stats.csv", rows, ["generation", "label_bal", "color_bal"])
+def test_over_runs_of_another_domain_curves_are_drawn_and_files_of_a_study_are_refused(workplace):
+    values = {"n_seeds": [3, 3], "accuracy_mean": [0.5, 0.6], "accuracy_std": [0.1, 0.1]}
+    (workplace / "theirs.json").write_text(json.dumps({"X|a|test": values}))
+    (drawn,) = overlays(["theirs.json"], [arm(name="toy")], "accuracy")
+    assert drawn.curve.mean.tolist() == [0.5, 0.6]
+    with pytest.raises(InvalidInput, match="the domain 'toy' knows no files that a study's code has published"):
+        overlays(["presets"], [arm(name="toy")], "accuracy")
 
 
-@pytest.mark.parametrize("groups", [("group_0", "group_1"), ()], ids=["42 columns", "28 columns"])
-def test_seeds_are_averaged_and_the_last_row_of_a_generation_counts(tmp_path, groups):
-    seed_of(tmp_path / "SVHN_MC_0", [(0, 0.5), (1, 0.25), (1, 0.75)], groups=groups)
-    seed_of(tmp_path / "SVHN_MC_1", [(0, 0.25), (1, 0.25)], groups=groups)
-    seed_of(tmp_path / "SVHN_MC_2", [(0, 0.0)], groups=groups)
-    found = read_directory(tmp_path)
-    assert list(found) == ["SVHN_MC"]
-    for name, shift in (("acc", 0), ("sel", 0), ("acc_diff", 0), ("dp", 0), ("eodds", 0.125), ("label_bal", 0)):
-        curve = over_seeds(found["SVHN_MC"], "test", name)
-        assert curve.mean == pytest.approx([0.25 + shift, 0.5 + shift])
-        assert curve.std == pytest.approx([np.std([0.5, 0.25, 0.0]), 0.25])
-        assert curve.seeds.tolist() == [3, 2]
-    assert over_seeds(found["SVHN_MC"], "test", "color_bal").mean == pytest.approx([0.75, 0.5])
+def test_curves_that_a_person_puts_beside_the_shipped_ones_are_published_too(workplace):
+    values = {"n_seeds": [3], "acc_mean": [0.5], "acc_std": [0.1]}
+    (workplace / "presets" / "published").mkdir()
+    (workplace / "presets" / "published" / "other.json").write_text(json.dumps({"X|a|test": values}))
+    (drawn,) = overlays(["published:X|a"], [arm()], "accuracy")
+    assert drawn.label == "published X a (3 seeds)"
+    assert overlays(["published"], [arm(published="SVHN|MC")], "accuracy")
 
 
-def test_one_experiment_or_one_seed_or_all_can_be_given(tmp_path):
-    for name in ("SVHN_MC_0", "SVHN_MC_1", "SVHN_NOSEQ_MC_0", "SVHN_AR"):
-        seed_of(tmp_path / "SVHN" / name, [(0, 0.5)])
-    assert [len(places) for places in read_directory(tmp_path).values()] == [1, 2, 1]
-    assert list(read_directory(tmp_path / "SVHN")) == ["SVHN_AR", "SVHN_MC", "SVHN_NOSEQ_MC"]
-    labels = [one.label for one in overlays([str(tmp_path / "SVHN" / "SVHN_MC_1")], [arm()], "accuracy")]
-    assert labels == ["SVHN_MC (1 seed)"]
-
-
-def test_files_that_are_not_as_released_are_named(tmp_path):
-    with pytest.raises(InvalidInput, match="holds no released results; expected files such as cla_test_overall.csv"):
-        read_directory(tmp_path)
-    place = tmp_path / "x_0"
-    seed_of(place, [(0, 0.5)])
-    with pytest.raises(InvalidInput, match=r"cla_valid_overall.csv cannot be read"):
-        over_seeds([place], "valid", "acc")
-    (place / "gen_pop_stats.csv").write_text("generation,label_bal\n0,0.5\n")
-    with pytest.raises(InvalidInput, match=r"gen_pop_stats.csv, line 2: KeyError\('color_bal'\)"):
-        over_seeds([place], "test", "color_bal")
-    (place / "gen_pop_stats.csv").write_text("generation,label_bal\nNone,0.5\n")
-    with pytest.raises(InvalidInput, match=r"gen_pop_stats.csv, line 2: .*NaN"):
-        over_seeds([place], "test", "label_bal")
-
-
-# --- which released number a metric is
-
-
-@pytest.mark.parametrize(
-    ("metric", "split", "name"),
-    [
-        ("accuracy", "test", "acc"),
-        ("valid.selection_rate", "valid", "sel"),
-        ("accuracy_difference", "test", "acc_diff"),
-        ("valid.demographic_parity_difference", "valid", "dp"),
-        ("equalized_odds_difference", "test", "eodds"),
-        ("population.share_label.1", "test", "label_bal"),
-        ("population.share_group.red", "test", "color_bal"),
-    ],
-)
-def test_metrics_have_released_names(metric, split, name):
-    assert field_of(metric, arm()) == (split, name)
-
-
-def test_where_valid_alone_is_evaluated_it_is_compared_with_valid():
-    assert field_of("accuracy", arm(evaluate_on="valid")) == ("valid", "acc")
-
-
-@pytest.mark.parametrize("metric", ["tpr", "population.share_label.0", "valid.population.share_label.1", "nope"])
-def test_what_was_not_released_is_refused_with_what_was(metric):
-    with pytest.raises(InvalidInput, match=rf"over '{metric}'; they are of accuracy, .*population.share_group.red"):
-        field_of(metric, arm())
+def test_of_two_files_with_curves_of_one_name_the_first_counts(tmp_path):
+    files = []
+    for name, value in (("a", 0.1), ("b", 0.2)):
+        values = {"n_seeds": [3], "acc_mean": [value], "acc_std": [0.1]}
+        (tmp_path / f"{name}.json").write_text(json.dumps({"X|both|test": values, f"X|{name}|test": values}))
+        files.append(read_curves(tmp_path / f"{name}.json"))
+    together = joined(files)
+    assert sorted(together.experiments) == ["X|a", "X|b", "X|both"]
+    assert together.curve("X|both", "test", "acc").mean.tolist() == [0.1]
 
 
 # --- choosing

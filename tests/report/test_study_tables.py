@@ -12,9 +12,12 @@ from scipy import stats
 
 from biasloop.bound import bound
 from biasloop.config import presets
+from biasloop.config.experiment import PlotSection
 from biasloop.config.validation import arms_of
 from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
+from biasloop.feedback.accumulate import AccumulateSettings
+from biasloop.feedback.generations import GenerationsSettings
 from biasloop.report import output
 from biasloop.report.arms import Measured, arms, begun, open_runs
 from biasloop.report.live.views import JsonView, Rows
@@ -152,6 +155,29 @@ def test_the_time_left_grows_with_the_rows_to_train_on(workplace):
     assert rows.seconds_left() == pytest.approx(5.0 / 225 * (150 + 175))
     rows.add(committed(2, 0.5, None))
     assert rows.seconds_left() == pytest.approx(5.0 / 225 * 175)
+
+
+def test_a_rule_without_a_bound_shows_what_it_counts_and_the_series_of_the_preset(workplace):
+    loop = GenerationsSettings(rule="generations", rounds=4, keep="all")
+    rows = Rows(loop, None, 4, PlotSection(series=["share_predicted", "accuracy"]))
+    assert rows.headers == ["round", "accuracy", "share_predicted", "seconds"]
+    assert rows.add(committed(0, 0.5, 2.0)) == ("0", "–", "0.500", "2.0")
+    assert rows.seconds_left() == pytest.approx(2.0 * (2 + 3 + 4))  # every generation learns from all before it
+
+
+def test_time_left_is_told_where_the_size_of_the_pool_is_not_known():
+    rows = Rows(AccumulateSettings(start="all", rounds=3), None, 3)
+    assert rows.headers == ["round", "train", "human", "model", "accuracy", "seconds"]
+    rows.add(committed(0, 0.5, 2.0))
+    assert rows.seconds_left() == pytest.approx(2.0 * 2)
+
+
+def test_a_run_of_a_rule_without_a_bound_has_none():
+    identity = {"loop": {"rule": "generations"}}
+    measured = Measured(SimpleNamespace(identity=identity, directory="runs/x"), [{}, {}], [], [])
+    assert measured.loop.rounds == 2
+    with pytest.raises(InvalidInput, match='runs/x: no bound is known of loop.rule = "generations"'):
+        _ = measured.loop_bound
 
 
 def test_scripts_get_rounds_on_stdout_and_notices_on_stderr(workplace, capsys):

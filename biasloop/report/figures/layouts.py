@@ -6,7 +6,7 @@ from typing import Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from biasloop.config import presets
-from biasloop.config.experiment import Strict
+from biasloop.config.strict import Strict
 from biasloop.errors import InvalidInput
 from biasloop.report.figures.lines import parse_look
 

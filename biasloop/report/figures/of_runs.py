@@ -33,11 +33,11 @@ def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
         arm: the runs.
         section: which metric; None for the one that the preset names.
     """
-    section, loop = section or arm.runs[0].needs_bound(), arm.runs[0].loop
+    section = section or arm.runs[0].needs_bound()
     values = arm.stacked([run.values(section.metric) for run in arm.runs])
     baseline = float(np.nanmean(arm.stacked([run.values(section.baseline) for run in arm.runs])))
     delta = float(values[:, 0].mean()) - baseline
-    curve = bound_over_rounds(loop, delta, arm.rounds - 1)
+    curve = bound_over_rounds(arm.runs[0].loop_bound, delta, arm.rounds - 1)
     return Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
 
 

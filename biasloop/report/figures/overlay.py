@@ -8,33 +8,26 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biasloop.config import presets
+from biasloop.contract.domains import Domain
+from biasloop.contract.published import Curve, Published
 from biasloop.errors import InvalidInput
 from biasloop.report.arms import Arm
 from biasloop.report.figures import canvas, lines, of_runs
 from biasloop.report.figures.panels import Band, Panel
-from biasloop.report.figures.released import FIELDS, Curve, Curves, over_seeds, read_curves, read_directory
+from biasloop.report.figures.published_curves import Curves, joined, read_curves
 from biasloop.report.tables.formatting import counted
+from biasloop.running.engine import Options, build_domain
+from biasloop.system.directories import data_directory
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
     from matplotlib.axes import Axes
 
 PUBLISHED = "published"
-# Our names of what was released; shares among generated samples go by the second class instead.
-METRICS = {
-    "accuracy": "acc",
-    "selection_rate": "sel",
-    "accuracy_difference": "acc_diff",
-    "demographic_parity_difference": "dp",
-    "equalized_odds_difference": "eodds",
-}
-SHARES = {"population.share_label.": "label_bal", "population.share_group.": "color_bal"}
-VALID = "valid."
 DASHES = ((4.0, 2.0), (1.6, 1.4), (7.0, 1.8, 1.6, 1.8), (4.0, 1.2, 1.2, 1.2, 1.2, 1.2))  # in line widths
 GREYS = ("#6E6E6E", "#9A9A9A", "#4D4D4D", "#B4B4B4")
 X_LABEL = "Feedback round"
 NOTE = "Dashed: released results, mean and one standard deviation over seeds"
-assert {*METRICS.values(), *SHARES.values()} == set(FIELDS)
 
 
 @dataclass(frozen=True)
@@ -66,33 +59,39 @@ def overlays(sources: Sequence[str], arms: Sequence[Arm], metric: str) -> list[O
     Raises:
         InvalidInput: there are no such results, or none of that metric.
     """
-    split, name = field_of(metric, arms[0])
-    found: list[Overlay] = []
+    split, name = name_of(metric, arms[0])
+    drawn: list[Overlay] = []
     for source in sources:
-        place, experiment = _parse(source)
-        if place is not None and place.is_dir():
-            found += _of_directory(place, split, name, arms)
+        path, experiment = _parse(source)
+        if path is not None and path.is_dir():
+            drawn += _of_directory(path, split, name, arms)
         else:
-            found += _of_curves(place, experiment, split, name, arms)
+            drawn += _of_curves(path, experiment, split, name, arms)
     last = max(arm.rounds for arm in arms)
-    empty = next((one for one in found if not np.isfinite(one.curve.mean[:last]).any()), None)
+    empty = next((overlay for overlay in drawn if not np.isfinite(overlay.curve.mean[:last]).any()), None)
     if empty is not None:
         raise InvalidInput(f"the released results {empty.label} have no value of {metric!r}")
-    return found
+    return drawn
 
 
-def _of_directory(place: Path, split: str, name: str, arms: Sequence[Arm]) -> Iterator[Overlay]:
-    for title, places in read_directory(place).items():
-        curve = over_seeds(places, split, name)
+def _of_directory(path: Path, split: str, name: str, arms: Sequence[Arm]) -> Iterator[Overlay]:
+    domain = _domain(arms[0])
+    if not isinstance(domain, Published):
+        named = arms[0].runs[0].run.identity["domain"]["name"]
+        raise InvalidInput(
+            f"--overlay {path}: the domain {named!r} knows no files that a study's code has published; give a JSON "
+            "file of curves"
+        )
+    for title, curve in domain.curves(path, split, name).items():
         yield Overlay(f"{title} ({_seeds(curve, arms)})", curve)
 
 
 def _of_curves(
-    place: Path | None, experiment: str | None, split: str, name: str, arms: Sequence[Arm]
+    path: Path | None, experiment: str | None, split: str, name: str, arms: Sequence[Arm]
 ) -> Iterator[Overlay]:
-    curves = read_curves(place or _shipped())
-    title = place.stem if place else PUBLISHED
-    chosen = {experiment: ()} if experiment else _going_with(curves, arms, place)
+    curves = read_curves(path) if path else _shipped()
+    title = path.stem if path else PUBLISHED
+    chosen = {experiment: ()} if experiment else _going_with(curves, arms, path)
     for key, belongs in chosen.items():
         curve, note = curves.curve(key, split, name), curves.notes.get(key, "")
         words = key.split("|") if experiment or len(chosen) > 1 else []
@@ -104,7 +103,7 @@ def panel_of(arms: Sequence[Arm], metric: str | None) -> Panel:
     """The panel of `biasloop.report.figures.of_runs.panel`, in which a lone arm has its preset's name."""
     drawn = of_runs.panel("", arms, metric)
     names = [str(arm.runs[0].run.manifest.about.get("name") or "runs") for arm in arms]
-    named = [replace(one, label=one.label or name) for one, name in zip(drawn.series, names, strict=True)]
+    named = [replace(series, label=series.label or name) for series, name in zip(drawn.series, names, strict=True)]
     return replace(drawn, series=named)
 
 
@@ -115,82 +114,80 @@ def metric_drawn(arm: Arm) -> str:
     return str(series[0] if series else about.get("bound", {}).get("metric", ""))
 
 
-def field_of(metric: str, arm: Arm) -> tuple[str, str]:
-    """On which split, and under which of `FIELDS`, a metric of ours was released.
+def name_of(metric: str, arm: Arm) -> tuple[str, str]:
+    """Of which split a metric is, and what files of curves call it: its own name if the runs' domain knows no other.
 
     Raises:
-        InvalidInput: it was not.
+        InvalidInput: the domain knows that it was not released.
     """
-    plain = metric.removeprefix(VALID)
-    alone = arm.runs[0].run.identity["domain"].get("evaluate_on")  # then metrics without a prefix are of that split
-    split = "valid" if plain != metric or alone == "valid" else "test"
-    known = dict(METRICS)
-    for prefix, name in SHARES.items():
-        classes = [one for one in arm.runs[0].metrics[0] if one.startswith(prefix)]
-        if len(classes) == 2:  # in the order of the classes, of which the second was counted
-            known[classes[1]] = name
-    if plain not in known or (plain != metric and plain not in METRICS):
-        raise InvalidInput(f"no released results can be drawn over {metric!r}; they are of {', '.join(known)}")
-    return split, known[plain]
+    domain = _domain(arm)
+    if isinstance(domain, Published):
+        return domain.published_name(metric, list(arm.runs[0].metrics[0]))
+    return "test", metric
+
+
+def _domain(arm: Arm) -> Domain:
+    """The domain of an arm's runs; of data it needs none."""
+    return build_domain(arm.runs[0].run.identity["domain"], arm.runs[0].seed, Options(data_directory()))
 
 
 def _parse(source: str) -> tuple[Path | None, str | None]:
     """The file or directory (None: the shipped curves), and the experiment if one is named."""
     before, _, after = source.rpartition(":")
-    for place, experiment in ((source, None), (before, after)):
-        if place == PUBLISHED:
+    for name, experiment in ((source, None), (before, after)):
+        if name == PUBLISHED:
             return None, experiment
-        if place and Path(place).exists():
-            return Path(place), experiment
+        if name and Path(name).exists():
+            return Path(name), experiment
     raise InvalidInput(
         f'--overlay {source}: there is no such file or directory; give "published", a JSON file of curves or a '
         "directory of released results"
     )
 
 
-def _shipped() -> Path:
-    for place in presets.search_path():
-        path = place / "published" / "wyllie2024.json"
-        if path.is_file():
-            return path
-    raise InvalidInput("presets/published/wyllie2024.json is missing; install biasloop again")
+def _shipped() -> Curves:
+    """All published curves on the search path of presets."""
+    files = [path for folder in presets.search_path() for path in sorted((folder / "published").glob("*.json"))]
+    if not files:
+        raise InvalidInput("there are no files presets/published/*.json; install biasloop again")
+    return joined([read_curves(path) for path in files])
 
 
-def _going_with(curves: Curves, arms: Sequence[Arm], place: Path | None) -> dict[str, tuple[str, ...]]:
+def _going_with(curves: Curves, arms: Sequence[Arm], path: Path | None) -> dict[str, tuple[str, ...]]:
     """Experiments that go with the runs, each with the labels of its arms; else the only one of a person's file.
 
     Raises:
         InvalidInput: none does.
     """
-    found: dict[str, tuple[str, ...]] = {}
+    labels: dict[str, tuple[str, ...]] = {}
     for arm in arms:
         key = arm.runs[0].run.manifest.about.get("plot", {}).get("published")
         if key in curves.experiments:
-            found[key] = (*found.get(key, ()), arm.label)
-    if found:
-        return found
-    if place is None:
+            labels[key] = (*labels.get(key, ()), arm.label)
+    if labels:
+        return labels
+    if path is None:
         raise InvalidInput(
-            f"no published curves go with {arms[0].runs[0].run.directory}, whose preset names none in [plot] as the "
-            f"presets ffl-* do; name one: --overlay '{PUBLISHED}:{curves.experiments[0]}'"
+            f"no published curves go with {arms[0].runs[0].run.directory}, whose preset names none as "
+            f"`published` in [plot]; name one: --overlay '{PUBLISHED}:{curves.experiments[0]}'"
         )
     if len(curves.experiments) > 1:
         raise InvalidInput(
-            f"{place} has curves of {', '.join(curves.experiments)}, and none goes with "
-            f"{arms[0].runs[0].run.directory}; name one: --overlay '{place}:{curves.experiments[0]}'"
+            f"{path} has curves of {', '.join(curves.experiments)}, and none goes with "
+            f"{arms[0].runs[0].run.directory}; name one: --overlay '{path}:{curves.experiments[0]}'"
         )
     return {curves.experiments[0]: ()}
 
 
 def _seeds(curve: Curve, arms: Sequence[Arm]) -> str:
     shown = curve.seeds[: max(arm.rounds for arm in arms)]
-    used = sorted({int(one) for one in shown[np.isfinite(shown)] if one}) or [0]
+    used = sorted({int(count) for count in shown[np.isfinite(shown)] if count}) or [0]
     return counted(used[-1], "seed") if len(used) == 1 else f"{used[0]}–{used[-1]} seeds"
 
 
 def caption(source: str, drawn: Sequence[Overlay]) -> str:
     """The small print of a figure with overlays: source, what dashed lines are, what is to be known of each."""
-    notes = [f"*{one.note[:1].upper()}{one.note[1:]}" for one in drawn if one.note]
+    notes = [f"*{overlay.note[:1].upper()}{overlay.note[1:]}" for overlay in drawn if overlay.note]
     return ". ".join([*([source] if source else []), NOTE, *dict.fromkeys(notes)])
 
 
@@ -221,9 +218,9 @@ def draw(
         looks = lines.looks_of([panel])
         lines.draw_panel(axes, panel, looks, band)
         entries = lines.legend_entries([panel], looks, band, "bound", "baseline")
-        for order, one in enumerate(drawn):
-            lone = looks[one.belongs[0]].colour if len(looks) > 1 and len(one.belongs) == 1 else None
-            entries.append(_draw_overlay(axes, one, lines.longest(panel), order, lone))
+        for order, overlay in enumerate(drawn):
+            lone = looks[overlay.belongs[0]].colour if len(looks) > 1 and len(overlay.belongs) == 1 else None
+            entries.append(_draw_overlay(axes, overlay, lines.longest(panel), order, lone))
         canvas.annotate(figure, [axes], rows, [y_label], X_LABEL, caption, entries)
         figure.draw_without_rendering()
         lines.mark_initial_error(axes, panel, figure.dpi)

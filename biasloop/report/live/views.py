@@ -4,9 +4,12 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol
 
-from biasloop.config.experiment import AccumulateSettings, BoundSection, GenerationsSettings, PlotSection
+from biasloop.config.experiment import BoundSection, PlotSection
+from biasloop.errors import InvalidInput
+from biasloop.feedback.rule import LoopBound, RuleSettings
 from biasloop.printable import printable, printable_lines
 from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.output import console, emit, measurement, note, say
@@ -17,9 +20,7 @@ from biasloop.running.study import Planned
 if TYPE_CHECKING:
     from rich.live import Live
 
-SIZES = ("train", "human", "model")
 STOPPING = "stopping after the current step (once more stops at once)"
-HEADERS = ("round", *SIZES, "{quality}", "bias", "bound", "seconds")
 
 
 class View(Protocol):
@@ -44,7 +45,7 @@ class Rows:
         plot: which metrics the preset shows.
     """
 
-    loop: AccumulateSettings | GenerationsSettings
+    loop: RuleSettings
     section: BoundSection | None
     expected: int
     plot: PlotSection = field(default_factory=PlotSection)
@@ -62,21 +63,19 @@ class Rows:
     @property
     def headers(self) -> list[str]:
         """Names of the columns."""
-        if isinstance(self.loop, GenerationsSettings):
-            return ["round", self.plot.quality, *self._series, "seconds"]
-        if self._without_bound:
-            return ["round", *SIZES, self.plot.quality, *self._series, "seconds"]
-        return [name.format(quality=self.plot.quality) for name in HEADERS]
+        shown = self._series if self._without_bound else ["bias", "bound"]
+        return ["round", *self.loop.columns(), self.plot.quality, *shown, "seconds"]
 
     def add(self, event: Committed) -> tuple[str, ...]:
         """A round's row."""
-        middle = self._shown(event) if isinstance(self.loop, GenerationsSettings) else self._grown(event, self.loop)
+        sizes = [formatting.count(event.sizes.get(name, 0)) for name in self.loop.columns()]
+        shown = self._shown(event) if self._without_bound else self._bias(event)
         seconds = formatting.MISSING if event.seconds is None else f"{event.seconds:.1f}"
-        row = (str(event.number), *middle, seconds)
+        row = (str(event.number), *sizes, self._quality(event), *shown, seconds)
         self.rows.append(row)
         self.rounds += event.number >= 0
         if event.seconds is not None and event.number >= 0:
-            self.spent.append((event.sizes.get("trained", 1), event.seconds))
+            self.spent.append((self.loop.trained(event.number), event.seconds))
         return row
 
     @property
@@ -86,34 +85,36 @@ class Rows:
 
     @property
     def _without_bound(self) -> bool:
-        return self.section is None and bool(self.plot.series)
+        """Whether the metrics that the preset shows stand where bias and bound do."""
+        return self._bound is None or (self.section is None and bool(self.plot.series))
 
-    def _grown(self, event: Committed, loop: AccumulateSettings) -> tuple[str, ...]:
-        """Of a training set that grows: its parts, quality, and bias and bound or what the preset shows."""
-        sizes = [formatting.count(event.sizes.get(name, 0)) for name in SIZES]
-        if self._without_bound:
-            return (*sizes, *self._shown(event))
-        return (*sizes, self._quality(event), *self._bias(event, loop))
+    @cached_property
+    def _bound(self) -> LoopBound | None:
+        """Of the rule; None also where it is not known with these settings."""
+        try:
+            return self.loop.bound()
+        except InvalidInput:
+            return None
 
     def _shown(self, event: Committed) -> tuple[str, ...]:
-        """Quality and the metrics that the preset shows."""
+        """The metrics that the preset shows."""
         values = [event.metrics[name].value if name in event.metrics else math.nan for name in self._series]
-        return (self._quality(event), *(formatting.number(value, 3) for value in values))
+        return tuple(formatting.number(value, 3) for value in values)
 
     def _quality(self, event: Committed) -> str:
         quality = event.metrics.get(self.plot.quality)
         return formatting.MISSING if quality is None else formatting.quality(self.plot.quality, quality.value)
 
-    def _bias(self, event: Committed, loop: AccumulateSettings) -> tuple[str, str]:
+    def _bias(self, event: Committed) -> tuple[str, str]:
         section, metrics = self.section, event.metrics
         if section is None or section.metric not in metrics or section.baseline not in metrics:
             return formatting.MISSING, formatting.MISSING
         bias = metrics[section.metric].value - metrics[section.baseline].value
         if event.number == 0:
             self.delta = bias
-        if self.delta is None:
+        if self.delta is None or self._bound is None:
             return _signed(bias), formatting.MISSING
-        return _signed(bias), _signed(bound_over_rounds(loop, self.delta, event.number)[-1])
+        return _signed(bias), _signed(bound_over_rounds(self._bound, self.delta, event.number)[-1])
 
     def seconds_left(self) -> float | None:
         """An estimate that weighs rounds by the rows they train on; None before the first round."""
@@ -264,11 +265,12 @@ class LiveView:
     def _table(self, rows: list[tuple[str, ...]], hidden: int = 0) -> Any:
         from biasloop.report.output import table
 
+        headers = self.table.headers if self.table else []
         heading = self.title + (f" ({hidden} earlier rounds not shown)" if hidden else "")
         return table(
-            self.table.headers if self.table else HEADERS,
+            headers,
             rows,
-            right=range(len(self.table.headers if self.table else HEADERS)),
+            right=range(len(headers)),
             title=heading,
         )
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from biasloop import bound as theorem
 from biasloop.contract.data import Floats
 from biasloop.errors import InvalidInput
 from biasloop.report.arms import Measured, arms
@@ -104,7 +103,7 @@ def compare(run: Run) -> Comparison:
         InvalidInput: its preset names no metric to bound, or no round is finished.
     """
     measured = Measured.read(run)
-    section, loop = measured.needs_bound(), measured.loop
+    section = measured.needs_bound()
     bias = measured.bias()
     if not math.isfinite(bias[0]):
         raise InvalidInput(
@@ -120,7 +119,7 @@ def compare(run: Run) -> Comparison:
         bias,
         measured.bound(),
         measured.per_round_bound(),
-        theorem.limit(loop.human, loop.model, float(bias[0])),
+        measured.loop_bound.limit(float(bias[0])),
     )
 
 

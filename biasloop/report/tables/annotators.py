@@ -7,11 +7,14 @@ from typing import Any
 import numpy as np
 
 from biasloop.contract.data import Column, Floats, Ints
+from biasloop.contract.published import Splitting
 from biasloop.errors import InvalidInput
 from biasloop.metrics.fairness import counts, fairness, intersections
 from biasloop.records.record import MAIN, Record
+from biasloop.running.engine import Options, build_domain
 from biasloop.store.manifest import SETUP
 from biasloop.store.reader import Run
+from biasloop.system.directories import data_directory
 
 ANNOTATOR = "annotator"
 MEASURES = ("accuracy", "accuracy_difference", "demographic_parity_difference", "equalized_odds_difference")
@@ -82,13 +85,13 @@ def _measured(run: Run) -> dict[Key, dict[str, float]]:
     if ANNOTATOR not in setup.evaluations:
         raise InvalidInput(f"{run.directory} has no annotators; runs of the rule generations have some")
     answers = setup.evaluations[MAIN].tables
-    found: dict[Key, dict[str, float]] = {}
+    domain = build_domain(run.identity["domain"], int(run.identity["seed"]), Options(data_directory()))
+    measures: dict[Key, dict[str, float]] = {}
     for split, table in answers.items():
-        # Where runs are evaluated on one split alone, its table is always called "test".
-        name = run.identity["domain"].get("evaluate_on", split) if len(answers) == 1 else split
+        name = domain.split_of(split) if isinstance(domain, Splitting) else split
         groups = {column.vocabulary: column for column in table.columns.values() if column.role == "group"}
         judged = setup.evaluations[ANNOTATOR].tables[split]
-        found[table.columns["target"].vocabulary, name] = _between(table["target"], judged["prediction"], groups)
+        measures[table.columns["target"].vocabulary, name] = _between(table["target"], judged["prediction"], groups)
         for target, column in groups.items():
             given = setup.evaluations.get(f"{ANNOTATOR}-{target}")
             if given is None:
@@ -97,8 +100,8 @@ def _measured(run: Run) -> dict[Key, dict[str, float]]:
                     "run the loop again with another --out to have it"
                 )
             right = given.tables[split]["prediction"] == column.values
-            found[target, name] = {"accuracy": float(right.mean())}
-    return found
+            measures[target, name] = {"accuracy": float(right.mean())}
+    return measures
 
 
 def _between(target: Ints, prediction: Ints, groups: Mapping[str, Column]) -> dict[str, float]:

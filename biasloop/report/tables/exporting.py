@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from biasloop.config.flatten import flatten
-from biasloop.contract.domains import Exporting, missing_methods
+from biasloop.contract.domains import Domain
+from biasloop.contract.published import Exporting
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.report.arms import begun
 from biasloop.running.engine import Options, build_domain
@@ -86,10 +87,10 @@ def export_released(
     for run, name in zip(runs, names(runs), strict=True):
         identity = run.identity
         domain = build_domain(identity["domain"], int(identity["seed"]), options)
-        _check_layout(domain, layout, run)
+        known = _exporting(domain, layout, run)
         later = (run.read(round_name(number)) for number in run.rounds)
         try:
-            tables = domain.export(name, run.read(SETUP), later)
+            tables = known.export(name, run.read(SETUP), later)
         except InvalidInput as error:
             raise InvalidInput(f"{run.directory}: {error}") from error
         for path, rows in tables.items():
@@ -101,12 +102,13 @@ def export_released(
     return _write({path: (_csv(rows), len(rows) - 1) for path, rows in files.items()}, output, force=force)
 
 
-def _check_layout(domain: Any, layout: str, run: Run) -> None:
-    own = [] if missing_methods(type(domain), Exporting) else [domain.layout()]
-    if layout in own or (own and layout == RELEASED):
-        return
-    why = f"no files in the layout {layout!r}" if own else "no files that a study's code has published"
-    choices = " or ".join([*own, TIDY])
+def _exporting(domain: Domain, layout: str, run: Run) -> Exporting:
+    """The domain, which can write files in that layout."""
+    known = [domain.layout()] if isinstance(domain, Exporting) else []
+    if isinstance(domain, Exporting) and layout in (*known, RELEASED):
+        return domain
+    why = f"no files in the layout {layout!r}" if known else "no files that a study's code has published"
+    choices = " or ".join([*known, TIDY])
     raise Mismatch(f"{run.directory}: the domain {run.identity['domain']['name']!r} has {why}; use --format {choices}")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Floats, Frame, Tables
-from biasloop.contract.domains import Kept
+from biasloop.contract.published import Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics import amplification, calibration

@@ -1,0 +1,20 @@
+"""Test tables as rules handle them: made once and kept over an interruption, human answers beside predictions."""
+
+from collections.abc import Callable
+
+from biasloop.contract.data import Tables
+from biasloop.feedback.work import RoundWork
+from biasloop.records.record import Record
+
+
+def kept_tables(work: RoundWork, name: str, build: Callable[[RoundWork], Tables]) -> Tables:
+    """The tables of an inner call, kept over an interruption."""
+    return work.memo(name, lambda call: Record(frames=dict(build(call)))).frames
+
+
+def joined(answers: Tables, tables: Tables) -> Tables:
+    """What a model changed beside what never changes, row for row; tables without answers as they are."""
+    return {
+        **answers,
+        **{name: answers[name].plus(table) if name in answers else table for name, table in tables.items()},
+    }

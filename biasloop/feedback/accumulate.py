@@ -23,12 +23,13 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.reserve import Reserve
 from biasloop.feedback.rule import require
+from biasloop.feedback.snapshots import evaluated, watching
 from biasloop.feedback.tables import joined, kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
 from biasloop.metrics.label_error import label_errors, mean_error
 from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
-from biasloop.records.record import MAIN, PRETRAINED, SNAPSHOT, Model, Record
+from biasloop.records.record import MAIN, PRETRAINED, Model, Record
 
 KIND = "model"
 Start = Annotated[
@@ -216,9 +217,11 @@ class Accumulate:
         if added is not None:
             ledger.append(added)
         train = self._training_set(ledger, number)
-        fitting = work.fitting(self._snapshot if self.settings.snapshots else None)
+        fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict))
         model = fitting.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
-        snapshots = self._snapshots(work.taken("fit", SNAPSHOT), train)
+        snapshots = evaluated(
+            work, "fit", lambda predicted: dict(self.domain.measure(joined(self.answers, predicted), train))
+        )
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
         sizes = {
@@ -230,25 +233,6 @@ class Accumulate:
         }
         metrics = self._measure(record, tables, train)
         return replace(record, evaluations={MAIN: Evaluation(metrics, tables), **snapshots}, sizes=sizes)
-
-    def _snapshot(self, epoch: int, model: Any, fit: RoundWork) -> None:
-        """What the model predicts at the end of an epoch, if it is one to look at; kept with the fit's curve."""
-        if epoch % (self.settings.snapshots or 1):
-            return
-        call = RoundWork(fit.streams.at("snapshot", epoch), fit.session, f"{fit.call}/{SNAPSHOT}{epoch}")
-        for name, table in self.domain.predict(model, call).items():
-            fit.keep(f"{SNAPSHOT}{epoch:04}.{name}", table)
-
-    def _snapshots(self, logged: Mapping[str, Frame], train: Samples) -> dict[str, Evaluation]:
-        """Evaluations of a fit's epochs, by name, from what was predicted then."""
-        tables: dict[str, dict[str, Frame]] = {}
-        for name, table in logged.items():
-            epoch, _, part = name.partition(".")
-            tables.setdefault(epoch, {})[part] = table
-        return {
-            epoch: Evaluation(self.domain.measure(joined(self.answers, predicted), train), predicted)
-            for epoch, predicted in tables.items()
-        }
 
     def _saved(self, model: Any) -> Record:
         return Record(models={KIND: Model(KIND, self.domain.save(KIND, model))})

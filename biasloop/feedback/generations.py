@@ -25,6 +25,7 @@ from biasloop.contract.domains import Annotating, Domain, Generating, Source, St
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback.rule import require
+from biasloop.feedback.snapshots import evaluated, watching
 from biasloop.feedback.tables import joined, kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
@@ -62,6 +63,19 @@ class GenerationsSettings(Strict):
     )
     star_draws: float = Field(4.0, description='Of "until-met": samples for a batch at most, times its size.')
 
+    snapshots: int | None = Field(
+        None,
+        ge=1,
+        description="Also evaluate the classifier of a generation after every so many epochs of its training.",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_snapshots_of_generators(cls, data: Any) -> Any:
+        if isinstance(data, dict) and "generator_snapshots" in data:
+            raise ValueError("`snapshots` are of the classifier; a generator is measured by none in its training")
+        return data
+
     @model_validator(mode="after")
     def _check(self) -> GenerationsSettings:
         if self.generator == "frozen" and self.star in {"generator", "both"}:
@@ -83,8 +97,8 @@ class GenerationsSettings(Strict):
         return (Generating, Storing)
 
     def watches_epochs(self) -> bool:
-        """No."""
-        return False
+        """For snapshots of the classifier."""
+        return self.snapshots is not None
 
     def trained(self, round_number: int) -> int:
         """Work of a round, in units of its own: each generation costs the same unless what was made is kept."""
@@ -197,13 +211,15 @@ class Generations:
         )
         source = self._source(CLASSIFIER, generator, labeller, self._earlier(-1))
         fit = _saving(self.domain, CLASSIFIER, lambda call: self.domain.fit_classifier(source, call))
-        trained = work.memo(CLASSIFIER, fit)
-        models |= trained.models
+        fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict_classifier))
+        models |= fitting.memo(CLASSIFIER, fit).models
+        snapshots = evaluated(work, CLASSIFIER, lambda predicted: self._measured(self.answers, predicted))
         classifier = self._load(models[CLASSIFIER])
         tables = kept_tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
         outputs = {**tables, **population, **self._final(number, generator, classifier, work)}
         sizes = {"generation": number}
-        return Record(None, {MAIN: Evaluation(self._measured(self.answers, outputs), outputs)}, {}, models, sizes)
+        main = Evaluation(self._measured(self.answers, outputs), outputs)
+        return Record(None, {MAIN: main, **snapshots}, {}, models, sizes)
 
     def _final(self, number: int, generator: Any, classifier: Any, work: RoundWork) -> Tables:
         """Of a frozen generator, what the next population would be: one more, labelled by the last classifier.

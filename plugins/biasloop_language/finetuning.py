@@ -176,9 +176,9 @@ class TokenBatches:
         return batches
 
 
-def _number(total: np.number[Any]) -> float:
+def _number(total: np.integer[Any] | np.floating[Any]) -> float:
     """A count of tokens is a whole number unless rows are weighted."""
-    return total.item()  # type: ignore[no-any-return]
+    return int(total) if isinstance(total, np.integer) else float(total)
 
 
 @dataclass(frozen=True)

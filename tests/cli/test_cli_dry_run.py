@@ -106,7 +106,6 @@ def test_a_run_that_is_being_written_is_refused(refused, cli):
         ("words", ["--set", "domain.network=./none"], InvalidInput, "it lacks config.json"),
         ("words", ["--set", "domain.network=gpt2"], SomethingToFetch, "biasloop fetch gpt2"),
         ("words", ["--set", 'domain.scorers=["detoxfy"]'], InvalidInput, "no scorer is called 'detoxfy'"),
-        ("words", ["--set", "loop.snapshots=1"], Mismatch, "does not say when an epoch ends"),
         ("words", ["--device", "cuda:99"], InvalidInput, "device 'cuda:99' is not here"),
         ("words", ["--set", "domain.small.width=130"], InvalidInput, "multiple of 4"),
         ("words", ["--set", "domain.small.layers=1000000000"], InvalidInput, "less than or equal to 1000"),

@@ -201,3 +201,22 @@ def test_the_program_prints_a_table_of_both_arms_and_objects_for_scripts(tmp_pat
     wrong = toy.biasloop("loop", "--preset", "quickstart-generations", "--set", "loop.stra=both", cwd=tmp_path)
     assert wrong.returncode == 2
     assert "did you mean 'star'?" in wrong.stderr
+
+
+def test_snapshots_look_at_the_classifier_and_change_nothing(tmp_path, run):
+    looked, _ = ran(tmp_path, loop__star="both", loop__snapshots=1, domain__classifier_epochs=2)
+    for number, plain in enumerate(records(run)[1:]):
+        record = looked.read(f"round-{number:04}")
+        assert set(record.evaluations) == {"test", "epoch-0001", "epoch-0002"}
+        assert repr(record.evaluations["test"].metrics) == repr(plain.evaluations["test"].metrics)  # NaN equals NaN
+        last = record.evaluations["epoch-0002"]
+        assert last.metrics["accuracy"] == record.evaluations["test"].metrics["accuracy"]
+        margins = [record.evaluations[name].tables["test"]["margin"] for name in ("epoch-0001", "epoch-0002", "test")]
+        assert np.array_equal(margins[1], margins[2])
+        assert not np.array_equal(margins[0], margins[1])
+        assert record.frames.keys() == plain.frames.keys()
+
+
+def test_snapshots_of_a_generator_are_refused_by_name(tmp_path):
+    with pytest.raises(BiasloopError, match=r"`snapshots` are of the classifier"):
+        prepared(tmp_path, loop__generator_snapshots=1)

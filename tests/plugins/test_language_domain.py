@@ -16,7 +16,7 @@ from support.standard_errors import assert_checked
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import Work
+from biasloop.contract.domains import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.metrics import ngrams
@@ -107,6 +107,31 @@ def test_stopping_and_metrics_change_no_bit(data, tmp_path):
         again = prepared.rule.measure(number, record, record.evaluations["test"].tables)
         kept = record.evaluations["test"].metrics
         assert {name: repr(m) for name, m in again.items()} == {name: repr(m) for name, m in kept.items()}
+
+
+def test_snapshots_look_at_the_network_after_every_epoch_and_change_nothing(data, tmp_path):
+    changes = {("domain", "epochs"): 2, ("loop", "rounds"): 2}
+    plain, _ = run(data, tmp_path / "plain", changes)
+    looked, _ = run(data, tmp_path / "looked", {**changes, ("loop", "snapshots"): 1})
+    for number in range(2):
+        one, other = (stored.read(f"round-{number:04}") for stored in (looked, plain))
+        assert set(one.evaluations) == {"test", "epoch-0001", "epoch-0002"}
+        values = {name: evaluation.metrics["perplexity"].value for name, evaluation in one.evaluations.items()}
+        assert values["epoch-0002"] == values["test"] == other.evaluations["test"].metrics["perplexity"].value
+        assert values["epoch-0001"] != values["epoch-0002"]
+
+
+def test_snapshots_are_refused_where_others_would_wait(data, monkeypatch):
+    for name, value in {
+        "WORLD_SIZE": "2",
+        "RANK": "0",
+        "LOCAL_RANK": "0",
+        "MASTER_ADDR": "x",
+        "MASTER_PORT": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Mismatch, match="2 processes were launched"):
+        LanguageDomain(LanguageDomain.Config(), Context(data, Streams((0,)))).check(epochs=True)
 
 
 def test_continuations_of_anybodys_prompts(data, tmp_path):

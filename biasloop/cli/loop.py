@@ -38,7 +38,12 @@ def loop(
         bool, typer.Option("--keep-models", help="Keep every round's model, not the newest only.")
     ] = False,
     checkpoint: Annotated[
-        float, typer.Option("--checkpoint", min=0, help="Seconds between checkpoints in a round.")
+        float,
+        typer.Option(
+            "--checkpoint",
+            min=0,
+            help="Seconds between checkpoints in a round, at least; writing them never takes over a twentieth of it.",
+        ),
     ] = 30.0,
     json: Json = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, run nothing.")] = False,

@@ -42,7 +42,7 @@ def loop(
         typer.Option(
             "--checkpoint",
             min=0,
-            help="Seconds between checkpoints in a round, at least; writing them never takes over a twentieth of it.",
+            help="Seconds between checkpoints in a round, at least.",
         ),
     ] = 30.0,
     json: Json = False,

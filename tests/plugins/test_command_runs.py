@@ -89,6 +89,23 @@ def test_a_broken_program_keeps_what_is_done_and_a_mended_one_goes_on(tmp_path):
     assert_same_run(tmp_path / "run", tmp_path / "whole")
 
 
+def test_a_program_may_keep_a_state_of_its_own_by_the_seed_of_a_model(tmp_path):
+    table(tmp_path)
+    engine.run(prepared(tmp_path), tmp_path / "whole", OPTIONS)
+    state = f"state={tmp_path}/state/$3; [ -e $state ] || {{ mkdir -p $state; : > $state/half; exit 3; }}\n"
+    train, failures = state + TRAIN + "rm -r $state\n", 0
+    while True:
+        try:
+            engine.run(prepared(tmp_path, train=train), tmp_path / "run", OPTIONS)
+            break
+        except Exception as error:
+            assert "exit code 3" in str(error)
+            failures += 1
+    assert failures == 3  # once a model
+    assert list((tmp_path / "state").iterdir()) == []
+    assert_same_run(tmp_path / "run", tmp_path / "whole")
+
+
 @pytest.fixture
 def preset(tmp_path):
     """A preset whose training program waits for as long as a file `wait` is there; run in `tmp_path`."""

@@ -27,11 +27,11 @@ def entries(group: str = GROUP) -> dict[str, list[EntryPoint]]:
 
 @lru_cache(maxsize=8)  # a grid of a thousand arms asks for each
 def _entries(group: str, places: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
-    found: dict[str, dict[str, EntryPoint]] = {}
+    declared: dict[str, dict[str, EntryPoint]] = {}
     for entry in entry_points(group=group):
         distribution = entry.dist.name if entry.dist else "?"
-        found.setdefault(entry.name, {})[distribution] = entry
-    return {name: list(found[name].values()) for name in sorted(found)}
+        declared.setdefault(entry.name, {})[distribution] = entry
+    return {name: list(declared[name].values()) for name in sorted(declared)}
 
 
 def load(name: str) -> type[Any]:
@@ -40,16 +40,16 @@ def load(name: str) -> type[Any]:
     Raises:
         InvalidInput: if there is no such plugin, two have that name, or it does not import.
     """
-    found = entries()
-    if name not in found:
-        near = difflib.get_close_matches(name, found, 1)
+    domains = entries()
+    if name not in domains:
+        near = difflib.get_close_matches(name, domains, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(found) or "none"
+        known = ", ".join(domains) or "none"
         raise InvalidInput(f"no domain is called {name!r} (installed: {known}){hint}")
-    if len(found[name]) > 1:
-        both = " and ".join(entry.dist.name for entry in found[name] if entry.dist)
+    if len(domains[name]) > 1:
+        both = " and ".join(entry.dist.name for entry in domains[name] if entry.dist)
         raise InvalidInput(f"two distributions declare the domain {name!r}: {both}; uninstall one of them")
-    return checked(name, _imported(name, found[name][0]))
+    return checked(name, _imported(name, domains[name][0]))
 
 
 def _imported(name: str, entry: EntryPoint) -> object:

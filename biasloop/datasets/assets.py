@@ -116,8 +116,8 @@ class Asset:
             SomethingToFetch: as `require`.
         """
         files = [self.shipped] if self.shipped is not None else sorted(self.require(data).iterdir())
-        found = ((path, path.stat()) for path in files if path.is_file())
-        return tuple((str(path), state.st_size, state.st_mtime_ns) for path, state in found)
+        states = ((path, path.stat()) for path in files if path.is_file())
+        return tuple((str(path), state.st_size, state.st_mtime_ns) for path, state in states)
 
     def damaged(self, file: Path, why: str) -> DownloadError:
         """The error to raise when a file is not as published."""
@@ -152,17 +152,17 @@ def find(name: str, among: Iterable[A], what: str) -> A:
     Raises:
         InvalidInput: if there is none; the message names the nearest.
     """
-    found = {one.name: one for one in among}
-    if name not in found:
-        near = difflib.get_close_matches(name, found, 1)
+    by_name = {asset.name: asset for asset in among}
+    if name not in by_name:
+        near = difflib.get_close_matches(name, by_name, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InvalidInput(f"no {what} is called {name!r} (known: {', '.join(found)}){hint}")
-    return found[name]
+        raise InvalidInput(f"no {what} is called {name!r} (known: {', '.join(by_name)}){hint}")
+    return by_name[name]
 
 
-def remotes(places: tuple[str, ...], *files: tuple[str, int, str]) -> tuple[Remote, ...]:
+def remotes(bases: tuple[str, ...], *files: tuple[str, int, str]) -> tuple[Remote, ...]:
     """Files (name, bytes, SHA-256) that lie together in each of the places (URLs that end in `/`)."""
     return tuple(
-        Remote(filename, tuple(place + filename for place in places), size, f"sha256:{digest}")
+        Remote(filename, tuple(base + filename for base in bases), size, f"sha256:{digest}")
         for filename, size, digest in files
     )

@@ -48,8 +48,7 @@ def _read(
                     rows = wanted.pop(member.name)
                     size = (rows.stop - rows.start) * (label_bytes + math.prod(dataset.shape))
                     if member.size != size:
-                        found = f"{member.name} has {member.size:,} bytes, expected {size:,}"
-                        raise dataset.damaged(file, found)
+                        raise dataset.damaged(file, f"{member.name} has {member.size:,} bytes, expected {size:,}")
                     yield _part(dataset, file, rows.start, _content(tar, member, size), label_bytes)
             while stream.read(1 << 20):  # up to the end, where gzip compares its checksum
                 pass
@@ -81,10 +80,10 @@ def _part(dataset: ImageDataset, file: Path, start: int, content: bytes, label_b
     return Part(file, start, planes.transpose(0, 2, 3, 1), records[:, label_bytes - 1])
 
 
-def _check_names(dataset: ImageDataset, file: Path, found: list[str]) -> None:
+def _check_names(dataset: ImageDataset, file: Path, names: list[str]) -> None:
     """The order of classes; names circulate in variants (maple, maple_tree), so one word has to agree."""
-    pairs = zip(found, dataset.classes, strict=False)
+    pairs = zip(names, dataset.classes, strict=False)
     wrong = [f"{a} for {b}" for a, b in pairs if not set(a.split("_")) & set(b.split("_"))]
-    if len(found) != len(dataset.classes) or wrong:
-        other = wrong[0] if wrong else f"{len(found)} names"
+    if len(names) != len(dataset.classes) or wrong:
+        other = wrong[0] if wrong else f"{len(names)} names"
         raise dataset.damaged(file, f"{_NAMES} has {other}, expected {len(dataset.classes)} fine classes as published")

@@ -21,12 +21,12 @@ def open_parts(dataset: ImageDataset, directory: Path) -> StreamedImages:
         file = directory / remote.filename
         try:
             x, y = _arrays(file, (count, *dataset.shape))
-            found = y.read()
+            part_labels = y.read()
         except Unreadable as error:
             raise dataset.damaged(file, str(error)) from error
-        dataset.check_labels(file, found)
+        dataset.check_labels(file, part_labels)
         images.append(x)
-        labels.append(found.astype(np.int64))
+        labels.append(part_labels.astype(np.int64))
     return StreamedImages(images, np.concatenate(labels), dataset.classes, dataset.mend)
 
 
@@ -40,10 +40,10 @@ def examine(path: Path, shape: tuple[int, ...]) -> str | None:
 
 
 def _arrays(path: Path, shape: tuple[int, ...]) -> tuple[Member, Member]:
-    found = members(path)
-    if not {"X", "Y"} <= found.keys():
-        raise Unreadable(f"it has the arrays {', '.join(found) or '(none)'}, expected X and Y")
-    x, y = found["X"], found["Y"]
+    arrays = members(path)
+    if not {"X", "Y"} <= arrays.keys():
+        raise Unreadable(f"it has the arrays {', '.join(arrays) or '(none)'}, expected X and Y")
+    x, y = arrays["X"], arrays["Y"]
     if x.dtype != np.uint8 or x.shape != shape:
         raise Unreadable(f"its array X is {x.dtype} {x.shape}, expected uint8 {shape}")
     if y.dtype.kind not in "iu" or y.shape != shape[:1]:

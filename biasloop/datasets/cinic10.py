@@ -70,13 +70,13 @@ def _members(dataset: ImageDataset, archive: Path, *, read: bool) -> Iterator[tu
     try:
         with tarfile.open(archive, "r|gz", tarinfo=bounded(archive)) as tar:
             for member in tar:
-                found = _MEMBER.fullmatch(member.name)
-                if found is None:
+                match = _MEMBER.fullmatch(member.name)
+                if match is None:
                     continue
                 if not member.isreg() or member.size > _LARGEST:
                     raise dataset.damaged(archive, f"{member.name} is no image file")
                 stream = tar.extractfile(member) if read else None
-                key = (splits.index(found[1]), FOLDERS.index(found[2]), found[3])
+                key = (splits.index(match[1]), FOLDERS.index(match[2]), match[3])
                 yield key, stream.read() if stream else b""
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise dataset.damaged(archive, f"it does not unpack ({' '.join(str(error).split())})") from error
@@ -84,10 +84,10 @@ def _members(dataset: ImageDataset, archive: Path, *, read: bool) -> Iterator[tu
 
 def _check_counts(dataset: ImageDataset, archive: Path, keys: list[Key]) -> None:
     """Every split has to have its images, each class equally many, each name once."""
-    found = Counter((split, label) for split, label, _ in set(keys))
+    counts = Counter((split, label) for split, label, _ in set(keys))
     for position, (split, count) in enumerate(dataset.counts.items()):
         for label, folder in enumerate(FOLDERS):
-            files, expected = found[position, label], count // len(FOLDERS)
+            files, expected = counts[position, label], count // len(FOLDERS)
             if files != expected:
                 raise dataset.damaged(archive, f"it has {files:,} files in {split}/{folder}, expected {expected:,}")
     if len(set(keys)) != len(keys):

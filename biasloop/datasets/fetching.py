@@ -60,9 +60,9 @@ def fetch(
     if _installed(dataset, data) or _is_made(dataset, directory):
         return []
     needed = [remote for remote in dataset.remotes if not remote.intact(directory / remote.filename)]
-    place = _place(dataset, needed, source)
+    address = _address(dataset, needed, source)
     if is_offline(offline):
-        _require_local(dataset, data, needed, place)
+        _require_local(dataset, data, needed, address)
     total, done, paths = sum(remote.size for remote in needed), 0, []
     made = dataset.made.size if dataset.made else 0
     require_space(directory, total - sum(_partial(remote, directory) for remote in needed) + made, dataset.name)
@@ -70,7 +70,7 @@ def fetch(
         shifted = _shifted(progress, done, total)
         paths.append(
             download(
-                remote, directory, source=place, progress=shifted, notice=notice, offline=offline, patience=patience
+                remote, directory, source=address, progress=shifted, notice=notice, offline=offline, patience=patience
             )
         )
         done += remote.size
@@ -118,10 +118,10 @@ def _partial(remote: Remote, directory: Path) -> int:
     return 0 if remote.same_size(directory / remote.filename) else arrived(remote, directory)
 
 
-def _require_local(dataset: Asset, data: Path, needed: list[Remote], place: str | None) -> None:
+def _require_local(dataset: Asset, data: Path, needed: list[Remote], address: str | None) -> None:
     """Name all that is missing and the commands that get it, before the first file is tried."""
-    places = [place] if place is not None else [url for remote in needed for url in remote.urls]
-    if not needed or not all(is_remote(one) for one in places):
+    addresses = [address] if address is not None else [url for remote in needed for url in remote.urls]
+    if not needed or not all(is_remote(url) for url in addresses):
         return
     files = ", ".join(f"{remote.filename} ({remote.amount})" for remote in needed)
     command = f"biasloop fetch {dataset.name}"
@@ -142,7 +142,7 @@ def _installed(dataset: Asset, data: Path) -> bool:
     return all(file.intact(copy.directory / file.filename) for file in copy.files)
 
 
-def _place(dataset: Asset, needed: list[Remote], source: str | None) -> str | None:
+def _address(dataset: Asset, needed: list[Remote], source: str | None) -> str | None:
     """Several files come from a directory; a URL does not show which it is."""
     if source is None or len(dataset.remotes) < 2:
         return source

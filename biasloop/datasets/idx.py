@@ -51,8 +51,8 @@ def _check_header(dataset: ImageDataset, file: Path, header: bytes, shape: tuple
     if header[:4] != magic:
         raise dataset.damaged(file, f"it starts with {header[:4].hex()}, expected {magic.hex()}")
     if header[4:] != struct.pack(f">{len(shape)}I", *shape):
-        found = struct.unpack(f">{len(header[4:]) // 4}I", header[4 : len(header) // 4 * 4])
-        raise dataset.damaged(file, f"its dimensions are {found}, expected {shape}")
+        dimensions = struct.unpack(f">{len(header[4:]) // 4}I", header[4 : len(header) // 4 * 4])
+        raise dataset.damaged(file, f"its dimensions are {dimensions}, expected {shape}")
 
 
 def _fill(stream: Any, buffer: memoryview) -> int:

@@ -48,8 +48,8 @@ class Images(Protocol):
             BiasloopError: if a file is not as it was when it was opened.
         """
 
-    def digest(self, kept: Pixels) -> str:
-        """Tells these images and labels from any others; `kept` are those that the run uses."""
+    def digest(self, pixels: Pixels) -> str:
+        """Tells these images and labels from any others; `pixels` are those that the run uses."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class LabelledImages:
         """The images of ascending ids; all of them are not copied."""
         return self.images if len(ids) == len(self) else self.images[ids]
 
-    def digest(self, kept: Pixels) -> str:
+    def digest(self, pixels: Pixels) -> str:
         """Of all images and labels, whichever are kept."""
         return digest_of(self.images, self.labels)
 
@@ -172,8 +172,8 @@ class ImageDataset(Asset):
 
         directory = self.require(data)
         if self.read is None:
-            found = self.open(data)
-            return LabelledImages(found.take(np.arange(self.count)), found.labels, self.classes, self.splits)
+            opened = self.open(data)
+            return LabelledImages(opened.take(np.arange(self.count)), opened.labels, self.classes, self.splits)
         images = np.empty((self.count, *self.shape), np.uint8)
         labels = np.full(self.count, -1, np.int64)
         with _readable(directory):
@@ -188,11 +188,11 @@ class ImageDataset(Asset):
 
     def _check(self, part: Part) -> None:
         if part.images.dtype != "uint8" or part.images.shape[1:] != self.shape:
-            found = f"{part.images.dtype} {part.images.shape[1:]}"
-            raise self.damaged(part.file, f"its images are {found}, expected uint8 {self.shape}")
+            form = f"{part.images.dtype} {part.images.shape[1:]}"
+            raise self.damaged(part.file, f"its images are {form}, expected uint8 {self.shape}")
         if part.labels.shape != part.images.shape[:1]:
-            found = f"{len(part.images):,} images and labels of shape {part.labels.shape}"
-            raise self.damaged(part.file, f"it has {found}")
+            counts = f"{len(part.images):,} images and labels of shape {part.labels.shape}"
+            raise self.damaged(part.file, f"it has {counts}")
         if part.start + len(part.labels) > self.count:
             raise self.damaged(part.file, f"it has more images than the {self.count:,} expected")
         self.check_labels(part.file, part.labels)
@@ -206,8 +206,8 @@ class ImageDataset(Asset):
         wrong = (labels < 0) | (labels >= len(self.classes))  # type: ignore[operator]
         if labels.dtype.kind not in "iu" or wrong.any():
             row = int(wrong.argmax())
-            found = f"label {labels[row]} of image {row}"
-            raise self.damaged(file, f"{found} is not a whole number from 0 to {len(self.classes) - 1}")
+            label = f"label {labels[row]} of image {row}"
+            raise self.damaged(file, f"{label} is not a whole number from 0 to {len(self.classes) - 1}")
 
 
 @lru_cache(maxsize=1)

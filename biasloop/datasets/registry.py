@@ -73,8 +73,8 @@ _CIFAR5M_PART = 1_000_448  # images
 def _parts(*numbers: int) -> tuple[Remote, ...]:
     """Parts of CIFAR-5m: neither their sizes nor checksums are published."""
     names = [f"part{number}.npz" for number in numbers]
-    place = "https://storage.googleapis.com/gresearch/cifar5m/"
-    return tuple(Remote(name, (place + name,), 3_081_000_000, examine=_is_part) for name in names)
+    base = "https://storage.googleapis.com/gresearch/cifar5m/"
+    return tuple(Remote(name, (base + name,), 3_081_000_000, examine=_is_part) for name in names)
 
 
 def _is_part(path: Path) -> str | None:

@@ -90,9 +90,9 @@ class StreamedImages:
             first += count
         return images
 
-    def digest(self, kept: Pixels) -> str:
+    def digest(self, pixels: Pixels) -> str:
         """Of all labels and the kept images, unless one of everything is known: all files are too much to read."""
-        return self.known or digest_of(kept, self.labels)
+        return self.known or digest_of(pixels, self.labels)
 
 
 def _fill(images: Pixels, ids: Ints, part: Blocks) -> None:

@@ -24,8 +24,8 @@ def read(dataset: ImageDataset, directory: Path) -> Iterator[Part]:
             raise dataset.damaged(file, f"it does not read ({type(error).__name__}: {error})") from error
         count = dataset.counts[split]
         if images.ndim != 4 or images.shape[-1] != count or labels.shape != (count,):
-            found = f"X of shape {images.shape} and {len(labels):,} labels"
-            raise dataset.damaged(file, f"it has {found}, expected {count:,} images and labels")
+            shapes = f"X of shape {images.shape} and {len(labels):,} labels"
+            raise dataset.damaged(file, f"it has {shapes}, expected {count:,} images and labels")
         if labels.dtype.kind not in "iu" or not ((labels >= 1) & (labels <= 10)).all():
             raise dataset.damaged(file, "its labels are not all whole numbers from 1 to 10")
         yield Part(file, rows.start, images.transpose(3, 0, 1, 2), labels % 10)

@@ -88,17 +88,17 @@ class Answer:
         return begun
 
 
-def is_remote(place: str) -> bool:
+def is_remote(address: str) -> bool:
     """Whether the network is needed for a URL or path."""
-    return "://" in place and place.partition(":")[0].lower() != "file"
+    return "://" in address and address.partition(":")[0].lower() != "file"
 
 
 @contextmanager
-def opened(place: str, remote: Remote, start: int, validator: str, patience: Patience) -> Iterator[Answer]:
+def opened(address: str, remote: Remote, start: int, validator: str, patience: Patience) -> Iterator[Answer]:
     """What lies at a URL or path.
 
     Args:
-        place: a URL or a path.
+        address: a URL or a path.
         remote: what should lie there.
         start: bytes of it that are there already; the server may answer from there on, or from zero.
         validator: what this server called its file when it gave them; empty if that is not known.
@@ -113,11 +113,11 @@ def opened(place: str, remote: Remote, start: int, validator: str, patience: Pat
     from urllib.request import url2pathname
 
     try:
-        parts = urlsplit(place) if "://" in place else None
+        parts = urlsplit(address) if "://" in address else None
     except ValueError as error:
         raise Trouble(f"it is no address ({error})") from error
     if parts is None:
-        local = Path(place)
+        local = Path(address)
     elif parts.scheme == "file" and parts.netloc in {"", "localhost"}:
         local = Path(url2pathname(parts.path))
     elif parts.scheme in {"http", "https"}:
@@ -128,7 +128,7 @@ def opened(place: str, remote: Remote, start: int, validator: str, patience: Pat
                 headers["If-Range"] = validator
         pace = Pace.of(patience)
         try:
-            response = _respond(place, headers, patience.timeout, pace)
+            response = _respond(address, headers, patience.timeout, pace)
         except _NoSuchRange as error:
             raise (StaleRange if start else Trouble)("HTTP 416 Range Not Satisfiable") from error
         with response:
@@ -262,10 +262,10 @@ def refuse_page(beginning: bytes, remote: Remote) -> None:
 
 def _range_start(headers: "Message", remote: Remote, start: int) -> tuple[int, int | None]:
     """The first byte of what comes, and how many the whole file has, if that is said."""
-    found = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
-    if found is None or int(found[1]) != start or int(found[2]) < start:
+    match = _RANGE.fullmatch(headers.get("Content-Range", "").strip())
+    if match is None or int(match[1]) != start or int(match[2]) < start:
         raise (StaleRange if start else Trouble)("the server gives another part of the file than asked for")
-    total = None if found[3] == "*" else int(found[3])
+    total = None if match[3] == "*" else int(match[3])
     if total is not None and not remote.may_have(total):
         raise Trouble(f"the server announces {total:,} bytes, expected {remote.amount}")
     return start, total

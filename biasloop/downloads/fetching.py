@@ -53,17 +53,17 @@ def download(
         DownloadError: if no address gives the file as published, the disk has no room for it, or refuses it.
     """
     path, tell = directory / remote.filename, notice or _silent
-    places = remote.urls if source is None else (_place(source, remote.filename),)
+    addresses = remote.urls if source is None else (_address(source, remote.filename),)
     if remote.intact(path):
         return path
     if is_offline(offline):
-        places = _local_only(places, remote, path)
+        addresses = _local_only(addresses, remote, path)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with alone(path, "fetching", tell):
             if not remote.intact(path):  # whoever was waited for may have fetched it
                 with Partial(path, remote) as partial:
-                    _fetch(partial, places, path, patience, progress, tell)
+                    _fetch(partial, addresses, path, patience, progress, tell)
     except OSError as error:
         raise DownloadError(
             f"cannot write {path}: {error.strerror or error}; {remote.amount} are needed there "
@@ -76,7 +76,7 @@ def _silent(sentence: str) -> None:
     """Nobody listens."""
 
 
-def _place(source: str, filename: str) -> str:
+def _address(source: str, filename: str) -> str:
     """The file's own address, where `source` may be that of its directory."""
     if "://" in source:
         return source + filename if source.endswith("/") else source
@@ -84,20 +84,20 @@ def _place(source: str, filename: str) -> str:
     return str(path / filename if path.is_dir() else path)
 
 
-def _local_only(places: tuple[str, ...], remote: Remote, path: Path) -> tuple[str, ...]:
-    local = tuple(place for place in places if not is_remote(place))
+def _local_only(addresses: tuple[str, ...], remote: Remote, path: Path) -> tuple[str, ...]:
+    local = tuple(address for address in addresses if not is_remote(address))
     if not local:
-        address = f"fetch {places[0]}" if places else "get it"
+        advice = f"fetch {addresses[0]}" if addresses else "get it"
         raise SomethingToFetch(
             f"{remote.filename} ({remote.amount}) is not in {path.parent} and the network must not be used "
-            f"(--offline or BIASLOOP_OFFLINE); {address} on a machine that may, and put it at {path}"
+            f"(--offline or BIASLOOP_OFFLINE); {advice} on a machine that may, and put it at {path}"
         )
     return local
 
 
 def _fetch(
     partial: Partial,
-    places: tuple[str, ...],
+    addresses: tuple[str, ...],
     path: Path,
     patience: Patience,
     progress: Progress | None,
@@ -111,23 +111,23 @@ def _fetch(
         partial.publish()
         return
     require_space(path.parent, remote.size - partial.done, remote.filename)
-    for place in places:
+    for address in addresses:
         try:
-            _fetch_from(place, partial, patience, progress, notice)
+            _fetch_from(address, partial, patience, progress, notice)
         except Trouble as trouble:
-            failures.append(f"{place}: {trouble}")
+            failures.append(f"{address}: {trouble}")
         else:
             partial.publish()
             return
-    kept = f"; {partial.done:,} bytes are kept, and the same command goes on from there" if partial.done else ""
+    hint = f"; {partial.done:,} bytes are kept, and the same command goes on from there" if partial.done else ""
     raise DownloadError(
-        f"cannot fetch {remote.filename} ({'; '.join(failures) or 'it is published nowhere'}){kept}; or put a copy "
+        f"cannot fetch {remote.filename} ({'; '.join(failures) or 'it is published nowhere'}){hint}; or put a copy "
         f"at {path} ({remote.amount}, {remote.checksum or 'no checksum is published'}), "
         "or name one with --from PATH_OR_URL"
     )
 
 
-def _fetch_from(place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
+def _fetch_from(address: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
     """Get from one address what the partial file lacks, and check the whole.
 
     What was reached before counts only until the download begins anew: the first time by the server's own choice, a few
@@ -141,7 +141,7 @@ def _fetch_from(place: str, partial: Partial, patience: Patience, progress: Prog
     while True:
         before = partial.begun
         try:
-            _one_try(place, partial, patience, progress, notice)
+            _one_try(address, partial, patience, progress, notice)
             return
         except StaleRange as stale:
             stalled, furthest = stalled + 1, 0
@@ -173,18 +173,18 @@ def _fetch_from(place: str, partial: Partial, patience: Patience, progress: Prog
             patience.sleep(seconds)
 
 
-def _one_try(place: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
+def _one_try(address: str, partial: Partial, patience: Patience, progress: Progress | None, notice: Notice) -> None:
     remote, start = partial.remote, partial.done
-    with opened(place, remote, start, partial.validator_at(place), patience) as answer:
+    with opened(address, remote, start, partial.validator_at(address), patience) as answer:
         block = answer.beginning()
         if answer.start:
             notice(f"{remote.filename}: going on after {start:,} of {remote.size:,} bytes")
-            partial.go_on(place, answer.validator, answer.total)
+            partial.go_on(address, answer.validator, answer.total)
         elif block:
             refuse_page(block, remote)
             if start:
                 notice(f"{remote.filename}: starting from zero, the server gives the whole file or a changed one")
-            partial.begin(place, answer.validator, answer.total)
+            partial.begin(address, answer.validator, answer.total)
         _receive(answer, block, partial, progress)
 
 

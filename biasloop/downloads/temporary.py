@@ -57,7 +57,7 @@ def require_space(directory: Path, needed: int, what: str) -> None:
     Raises:
         DownloadError: if fewer bytes are free.
     """
-    there = next((place for place in (directory, *directory.absolute().parents) if place.exists()), None)
+    there = next((folder for folder in (directory, *directory.absolute().parents) if folder.exists()), None)
     try:
         free = shutil.disk_usage(there or Path.cwd()).free
     except OSError:  # a file system that does not say

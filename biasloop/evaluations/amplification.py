@@ -84,9 +84,9 @@ def amplification(
     varied(source.path, tasks[0], raw.values(tasks[0]))
     for name in attributes:
         varied(source.path, name, raw.values(name))
-    found, learned = bins.binned(raw), bins.binned(counted(train, named)) if train else None
+    counts, learned = bins.binned(raw), bins.binned(counted(train, named)) if train else None
     return grouping.each(
-        attributes, lambda names: _of_classes(found, learned, names, (tasks[0], guesses[0]), options, seed)
+        attributes, lambda names: _of_classes(counts, learned, names, (tasks[0], guesses[0]), options, seed)
     )
 
 
@@ -97,22 +97,22 @@ def _split(source: Source, names: Sequence[str]) -> list[str]:
 
 
 def _of_classes(
-    found: Counts, train: Counts | None, names: Sequence[str], columns: tuple[str, str], options: Options, seed: int
+    counts: Counts, train: Counts | None, names: Sequence[str], columns: tuple[str, str], options: Options, seed: int
 ) -> Answer:
     task, predicted = columns
-    attribute, keys = grouping.joined(names), grouping.grouped(found, names)[0]
-    tasks = found.values(task, predicted)
+    attribute, keys = grouping.joined(names), grouping.grouped(counts, names)[0]
+    tasks = counts.values(task, predicted)
     notes: list[str] = []
     learned = None
     if train is not None:
         keys, learned = _learned(train, task, names, keys, tasks, notes)
     attributes = grouping.names_of(keys)
-    axis, placed = grouping.placed(found, names, keys)
-    joint = placed.table(axis, (task, tasks), (predicted, tasks))
-    true, guessed = measuring.tables(joint)
+    axis, placed = grouping.placed(counts, names, keys)
+    joint = placed.table(axis, (task, tasks), (predicted, tasks))  # (A, T, T)
+    true, guessed = measuring.tables(joint)  # (A, T)
     measured = measuring.amplification(true, guessed, train=learned, tie=options.tie, empty=options.empty)
     single = [name for name, rows in zip(attributes, true.sum(axis=1).tolist(), strict=True) if rows == 1]
-    drawn, ends = np.zeros(0), (math.nan, math.nan)
+    drawn, ends = np.zeros(0), (math.nan, math.nan)  # (draws,)
     if not single and not math.isnan(measured.total):
         drawn = measuring.resampled(
             joint, train=learned, tie=options.tie, empty=options.empty, draws=options.draws, seed=seed
@@ -120,7 +120,7 @@ def _of_classes(
         ends = measuring.percentiles(measured.total, drawn)
     notes += grouping.single(attribute, single)
     if len(names) == 1:
-        notes += grouping.crowded(found.path, attribute, attributes, found.n)
+        notes += grouping.crowded(counts.path, attribute, attributes, counts.n)
     if learned is None and not measured.y.any():
         notes.append(f"{attribute} and {task} are exactly independent, so bias_amp is 0 whatever is predicted")
     reason = {}
@@ -130,7 +130,7 @@ def _of_classes(
         reason["interval"] = "an attribute value has one row" if single else reason.get("bias_amp", AGREE)
     right = _right(joint)
     return Answer(
-        n=found.n,
+        n=counts.n,
         metrics={"bias_amp": measured.total},
         details={
             "interval": ends_of(ends),
@@ -138,7 +138,7 @@ def _of_classes(
             "tasks": tasks,
             **_tables(measured),
             "counts": {"true": true.tolist(), "predicted": guessed.tolist()},
-            "accuracy": float(np.einsum("att->", joint) / found.n),
+            "accuracy": float(np.einsum("att->", joint) / counts.n),
             "accuracy_by_cell": rounded(right.tolist()),
         },
         rows=_rows(attributes, tasks, true, guessed, measured, right),
@@ -184,20 +184,20 @@ def _tables(measured: Amplification) -> dict[str, Any]:
 def _rows(
     attributes: Sequence[str], tasks: Sequence[str], true: Ints, guessed: Ints, measured: Amplification, right: Floats
 ) -> list[dict[str, Any]]:
-    found = []
+    rows = []
     for a, attribute in enumerate(attributes):
-        whole = int(true[a].sum())
+        size = int(true[a].sum())
         for t, task in enumerate(tasks):
-            found.append(
+            rows.append(
                 {
                     "attribute": attribute,
                     "task": task,
                     "n": int(true[a, t]),
-                    "true": true[a, t] / whole if whole else math.nan,
-                    "predicted": guessed[a, t] / whole if whole else math.nan,
+                    "true": true[a, t] / size if size else math.nan,
+                    "predicted": guessed[a, t] / size if size else math.nan,
                     "associated": bool(measured.y[a, t]),
                     "amplification": float(measured.cells[a, t]),
                     "accuracy": float(right[a, t]),
                 }
             )
-    return found
+    return rows

@@ -31,13 +31,13 @@ class Bins:
         last = len(edges) - 2
         names = [f"[{written[at]}, {written[at + 1]}{']' if at == last else ')'}" for at in range(last + 1)]
         numbers = np.array([float(value) for value in values], np.float64)
-        places = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, last)
-        return [names[place] for place in places.tolist()]
+        indices = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, last)
+        return [names[index] for index in indices.tolist()]
 
-    def binned(self, found: Counts) -> Counts:
+    def binned(self, counts: Counts) -> Counts:
         """The same counts with bins in place of values."""
-        columns = {name: self.of(name, values) for name, values in found.columns.items()}
-        return replace(found, columns=columns)
+        columns = {name: self.of(name, values) for name, values in counts.columns.items()}
+        return replace(counts, columns=columns)
 
 
 NO_BINS = Bins()
@@ -80,17 +80,17 @@ def bins_of(sources: Sequence[Source], attributes: Sequence[str], count: int) ->
 
 def _numbers(source: Source, name: str) -> tuple[Floats, Ints] | None:
     """Different values of a column of numbers, ascending, and their rows; None where no value is a number."""
-    found = counted(source, [name])
-    numbers = [_number(value) for value in found.columns[name]]
-    bad = [value for value, number in zip(found.columns[name], numbers, strict=True) if number is None]
+    counts = counted(source, [name])
+    numbers = [_number(value) for value in counts.columns[name]]
+    bad = [value for value, number in zip(counts.columns[name], numbers, strict=True) if number is None]
     if len(bad) == len(numbers):
         return None
     if bad:
         raise InvalidInput(
             f"{source.path}: {name} is {bad[0]!r} in some row, no number; --bins makes groups of a column of numbers"
         )
-    values, places = np.unique(np.array(numbers, np.float64), return_inverse=True)
-    return values, np.bincount(places, found.rows, minlength=len(values)).astype(np.int64)
+    values, indices = np.unique(np.array(numbers, np.float64), return_inverse=True)
+    return values, np.bincount(indices, counts.rows, minlength=len(values)).astype(np.int64)
 
 
 def _number(text: str) -> float | None:

@@ -66,18 +66,18 @@ def calibration(
     sums = _sums(source, batches, bins)
     if positive is not None:
         watch.require(source, task, positive)
-    whole = np.sum(list(sums.values()), axis=0)
-    found, errors = _measured(whole, seed)
-    details: dict[str, Any] = {key: value for key, value in found.items() if key not in ("n", *_METRICS, "reason")}
-    notes = [] if whole[:, 1, 0].any() else [f"no prediction is right; are {task} and {predicted} written alike?"]
+    total = np.sum(list(sums.values()), axis=0)  # (bins, 2, 3)
+    overall, errors = _measured(total, seed)
+    details: dict[str, Any] = {key: value for key, value in overall.items() if key not in ("n", *_METRICS, "reason")}
+    notes = [] if total[:, 1, 0].any() else [f"no prediction is right; are {task} and {predicted} written alike?"]
     notes += watch.notes(given) if positive is None else []
     answer = Answer(
-        n=found["n"],
-        metrics={name: found[name] for name in _METRICS},
+        n=overall["n"],
+        metrics={name: overall[name] for name in _METRICS},
         details=details,
-        rows=_rows(ALL, found["bins"]),
+        rows=_rows(ALL, overall["bins"]),
         errors=errors,
-        reason=found.get("reason", {}),
+        reason=overall.get("reason", {}),
         notes=notes,
     )
     return _with_groups(source, answer, sums, attributes, seed) if attributes else answer
@@ -119,12 +119,12 @@ def _with_groups(
     """The answer with that of each group, of one attribute or of each and of all together."""
 
     def of(names: Sequence[str]) -> Answer:
-        places = [attributes.index(name) for name in names]
-        own: dict[Key, Floats] = {}
+        positions = [attributes.index(name) for name in names]
+        merged: dict[Key, Floats] = {}
         for key, part in sums.items():
-            short = tuple(key[place] for place in places)
-            own[short] = own[short] + part if short in own else part
-        return _by_group(source, answer, own, names, seed)
+            short = tuple(key[position] for position in positions)
+            merged[short] = merged[short] + part if short in merged else part
+        return _by_group(source, answer, merged, names, seed)
 
     return grouping.each(attributes, of)
 
@@ -165,7 +165,7 @@ def _measured(sums: Floats, seed: int, *, resampling: bool = True) -> tuple[dict
         errors = {"ece": drawn[:, 0], "mce": drawn[:, 1], "gap": drawn[:, 2], "overconfidence": -drawn[:, 2]}
         around = basic(ece, errors["ece"], low=0.0, high=1.0)
     table = measuring.reliability_of(sums)
-    found: dict[str, Any] = {
+    details: dict[str, Any] = {
         "n": n,
         "ece": ece,
         "mce": mce,
@@ -175,11 +175,11 @@ def _measured(sums: Floats, seed: int, *, resampling: bool = True) -> tuple[dict
         "confidence": float(sums[..., 1].sum() / n),
         "ece_if_calibrated": measuring.expected_if_calibrated(sums),
         "intervals": {"ece": ends_of(around), "gap": [low, high], "overconfidence": [-high, -low]},
-        "bins": [_bin(table, place) for place in range(len(sums))],
+        "bins": [_bin(table, index) for index in range(len(sums))],
     }
     if math.isnan(around[0]):
-        found["reason"] = {"intervals.ece": why}
-    return found, errors
+        details["reason"] = {"intervals.ece": why}
+    return details, errors
 
 
 def _untold(sums: Floats, n: int, *, resampling: bool) -> str:
@@ -191,14 +191,14 @@ def _untold(sums: Floats, n: int, *, resampling: bool) -> str:
     return "" if resampling else f"more than {MOST_GROUPS} groups"
 
 
-def _bin(table: Reliability, place: int) -> dict[str, Any]:
-    n = int(table.counts[place])
+def _bin(table: Reliability, index: int) -> dict[str, Any]:
+    n = int(table.counts[index])
     return {
-        "edges": table.edges[place : place + 2].tolist(),
+        "edges": table.edges[index : index + 2].tolist(),
         "n": n,
-        "accuracy": float(table.accuracy[place]) if n else None,
-        "confidence": float(table.confidence[place]) if n else None,
-        "gap": float(table.gaps[place]) if n else None,
+        "accuracy": float(table.accuracy[index]) if n else None,
+        "confidence": float(table.confidence[index]) if n else None,
+        "gap": float(table.gaps[index]) if n else None,
     } | ({} if n else {"reason": "no rows"})
 
 
@@ -207,10 +207,10 @@ def _rows(group: str, bins: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
             "group": group,
-            "bin": place,
-            "low": one["edges"][0],
-            "high": one["edges"][1],
-            **{name: one[name] for name in ("n", "confidence", "accuracy", "gap")},
+            "bin": index,
+            "low": entry["edges"][0],
+            "high": entry["edges"][1],
+            **{name: entry[name] for name in ("n", "confidence", "accuracy", "gap")},
         }
-        for place, one in enumerate(bins)
+        for index, entry in enumerate(bins)
     ]

@@ -19,11 +19,11 @@ def comparable(answer: Answer, other: Answer, files: tuple[Path, Path]) -> list[
     """
     notes = []
     pairs = [(what, answer.details.get(key), other.details.get(key)) for key, what in _LISTS.items()]
-    ours, theirs = ([row["value"] for row in one.details.get("shares", ())] for one in (answer, other))
+    ours, theirs = ([row["value"] for row in result.details.get("shares", ())] for result in (answer, other))
     for what, first, second in [*pairs, ("values", ours, theirs)]:
         if first and second:
             notes += _same(what, first, second, files)
-    positive = [one.details.get("positive") for one in (answer, other)]
+    positive = [result.details.get("positive") for result in (answer, other)]
     if positive[0] != positive[1]:
         raise InvalidInput(
             f"the positive value is {positive[0]!r} in {files[0]} and {positive[1]!r} in {files[1]}; write the values "

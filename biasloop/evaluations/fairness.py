@@ -76,38 +76,40 @@ def fairness(
         varied(source.path, name, raw.values(name))
     values = raw.values(task, predicted)
     chosen = _positive(source, task, values, source.spelled(task, positive), like)
-    found = bins.binned(raw)
+    counts = bins.binned(raw)
     labels = _Labels(task, predicted, values, chosen)
-    return grouping.each(attributes, lambda names: _between(found, labels, names, smallest))
+    return grouping.each(attributes, lambda names: _between(counts, labels, names, smallest))
 
 
-def _between(found: Counts, labels: _Labels, attributes: Sequence[str], smallest: int) -> Answer:
+def _between(counts: Counts, labels: _Labels, attributes: Sequence[str], smallest: int) -> Answer:
     """What lies between the groups of some attributes."""
-    keys, places = grouping.grouped(found, attributes)
+    keys, places = grouping.grouped(counts, attributes)
     names = grouping.names_of(keys)
-    table = _table(found, labels, places, len(keys))
+    table = _table(counts, labels, places, len(keys))  # (groups, 2, 2)
     rates = rating.fairness(table, names)
-    own = {name: {rate: rates[f"{rate}.{name}"] for rate in rating.RATES} for name in names}
-    sizes = {name: group["accuracy"].n for name, group in own.items()}
+    group_rates = {name: {rate: rates[f"{rate}.{name}"] for rate in rating.RATES} for name in names}
+    sizes = {name: group["accuracy"].n for name, group in group_rates.items()}
     large = np.array([n >= smallest for n in sizes.values()])
     metrics, spans = measuring.measured(table[large]), measuring.intervals(table[large])
-    taking = {name: group for name, group in own.items() if sizes[name] >= smallest}
+    taking = {name: group for name, group in group_rates.items() if sizes[name] >= smallest}
     left = [name for name in names if name not in taking]
     notes = grouping.remarks(attributes, sizes)
     if len(attributes) == 1:
-        notes += grouping.crowded(found.path, attributes[0], names, found.n)
+        notes += grouping.crowded(counts.path, attributes[0], names, counts.n)
     if left:
         notes.append(f"in no difference, for they have fewer than {smallest} rows: {some(left)}")
-    undefined = [f"{rate} of {name!r}" for name, group in own.items() for rate in ("tpr", "fpr") if not group[rate].n]
+    undefined = [
+        f"{rate} of {name!r}" for name, group in group_rates.items() for rate in ("tpr", "fpr") if not group[rate].n
+    ]
     if undefined:
         notes.append(f"0/0, and in no difference: {_few(undefined)}")
     by_group = {
-        name: grouping.parts_of(attributes, key) | _group(own[name], left=name in left)
+        name: grouping.parts_of(attributes, key) | _group(group_rates[name], left=name in left)
         for name, key in zip(names, keys, strict=True)
     }
     overall = {rate: _rate(rate, rates[rate]) for rate in rating.RATES}
     return Answer(
-        n=found.n,
+        n=counts.n,
         metrics=metrics,
         details={
             "intervals": {name: ends_of(ends) for name, ends in spans.items()},
@@ -124,14 +126,14 @@ def _between(found: Counts, labels: _Labels, attributes: Sequence[str], smallest
     )
 
 
-def _table(found: Counts, labels: _Labels, places: Ints, groups: int) -> Ints:
+def _table(counts: Counts, labels: _Labels, places: Ints, groups: int) -> Ints:
     """`(groups, 2, 2)` counts by true and predicted label, 1 being the positive value."""
     table = np.zeros((groups, 2, 2), np.int64)
     true, guess = (
-        np.array([value == labels.positive for value in found.columns[name]], np.int64)
+        np.array([value == labels.positive for value in counts.columns[name]], np.int64)
         for name in (labels.task, labels.predicted)
     )
-    np.add.at(table, (places, true, guess), found.rows)
+    np.add.at(table, (places, true, guess), counts.rows)
     return table
 
 
@@ -182,18 +184,18 @@ def _few(texts: Sequence[str], most: int = 10) -> str:
     return ", ".join(texts[:most]) + more
 
 
-def _group(found: Mapping[str, Metric], *, left: bool) -> dict[str, Any]:
-    n = found["accuracy"].n
+def _group(rates: Mapping[str, Metric], *, left: bool) -> dict[str, Any]:
+    n = rates["accuracy"].n
     out = {"left_out": True} if left else {}
-    return {"n": n, **grouping.flag(n), **out, **{rate: _rate(rate, value) for rate, value in found.items()}}
+    return {"n": n, **grouping.flag(n), **out, **{rate: _rate(rate, value) for rate, value in rates.items()}}
 
 
-def _rate(rate: str, found: Metric) -> dict[str, Any]:
-    if not found.n:
+def _rate(rate: str, metric: Metric) -> dict[str, Any]:
+    if not metric.n:
         reason = f"no {'positive' if rate in ('tpr', 'fnr') else 'negative'} rows"
         return {"value": None, "n": 0, "interval": None, "reason": reason}
-    low, high = wilson(round(found.value * found.n), found.n)
-    return {"value": found.value, "n": found.n, "interval": [low, high]}
+    low, high = wilson(round(metric.value * metric.n), metric.n)
+    return {"value": metric.value, "n": metric.n, "interval": [low, high]}
 
 
 def _rows(groups: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:

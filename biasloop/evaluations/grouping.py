@@ -57,7 +57,7 @@ def keys_of(keys: Iterable[Key]) -> list[Key]:
     """Different combinations of values, in the order of the first attribute's, then of the second's, and so on."""
     every = set(keys)
     columns = [ordered(set(column)) for column in zip(*every, strict=True)]
-    at = [{value: place for place, value in enumerate(column)} for column in columns]
+    at = [{value: index for index, value in enumerate(column)} for column in columns]
     return sorted(every, key=lambda key: [places[value] for places, value in zip(at, key, strict=True)])
 
 
@@ -72,20 +72,20 @@ def parts_of(attributes: Sequence[str], key: Key) -> dict[str, dict[str, str]]:
     return {"values": dict(zip(attributes, key, strict=True))} if len(attributes) > 1 else {}
 
 
-def grouped(found: Counts, attributes: Sequence[str]) -> tuple[list[Key], Ints]:
+def grouped(counts: Counts, attributes: Sequence[str]) -> tuple[list[Key], Ints]:
     """The groups that occur, and the place among them of each counted combination."""
-    each = list(zip(*(found.columns[name] for name in attributes), strict=True))
+    each = list(zip(*(counts.columns[name] for name in attributes), strict=True))
     keys = keys_of(each)
-    at = {key: place for place, key in enumerate(keys)}
+    at = {key: index for index, key in enumerate(keys)}
     return keys, np.array([at[key] for key in each], np.int64)
 
 
-def placed(found: Counts, attributes: Sequence[str], keys: Sequence[Key]) -> tuple[tuple[str, list[str]], Counts]:
+def placed(counts: Counts, attributes: Sequence[str], keys: Sequence[Key]) -> tuple[tuple[str, list[str]], Counts]:
     """An axis of groups for `Counts.table`, and the counts with the place of each among the keys as a column."""
-    at = {key: str(place) for place, key in enumerate(keys)}
+    at = {key: str(index) for index, key in enumerate(keys)}
     name = f"groups of {joined(attributes)}"
-    groups = [at[key] for key in zip(*(found.columns[name] for name in attributes), strict=True)]
-    return (name, list(at.values())), replace(found, columns={**found.columns, name: groups})
+    groups = [at[key] for key in zip(*(counts.columns[name] for name in attributes), strict=True)]
+    return (name, list(at.values())), replace(counts, columns={**counts.columns, name: groups})
 
 
 def flag(n: int) -> dict[str, str]:
@@ -141,14 +141,14 @@ def each(attributes: Sequence[str], answer: Callable[[Sequence[str]], Answer]) -
     every = {name: answer([name]) for name in attributes}
     if len(every) == 1:
         return every[attributes[0]]
-    whole = answer(attributes)
+    combined = answer(attributes)
     # A table of amplification has values in a column of that name.
-    named = any("attribute" in row for row in whole.rows)
+    named = any("attribute" in row for row in combined.rows)
     rows = [
         {"of" if named else "attribute": name, **row}
-        for name, part in {**every, joined(attributes): whole}.items()
+        for name, part in {**every, joined(attributes): combined}.items()
         for row in part.rows
-        if part is whole or row.get("group") != ""  # all rows together stand there once
+        if part is combined or row.get("group") != ""  # all rows together stand there once
     ]
-    notes = [note for part in (*every.values(), whole) for note in part.notes]
-    return replace(whole, rows=rows, notes=list(dict.fromkeys(notes)), parts=every)
+    notes = [note for part in (*every.values(), combined) for note in part.notes]
+    return replace(combined, rows=rows, notes=list(dict.fromkeys(notes)), parts=every)

@@ -65,17 +65,17 @@ def memorization(source: Source, train: Source, *, text: str, sizes: Sequence[in
 
 def _row(n: int, pairs: Floats) -> dict[str, Any]:
     """What is known of n-grams, from `(texts, 2)` hits and n-grams of each text."""
-    found = ratio(pairs[:, 0], pairs[:, 1] - pairs[:, 0])
+    share = ratio(pairs[:, 0], pairs[:, 1] - pairs[:, 0])
     counting = int(np.count_nonzero(pairs[:, 1]))
-    half = t_quantile(counting) * found.error
+    half = t_quantile(counting) * share.error
     bare = not half > SAME
     return {
         "ngram": n,
-        "share": found.value if found.n else None,
-        "n": found.n,
-        "se": None if math.isnan(found.error) else found.error,
-        "low": None if bare else max(found.value - half, 0.0),
-        "high": None if bare else min(found.value + half, 1.0),
+        "share": share.value if share.n else None,
+        "n": share.n,
+        "se": None if math.isnan(share.error) else share.error,
+        "low": None if bare else max(share.value - half, 0.0),
+        "high": None if bare else min(share.value + half, 1.0),
         "texts": int(np.count_nonzero(pairs[:, 0])),
     }
 

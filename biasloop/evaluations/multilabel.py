@@ -53,31 +53,31 @@ def several(source: Source, names: Sequence[str], train: Source | None, bins: Bi
         InvalidInput: a bad file or column, or an attribute has one value only.
     """
     tasks, attribute = given.tasks, grouping.joined(names)
-    keys, found = _counted(source, names, [*tasks, *given.predicted], bins)
-    for place, name in enumerate(names):
-        varied(source.path, name, sorted({key[place] for key in keys}))
+    keys, counts = _counted(source, names, [*tasks, *given.predicted], bins)
+    for index, name in enumerate(names):
+        varied(source.path, name, sorted({key[index] for key in keys}))
     learned = None
     if train is not None:
-        every, counts = _counted(train, names, [*tasks, *tasks], bins)
+        every, learned = _counted(train, names, [*tasks, *tasks], bins)
         missing = sorted(set(keys) - set(every))
         if missing:
             raise InvalidInput(
                 f"{train.path}: no rows with {attribute} {some(grouping.names_of(missing))}, so what it is associated "
                 "with is not known"
             )
-        found = found.placed(np.array([every.index(key) for key in keys]), len(every))
-        keys, learned = every, counts
+        counts = counts.placed(np.array([every.index(key) for key in keys]), len(every))
+        keys = every
     attributes = grouping.names_of(keys)
-    measured = measuring.amplification(found, train=learned, tie=given.tie)
-    ends = measuring.interval(found, train=learned, tie=given.tie)
-    single = [name for name, rows in zip(attributes, found.rows.tolist(), strict=True) if rows == 1]
+    measured = measuring.amplification(counts, train=learned, tie=given.tie)
+    ends = measuring.interval(counts, train=learned, tie=given.tie)
+    single = [name for name, rows in zip(attributes, counts.rows.tolist(), strict=True) if rows == 1]
     reason = {}
     if math.isnan(ends[0]):
         reason["interval"] = "an attribute value has one row" if single else "no row differs from another"
-    error = measuring.standard_error(found, train=learned, tie=given.tie)
+    error = measuring.standard_error(counts, train=learned, tie=given.tie)
     normal = np.random.Generator(np.random.PCG64(given.seed)).standard_normal(given.draws)
     return Answer(
-        n=int(found.rows.sum()),
+        n=int(counts.rows.sum()),
         metrics={"bias_amp": measured.total},
         details={
             "interval": ends_of(ends),
@@ -87,12 +87,12 @@ def several(source: Source, names: Sequence[str], train: Source | None, bins: Bi
             "deltas": rounded(measured.deltas.tolist()),
             "associated": measured.y.tolist(),
             "counts": {
-                "rows": found.rows.tolist(),
-                "true": found.true.tolist(),
-                "predicted": found.predicted.tolist(),
+                "rows": counts.rows.tolist(),
+                "true": counts.true.tolist(),
+                "predicted": counts.predicted.tolist(),
             },
         },
-        rows=_rows(attributes, tasks, found, measured),
+        rows=_rows(attributes, tasks, counts, measured),
         errors={} if math.isnan(error) else {"bias_amp": error * normal},
         reason=reason,
         notes=grouping.single(attribute, single),
@@ -100,16 +100,16 @@ def several(source: Source, names: Sequence[str], train: Source | None, bins: Bi
 
 
 def _rows(
-    attributes: Sequence[str], tasks: Sequence[str], found: LabelCounts, measured: Amplification
+    attributes: Sequence[str], tasks: Sequence[str], counts: LabelCounts, measured: Amplification
 ) -> list[dict[str, Any]]:
     """A row for each attribute value and label."""
     return [
         {
             "attribute": name,
             "task": task,
-            "n": int(found.rows[a]),
-            "true": found.true[a, t] / found.rows[a] if found.rows[a] else math.nan,
-            "predicted": found.predicted[a, t] / found.rows[a] if found.rows[a] else math.nan,
+            "n": int(counts.rows[a]),
+            "true": counts.true[a, t] / counts.rows[a] if counts.rows[a] else math.nan,
+            "predicted": counts.predicted[a, t] / counts.rows[a] if counts.rows[a] else math.nan,
             "associated": bool(measured.y[a, t]),
             "amplification": float(measured.cells[a, t]),
         }
@@ -123,10 +123,10 @@ def _counted(source: Source, names: Sequence[str], columns: Sequence[str], bins:
     half = len(columns) // 2
     keys: list[Key] = []
     total: LabelCounts | None = None
-    for present, groups, held in flags(source, names, columns, bins.of):
-        counts = measuring.label_counts(groups, held[:, :half], held[:, half:], len(present))
+    for present, groups, labels in flags(source, names, columns, bins.of):
+        counts = measuring.label_counts(groups, labels[:, :half], labels[:, half:], len(present))
         every = grouping.keys_of({*keys, *present})
-        at = {key: place for place, key in enumerate(every)}
+        at = {key: index for index, key in enumerate(every)}
         counts = counts.placed(np.array([at[key] for key in present]), len(every))
         if total is not None:
             counts += total.placed(np.array([at[key] for key in keys]), len(every))

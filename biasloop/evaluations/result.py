@@ -52,25 +52,25 @@ class Answer:
 
     def as_json(self) -> dict[str, Any]:
         """What scripts read."""
-        found: dict[str, Any] = {"n": self.n, **self.metrics, **self.details}
+        document: dict[str, Any] = {"n": self.n, **self.metrics, **self.details}
         if self.parts:
-            found["by_attribute"] = {name: part.as_json() for name, part in self.parts.items()}
+            document["by_attribute"] = {name: part.as_json() for name, part in self.parts.items()}
         if self.reason:
-            found["reason"] = dict(self.reason)
+            document["reason"] = dict(self.reason)
         if self.notes:
-            found["notes"] = list(self.notes)
-        return found
+            document["notes"] = list(self.notes)
+        return document
 
     def crossed(self, gates: Mapping[str, float]) -> list[str]:
         """Which gates were crossed, a clause each; a number that is missing passes none."""
-        found = []
+        clauses = []
         for name, limit in gates.items():
             value = self.metrics[name]
             if math.isnan(value):
-                found.append(f"{name} has no value ({self.reason.get(name, '0/0')}), so it cannot pass {limit:g}")
+                clauses.append(f"{name} has no value ({self.reason.get(name, '0/0')}), so it cannot pass {limit:g}")
             elif value > limit:
-                found.append(f"{name} = {value:.6g} is above {limit:g}")
-        return found
+                clauses.append(f"{name} = {value:.6g} is above {limit:g}")
+        return clauses
 
 
 def gates(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
@@ -79,7 +79,7 @@ def gates(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
     Raises:
         InvalidInput: if a text is not of that form, the metric is unknown, or the value is not a number.
     """
-    found: dict[str, float] = {}
+    limits: dict[str, float] = {}
     for text in texts:
         name, _, value = text.partition("=")
         if name not in known:
@@ -90,8 +90,8 @@ def gates(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
             limit = math.nan
         if math.isnan(limit):
             raise InvalidInput(f"--fail-above {text}: {value!r} is not a number; write {name}=0.05, for example")
-        found[name] = min(limit, found.get(name, limit))
-    return found
+        limits[name] = min(limit, limits.get(name, limit))
+    return limits
 
 
 # What the numbers are between; a difference of two lies between the differences of these.
@@ -110,32 +110,32 @@ def beside(answer: Answer, other: Answer, notes: Sequence[str] = ()) -> Answer:
         other: of the second.
         notes: what to know of both.
     """
-    found = {f"share.{value}": one for value, one in _shares(answer, other).items()}
+    differences = {f"share.{value}": gap for value, gap in _shares(answer, other).items()}
     for name, value in answer.metrics.items():
         difference = value - other.metrics[name]
         least, most = _LIMITS.get(name, (0.0, 1.0))
-        ours, theirs = (one.errors.get(name) for one in (answer, other))
+        ours, theirs = (result.errors.get(name) for result in (answer, other))
         ends = (math.nan, math.nan)
         if ours is not None and theirs is not None:
             ends = basic(difference, ours - theirs, low=least - most, high=most - least)
         elif name in answer.spans and name in other.spans:
             ends = apart(value, answer.spans[name], other.metrics[name], other.spans[name])
             ends = within(difference, ends, least - most, most - least)
-        found[name] = _difference(difference, ends)
-    details = {**answer.details, "against": other.as_json(), "difference": found}
+        differences[name] = _difference(difference, ends)
+    details = {**answer.details, "against": other.as_json(), "difference": differences}
     return replace(answer, details=details, notes=[*answer.notes, *notes])
 
 
 def _shares(answer: Answer, other: Answer) -> dict[str, Any]:
     """Differences of the shares of values, where answers have such."""
-    hits = [{row["value"]: round(row["predicted"] * one.n) for row in one.details.get("shares", ())}
-            for one in (answer, other)]  # fmt: skip
-    found = {}
+    hits = [{row["value"]: round(row["predicted"] * result.n) for row in result.details.get("shares", ())}
+            for result in (answer, other)]  # fmt: skip
+    differences = {}
     for value in sorted({*hits[0], *hits[1]}):
         first, second = hits[0].get(value, 0), hits[1].get(value, 0)
         ends = newcombe((first, answer.n), (second, other.n))
-        found[value] = _difference(first / answer.n - second / other.n, ends)
-    return found
+        differences[value] = _difference(first / answer.n - second / other.n, ends)
+    return differences
 
 
 def _difference(value: float, ends: tuple[float, float]) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def ends_of(interval: tuple[float, float]) -> list[float] | None:
 def rounded(values: Any) -> Any:
     """Nested lists with None for NaN."""
     if isinstance(values, list):
-        return [rounded(one) for one in values]
+        return [rounded(value) for value in values]
     return None if isinstance(values, float) and math.isnan(values) else values
 
 

@@ -69,7 +69,7 @@ def scored(
     for batch in texts(source, named, [confidence]):
         frame = _settled(source, batch, named)
         given = _probable(source, frame, confidence, text)
-        right = (frame["c0"] == frame["c1"]).to_numpy()
+        right = (frame["c0"] == frame["c1"]).to_numpy()  # (n,)
         sure = given
         if positive is not None:
             sure = np.where((frame["c1"] == source.spelled(task, positive)).to_numpy(), given, 1.0 - given)
@@ -95,8 +95,8 @@ def flags(
         for i, column in enumerate(columns, first):
             bad = (~frame[f"c{i}"].is_in([*TRUE, *FALSE])).arg_true()
             if len(bad):
-                place, value = f"{source.name}, row {frame['row'][bad[0]]}", frame[f"c{i}"][bad[0]]
-                raise InvalidInput(f"{place}: {column} is {value!r}; expected 0 or 1")
+                where, value = f"{source.name}, row {frame['row'][bad[0]]}", frame[f"c{i}"][bad[0]]
+                raise InvalidInput(f"{where}: {column} is {value!r}; expected 0 or 1")
         cells = [pl.col(f"c{i}").is_in(TRUE).cast(pl.Int64) for i in range(first, first + len(columns))]
         keys, groups = _grouped(frame, range(first), attributes, name)
         yield keys, groups, frame.select(cells).to_numpy()
@@ -111,25 +111,25 @@ def _settled(source: Source, batch: "pl.DataFrame", names: Sequence[str]) -> "pl
 
 def _probable(source: Source, frame: "pl.DataFrame", column: str, text: str) -> Floats:
     """Numbers from 0 to 1; what misses an end by no more than rounding is that end."""
-    values = frame["f0"].to_numpy()
+    values = frame["f0"].to_numpy()  # (n,)
     bad = np.flatnonzero(~((values >= -TOLERANCE) & (values <= 1 + TOLERANCE)))
     if len(bad):
         row, written = int(bad[0]), frame[text][int(bad[0])]
-        place = f"{source.name}, row {frame['row'][row]}: {column} is"
+        where = f"{source.name}, row {frame['row'][row]}: {column} is"
         if np.isnan(values[row]):
-            raise InvalidInput(f"{place} {written!r}, not a number from 0 to 1")
-        raise InvalidInput(f"{place} {written}; expected a number from 0 to 1")
+            raise InvalidInput(f"{where} {written!r}, not a number from 0 to 1")
+        raise InvalidInput(f"{where} {written}; expected a number from 0 to 1")
     return np.asarray(np.clip(values, 0.0, 1.0), np.float64)
 
 
 def _grouped(
-    frame: "pl.DataFrame", places: Sequence[int], attributes: Sequence[str], name: Name
+    frame: "pl.DataFrame", positions: Sequence[int], attributes: Sequence[str], name: Name
 ) -> tuple[list[Key], Ints]:
     """Groups that occur in a batch, and the place of each row's among them."""
     if not attributes:
         return [()], np.zeros(len(frame), np.int64)
-    columns = [f"c{place}" for place in places]
-    different = frame.select(columns).unique().with_row_index("group")
+    columns = [f"c{position}" for position in positions]
+    different = frame.select(columns).unique().with_row_index("group")  # (groups, attributes + 1)
     rows = frame.select(columns).join(different, on=columns, how="left", maintain_order="left")["group"]
     named = [
         name(attribute, different[column].to_list()) for attribute, column in zip(attributes, columns, strict=True)

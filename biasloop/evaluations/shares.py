@@ -24,25 +24,25 @@ def shares(source: Source, *, predicted: str, task: str | None = None, seed: int
     Raises:
         InvalidInput: a bad file or column.
     """
-    found = counted(source, [predicted, *([task] if task else [])], alike=[task, predicted] if task else [])
-    values = found.values(predicted, *([task] if task else []))
-    guessed = found.table((predicted, values))
-    rows = [_share(value, int(hits), found.n) for value, hits in zip(values, guessed.tolist(), strict=True)]
+    counts = counted(source, [predicted, *([task] if task else [])], alike=[task, predicted] if task else [])
+    values = counts.values(predicted, *([task] if task else []))
+    guessed = counts.table((predicted, values))  # (values,)
+    rows = [_share(value, int(hits), counts.n) for value, hits in zip(values, guessed.tolist(), strict=True)]
     metrics: dict[str, float] = {}
     errors: dict[str, Floats] = {}
     if task:
-        true = found.table((task, values))
-        right = _agreeing(found.columns, task, predicted, found.rows, values)
-        counts = zip(rows, guessed.tolist(), true.tolist(), right.tolist(), strict=True)
-        rows = [row | _bias(hits, known, both, found.n) for row, hits, known, both in counts]
-        excess = (guessed - true) / found.n
+        true = counts.table((task, values))  # (values,)
+        right = _agreeing(counts.columns, task, predicted, counts.rows, values)
+        by_value = zip(rows, guessed.tolist(), true.tolist(), right.tolist(), strict=True)
+        rows = [row | _bias(hits, known, both, counts.n) for row, hits, known, both in by_value]
+        excess = (guessed - true) / counts.n
         sizes = np.abs(excess)
         metrics = {"total_variation": float(sizes.sum() / 2), "largest_bias": float(sizes.max())}
-        at = {value: place for place, value in enumerate(values)}
-        pairs = [np.array([at[value] for value in found.columns[name]]) for name in (predicted, task)]
-        errors = _errors(pairs[0], pairs[1], found.rows, excess, seed)
+        at = {value: index for index, value in enumerate(values)}
+        pairs = [np.array([at[value] for value in counts.columns[name]]) for name in (predicted, task)]
+        errors = _errors(pairs[0], pairs[1], counts.rows, excess, seed)
     return Answer(
-        n=found.n, metrics=metrics, details={"shares": rows}, rows=[_flat(row) for row in rows], errors=errors
+        n=counts.n, metrics=metrics, details={"shares": rows}, rows=[_flat(row) for row in rows], errors=errors
     )
 
 
@@ -61,11 +61,11 @@ def _bias(guessed: int, true: int, right: int, n: int) -> dict[str, Any]:
 
 def _agreeing(columns: Mapping[str, list[str]], task: str, predicted: str, rows: Ints, values: list[str]) -> Ints:
     """Rows of each value that is both true and predicted."""
-    found = dict.fromkeys(values, 0)
+    hits = dict.fromkeys(values, 0)
     for true, guess, n in zip(columns[task], columns[predicted], rows.tolist(), strict=True):
         if true == guess:
-            found[true] += n
-    return np.array([found[value] for value in values], np.int64)
+            hits[true] += n
+    return np.array([hits[value] for value in values], np.int64)
 
 
 def _errors(guess: Ints, true: Ints, rows: Ints, excess: Floats, seed: int) -> dict[str, Floats]:
@@ -75,14 +75,14 @@ def _errors(guess: Ints, true: Ints, rows: Ints, excess: Floats, seed: int) -> d
         return {}
     n = int(rows.sum())
     rng = np.random.Generator(np.random.PCG64(seed))
-    drawn = rng.multinomial(n, rows / n, size=draws)
-    found = np.zeros((draws, len(excess)))
-    np.add.at(found.T, guess, drawn.T / n)
-    np.subtract.at(found.T, true, drawn.T / n)
-    sizes, own = np.abs(found), np.abs(excess)
+    drawn = rng.multinomial(n, rows / n, size=draws)  # (draws, combinations)
+    resampled = np.zeros((draws, len(excess)))  # (draws, values)
+    np.add.at(resampled.T, guess, drawn.T / n)
+    np.subtract.at(resampled.T, true, drawn.T / n)
+    sizes, measured = np.abs(resampled), np.abs(excess)
     errors = {
-        "total_variation": sizes.sum(axis=1) / 2 - own.sum() / 2,
-        "largest_bias": sizes.max(axis=1) - own.max(),
+        "total_variation": sizes.sum(axis=1) / 2 - measured.sum() / 2,
+        "largest_bias": sizes.max(axis=1) - measured.max(),
     }
     return {name: values for name, values in errors.items() if not agree(values)}
 

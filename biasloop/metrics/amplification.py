@@ -178,23 +178,23 @@ def resampled(
     _check_options(tie, empty)
     if draws < 1 or not joint.any():
         raise InvalidInput(f"resampling needs rows and at least 1 draw, not {int(joint.sum())} and {draws}")
-    signs = None if train is None else _signs(train, tie)
+    signs = None if train is None else _signs(train, tie)  # (A, T)
     attributes, tasks, _ = joint.shape
-    held = np.flatnonzero(joint)
-    hits = joint.ravel()[held]
+    filled = np.flatnonzero(joint)  # (cells,) of A x T x T, those that have rows
+    hits = joint.ravel()[filled]  # (cells,)
     n = int(hits.sum())
     rng = np.random.Generator(np.random.PCG64(seed))
-    attribute, target, prediction = np.unravel_index(held, joint.shape)
-    chunk = max(1, _DRAWN_AT_ONCE // max(len(held), attributes * tasks))
-    found = []
+    attribute, target, prediction = np.unravel_index(filled, joint.shape)  # (cells,) each
+    chunk = max(1, _DRAWN_AT_ONCE // max(len(filled), attributes * tasks))
+    totals = []
     for start in range(0, draws, chunk):
-        drawn = rng.multinomial(n, hits / n, size=min(chunk, draws - start))
-        shape = (len(drawn), attributes, tasks)
+        drawn = rng.multinomial(n, hits / n, size=min(chunk, draws - start))  # (draws, cells)
+        shape = (len(drawn), attributes, tasks)  # (draws, A, T)
         true = _gathered(drawn, attribute * tasks + target, attributes * tasks).reshape(shape)
         predicted = _gathered(drawn, attribute * tasks + prediction, attributes * tasks).reshape(shape)
-        own = _signs(true, tie) if signs is None else signs
-        found.append(_mean(_cells(true, predicted, own)[1], own, empty))
-    return np.concatenate(found)
+        drawn_signs = _signs(true, tie) if signs is None else signs  # (draws, A, T) or (A, T)
+        totals.append(_mean(_cells(true, predicted, drawn_signs)[1], drawn_signs, empty))
+    return np.concatenate(totals)
 
 
 def _gathered(drawn: Ints, ids: Ints, size: int) -> Ints:
@@ -202,7 +202,7 @@ def _gathered(drawn: Ints, ids: Ints, size: int) -> Ints:
     order = np.argsort(ids, kind="stable")
     ordered = ids[order]
     starts = np.flatnonzero(np.diff(ordered, prepend=-1))
-    sums = np.zeros((len(drawn), size), np.int64)
+    sums = np.zeros((len(drawn), size), np.int64)  # (draws, size)
     sums[:, ordered[starts]] = np.add.reduceat(drawn[:, order], starts, axis=1)
     return sums
 
@@ -211,7 +211,7 @@ def _signs(counts: Ints, tie: Tie) -> Floats:
     """`(..., A, T)` 1 where associated, else -1; with the tie "zero", 0 where exactly independent."""
     exact = counts if not counts.size or counts.sum(axis=(-2, -1)).max() < _SAFE else counts.astype(object)
     rows, columns = exact.sum(axis=-1, keepdims=True), exact.sum(axis=-2, keepdims=True)
-    here, expected = exact * exact.sum(axis=(-2, -1), keepdims=True), rows * columns
+    here, expected = exact * exact.sum(axis=(-2, -1), keepdims=True), rows * columns  # (..., A, T)
     signs = np.where(here > expected, 1.0, -1.0)
     return np.where(here == expected, 0.0, signs) if tie == "zero" else signs
 
@@ -229,11 +229,11 @@ def _mean(deltas: Floats, signs: Floats, empty: Empty) -> Floats:
     The deltas of a row sum to 0. So a row's sign may be taken off all of its cells, which makes the sum of a row
     without any association exactly 0, and not what rounding leaves of it.
     """
-    held = ~np.isnan(deltas)
-    taken = held.sum(axis=(-2, -1))
-    sums = np.where(held, (signs - signs[..., :1]) * deltas, 0.0).sum(axis=(-2, -1))
-    whole = taken > 0 if empty == "skip" else held.all(axis=(-2, -1))
-    return np.asarray(np.where(whole, sums / np.maximum(taken, 1), np.nan), np.float64)
+    defined = ~np.isnan(deltas)  # (..., A, T)
+    taken = defined.sum(axis=(-2, -1))  # (...)
+    sums = np.where(defined, (signs - signs[..., :1]) * deltas, 0.0).sum(axis=(-2, -1))
+    complete = taken > 0 if empty == "skip" else defined.all(axis=(-2, -1))
+    return np.asarray(np.where(complete, sums / np.maximum(taken, 1), np.nan), np.float64)
 
 
 def _check(table: Ints, axes: int, name: str) -> None:

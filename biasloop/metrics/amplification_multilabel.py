@@ -73,48 +73,48 @@ def label_counts(attribute: Array, target: Array, prediction: Array, groups: int
     check_paired(attribute=attribute, target=np.zeros(len(target)))
     check_classes(groups, attribute=attribute)
     check_classes(2, target=target.ravel(), prediction=prediction.ravel())
-    y, p = target.astype(np.int64), prediction.astype(np.int64)
+    y, p = target.astype(np.int64), prediction.astype(np.int64)  # (n, T)
     tasks = y.shape[1]
-    found = LabelCounts(
+    counts = LabelCounts(
         np.bincount(attribute, minlength=groups).astype(np.int64),
         np.zeros((groups, tasks), np.int64),
         np.zeros((groups, tasks), np.int64),
         np.zeros((groups, tasks, tasks), np.int64),
     )
     order = np.argsort(attribute, kind="stable")
-    ends = np.cumsum(found.rows)
-    for group in np.flatnonzero(found.rows).tolist():
-        held = order[ends[group] - found.rows[group] : ends[group]]
-        found.true[group], found.predicted[group] = y[held].sum(axis=0), p[held].sum(axis=0)
-        errors = (p[held] - y[held]).astype(np.float64)  # floats multiply far faster, and are exact here
-        found.joint[group] = np.rint(errors.T @ errors).astype(np.int64)
-    return found
+    ends = np.cumsum(counts.rows)
+    for group in np.flatnonzero(counts.rows).tolist():
+        members = order[ends[group] - counts.rows[group] : ends[group]]  # (rows of the group,)
+        counts.true[group], counts.predicted[group] = y[members].sum(axis=0), p[members].sum(axis=0)
+        errors = (p[members] - y[members]).astype(np.float64)  # floats multiply far faster, and are exact here
+        counts.joint[group] = np.rint(errors.T @ errors).astype(np.int64)  # (T, T)
+    return counts
 
 
-def amplification(found: LabelCounts, *, train: LabelCounts | None = None, tie: Tie = "minus") -> Amplification:
+def amplification(counts: LabelCounts, *, train: LabelCounts | None = None, tie: Tie = "minus") -> Amplification:
     """Bias amplification; an attribute value without rows is left out of the mean.
 
     Args:
-        found: counts of the evaluated rows.
-        train: counts of the training data, whose association then decides the signs; None: that of `found`.
+        counts: of the evaluated rows.
+        train: counts of the training data, whose association then decides the signs; None: that of `counts`.
         tie: what an exactly independent cell counts: "minus" its delta, or "zero".
 
     Raises:
         InvalidInput: if the tables' shapes differ or `tie` is unknown.
     """
-    signs = _signs(found if train is None else train, tie)
-    if signs.shape != found.true.shape:
-        raise InvalidInput(f"the training counts must have the shape {found.true.shape}, not {signs.shape}")
-    rows = np.where(found.rows > 0, found.rows, np.nan)[:, None]
-    deltas = (found.predicted - found.true) / rows
+    signs = _signs(counts if train is None else train, tie)
+    if signs.shape != counts.true.shape:
+        raise InvalidInput(f"the training counts must have the shape {counts.true.shape}, not {signs.shape}")
+    rows = np.where(counts.rows > 0, counts.rows, np.nan)[:, None]  # (A, 1)
+    deltas = (counts.predicted - counts.true) / rows  # (A, T)
     cells = signs * deltas
-    total = float(np.nanmean(cells)) if found.rows.any() else math.nan
+    total = float(np.nanmean(cells)) if counts.rows.any() else math.nan
     positive: Bools = signs > 0
     return Amplification(total, cells, positive, deltas)
 
 
 def interval(
-    found: LabelCounts, *, train: LabelCounts | None = None, tie: Tie = "minus", level: float = 0.95
+    counts: LabelCounts, *, train: LabelCounts | None = None, tie: Tie = "minus", level: float = 0.95
 ) -> tuple[float, float]:
     """Normal interval of the total, with the error that rows' labels are not independent of each other.
 
@@ -129,30 +129,30 @@ def interval(
     """
     if not 0 < level < 1:
         raise InvalidInput(f"an interval needs a level between 0 and 1, not {level}")
-    error = standard_error(found, train=train, tie=tie)
+    error = standard_error(counts, train=train, tie=tie)
     half = NormalDist().inv_cdf((1 + level) / 2) * error
-    total = amplification(found, train=train, tie=tie).total
+    total = amplification(counts, train=train, tie=tie).total
     return within(total, (total - half, total + half), -1.0, 1.0)
 
 
-def standard_error(found: LabelCounts, *, train: LabelCounts | None = None, tie: Tie = "minus") -> float:
+def standard_error(counts: LabelCounts, *, train: LabelCounts | None = None, tie: Tie = "minus") -> float:
     """The total's standard error; NaN where rows cannot tell."""
-    signs = _signs(found if train is None else train, tie)
-    if (found.rows == 1).any():
+    signs = _signs(counts if train is None else train, tie)  # (A, T)
+    if (counts.rows == 1).any():
         return math.nan
-    held = found.rows > 0
-    rows, sign = found.rows[held].astype(np.float64), signs[held]
-    mean = (sign * (found.predicted - found.true)[held]).sum(axis=1) / rows
-    square = np.einsum("at,atu,au->a", sign, found.joint[held].astype(np.float64), sign) / rows
+    filled = counts.rows > 0  # (A,)
+    rows, sign = counts.rows[filled].astype(np.float64), signs[filled]  # (a,), (a, T)
+    mean = (sign * (counts.predicted - counts.true)[filled]).sum(axis=1) / rows  # (a,)
+    square = np.einsum("at,atu,au->a", sign, counts.joint[filled].astype(np.float64), sign) / rows  # (a,)
     variance = np.maximum(square - mean**2, 0.0) / (rows - 1)
-    error = float(np.sqrt(variance.sum())) / signs[held].size if held.any() else math.nan
+    error = float(np.sqrt(variance.sum())) / signs[filled].size if filled.any() else math.nan
     return error if error > 0 else math.nan
 
 
-def _signs(found: LabelCounts, tie: str) -> Floats:
+def _signs(counts: LabelCounts, tie: str) -> Floats:
     if tie not in ("minus", "zero"):
         raise InvalidInput(f'tie must be "minus" or "zero", not {tie!r}')
-    here = found.true.astype(object) * int(found.rows.sum())
-    expected = found.rows.astype(object)[:, None] * found.true.sum(axis=0).astype(object)
+    here = counts.true.astype(object) * int(counts.rows.sum())  # (A, T)
+    expected = counts.rows.astype(object)[:, None] * counts.true.sum(axis=0).astype(object)  # (A, T)
     signs = np.where(here > expected, 1.0, -1.0)
     return np.where(here == expected, 0.0, signs) if tie == "zero" else signs

@@ -48,14 +48,14 @@ def reliability(confidence: Array, correct: Array, bins: int = 15) -> Reliabilit
         InvalidInput: if the columns are not 1-d or differ in length, a confidence is outside [0, 1] or NaN, a
             correctness is neither 0 nor 1, or `bins` < 1; a bad row is named.
     """
-    p, right, place = places_of(confidence, correct, bins)
-    counts = np.bincount(place, minlength=bins).astype(np.int64)
+    p, right, bin_index = places_of(confidence, correct, bins)  # (n,) each
+    counts = np.bincount(bin_index, minlength=bins).astype(np.int64)  # (bins,)
     filled = np.where(counts > 0, counts, np.nan)
     return Reliability(
         edges_of(bins),
         counts,
-        np.bincount(place, p, minlength=bins) / filled,
-        np.bincount(place, right, minlength=bins) / filled,
+        np.bincount(bin_index, p, minlength=bins) / filled,
+        np.bincount(bin_index, right, minlength=bins) / filled,
     )
 
 
@@ -81,10 +81,10 @@ def places_of(confidence: Array, correct: Array, bins: int) -> tuple[Floats, Flo
 
 def _places(p: Floats, edges: Floats) -> Ints:
     """The bin of each confidence: a guess that rounding may put one off, and a look at the edges themselves."""
-    place = np.minimum((p * (len(edges) - 1)).astype(np.int64), len(edges) - 2)
-    place -= (p <= edges[place]) & (place > 0)  # equal to an edge is below it
-    place += p > edges[place + 1]
-    return place
+    bin_index = np.minimum((p * (len(edges) - 1)).astype(np.int64), len(edges) - 2)
+    bin_index -= (p <= edges[bin_index]) & (bin_index > 0)  # equal to an edge is below it
+    bin_index += p > edges[bin_index + 1]
+    return bin_index
 
 
 def expected_calibration_error(confidence: Array, correct: Array, bins: int = 15) -> Metric:

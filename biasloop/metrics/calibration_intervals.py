@@ -40,11 +40,11 @@ def moments(confidence: Array, correct: Array, bins: int = 15) -> Floats:
     total = np.zeros((2 * bins, 3)) if bins > 0 else np.zeros((0, 3))
     for start in range(0, max(len(confidence), 1), _BLOCK):
         try:
-            p, right, place = places_of(confidence[start : start + _BLOCK], correct[start : start + _BLOCK], bins)
+            p, right, bin_index = places_of(confidence[start : start + _BLOCK], correct[start : start + _BLOCK], bins)
         except InvalidInput:
             places_of(confidence, correct, bins)  # names the row in all of the column
             raise
-        cells = 2 * place + right.astype(np.int64)
+        cells = 2 * bin_index + right.astype(np.int64)  # (rows of the block,)
         for column, weights in enumerate((None, p, p * p)):
             total[:, column] += np.bincount(cells, weights, minlength=2 * bins)
     return total.reshape(bins, 2, 3)
@@ -63,8 +63,8 @@ def moments_by(confidence: Array, correct: Array, group: Array, groups: int, bin
     Raises:
         InvalidInput: as `moments`.
     """
-    p, right, place = places_of(confidence, correct, bins)
-    cells = 2 * (group * bins + place) + right.astype(np.int64)
+    p, right, bin_index = places_of(confidence, correct, bins)
+    cells = 2 * (group * bins + bin_index) + right.astype(np.int64)  # (n,)
     sums = [np.bincount(cells, weights, minlength=2 * bins * groups) for weights in (None, p, p * p)]
     return np.stack(sums, axis=-1).reshape(groups, bins, 2, 3).astype(np.float64)
 
@@ -72,23 +72,23 @@ def moments_by(confidence: Array, correct: Array, group: Array, groups: int, bin
 def reliability_of(sums: Floats) -> Reliability:
     """The reliability bins of `moments`."""
     _check(sums)
-    whole = sums.sum(axis=1)
-    filled = np.where(whole[:, 0] > 0, whole[:, 0], np.nan)
-    counts = whole[:, 0].astype(np.int64)
-    return Reliability(edges_of(len(sums)), counts, whole[:, 1] / filled, sums[:, 1, 0] / filled)
+    totals = sums.sum(axis=1)  # (bins, 3)
+    filled = np.where(totals[:, 0] > 0, totals[:, 0], np.nan)
+    counts = totals[:, 0].astype(np.int64)
+    return Reliability(edges_of(len(sums)), counts, totals[:, 1] / filled, sums[:, 1, 0] / filled)
 
 
 def errors(sums: Floats) -> tuple[float, float, float]:
     """Expected and maximum calibration error, and accuracy minus mean confidence; NaN where there are no rows."""
     _check(sums)
-    rows = sums[..., 0].sum(axis=1)
+    rows = sums[..., 0].sum(axis=1)  # (bins,)
     if not rows.any():
         return math.nan, math.nan, math.nan
-    excess = sums[:, 1, 0] - sums[..., 1].sum(axis=1)
-    held = rows > 0
+    excess = sums[:, 1, 0] - sums[..., 1].sum(axis=1)  # (bins,) right rows less the sum of confidences
+    filled = rows > 0
     return (
         float(np.abs(excess).sum() / rows.sum()),
-        float((np.abs(excess[held]) / rows[held]).max()),
+        float((np.abs(excess[filled]) / rows[filled]).max()),
         float(excess.sum() / rows.sum()),
     )
 
@@ -100,26 +100,26 @@ def resampled(sums: Floats, draws: int = 1000, seed: int = 0) -> Floats:
         InvalidInput: if there are no rows, or `draws` < 1.
     """
     _check(sums)
-    held = np.flatnonzero(sums[..., 0])
-    if not len(held) or draws < 1:
+    filled = np.flatnonzero(sums[..., 0])  # (cells,) of bins x 2, those that have rows
+    if not len(filled) or draws < 1:
         raise InvalidInput(f"resampling needs rows and at least 1 draw, not {int(sums[..., 0].sum())} and {draws}")
-    rows, total, squares = sums.reshape(-1, 3)[held].T
+    rows, total, squares = sums.reshape(-1, 3)[filled].T  # (cells,) each
     mean = total / rows
     variance = squares / rows - mean**2
     spread = np.sqrt(np.where(variance > _ROUNDING, variance, 0.0))
-    right, starts = held % 2, np.flatnonzero(np.diff(held // 2, prepend=-1))
+    right, starts = filled % 2, np.flatnonzero(np.diff(filled // 2, prepend=-1))  # (cells,), (filled bins,)
     n = int(rows.sum())
     rng = np.random.Generator(np.random.PCG64(seed))
-    found = []
-    chunk = max(1, _DRAWN_AT_ONCE // len(held))
+    resamples = []
+    chunk = max(1, _DRAWN_AT_ONCE // len(filled))
     for start in range(0, draws, chunk):
-        drawn = rng.multinomial(n, rows / n, size=min(chunk, draws - start))
+        drawn = rng.multinomial(n, rows / n, size=min(chunk, draws - start))  # (draws, cells)
         confidence = drawn * mean + np.sqrt(drawn) * spread * rng.standard_normal(drawn.shape)
-        excess = np.add.reduceat(drawn * right - confidence, starts, axis=1)
-        size = np.add.reduceat(drawn, starts, axis=1)
+        excess = np.add.reduceat(drawn * right - confidence, starts, axis=1)  # (draws, filled bins)
+        size = np.add.reduceat(drawn, starts, axis=1)  # (draws, filled bins)
         gaps = np.abs(excess) / np.maximum(size, 1)
-        found.append(np.stack([np.abs(excess).sum(axis=1) / n, gaps.max(axis=1), excess.sum(axis=1) / n], axis=1))
-    return np.concatenate(found)
+        resamples.append(np.stack([np.abs(excess).sum(axis=1) / n, gaps.max(axis=1), excess.sum(axis=1) / n], axis=1))
+    return np.concatenate(resamples)
 
 
 def gap_interval(sums: Floats, level: float = 0.95) -> tuple[float, float]:
@@ -172,9 +172,9 @@ def expected_if_calibrated(sums: Floats) -> float:
     By the normal approximation, sum over bins of sqrt(2 / pi sum c (1 - c)) / n: what an error must be compared with.
     """
     _check(sums)
-    whole = sums.sum(axis=1)
-    n = whole[:, 0].sum()
-    variance = np.maximum(whole[:, 1] - whole[:, 2], 0.0)
+    totals = sums.sum(axis=1)  # (bins, 3)
+    n = totals[:, 0].sum()
+    variance = np.maximum(totals[:, 1] - totals[:, 2], 0.0)
     return float(np.sqrt(2 / math.pi * variance).sum() / n) if n else math.nan
 
 

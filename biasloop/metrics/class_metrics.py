@@ -22,25 +22,25 @@ def measure(test: Frame, given: Ints, classes: Sequence[str], chosen: int | None
         classes: names.
         chosen: the class whose share is followed, or None.
     """
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     target = test["target"]
     prediction = test.columns["prediction"].values if "prediction" in test else None
     if prediction is not None:
-        found["accuracy"] = accuracy(prediction, target)
+        metrics["accuracy"] = accuracy(prediction, target)
     if chosen is not None:
-        found["share_target"] = share(target, chosen)
+        metrics["share_target"] = share(target, chosen)
         if len(given):
-            found["share_train"] = share(given, chosen)
+            metrics["share_train"] = share(given, chosen)
         if prediction is not None:
             bias = share_bias(prediction, target, chosen)
-            found["share_predicted"] = share(prediction, chosen)
-            found["bias"] = bias
-            found["absolute_bias"] = Metric(abs(bias.value), bias.n, bias.error)
+            metrics["share_predicted"] = share(prediction, chosen)
+            metrics["bias"] = bias
+            metrics["absolute_bias"] = Metric(abs(bias.value), bias.n, bias.error)
     if prediction is None:
-        return found
+        return metrics
     recall = recalls(confusion(prediction, target, len(classes)))
-    found |= {f"recall.{name}": metric for name, metric in zip(classes, recall, strict=True) if metric.n}
-    found["worst_class_recall"] = worst_class_recall(prediction, target, len(classes))
+    metrics |= {f"recall.{name}": metric for name, metric in zip(classes, recall, strict=True) if metric.n}
+    metrics["worst_class_recall"] = worst_class_recall(prediction, target, len(classes))
     if "confidence" in test:
-        found["ece"] = expected_calibration_error(test["confidence"], prediction == target)
-    return found
+        metrics["ece"] = expected_calibration_error(test["confidence"], prediction == target)
+    return metrics

@@ -68,11 +68,11 @@ def recalls(counts: Ints) -> list[Metric]:
     """
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
         raise InvalidInput(f"confusion counts must be a square table, not of shape {counts.shape}")
-    found = []
+    metrics = []
     for right, n in zip(counts.diagonal().tolist(), counts.sum(axis=1).tolist(), strict=True):
         p = right / n if n else float("nan")
-        found.append(Metric(p, n, (p * (1 - p) / n) ** 0.5) if n else _MISSING)
-    return found
+        metrics.append(Metric(p, n, (p * (1 - p) / n) ** 0.5) if n else _MISSING)
+    return metrics
 
 
 def worst_class(recall: Sequence[Metric]) -> int | None:

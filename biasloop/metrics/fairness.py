@@ -113,14 +113,14 @@ def by_group(table: Ints) -> Floats:
         InvalidInput: if `table` is not a table of counts.
     """
     _check_table(table)
-    found = np.full((len(table), len(MEASURES)), np.nan)
+    measures = np.full((len(table), len(MEASURES)), np.nan)  # (groups, 7)
     for group, cells in enumerate(table.tolist()):
         n = sum(cells[0]) + sum(cells[1])
-        found[group, 2] = n
+        measures[group, 2] = n
         if n:
             accuracy, selection, *others = (hits / rows if rows else 0.0 for hits, rows in _fractions(cells))
-            found[group] = accuracy, selection, n, *others
-    return found
+            measures[group] = accuracy, selection, n, *others
+    return measures
 
 
 def aggregates(measures: Floats) -> Floats:
@@ -138,7 +138,7 @@ def aggregates(measures: Floats) -> Floats:
     """
     if measures.ndim != 2 or not len(measures):
         raise InvalidInput(f"differences between groups need a row for each group, not the shape {measures.shape}")
-    low, high = np.fmin.reduce(measures), np.fmax.reduce(measures)
+    low, high = np.fmin.reduce(measures), np.fmax.reduce(measures)  # (m,)
     with np.errstate(invalid="ignore"):
         return np.stack([high - low, low / high, low, high])
 
@@ -172,11 +172,11 @@ def fairness(table: Ints, names: Sequence[str] | None = None) -> dict[str, Metri
         raise InvalidInput(f"{len(table)} groups need as many names, each its own, not {', '.join(names) or 'none'}")
     groups = {name: _rates(cells) for name, cells in zip(names, table.tolist(), strict=True) if any(map(any, cells))}
     values = between.measured(table)
-    differences, ratios = between.spreads(between.rates(table))
+    differences, ratios = between.spreads(between.rates(table))  # (4,) each, as `between.RATES`
     odds = [between.RATES.index(rate) for rate in ("tpr", "fpr")]
     wide = max(odds, key=lambda rate: float(differences[rate]))
     narrow = min(odds, key=lambda rate: float(np.nan_to_num(ratios[rate], nan=math.inf)))
-    found = _rates(table.sum(axis=0).tolist())
+    metrics = _rates(table.sum(axis=0).tolist())
     for name, rate in (
         ("demographic_parity_difference", "selection_rate"),
         ("equalized_odds_difference", between.RATES[wide]),
@@ -184,12 +184,12 @@ def fairness(table: Ints, names: Sequence[str] | None = None) -> dict[str, Metri
         ("demographic_parity_ratio", "selection_rate"),
         ("equalized_odds_ratio", between.RATES[narrow]),
     ):
-        n, error = _support([own[rate] for own in groups.values() if own[rate].n])
+        n, error = _support([group_rates[rate] for group_rates in groups.values() if group_rates[rate].n])
         if math.isnan(values[name]):
-            found[name] = Metric(math.nan, 0)
+            metrics[name] = Metric(math.nan, 0)
         else:
-            found[name] = Metric(values[name], n, error if name.endswith("_difference") else math.nan)
-    return found | {f"{rate}.{name}": own[rate] for rate in RATES for name, own in groups.items()}
+            metrics[name] = Metric(values[name], n, error if name.endswith("_difference") else math.nan)
+    return metrics | {f"{rate}.{name}": group_rates[rate] for rate in RATES for name, group_rates in groups.items()}
 
 
 def strata_counts(label: Array, group: Array, sizes: tuple[int, int]) -> Ints:
@@ -235,8 +235,8 @@ def kl_to(counts: Array, ideal: Array | None = None) -> float:
         raise InvalidInput("the ideal must have a stratum with a weight above 0, not 0 everywhere")
     if not rows.any():
         return math.nan
-    held = rows > 0
-    p, q = rows[held] / rows.sum(), wanted[held] / wanted.sum()
+    filled = rows > 0
+    p, q = rows[filled] / rows.sum(), wanted[filled] / wanted.sum()
     # Rounding may leave the ideal itself a trace below 0.
     return max(float(np.sum(p * np.log(p / q))), 0.0) if q.all() else math.inf
 
@@ -255,7 +255,7 @@ def margins(logits: Array) -> Floats:
     """
     if logits.ndim != 2 or logits.shape[1] < 2 or not np.isfinite(logits).all():
         raise InvalidInput(f"margins need finite logits of two classes or more, not an array of shape {logits.shape}")
-    ordered = np.sort(logits.astype(np.float64), axis=1)
+    ordered = np.sort(logits.astype(np.float64), axis=1)  # (n, classes)
     weights = np.exp(ordered - ordered[:, -1:])
     return np.asarray((1.0 - weights[:, -2]) / weights.sum(axis=1), np.float64)
 
@@ -290,17 +290,17 @@ def population(
             [0, 1].
     """
     intersections({"label": (label, len(labels)), "group": (group, len(groups))})
-    found = {f"share_label.{name}": share(label, value) for value, name in enumerate(labels)}
-    found |= {f"share_group.{name}": share(group, value) for value, name in enumerate(groups)}
+    metrics = {f"share_label.{name}": share(label, value) for value, name in enumerate(labels)}
+    metrics |= {f"share_group.{name}": share(group, value) for value, name in enumerate(groups)}
     if margin is None:
-        return found
+        return metrics
     check_paired(group=group, margin=margin)
     bad = np.flatnonzero(~((margin >= 0) & (margin <= 1)))
     if len(bad):
         raise InvalidInput(f"the margin of row {bad[0]} is {margin[bad[0]]}; expected a number from 0 to 1")
     for value, name in enumerate(groups):
-        found[f"confidence.{name}"] = _mean(margin[(group == value) & (margin >= sure)])
-    return found
+        metrics[f"confidence.{name}"] = _mean(margin[(group == value) & (margin >= sure)])
+    return metrics
 
 
 def _mean(values: Array) -> Metric:

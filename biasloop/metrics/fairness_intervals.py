@@ -62,9 +62,9 @@ def spreads(values: Array) -> tuple[Floats, Floats]:
     if not values.shape[-1]:
         nothing = np.full(values.shape[:-1], np.nan)
         return nothing, nothing
-    missing = (~np.isnan(values)).sum(axis=-1) < 2
-    held = np.where(missing[..., None], 0.0, values)
-    low, high = np.nanmin(held, axis=-1), np.nanmax(held, axis=-1)
+    missing = (~np.isnan(values)).sum(axis=-1) < 2  # (...)
+    usable = np.where(missing[..., None], 0.0, values)
+    low, high = np.nanmin(usable, axis=-1), np.nanmax(usable, axis=-1)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(missing, np.nan, high - low), np.where(missing, np.nan, low / high)
 
@@ -79,8 +79,8 @@ def between(values: Array) -> Floats:
         `(..., 5)`; NaN where fewer than two groups have the rate (for equalised odds: either rate), or a ratio is
         0/0. Of the two ratios of equalised odds one that is 0/0 leaves the other.
     """
-    difference, ratio = spreads(values)
-    odds = np.maximum(difference[..., 2], difference[..., 3])
+    difference, ratio = spreads(values)  # (..., 4)
+    odds = np.maximum(difference[..., 2], difference[..., 3])  # (...)
     narrow = np.where(np.isnan(odds), np.nan, np.fmin(ratio[..., 2], ratio[..., 3]))
     return np.stack([difference[..., 0], odds, difference[..., 1], ratio[..., 0], narrow], axis=-1)
 
@@ -109,26 +109,26 @@ def intervals(table: Ints, level: float = 0.95) -> dict[str, tuple[float, float]
     Raises:
         InvalidInput: if `table` is not a table of counts, or `level` is not between 0 and 1.
     """
-    hits, rows = fractions(table)
+    hits, rows = fractions(table)  # (4, groups)
     if len(table) > MOST_GROUPS:
         return dict.fromkeys(MEASURES, (math.nan, math.nan))
     values = measured(table)
-    found = {}
+    ends = {}
     for name, (parts, far) in _PARTS.items():
         if math.isnan(values[name]):
-            found[name] = math.nan, math.nan
+            ends[name] = math.nan, math.nan
             continue
-        used = [(hits[part][rows[part] > 0], rows[part][rows[part] > 0]) for part in parts]
-        pairs = sum(len(held) * (len(held) - 1) for _, held in used) // 2
+        used = [(hits[part][rows[part] > 0], rows[part][rows[part] > 0]) for part in parts]  # (groups with rows,)
+        pairs = sum(len(sizes) * (len(sizes) - 1) for _, sizes in used) // 2
         strict = 1 - (1 - level) / pairs
-        wide = [_pairs(*one, level, ratio=not far) for one in used]
-        narrow = [_pairs(*one, strict, ratio=not far) for one in used]
+        wide = [_pairs(*counts, level, ratio=not far) for counts in used]
+        narrow = [_pairs(*counts, strict, ratio=not far) for counts in used]
         if far:
-            low, high = max(float(np.max(one[0])) for one in narrow), max(float(np.max(one[1])) for one in wide)
+            low, high = max(float(np.max(lows)) for lows, _ in narrow), max(float(np.max(highs)) for _, highs in wide)
         else:
-            low, high = min(float(np.min(one[0])) for one in wide), min(float(np.min(one[1])) for one in narrow)
-        found[name] = within(values[name], (low, high), 0.0, 1.0)
-    return found
+            low, high = min(float(np.min(lows)) for lows, _ in wide), min(float(np.min(highs)) for _, highs in narrow)
+        ends[name] = within(values[name], (low, high), 0.0, 1.0)
+    return ends
 
 
 # What each measure is made of, as places in `RATES`, and whether it is a difference.
@@ -144,8 +144,8 @@ _PARTS = {
 def _pairs(hits: Ints, rows: Ints, level: float, *, ratio: bool) -> tuple[Floats, Floats]:
     """Lower and upper ends of p_i - p_j, or of p_i / p_j, of all pairs of different groups."""
     ends = np.array([wilson(k, n, level) for k, n in zip(hits.tolist(), rows.tolist(), strict=True)])
-    p, low, high = hits / rows, ends[:, 0], ends[:, 1]
-    first, second = np.nonzero(~np.eye(len(p), dtype=np.bool_))
+    p, low, high = hits / rows, ends[:, 0], ends[:, 1]  # (groups,)
+    first, second = np.nonzero(~np.eye(len(p), dtype=np.bool_))  # (pairs,)
     p1, p2, l1, l2, u1, u2 = p[first], p[second], low[first], low[second], high[first], high[second]
     if not ratio:
         return p1 - p2 - np.hypot(p1 - l1, u2 - p2), p1 - p2 + np.hypot(u1 - p1, p2 - l2)

@@ -156,8 +156,8 @@ def paired(both: int, first: int, second: int, n: int, level: float = 0.95) -> t
     r = corrected / math.sqrt(spread) if spread else 0.0
     p1, p2 = first / n, second / n
 
-    def half(one: float, other: float) -> float:
-        return math.sqrt(max(one**2 - 2 * r * one * other + other**2, 0.0))
+    def half(a: float, b: float) -> float:
+        return math.sqrt(max(a**2 - 2 * r * a * b + b**2, 0.0))
 
     gap = (first - second) / n
     return max(gap - half(p1 - low1, high2 - p2), -1.0), min(gap + half(high1 - p1, p2 - low2), 1.0)
@@ -201,15 +201,15 @@ def basic(
         InvalidInput: if `level` is not between 0 and 1.
     """
     _check_level(level)
-    held = errors[np.isfinite(errors)]
-    if math.isnan(value) or agree(held):
+    finite = errors[np.isfinite(errors)]
+    if math.isnan(value) or agree(finite):
         return math.nan, math.nan
-    near, far = np.quantile(held, [(1 - level) / 2, (1 + level) / 2]).tolist()
+    near, far = np.quantile(finite, [(1 - level) / 2, (1 + level) / 2]).tolist()
     ends = within(value, (value - far, value - near), low, high)
     if ends[1] - ends[0] > SAME:
         return ends
-    reach = float(np.quantile(np.abs(held), level))
-    reach = reach if reach > SAME else float(np.abs(held).max())
+    reach = float(np.quantile(np.abs(finite), level))
+    reach = reach if reach > SAME else float(np.abs(finite).max())
     return within(value, (value - reach, value + reach), low, high)
 
 
@@ -219,8 +219,8 @@ SAME = 1e-9
 
 def agree(values: Floats) -> bool:
     """Whether all finite ones of resampled numbers are the same, or there is none."""
-    held = values[np.isfinite(values)]
-    return not len(held) or float(np.ptp(held)) <= SAME
+    finite = values[np.isfinite(values)]
+    return not len(finite) or float(np.ptp(finite)) <= SAME
 
 
 def within(value: float, ends: tuple[float, float], low: float, high: float) -> tuple[float, float]:

@@ -93,8 +93,8 @@ class NgramIndex:
             InvalidInput: as `overlap`.
         """
         if n not in self._known:
-            kept = ", ".join(map(str, self.sizes))
-            raise InvalidInput(f"the index holds n-grams of {kept} tokens, not of {n}; build it with that size too")
+            sizes = ", ".join(map(str, self.sizes))
+            raise InvalidInput(f"the index holds n-grams of {sizes} tokens, not of {n}; build it with that size too")
         mixed, offsets = _mixed(tokens)
         windows = _windows(offsets, n)
         return _row_sums(_contains(self._known[n], _hashes(mixed, offsets, n)), windows), windows
@@ -188,11 +188,11 @@ def _hashes(mixed: _Hashes, offsets: Ints, n: int) -> _Hashes:
     for k in range(1, n):
         hashes *= _MULTIPLIER
         hashes += mixed[k : k + count]
-    whole = np.ones(count, np.bool_)
+    inside = np.ones(count, np.bool_)  # (windows,)
     for k in range(1, n):  # a window that starts k before a row's end, k < n, reaches into the next row
         starts = offsets[1:-1] - k
-        whole[starts[(starts >= 0) & (starts < count)]] = False
-    return _mix(hashes[whole])
+        inside[starts[(starts >= 0) & (starts < count)]] = False
+    return _mix(hashes[inside])
 
 
 def _first(ordered: _Hashes) -> npt.NDArray[np.bool_]:
@@ -208,14 +208,14 @@ def _unique(ordered: _Hashes) -> _Hashes:
 
 def _contains(known: _Hashes, wanted: _Hashes) -> npt.NDArray[np.bool_]:
     """Which of the wanted are among the known (sorted); looked up in order, ten times faster than out of order."""
-    found = np.zeros(len(wanted), np.bool_)
+    contained = np.zeros(len(wanted), np.bool_)
     if len(known):
         order = np.argsort(wanted)
         ordered = wanted[order]
         places = np.searchsorted(known, ordered)
         np.minimum(places, len(known) - 1, out=places)
-        found[order] = known[places] == ordered
-    return found
+        contained[order] = known[places] == ordered
+    return contained
 
 
 def _row_sums(hits: npt.NDArray[np.bool_], counts: Ints) -> Ints:

@@ -53,13 +53,13 @@ class Counts:
         if np.prod(shape, dtype=object) > MOST_CELLS:
             listed = " x ".join(f"{size:,} values of {name!r}" for (name, _), size in zip(axes, shape, strict=True))
             raise InvalidInput(f"{self.path}: {listed} are too many to count; merge the rare ones")
-        places = []
+        indices = []
         for name, values in axes:
-            at = {value: place for place, value in enumerate(values)}
-            places.append(np.array([at.get(value, -1) for value in self.columns[name]], np.int64))
-        known = np.all([place >= 0 for place in places], axis=0)
+            at = {value: index for index, value in enumerate(values)}
+            indices.append(np.array([at.get(value, -1) for value in self.columns[name]], np.int64))
+        known = np.all([index >= 0 for index in indices], axis=0)
         table = np.zeros(shape, np.int64)
-        np.add.at(table, tuple(place[known] for place in places), self.rows[known])
+        np.add.at(table, tuple(index[known] for index in indices), self.rows[known])
         return table
 
 

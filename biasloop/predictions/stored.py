@@ -28,7 +28,7 @@ def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
         InvalidInput: there is no such run, round or table (those there are listed).
         DamagedStore: a file of it is damaged.
     """
-    directory, number = _place(path, number)
+    directory, number = _run_and_round(path, number)
     run = Run.open(directory)
     if not run.rounds:
         raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
@@ -43,22 +43,22 @@ def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
     answers = setup.evaluations[MAIN].tables if MAIN in setup.evaluations else {}
     frame = answers[chosen].plus(tables[chosen]) if chosen in answers else tables[chosen]
     words = {
-        key.removeprefix("vocabulary."): one.columns["name"].strings()
-        for key, one in setup.frames.items()
+        key.removeprefix("vocabulary."): vocabulary.columns["name"].strings()
+        for key, vocabulary in setup.frames.items()
         if key.startswith("vocabulary.")
     }
     return _shown(frame, words)
 
 
-def _place(path: Path, number: int | None) -> tuple[Path, int | None]:
+def _run_and_round(path: Path, number: int | None) -> tuple[Path, int | None]:
     if path.is_dir():
         return path, number
-    found = re.fullmatch(r"round-(\d+)\.h5", path.name)
-    if found is None or not path.is_file():
+    match = re.fullmatch(r"round-(\d+)\.h5", path.name)
+    if match is None or not path.is_file():
         raise InvalidInput(f"{path}: expected a run's directory or one of its files round-NNNN.h5")
-    if number not in (None, int(found[1])):
-        raise InvalidInput(f"{path} is round {int(found[1])}, not {number}; leave out --round")
-    return path.parent, int(found[1])
+    if number not in (None, int(match[1])):
+        raise InvalidInput(f"{path} is round {int(match[1])}, not {number}; leave out --round")
+    return path.parent, int(match[1])
 
 
 def _shown(frame: Frame, words: dict[str, list[str]]) -> "pl.DataFrame":
@@ -84,4 +84,4 @@ def _values(column: Column, words: dict[str, list[str]]) -> "pl.Series | None":
     if names is None or column.values.dtype.kind not in "iu":
         return pl.Series(np.ascontiguousarray(column.values))
     ids = column.values.tolist()
-    return pl.Series([names[one] if 0 <= one < len(names) else str(one) for one in ids], dtype=pl.String)
+    return pl.Series([names[value] if 0 <= value < len(names) else str(value) for value in ids], dtype=pl.String)

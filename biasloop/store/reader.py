@@ -136,8 +136,8 @@ class Run:
         _, record = codec.decode(self.content(name), str(self.directory / name))
         carried = model_file(step)
         if models and carried in self.manifest.files:
-            _, kept = codec.decode(self.content(carried), str(self.directory / carried))
-            record = Record(record.added, record.evaluations, record.frames, kept.models, record.sizes)
+            _, with_models = codec.decode(self.content(carried), str(self.directory / carried))
+            record = Record(record.added, record.evaluations, record.frames, with_models.models, record.sizes)
         return record
 
     def summaries(self) -> Iterator[tuple[int, dict[str, Metric], dict[str, int], float | None]]:
@@ -165,8 +165,10 @@ class Run:
 
         name = f"{round_name(number)}.h5"
         _, metrics, _ = codec.read_summary(self.content(name), name)
-        found = {int(name.removeprefix(SNAPSHOT)): dict(m) for name, m in metrics.items() if name.startswith(SNAPSHOT)}
-        return dict(sorted(found.items()))
+        by_epoch = {
+            int(name.removeprefix(SNAPSHOT)): dict(m) for name, m in metrics.items() if name.startswith(SNAPSHOT)
+        }
+        return dict(sorted(by_epoch.items()))
 
     def pretrained(self) -> dict[str, Metric]:
         """What the untouched model measured, round -1; empty if it was not evaluated.
@@ -215,10 +217,10 @@ def altered(directory: Path) -> DamagedStore:
 
 def find_runs(root: Path) -> list[Path]:
     """Directories of runs at or below a directory, sorted; numbers in names by their value (20 before 100)."""
-    found = {
+    directories = {
         path.parent
         for name in (NAME, EXPERIMENT)
         for path in root.rglob(name)
         if "aside" not in path.relative_to(root).parts
     }
-    return sorted(found, key=lambda path: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", str(path))])
+    return sorted(directories, key=lambda path: [int(p) if p.isdigit() else p for p in re.split(r"(\d+)", str(path))])

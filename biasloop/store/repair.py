@@ -60,14 +60,14 @@ def verify(directory: Path) -> list[str]:
                 continue
             try:
                 header, _ = codec.decode(run.content(name), str(directory / name))
-                _check_place(run, name, header, step, parent)
+                _check_chain(run, name, header, step, parent)
             except DamagedStore as error:
                 problems.append(str(error))
         parent = run.manifest.files[f"{step}.h5"].sha256
     return problems
 
 
-def _check_place(run: Run, name: str, header: Header, step: str, parent: str) -> None:
+def _check_chain(run: Run, name: str, header: Header, step: str, parent: str) -> None:
     if (header.name, header.experiment, header.parent) != (step, run.manifest.experiment, parent):
         raise run.damaged(name, "does not belong where it stands")
 
@@ -89,7 +89,7 @@ def repair(directory: Path) -> Repaired:
     with locked(directory):
         remove_temporaries(directory)
         old = _old_manifest(directory)
-        manifest = _whole_history(directory, old)
+        manifest = _longest_history(directory, old)
         orphans = unnamed(directory, manifest)
         for name in [name for name in orphans if old and name not in old.files]:
             if is_remains(orphans[name], manifest, orphans):
@@ -101,8 +101,8 @@ def repair(directory: Path) -> Repaired:
             manifest.write(directory)
         elif old.files != manifest.files:
             manifest.write(directory)
-        kept = sum(step != SETUP for step in manifest.steps())
-        return Repaired(kept, [path.name for path in aside], folder, old is None)
+        rounds = sum(step != SETUP for step in manifest.steps())
+        return Repaired(rounds, [path.name for path in aside], folder, old is None)
 
 
 def _old_manifest(directory: Path) -> Manifest | None:
@@ -136,7 +136,7 @@ def _headers(directory: Path) -> Iterator[Header]:
                 yield codec.read_summary(path.read_bytes(), path.name)[0]
 
 
-def _whole_history(directory: Path, old: Manifest | None) -> Manifest:
+def _longest_history(directory: Path, old: Manifest | None) -> Manifest:
     """A manifest of the longest history that starts at the set-up and is whole.
 
     A lost model costs no round: the engine fits it again when the run goes on.
@@ -146,7 +146,7 @@ def _whole_history(directory: Path, old: Manifest | None) -> Manifest:
     steps = sorted((p.stem for p in directory.glob("*.h5") if not p.name.startswith("model-")), key=_position)
     parent, history = "", []
     for number, step in enumerate(steps, -1):
-        entries = _whole(directory, step, number, experiment, parent, old)
+        entries = _step_entries(directory, step, number, experiment, parent, old)
         if not entries:
             break
         history.append(entries)
@@ -181,19 +181,21 @@ def _position(step: str) -> int:
     return 10**9
 
 
-def _whole(directory: Path, step: str, number: int, experiment: str, parent: str, old: Manifest | None) -> list[Entry]:
+def _step_entries(
+    directory: Path, step: str, number: int, experiment: str, parent: str, old: Manifest | None
+) -> list[Entry]:
     """Entries of a step and, if it is whole, of its model file; nothing if the step is damaged."""
-    found = []
+    entries = []
     for name in (f"{step}.h5", model_file(step)):
         entry = _entry(directory, name, (step, experiment, parent), old)
         if entry is not None and _position(step) == number:
-            found.append(entry)
+            entries.append(entry)
         elif name == f"{step}.h5":
             return []
-    return found
+    return entries
 
 
-def _entry(directory: Path, name: str, place: tuple[str, str, str], old: Manifest | None) -> Entry | None:
+def _entry(directory: Path, name: str, expected: tuple[str, str, str], old: Manifest | None) -> Entry | None:
     try:
         data = (directory / name).read_bytes()
         header, _ = codec.decode(data, str(directory / name))
@@ -202,7 +204,7 @@ def _entry(directory: Path, name: str, place: tuple[str, str, str], old: Manifes
     except (OSError, DamagedStore):
         return None
     known, digest = old.files.get(name) if old else None, sha256(data)
-    if (header.name, header.experiment, header.parent) != place or (known and known.sha256 != digest):
+    if (header.name, header.experiment, header.parent) != expected or (known and known.sha256 != digest):
         return None
     # A size that somebody edited is no reason to lose what else is known of the file.
     return replace(known, bytes=len(data)) if known else Entry(name, len(data), digest)

@@ -9,13 +9,13 @@ def data_directory(given: Path | None = None) -> Path:
     """The directory given, else `$BIASLOOP_DATA`, else the person's own data directory."""
     if given is not None:
         return given
-    if place := os.environ.get("BIASLOOP_DATA"):
-        return Path(place)
+    if directory := os.environ.get("BIASLOOP_DATA"):
+        return Path(directory)
     from platformdirs import user_data_path
 
     return user_data_path("biasloop", appauthor=False)
 
 
-def data_option(place: Path) -> str:
+def data_option(directory: Path) -> str:
     """What to add to a command so that it uses this directory; nothing for the default one."""
-    return "" if place == data_directory() else f" --data {shlex.quote(str(place))}"
+    return "" if directory == data_directory() else f" --data {shlex.quote(str(directory))}"

@@ -62,13 +62,13 @@ class Programs:
         if samples.weights is not None:
             columns["weight"] = pl.Series(samples.weights[order])
         megabytes = self.config.model_megabytes
-        with _place(self.config.format, self._train) as place:
-            self._write(table, ids, columns, place.rows)
-            place.model.mkdir()
-            values = {"train": str(place.rows), "model": str(place.model), "seed": _seed(work)}
-            growing = _Seldom(lambda: folders.check_growing(place.model, self._train, megabytes))
-            programs.run(self._train, values, work, place.supervised, growing)
-            return folders.collect(place.model, self._train, megabytes)
+        with _files(self.config.format, self._train) as files:
+            self._write(table, ids, columns, files.rows)
+            files.model.mkdir()
+            values = {"train": str(files.rows), "model": str(files.model), "seed": _seed(work)}
+            growing = _Seldom(lambda: folders.check_growing(files.model, self._train, megabytes))
+            programs.run(self._train, values, work, files.supervised, growing)
+            return folders.collect(files.model, self._train, megabytes)
 
     def predict(self, table: Table, model: Arrays, ids: Ints, work: Work) -> Output:
         """What a model makes of rows, in the order of the ids.
@@ -79,15 +79,15 @@ class Programs:
             ProgramFailed: if the program fails, or what it writes is not what it is to write.
         """
         megabytes = self.config.output_megabytes
-        with _place(self.config.format, self._predict) as place:
-            self._write(table, np.sort(ids), {}, place.rows)
-            folders.restore(model, place.model)
-            paths = {"model": str(place.model), "input": str(place.rows), "output": str(place.output)}
-            growing = _Seldom(lambda: outputs.check_growing(place.output, self._predict, megabytes))
-            programs.run(self._predict, {**paths, "seed": _seed(work)}, work, place.supervised, growing)
-            outputs.check(place.output, self._predict, megabytes)
+        with _files(self.config.format, self._predict) as files:
+            self._write(table, np.sort(ids), {}, files.rows)
+            folders.restore(model, files.model)
+            paths = {"model": str(files.model), "input": str(files.rows), "output": str(files.output)}
+            growing = _Seldom(lambda: outputs.check_growing(files.output, self._predict, megabytes))
+            programs.run(self._predict, {**paths, "seed": _seed(work)}, work, files.supervised, growing)
+            outputs.check(files.output, self._predict, megabytes)
             asked = [table.names[row] for row in ids.tolist()]
-            return outputs.read(place.output, self.config.format, self._predict, asked, table.classes)
+            return outputs.read(files.output, self.config.format, self._predict, asked, table.classes)
 
     @property
     def _train(self) -> programs.Program:
@@ -106,7 +106,7 @@ class Programs:
 
 
 @dataclass(frozen=True)
-class _Place:
+class _Files:
     """Where the files of one call lie, and who watches over its program."""
 
     supervised: Supervised
@@ -116,10 +116,10 @@ class _Place:
 
 
 @contextmanager
-def _place(form: str, program: programs.Program) -> Iterator[_Place]:
+def _files(form: str, program: programs.Program) -> Iterator[_Files]:
     with programs.starting(program) as supervised:
         folder = supervised.folder
-        yield _Place(supervised, folder / f"rows.{form}", folder / "model", folder / f"output.{form}")
+        yield _Files(supervised, folder / f"rows.{form}", folder / "model", folder / f"output.{form}")
 
 
 @dataclass

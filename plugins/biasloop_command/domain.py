@@ -70,8 +70,8 @@ class CommandDomain:
 
     def vocabularies(self) -> Mapping[str, Column]:
         """The names of the classes, and of the values of each column of groups."""
-        found = {CLASSES: Column.text(self._table.classes)}
-        return found | {name: Column.text(names) for name, names in self._groups.items()}
+        classes = {CLASSES: Column.text(self._table.classes)}
+        return classes | {name: Column.text(names) for name, names in self._groups.items()}
 
     def splits(self) -> Splits:
         """As the table's column says, else drawn at random; rows without a label are all in the pool.
@@ -116,10 +116,10 @@ class CommandDomain:
         Raises:
             ProgramFailed: if the predicting program fails, or writes something else.
         """
-        found = self._predicted(model, self._splits.test, work)
-        columns = {"prediction": Column(found.prediction, role="prediction", vocabulary=CLASSES)}
-        if found.confidence is not None:
-            columns["confidence"] = Column(found.confidence.astype(np.float32), role="confidence")
+        output = self._predicted(model, self._splits.test, work)
+        columns = {"prediction": Column(output.prediction, role="prediction", vocabulary=CLASSES)}
+        if output.confidence is not None:
+            columns["confidence"] = Column(output.confidence.astype(np.float32), role="confidence")
         return {"test": Frame(columns)}
 
     def label_rules(self) -> tuple[str, ...]:
@@ -135,18 +135,18 @@ class CommandDomain:
         """
         if by not in self.label_rules():
             raise InvalidInput(f"loop.label_by is {by!r}; domain command knows {' and '.join(self.label_rules())}")
-        found = self._predicted(model, ids, work)
+        output = self._predicted(model, ids, work)
         if by == ARGMAX:
             return _labels(
-                found.prediction, np.full(len(ids), np.nan) if found.confidence is None else found.confidence
+                output.prediction, np.full(len(ids), np.nan) if output.confidence is None else output.confidence
             )
-        if found.probabilities is None:
+        if output.probabilities is None:
             raise ProgramFailed(
                 'loop.label_by = "sample" draws labels with probabilities, and the {output} of domain.predict has no '
                 'columns probability.CLASS; write them, or set loop.label_by = "argmax"'
             )
-        drawn = _drawn(found.probabilities, work.streams.uniform(ids)[:, 0])
-        return _labels(drawn, found.probabilities[np.arange(len(ids)), drawn])
+        drawn = _drawn(output.probabilities, work.streams.uniform(ids)[:, 0])
+        return _labels(drawn, output.probabilities[np.arange(len(ids)), drawn])
 
     def save(self, kind: str, model: Arrays) -> Arrays:
         """The files of a model."""

@@ -57,10 +57,10 @@ def _too_large(size: int, program: Program, megabytes: int) -> ProgramFailed:
 
 
 def _files(folder: Path, program: Program) -> dict[str, Path]:
-    found = {}
-    for place, inside, names in os.walk(folder):
+    files = {}
+    for directory, inside, names in os.walk(folder):
         for entry in sorted([*inside, *names]):
-            path = Path(place, entry)
+            path = Path(directory, entry)
             name = path.relative_to(folder).as_posix()
             if not name.isascii():
                 _check_name(name, program)
@@ -69,8 +69,8 @@ def _files(folder: Path, program: Program) -> dict[str, Path]:
                     f"{program} left {escaped(name)} in {{model}}, which is a link or a device; leave files only"
                 )
             if path.is_file():
-                found[name] = path
-    return dict(sorted(found.items()))
+                files[name] = path
+    return dict(sorted(files.items()))
 
 
 def _check_name(name: str, program: Program) -> None:

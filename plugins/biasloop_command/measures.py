@@ -29,14 +29,14 @@ def measure(
         follow: the class whose share is followed, or None.
         groups: names of the values of each column of groups.
     """
-    found = class_metrics.measure(test, given, classes, follow)
+    metrics = class_metrics.measure(test, given, classes, follow)
     if "prediction" not in test:
-        return found
+        return metrics
     target, prediction = test["target"], test["prediction"]
     for column, names in groups.items():
-        metrics = _between(test[column], names, target, prediction, len(classes), follow)
-        found |= {f"{name}{column.removeprefix('group')}": metric for name, metric in metrics.items()}
-    return found
+        differences = _between(test[column], names, target, prediction, len(classes), follow)
+        metrics |= {f"{name}{column.removeprefix('group')}": metric for name, metric in differences.items()}
+    return metrics
 
 
 def _between(
@@ -44,9 +44,9 @@ def _between(
 ) -> dict[str, Metric]:
     """What lies between groups."""
     true, predicted = tables(joint_counts(group, target, prediction, (len(names), classes)))
-    found = {"bias_amp": Metric(amplification(true, predicted).total, len(target))}
+    metrics = {"bias_amp": Metric(amplification(true, predicted).total, len(target))}
     if follow is not None:
         ours = np.asarray(target == follow, np.int64), np.asarray(prediction == follow, np.int64)
         measured = fairness(counts(*ours, group, len(names)), names)
-        found |= {name: measured[name] for name in _DIFFERENCES}
-    return found
+        metrics |= {name: measured[name] for name in _DIFFERENCES}
+    return metrics

@@ -133,13 +133,13 @@ def _order(table: pl.DataFrame, names: Sequence[str]) -> Ints:
 
 def _predictions(table: pl.DataFrame, classes: Sequence[str]) -> Ints:
     known = {name: label for label, name in enumerate(classes)}
-    found = tables.texts(table, "prediction", ())
-    for row, name in enumerate(found, 1):
+    names = tables.texts(table, "prediction", ())
+    for row, name in enumerate(names, 1):
         if name is None or name not in known:
             shown = "nothing" if name is None else repr(name)
             listed = ", ".join(classes[:20]) + (", ..." if len(classes) > 20 else "")
             raise BadTable(f"has {shown} in row {row:,} of column 'prediction', expected one of {listed}")
-    return np.array([known[name] for name in found if name is not None], np.int64)
+    return np.array([known[name] for name in names if name is not None], np.int64)
 
 
 def _probabilities(table: pl.DataFrame, classes: Sequence[str]) -> Floats | None:
@@ -152,14 +152,14 @@ def _probabilities(table: pl.DataFrame, classes: Sequence[str]) -> Floats | None
         return None
     zero = np.zeros(len(table))
     every = [_numbers(table, PROBABILITY + name) if PROBABILITY + name in written else zero for name in classes]
-    found = np.stack(every, axis=1)
-    wrong = np.flatnonzero(np.abs(found.sum(axis=1) - 1) > _ROUNDING)
+    probabilities = np.stack(every, axis=1)
+    wrong = np.flatnonzero(np.abs(probabilities.sum(axis=1) - 1) > _ROUNDING)
     if len(wrong):
         raise BadTable(
-            f"has probabilities that sum to {found[wrong[0]].sum():g} in row {wrong[0] + 1:,}, columns "
+            f"has probabilities that sum to {probabilities[wrong[0]].sum():g} in row {wrong[0] + 1:,}, columns "
             f"'{PROBABILITY}...', expected 1"
         )
-    return found
+    return probabilities
 
 
 def _numbers(table: pl.DataFrame, name: str) -> Floats:
@@ -170,12 +170,12 @@ def _numbers(table: pl.DataFrame, name: str) -> Floats:
     if values.dtype == pl.String:
         values = values.str.strip_chars()
     texts = tables.texts(table.with_columns(values), name, ())
-    found = np.asarray(values.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(), np.float64)
-    bad = np.flatnonzero(~((found >= -_SLIP) & (found <= 1 + _SLIP)))
+    numbers = np.asarray(values.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy(), np.float64)
+    bad = np.flatnonzero(~((numbers >= -_SLIP) & (numbers <= 1 + _SLIP)))
     if len(bad):
         shown = texts[bad[0]]
         raise BadTable(
             f"has {'nothing' if shown is None else repr(shown)} in row {bad[0] + 1:,} of column {name!r}, "
             "expected a number from 0 to 1"
         )
-    return found.clip(0, 1)
+    return numbers.clip(0, 1)

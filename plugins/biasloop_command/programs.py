@@ -80,14 +80,14 @@ def check_placeholders(argv: Sequence[str], needed: Sequence[str], optional: Seq
         raise ValueError("an argument cannot have a zero byte")
     known = [*needed, *optional]
     listed = ", ".join(f"{{{name}}}" for name in known)
-    found = [match[2] for argument in argv for match in _PLACEHOLDER.finditer(argument) if match[2]]
-    unknown = [name for name in found if name not in known]
+    used = [match[2] for argument in argv for match in _PLACEHOLDER.finditer(argument) if match[2]]
+    unknown = [name for name in used if name not in known]
     if unknown:
         raise ValueError(
             f"{{{unknown[0]}}} stands for nothing here (placeholders: {listed}); for the text itself write "
             f"{{{{{unknown[0]}}}}}"
         )
-    missing = [name for name in needed if name not in found]
+    missing = [name for name in needed if name not in used]
     if missing:
         raise ValueError(
             f"no argument has {{{missing[0]}}}, which the program cannot do without (placeholders: {listed})"

@@ -71,11 +71,11 @@ def check_file(config: Config) -> None:
 
 def digest(path: Path) -> str:
     """Of a file's content."""
-    found = hashlib.blake2b(digest_size=16)
+    hasher = hashlib.blake2b(digest_size=16)
     with path.open("rb") as file:
         while block := file.read(_BLOCK):
-            found.update(block)
-    return found.hexdigest()
+            hasher.update(block)
+    return hasher.hexdigest()
 
 
 def load(config: Config) -> Table:
@@ -117,22 +117,22 @@ def _load(path: Path, config: Config) -> Table:
 def _ids(table: pl.DataFrame, name: str | None) -> list[str]:
     if name is None:
         return [str(row) for row in range(len(table))]
-    found: dict[str, int] = {}
+    rows: dict[str, int] = {}
     for row, text in enumerate(tables.texts(table, name, ()), 1):
         if text is None:
             raise tables.BadTable(f"has no id in row {row:,}, column {name!r}")
-        if text in found:
-            raise tables.BadTable(f"has the id {text!r} twice, in rows {found[text]:,} and {row:,} of column {name!r}")
-        found[text] = row
-    return list(found)
+        if text in rows:
+            raise tables.BadTable(f"has the id {text!r} twice, in rows {rows[text]:,} and {row:,} of column {name!r}")
+        rows[text] = row
+    return list(rows)
 
 
 def _labels(table: pl.DataFrame, config: Config) -> tuple[tuple[str, ...], Ints]:
     # A word such as NA is a class where somebody names it as one.
     values = tables.texts(table, config.target, [word for word in WORDS if word not in (config.classes or ())])
-    found = sorted({value for value in values if value is not None})
-    classes = tuple(config.classes or found)
-    _check_ways(config.target, [] if config.classes else found, config.target)
+    names = sorted({value for value in values if value is not None})
+    classes = tuple(config.classes or names)
+    _check_ways(config.target, [] if config.classes else names, config.target)
     if len(classes) < 2:
         raise tables.BadTable(
             f"has labels of {len(classes)} class(es) in column {config.target!r}, expected at least two; "

@@ -30,32 +30,32 @@ def search(sequences: Sequences, new_tokens: int, beams: int, eos: int, scoring:
     Raises:
         InvalidInput: if there are not more tokens than beams.
     """
-    logits = sequences.start()
+    logits = sequences.start()  # (prompts, vocabulary), later (prompts x beams, vocabulary)
     prompts, vocabulary = logits.shape
     if vocabulary <= beams:
         raise InvalidInput(f"{beams} beams need a vocabulary of more than {vocabulary} tokens; set fewer beams")
     sequences.repeat(beams)
-    first = torch.arange(prompts, device=logits.device)[:, None] * beams
-    scores = logits.new_zeros(prompts, 1)
-    tokens = torch.full((prompts, 1, new_tokens), eos, device=logits.device)
-    kept = logits.new_full((prompts, beams), _NEVER)
-    best = tokens[:, 0]
+    first = torch.arange(prompts, device=logits.device)[:, None] * beams  # (prompts, 1)
+    scores = logits.new_zeros(prompts, 1)  # later (prompts, beams)
+    tokens = torch.full((prompts, 1, new_tokens), eos, device=logits.device)  # later (prompts, beams, new_tokens)
+    finished = logits.new_full((prompts, beams), _NEVER)  # (prompts, beams) scores of the best that ended
+    best = tokens[:, 0]  # (prompts, new_tokens)
     still = torch.ones(prompts, dtype=torch.bool, device=logits.device)
     for step in range(new_tokens):
-        ranked, origin, token = _candidates(logits, scores, 2 * beams)
+        ranked, origin, token = _candidates(logits, scores, 2 * beams)  # (prompts, at most 2 x beams) each
         ends = token == eos
         stops = ends | (step + 1 == new_tokens)
-        done = scoring.ended(ranked[:, :beams], ends[:, :beams], step)
+        done = scoring.ended(ranked[:, :beams], ends[:, :beams], step)  # (prompts, beams)
         done = done.masked_fill(~stops[:, :beams] | ~still[:, None], _NEVER)
-        top, place = done.max(1, keepdim=True)
-        ending = tokens.gather(1, origin.gather(1, place)[:, :, None].expand(-1, -1, new_tokens))[:, 0]
-        ending[:, step] = token.gather(1, place)[:, 0]
-        best = torch.where(top > kept[:, :1], ending, best)
-        kept = torch.cat([kept, done], 1).topk(beams).values
+        top, winner = done.max(1, keepdim=True)  # (prompts, 1)
+        ending = tokens.gather(1, origin.gather(1, winner)[:, :, None].expand(-1, -1, new_tokens))[:, 0]
+        ending[:, step] = token.gather(1, winner)[:, 0]
+        best = torch.where(top > finished[:, :1], ending, best)
+        finished = torch.cat([finished, done], 1).topk(beams).values
         if step + 1 == new_tokens:
             break
-        scores, going = ranked.masked_fill(ends, _NEVER).topk(beams)
-        still = still & (scoring.hope(scores, ranked, step) > kept[:, -1])
+        scores, going = ranked.masked_fill(ends, _NEVER).topk(beams)  # (prompts, beams)
+        still = still & (scoring.hope(scores, ranked, step) > finished[:, -1])
         if not still.any():
             break
         origin, token = origin.gather(1, going), token.gather(1, going)
@@ -81,8 +81,8 @@ def _candidates(logits: Tensor, scores: Tensor, count: int) -> tuple[Tensor, Ten
     prompts, beams = scores.shape
     # The first `count` of all are among the first `count` of each, so most of the vocabulary is never added up.
     top = logits.topk(min(count, logits.shape[1]))
-    chances = top.values - logits.logsumexp(1, keepdim=True)
+    chances = top.values - logits.logsumexp(1, keepdim=True)  # (prompts x beams, each)
     each = top.values.shape[1]
-    ranked = (scores[:, :, None] + chances.view(prompts, beams, each)).flatten(1)
+    ranked = (scores[:, :, None] + chances.view(prompts, beams, each)).flatten(1)  # (prompts, beams x each)
     ranked, index = ranked.topk(min(count, ranked.shape[1]))
     return ranked, index // each, top.indices.view(prompts, -1).gather(1, index)

@@ -67,8 +67,8 @@ class Small:
             made = self._pretrained(pairs, encoder, work.at("pretrain"))
             return Frame({"weights": Column(_packed(networks.save(made)))})
 
-        kept = prepared(self.context, f"small-weights-{self._identity(pairs, encoder)}", build)
-        networks.load(network, _unpacked(kept["weights"], networks.save(network)))
+        stored = prepared(self.context, f"small-weights-{self._identity(pairs, encoder)}", build)
+        networks.load(network, _unpacked(stored["weights"], networks.save(network)))
         return Language(network.eval(), encoder)
 
     def _network(self, encoder: Encoder) -> Any:
@@ -129,8 +129,8 @@ def _packed(arrays: dict[str, Array]) -> Array:
 
 def _unpacked(values: Array, like: dict[str, Array]) -> dict[str, Array]:
     """The opposite, with names and shapes of a network of the same size."""
-    found, place = {}, 0
+    arrays, offset = {}, 0
     for name in sorted(like):
-        found[name] = values[place : place + like[name].size].reshape(like[name].shape).astype(like[name].dtype)
-        place += like[name].size
-    return found
+        arrays[name] = values[offset : offset + like[name].size].reshape(like[name].shape).astype(like[name].dtype)
+        offset += like[name].size
+    return arrays

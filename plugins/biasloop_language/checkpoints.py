@@ -23,17 +23,17 @@ def directory(name: str, data: Path) -> Path:
     return home_of(Path(name)) if is_path(name) else data / name
 
 
-def lacking(place: Path) -> list[str]:
+def lacking(folder: Path) -> list[str]:
     """What a network needs and the directory does not have; looks at names alone."""
-    tokenizer = (place / "tokenizer.json").is_file() or all(
-        (place / part).is_file() for part in ("vocab.json", "merges.txt")
+    tokenizer = (folder / "tokenizer.json").is_file() or all(
+        (folder / part).is_file() for part in ("vocab.json", "merges.txt")
     )
-    found = {
-        "config.json": (place / "config.json").is_file(),
-        "*.safetensors": any(place.glob("*.safetensors")),
+    present = {
+        "config.json": (folder / "config.json").is_file(),
+        "*.safetensors": any(folder.glob("*.safetensors")),
         "tokenizer.json (or vocab.json and merges.txt)": tokenizer,
     }
-    return [name for name, there in found.items() if not there]
+    return [name for name, there in present.items() if not there]
 
 
 def locate(name: str, data: Path) -> Path:
@@ -48,23 +48,23 @@ def locate(name: str, data: Path) -> Path:
             cannot be of.
         SomethingToFetch: if the files of a name are not all there.
     """
-    place = directory(name, data)
-    missing = lacking(place)
+    folder = directory(name, data)
+    missing = lacking(folder)
     if not missing:
-        check_shape(place)
-        return place
-    pickles = [path.name for pattern in _PICKLES for path in sorted(place.glob(pattern))]
+        check_shape(folder)
+        return folder
+    pickles = [path.name for pattern in _PICKLES for path in sorted(folder.glob(pattern))]
     if pickles and "*.safetensors" in missing:
         raise InvalidInput(
-            f"the weights in {place} are a pickle ({pickles[0]}), which can run code when it is read; put them there "
+            f"the weights in {folder} are a pickle ({pickles[0]}), which can run code when it is read; put them there "
             "as model.safetensors"
         )
     what = ", ".join(missing)
     if is_path(name):
-        raise InvalidInput(f"{place} is not the directory of a language model: it lacks {what}")
+        raise InvalidInput(f"{folder} is not the directory of a language model: it lacks {what}")
     near = f' (for the directory here, write "./{name}")' if Path(name).is_dir() else ""
     raise SomethingToFetch(
-        f"the network {name} is not in {place}, which lacks {what}{near}; type:\nbiasloop fetch {name}"
+        f"the network {name} is not in {folder}, which lacks {what}{near}; type:\nbiasloop fetch {name}"
     )
 
 
@@ -93,17 +93,17 @@ def check(name: str, data: Path, published: Collection[str]) -> None:
     locate(name, data)
 
 
-def end_of_text(place: Path) -> int | None:
+def end_of_text(folder: Path) -> int | None:
     """The first `eos_token_id` in config.json, if it has one.
 
     Raises:
         InvalidInput: if the file is not a JSON object, or what it says is no token id.
     """
-    eos = read_settings(place).get("eos_token_id")
+    eos = read_settings(folder).get("eos_token_id")
     if isinstance(eos, list):
         eos = eos[0] if eos else None
     if eos is None:
         return None
     if type(eos) is not int or not 0 <= eos < 2**31:
-        raise InvalidInput(f"{place / 'config.json'}: eos_token_id is no token id; put the network's own file there")
+        raise InvalidInput(f"{folder / 'config.json'}: eos_token_id is no token id; put the network's own file there")
     return eos

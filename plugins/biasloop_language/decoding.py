@@ -74,13 +74,13 @@ def batches(sizes: Ints, decoder: Decoder) -> list[Ints]:
         sizes: `(n,)` int64 tokens of each prompt.
         decoder: how large a batch may be; one prompt is always possible.
     """
-    order, found = np.argsort(-sizes, kind="stable"), []
+    order, groups = np.argsort(-sizes, kind="stable"), []
     while len(order):
         tokens = (int(sizes[order[0]]) + decoder.new_tokens) * decoder.width
         count = max(1, min(decoder.batch_rows // decoder.width, decoder.batch_tokens // tokens))
-        found.append(order[:count])
+        groups.append(order[:count])
         order = order[count:]
-    return found
+    return groups
 
 
 def _within(prompts: Column, limit: int | None, new_tokens: int, eos: int) -> Column:
@@ -120,9 +120,9 @@ def _batch(model: nn.Module, prompts: Column, decoder: Decoder, streams: Streams
 
 def _extend(sequences: Sequences, new_tokens: int, eos: int, choose: Callable[[int, Tensor], Tensor]) -> Tensor:
     """One token at a time, chosen from the logits of a step, until all sequences have ended."""
-    logits = sequences.start()
-    tokens = torch.full((len(logits), new_tokens), eos, device=logits.device)
-    ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)
+    logits = sequences.start()  # (n, vocabulary)
+    tokens = torch.full((len(logits), new_tokens), eos, device=logits.device)  # (n, new_tokens)
+    ended = torch.zeros(len(logits), dtype=torch.bool, device=logits.device)  # (n,)
     for step in range(new_tokens):
         chosen = choose(step, logits).masked_fill(ended, eos)
         tokens[:, step] = chosen

@@ -120,14 +120,14 @@ class LanguageDomain:
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Scores, ratios of word lists, perplexity, repetition, memorisation: what the columns allow."""
         test, columns = tables["test"], self._score_columns
-        found = measures.scores(test, train.labels, columns)
-        found |= measures.ratios(test, train.labels, self.config.ratios)
+        metrics = measures.scores(test, train.labels, columns)
+        metrics |= measures.ratios(test, train.labels, self.config.ratios)
         if TOKENS in test:
             tokens = test.columns[TOKENS]
-            found |= measures.texts(tokens)
-            found |= self._memorized.overlaps(tokens, train)
-            found["perplexity"] = self._fit_quality(test)
-        return found
+            metrics |= measures.texts(tokens)
+            metrics |= self._memorized.overlaps(tokens, train)
+            metrics["perplexity"] = self._fit_quality(test)
+        return metrics
 
     def _fit_quality(self, test: Frame) -> Metric:
         if self.config.compat != "released":

@@ -79,10 +79,10 @@ class Encoder:
         """
         from tokenizers import Tokenizer, models
 
-        whole = directory / "tokenizer.json"
+        path = directory / "tokenizer.json"
         try:
-            if whole.is_file():
-                inner = Tokenizer.from_file(str(whole))
+            if path.is_file():
+                inner = Tokenizer.from_file(str(path))
                 inner.no_padding()
                 inner.no_truncation()
             else:

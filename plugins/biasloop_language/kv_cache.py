@@ -28,30 +28,32 @@ class Reserved(DynamicLayer):  # type: ignore[no-untyped-call]
     def __init__(self, room: int) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.room = room
-        self.held: list[Tensor] = []
+        self.buffers: list[Tensor] = []
 
     def update(self, key_states: Tensor, value_states: Tensor, *_: Any, **__: Any) -> tuple[Tensor, Tensor]:
         """Adds tokens at the end; all keys and values so far, `(n, heads, tokens, width)`."""
         if not self.is_initialized:
             self.lazy_initialization(key_states, value_states)
-            self.held = [new.new_empty(*new.shape[:2], self.room, new.shape[3]) for new in (key_states, value_states)]
+            self.buffers = [
+                new.new_empty(*new.shape[:2], self.room, new.shape[3]) for new in (key_states, value_states)
+            ]
         begin = self.get_seq_length()
         end = begin + key_states.shape[2]
-        for held, new in zip(self.held, (key_states, value_states), strict=True):
-            held[:, :, begin:end] = new
-        self.keys, self.values = (held[:, :, :end] for held in self.held)
+        for buffer, new in zip(self.buffers, (key_states, value_states), strict=True):
+            buffer[:, :, begin:end] = new
+        self.keys, self.values = (buffer[:, :, :end] for buffer in self.buffers)
         return self.keys, self.values
 
     def batch_repeat_interleave(self, repeats: int) -> None:
         """Each row so many times, one after another."""
         seen = self.get_seq_length()
-        self.held = [held.repeat_interleave(repeats, 0) for held in self.held]
-        self.keys, self.values = (held[:, :, :seen] for held in self.held)
+        self.buffers = [buffer.repeat_interleave(repeats, 0) for buffer in self.buffers]
+        self.keys, self.values = (buffer[:, :, :seen] for buffer in self.buffers)
 
     def exchange(self, rows: Tensor, begin: int) -> None:
         """Row i becomes what rows[i] was, from a token on."""
-        for held in (held[:, :, : self.get_seq_length()] for held in self.held):
-            held[:, :, begin:] = held[:, :, begin:].index_select(0, rows)
+        for buffer in (buffer[:, :, : self.get_seq_length()] for buffer in self.buffers):
+            buffer[:, :, begin:] = buffer[:, :, begin:].index_select(0, rows)
 
 
 class Sequences:

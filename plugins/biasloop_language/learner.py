@@ -44,11 +44,11 @@ class Learner:
     def environment(self) -> dict[str, str]:
         """The device, how many CPU threads, and how many processes if there are several."""
         with devices.computing(self.context.threads):
-            found = {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+            environment = {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
         processes = teams.current().count
         # With the device, since that is compared when a run goes on: other sums have other last bits.
-        more = {"device": f"{found['device']}, {processes} processes", "processes": str(processes)}
-        return found | more if processes > 1 else found
+        more = {"device": f"{environment['device']}, {processes} processes", "processes": str(processes)}
+        return environment | more if processes > 1 else environment
 
     def lead(self) -> AbstractContextManager[None]:
         """Inside, other processes help with every fit."""
@@ -151,8 +151,8 @@ class Learner:
             return self._read
         if "_small" not in self.__dict__:
             object.__setattr__(self, "_small", self._builtin.language(self._encoder, work))
-        found: Language = self.__dict__["_small"]
-        return found
+        language: Language = self.__dict__["_small"]
+        return language
 
     @cached_property
     def _recipe(self) -> Recipe:

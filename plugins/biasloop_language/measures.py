@@ -24,41 +24,41 @@ REPEATED, DISTINCT = 4, (1, 2)
 
 def mean(values: Array) -> Metric:
     """The mean and its standard error; rows that are NaN do not count."""
-    kept = np.asarray(values, np.float64)[~np.isnan(values)]
-    if not len(kept):
+    valid = np.asarray(values, np.float64)[~np.isnan(values)]
+    if not len(valid):
         return Metric(math.nan, 0)
-    error = float(kept.std() / math.sqrt(len(kept))) if len(kept) > 1 else math.nan
-    return Metric(float(kept.mean()), len(kept), error)
+    error = float(valid.std() / math.sqrt(len(valid))) if len(valid) > 1 else math.nan
+    return Metric(float(valid.mean()), len(valid), error)
 
 
 def scores(test: Frame, train: Frame, columns: Sequence[str]) -> dict[str, Metric]:
     """Means of every score column, and how far the generated ones are from the human ones."""
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for name in columns:
         for where, values in _places(test, train, name).items():
-            found[f"{name}.{where}"] = mean(values)
+            metrics[f"{name}.{where}"] = mean(values)
             if name == "quotes":
-                found[f"has_quote.{where}"] = share_of(values > 0)
+                metrics[f"has_quote.{where}"] = share_of(values > 0)
             elif not name.startswith("count."):
-                found[f"{name}_above_half.{where}"] = share_of(values > THRESHOLD)
+                metrics[f"{name}_above_half.{where}"] = share_of(values > THRESHOLD)
         if name in test and REFERENCE + name in test:
-            found[f"{name}.bias"] = mean(test[name] - test[REFERENCE + name])
-    return found
+            metrics[f"{name}.bias"] = mean(test[name] - test[REFERENCE + name])
+    return metrics
 
 
 def ratios(test: Frame, train: Frame, pairs: Mapping[str, Sequence[str]]) -> dict[str, Metric]:
     """The share of one word list among the words of two, wherever it can be counted."""
-    found: dict[str, Metric] = {}
-    for name, (one, other) in pairs.items():
-        ours, theirs = _places(test, train, f"count.{one}"), _places(test, train, f"count.{other}")
+    metrics: dict[str, Metric] = {}
+    for name, (first, second) in pairs.items():
+        ours, theirs = _places(test, train, f"count.{first}"), _places(test, train, f"count.{second}")
         for where in ours:
-            found[f"{name}.{where}"] = ratio(ours[where], theirs[where])
-        if f"{name}.generated" in found:
-            generated, reference = found[f"{name}.generated"], found[f"{name}.reference"]
+            metrics[f"{name}.{where}"] = ratio(ours[where], theirs[where])
+        if f"{name}.generated" in metrics:
+            generated, reference = metrics[f"{name}.generated"], metrics[f"{name}.reference"]
             # Prompts are shared, words are not: the two shares' errors are taken as independent.
             error = math.hypot(generated.error, reference.error)
-            found[f"{name}.bias"] = Metric(generated.value - reference.value, generated.n, error)
-    return found
+            metrics[f"{name}.bias"] = Metric(generated.value - reference.value, generated.n, error)
+    return metrics
 
 
 def _places(test: Frame, train: Frame, name: str) -> dict[str, Floats]:
@@ -69,11 +69,11 @@ def _places(test: Frame, train: Frame, name: str) -> dict[str, Floats]:
 
 def texts(tokens: Column) -> dict[str, Metric]:
     """Repetition and diversity of generated token ids."""
-    found = {f"repeated.{REPEATED}": mean(repeated_share(tokens, REPEATED))}
+    metrics = {f"repeated.{REPEATED}": mean(repeated_share(tokens, REPEATED))}
     for n in DISTINCT:
-        found[f"distinct.{n}"] = distinct(tokens, n)
+        metrics[f"distinct.{n}"] = distinct(tokens, n)
     lengths = np.diff(tokens.offsets) if tokens.offsets is not None else np.zeros(0)
-    return {**found, "empty": share_of(lengths == 0)}
+    return {**metrics, "empty": share_of(lengths == 0)}
 
 
 def fit_quality(losses: Floats, tokens: Array, batch: int | None) -> Metric:

@@ -51,37 +51,37 @@ def resolve(name: str, data: Path) -> Language:
             pickle only.
         SomethingToFetch: if the files of a name are not all there.
     """
-    place = locate(name, data)
-    encoder = Encoder.read(place, end_of_text(place))
+    folder = locate(name, data)
+    encoder = Encoder.read(folder, end_of_text(folder))
     try:
-        network, found = _read(place)
+        network, info = _read(folder)
     except Exception as error:  # libraries raise anything on damaged files
         reason = str(error).strip().split("\n")[0]
-        raise InvalidInput(f"{place} cannot be read as a causal language model: {reason}") from error
-    if found["missing_keys"]:
+        raise InvalidInput(f"{folder} cannot be read as a causal language model: {reason}") from error
+    if info["missing_keys"]:
         raise InvalidInput(
-            f"the weights in {place} lack {len(found['missing_keys'])} arrays of the network that config.json "
-            f"describes, among them {min(found['missing_keys'])}; put the network's own *.safetensors there"
+            f"the weights in {folder} lack {len(info['missing_keys'])} arrays of the network that config.json "
+            f"describes, among them {min(info['missing_keys'])}; put the network's own *.safetensors there"
         )
     if encoder.size > network.get_input_embeddings().num_embeddings:
-        raise InvalidInput(f"the tokenizer in {place} has more tokens than the network; put the network's own there")
-    _check_finite(network, place)
+        raise InvalidInput(f"the tokenizer in {folder} has more tokens than the network; put the network's own there")
+    _check_finite(network, folder)
     with torch.no_grad():
         for tensor in [*network.parameters(), *network.buffers()]:
             tensor.set_(tensor.clone())  # else it stays in the file, and changes with it
     return Language(network.eval(), encoder)
 
 
-def _check_finite(network: nn.Module, place: Path) -> None:
+def _check_finite(network: nn.Module, folder: Path) -> None:
     wrong = [name for name, weights in network.named_parameters() if not bool(torch.isfinite(weights).all())]
     if wrong:
         raise InvalidInput(
-            f"the weights in {place} are not all finite numbers, those of {wrong[0]} for one; put the network's own "
+            f"the weights in {folder} are not all finite numbers, those of {wrong[0]} for one; put the network's own "
             "*.safetensors there"
         )
 
 
-def _read(place: Path) -> tuple[Any, dict[str, Any]]:
+def _read(folder: Path) -> tuple[Any, dict[str, Any]]:
     """A network, and what its weights lack."""
     library: Any = logging
     shown = library.is_progress_bar_enabled()
@@ -89,8 +89,8 @@ def _read(place: Path) -> tuple[Any, dict[str, Any]]:
     source: Any = AutoModelForCausalLM
     try:
         with torch.random.fork_rng([]):
-            network, found = source.from_pretrained(
-                place,
+            network, info = source.from_pretrained(
+                folder,
                 dtype=torch.float32,
                 local_files_only=True,
                 use_safetensors=True,
@@ -100,7 +100,7 @@ def _read(place: Path) -> tuple[Any, dict[str, Any]]:
     finally:
         if shown:
             library.enable_progress_bar()
-    return network, found
+    return network, info
 
 
 def small(
@@ -160,8 +160,8 @@ def load(network: nn.Module, arrays: Arrays) -> None:
     Raises:
         RuntimeError: if names or shapes differ.
     """
-    found = network.load_state_dict(to_tensors(arrays), strict=False)
-    wrong = [*found.unexpected_keys, *(set(found.missing_keys) - _tied(network))]
+    keys = network.load_state_dict(to_tensors(arrays), strict=False)
+    wrong = [*keys.unexpected_keys, *(set(keys.missing_keys) - _tied(network))]
     if wrong:
         raise RuntimeError(f"saved arrays and network differ in {', '.join(sorted(wrong))}")
 
@@ -170,5 +170,5 @@ def _tied(network: nn.Module) -> set[str]:
     """Names of parameters that are another one under a second name."""
     first: dict[int, str] = {}
     state: dict[str, Any] = network.state_dict(keep_vars=True)
-    held: dict[str, Tensor] = {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
-    return {name for name, tensor in held.items() if first.setdefault(id(tensor), name) != name}
+    tensors: dict[str, Tensor] = {name: tensor for name, tensor in state.items() if isinstance(tensor, Tensor)}
+    return {name for name, tensor in tensors.items() if first.setdefault(id(tensor), name) != name}

@@ -31,7 +31,7 @@ def prepared(context: Context, name: str, build: Callable[[], Frame]) -> Frame:
     Raises:
         DownloadError: if the file does not read; it can be deleted, and is then made anew.
     """
-    directory = context.prepared(name, lambda place: _write(place / _FILE, build()))
+    directory = context.prepared(name, lambda folder: _write(folder / _FILE, build()))
     try:
         with hdf5.opened(directory / _FILE, strings=True) as file:
             return Frame({column: _read(file.group(column)) for column in str(file.attributes["columns"]).split()})

@@ -30,16 +30,16 @@ def nucleus(logits: Tensor, top_p: float, draw: Draw) -> Tensor:
         `(n,)` int64 token ids.
     """
     room = -logits.shape[1] % _WIDTH
-    weights = functional.pad(logits, (0, room), value=float("-inf")).softmax(1)
+    weights = functional.pad(logits, (0, room), value=float("-inf")).softmax(1)  # (n, blocks x width)
     places = torch.arange(weights.shape[1], device=logits.device)
     rows = torch.arange(len(logits), device=logits.device)
-    limit = top_p * weights.sum(1) if top_p < 1 else weights.new_full((len(weights),), torch.inf)
+    limit = top_p * weights.sum(1) if top_p < 1 else weights.new_full((len(weights),), torch.inf)  # (n,)
     tokens, attempt = torch.empty_like(rows), 0
     while len(rows):
-        found = _inverse(weights, draw(attempt, rows))
-        tokens[rows] = found
-        chance = weights.gather(1, found[:, None])
-        ahead = (weights > chance) | ((weights == chance) & (places < found[:, None]))
+        drawn = _inverse(weights, draw(attempt, rows))  # (rows that are still open,)
+        tokens[rows] = drawn
+        chance = weights.gather(1, drawn[:, None])  # (rows, 1)
+        ahead = (weights > chance) | ((weights == chance) & (places < drawn[:, None]))  # (rows, blocks x width)
         weights = weights * ahead
         outside = (weights.sum(1) >= limit) | (chance[:, 0] == 0)  # 0: a rounded running sum, next to never
         rows, weights, limit, attempt = rows[outside], weights[outside], limit[outside], attempt + 1
@@ -54,22 +54,22 @@ def _inverse(weights: Tensor, uniform: Tensor) -> Tensor:
         uniform: `(n,)` float64 in [0, 1).
     """
     rows = torch.arange(len(weights), device=weights.device)
-    blocks = weights.view(len(weights), -1, _WIDTH)
-    sums = blocks.sum(2).double()
-    block, target = _first(sums, uniform * sums.sum(1))
-    inside = blocks[rows, block].double()
+    blocks = weights.view(len(weights), -1, _WIDTH)  # (n, blocks, width)
+    sums = blocks.sum(2).double()  # (n, blocks)
+    block, target = _first(sums, uniform * sums.sum(1))  # (n,) each
+    inside = blocks[rows, block].double()  # (n, width)
     # The block's own sum is scaled to that of its parts in double precision, so that the last part is reached.
     share = target / sums[rows, block]
-    place, _ = _first(inside, share * inside.sum(1))
-    return block * _WIDTH + place
+    index, _ = _first(inside, share * inside.sum(1))
+    return block * _WIDTH + index
 
 
 def _first(parts: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
     """The first part whose running sum exceeds the target, never an empty one; and the target within that part."""
     # A product with a triangle, since torch has no deterministic running sum on a GPU.
     running = parts @ torch.ones(parts.shape[1], parts.shape[1], dtype=parts.dtype, device=parts.device).triu()
-    whole = running[:, -1]
-    target = torch.minimum(target, torch.nextafter(whole, torch.zeros_like(whole)))[:, None]
-    first = (running <= target).sum(1, keepdim=True)
+    total = running[:, -1]  # (n,)
+    target = torch.minimum(target, torch.nextafter(total, torch.zeros_like(total)))[:, None]
+    first = (running <= target).sum(1, keepdim=True)  # (n, 1)
     before = running.gather(1, first) - parts.gather(1, first)
     return first[:, 0], (target - before).clamp(min=0)[:, 0]

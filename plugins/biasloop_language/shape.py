@@ -21,39 +21,39 @@ _MOST = {"layers": 1_000, "counts": 10_000, "sizes": 100_000_000}
 _WEIGHTS = 2  # parameters a byte at most: four bits each
 
 
-def read_settings(place: Path) -> dict[str, Any]:
+def read_settings(folder: Path) -> dict[str, Any]:
     """What config.json says.
 
     Raises:
         InvalidInput: it cannot be read, is larger than 10 MB, nested too deep, or not a JSON object.
     """
-    path = place / "config.json"
+    path = folder / "config.json"
     settings = parse_json(read_text(path, _LARGEST), str(path))
     if not isinstance(settings, dict):
         raise InvalidInput(f"{path} is not a JSON object; put the network's own config.json there")
     return settings
 
 
-def check_shape(place: Path) -> None:
+def check_shape(folder: Path) -> None:
     """Refuse sizes that no network has, and those of a network with more parameters than the weights can hold.
 
     Args:
-        place: directory with config.json and *.safetensors.
+        folder: directory with config.json and *.safetensors.
 
     Raises:
         InvalidInput: naming the key.
     """
-    settings, path = read_settings(place), place / "config.json"
+    settings, path = read_settings(folder), folder / "config.json"
     for part in (settings, *(inner for inner in settings.values() if isinstance(inner, dict))):
         for name, value in part.items():
             most = _most(name)
             if most is not None:
                 _check(path, name, value, most)
         parameters = _at_least(part)
-        stored = sum(file.stat().st_size for file in place.glob("*.safetensors") if file.is_file())
+        stored = sum(file.stat().st_size for file in folder.glob("*.safetensors") if file.is_file())
         if parameters > stored * _WEIGHTS:
             raise InvalidInput(
-                f"{place} cannot be read as a causal language model: config.json describes {parameters:,} parameters "
+                f"{folder} cannot be read as a causal language model: config.json describes {parameters:,} parameters "
                 f"or more, and the weights have {stored:,} bytes; put the network's own files there"
             )
 

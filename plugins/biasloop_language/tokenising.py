@@ -78,7 +78,7 @@ def encoded(tokenizer: Any, texts: Sequence[str]) -> Column:
     for start in range(0, len(texts), _BATCH):
         ids = [row.ids for row in encode(list(texts[start : start + _BATCH]), add_special_tokens=False)]
         sizes.append(np.array([len(row) for row in ids], np.int64))
-        values.append(np.fromiter((one for row in ids for one in row), np.int32, int(sizes[-1].sum())))
+        values.append(np.fromiter((token for row in ids for token in row), np.int32, int(sizes[-1].sum())))
     offsets = np.zeros(len(texts) + 1, np.int64)
     np.cumsum(np.concatenate(sizes), out=offsets[1:])
     return Column(np.concatenate(values), offsets)

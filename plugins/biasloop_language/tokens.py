@@ -60,8 +60,8 @@ class TokenRows:
         Those of the continuation, less the first if nothing comes before it; of a row longer than the context,
         those among its last `context` tokens.
         """
-        kept = np.minimum(self.lengths(), context)
-        predicted: Ints = np.maximum(np.minimum(lengths(self.continuations), kept - 1), 0)
+        sizes = np.minimum(self.lengths(), context)
+        predicted: Ints = np.maximum(np.minimum(lengths(self.continuations), sizes - 1), 0)
         return predicted
 
 
@@ -89,12 +89,12 @@ def padded(rows: TokenRows, pad: int, context: int) -> Batch:
         context: of a longer row, the last so many tokens are kept.
     """
     sizes = np.minimum(rows.lengths(), context)
-    place = np.arange(int(sizes.max(initial=0)))
-    real = place < sizes[:, None]
+    position = np.arange(int(sizes.max(initial=0)))  # (length,)
+    real = position < sizes[:, None]  # (n, length)
     ids = np.full(real.shape, pad, np.int64)
     for row in range(len(rows)):
         ids[row, : sizes[row]] = np.concatenate([_row(rows.prompts, row), _row(rows.continuations, row)])[-context:]
-    learnt = real & (place >= (sizes - rows.predicted(context))[:, None])
+    learnt = real & (position >= (sizes - rows.predicted(context))[:, None])
     return Batch(ids, real, learnt)
 
 

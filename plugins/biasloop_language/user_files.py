@@ -39,10 +39,10 @@ def read(path: Path, prompt: str = "prompt", continuation: str = "continuation")
     fields: dict[str, None] = {}
     cells = form_of(path).separated
     try:
-        for place, record in _records(path):
+        for where, record in _records(path):
             fields |= dict.fromkeys(record)
-            prompts.append(_prompt(record, prompt, place))
-            continuations.append(_continuation(record, continuation, place, csv=cells))
+            prompts.append(_prompt(record, prompt, where))
+            continuations.append(_continuation(record, continuation, where, csv=cells))
     except BadTable as error:
         hint = "" if cells or error.line is None else f"; expected one object a line, such as {_EXAMPLE}"
         raise InvalidInput(f"{error}{hint}") from error
@@ -85,31 +85,31 @@ def form_of(path: Path) -> Format:
     return known
 
 
-def _prompt(record: Record, field: str, place: str) -> str:
+def _prompt(record: Record, field: str, where: str) -> str:
     value = value_at(record, field)
     if value is None:
         raise InvalidInput(
-            f"{place}: there is no field {field!r} (found: {', '.join(record)}); "
+            f"{where}: there is no field {field!r} (found: {', '.join(record)}); "
             "name the field of prompts with domain.corpus.prompt"
         )
-    text = _text(value, field, place)
+    text = _text(value, field, where)
     if not text:
-        raise InvalidInput(f"{place}: the prompt is empty, and a model continues only what is there; leave the row out")
+        raise InvalidInput(f"{where}: the prompt is empty, and a model continues only what is there; leave the row out")
     return text
 
 
-def _continuation(record: Record, field: str, place: str, *, csv: bool) -> str | None:
+def _continuation(record: Record, field: str, where: str, *, csv: bool) -> str | None:
     value = value_at(record, field)
-    return None if value is None or (csv and value == "") else _text(value, field, place)
+    return None if value is None or (csv and value == "") else _text(value, field, where)
 
 
-def _text(value: object, field: str, place: str) -> str:
+def _text(value: object, field: str, where: str) -> str:
     if not isinstance(value, str):
-        raise InvalidInput(f"{place}: the field {field!r} is {json.dumps(value)[:40]}, expected text")
+        raise InvalidInput(f"{where}: the field {field!r} is {json.dumps(value)[:40]}, expected text")
     try:
         value.encode()
     except UnicodeEncodeError as error:
         raise InvalidInput(
-            f"{place}: character {error.start + 1} of {field!r} is half of a surrogate pair, which is not text"
+            f"{where}: character {error.start + 1} of {field!r} is half of a surrogate pair, which is not text"
         ) from error
     return value

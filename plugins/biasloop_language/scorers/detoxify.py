@@ -40,9 +40,9 @@ class Options(BaseModel):
 
 def missing(data_directory: Path) -> list[str]:
     """Files that are not in the data directory yet; reads none."""
-    place = data_directory / DIRECTORY
-    absent = [name for name in (CHECKPOINT, "config.json") if not (place / name).is_file()]
-    if not any((place / name).is_file() for name in TOKENIZERS):
+    folder = data_directory / DIRECTORY
+    absent = [name for name in (CHECKPOINT, "config.json") if not (folder / name).is_file()]
+    if not any((folder / name).is_file() for name in TOKENIZERS):
         absent.append(" or ".join(TOKENIZERS))
     return absent
 
@@ -56,11 +56,11 @@ class DetoxifyScorer:
         Raises:
             SomethingToFetch: naming those that are not.
         """
-        self._place, self._device = data_directory / DIRECTORY, device
+        self._folder, self._device = data_directory / DIRECTORY, device
         absent = missing(data_directory)
         if absent:
             raise SomethingToFetch(
-                f"scorer 'detoxify' needs {', '.join(absent)} in {self._place}; "
+                f"scorer 'detoxify' needs {', '.join(absent)} in {self._folder}; "
                 f"`biasloop fetch {DIRECTORY}` gets it (about 440 MB)"
             )
 
@@ -114,8 +114,8 @@ class DetoxifyScorer:
         checkpoint = self._checkpoint()
         heads = self._heads(checkpoint["config"])
         try:
-            config = BertConfig.from_pretrained(self._place, local_files_only=True, num_labels=len(COLUMNS))
-            tokenizer = BertTokenizer.from_pretrained(self._place, local_files_only=True)
+            config = BertConfig.from_pretrained(self._folder, local_files_only=True, num_labels=len(COLUMNS))
+            tokenizer = BertTokenizer.from_pretrained(self._folder, local_files_only=True)
             model = BertForSequenceClassification(config)
             # Positions were part of the weights before transformers 4.31.
             weights = {k: v for k, v in checkpoint["state_dict"].items() if not k.endswith(".position_ids")}
@@ -133,7 +133,7 @@ class DetoxifyScorer:
         import torch
 
         try:
-            checkpoint = torch.load(self._place / CHECKPOINT, map_location="cpu", weights_only=True)
+            checkpoint = torch.load(self._folder / CHECKPOINT, map_location="cpu", weights_only=True)
         except Exception as error:  # bytes that are no checkpoint make the reader fail in any way
             raise self._damaged(CHECKPOINT, f"it does not read ({_reason(error)})") from error
         if not isinstance(checkpoint, Mapping) or not {"config", "state_dict"} <= set(checkpoint):
@@ -149,7 +149,7 @@ class DetoxifyScorer:
         return [classes.index(name) for name in COLUMNS]
 
     def _damaged(self, what: str, why: str) -> DownloadError:
-        return DownloadError(f"{what} in {self._place} is damaged: {why}; `biasloop fetch {DIRECTORY}` gets it anew")
+        return DownloadError(f"{what} in {self._folder} is damaged: {why}; `biasloop fetch {DIRECTORY}` gets it anew")
 
 
 def _reason(error: Exception) -> str:

@@ -52,8 +52,8 @@ class LexiconScorer:
             InvalidInput: naming the list that is empty, or an entry that is not a single word.
         """
         self._columns = tuple(f"count.{name}" for name in options.lists)
-        self._places: dict[str, set[int]] = {}
-        for place, (name, entries) in enumerate(options.lists.items()):
+        self._columns_of: dict[str, set[int]] = {}
+        for column, (name, entries) in enumerate(options.lists.items()):
             if not entries:
                 raise InvalidInput(f"lexicon list {name!r} is empty; give it words or leave it out")
             for entry in entries:
@@ -62,7 +62,7 @@ class LexiconScorer:
                     raise InvalidInput(
                         f"lexicon list {name!r}: {entry!r} is not one word of letters, digits and apostrophes inside"
                     )
-                self._places.setdefault(word, set()).add(place)
+                self._columns_of.setdefault(word, set()).add(column)
 
     def columns(self) -> tuple[str, ...]:
         """One per list, in their order."""
@@ -73,14 +73,14 @@ class LexiconScorer:
         counts = np.zeros((len(texts), len(self._columns)))
         for row, text in enumerate(texts):
             for word in words(text):
-                for place in self._lists(word):
-                    counts[row, place] += 1
+                for column in self._lists(word):
+                    counts[row, column] += 1
         if tick:
             tick(len(texts), len(texts))
-        return {name: counts[:, place].copy() for place, name in enumerate(self._columns)}
+        return {name: counts[:, column].copy() for column, name in enumerate(self._columns)}
 
     def _lists(self, word: str) -> set[int]:
-        places = self._places.get(word, set())
+        columns = self._columns_of.get(word, set())
         if "'" in word:
-            places = places | self._places.get(_ENDING.sub("", word), set())
-        return places
+            columns = columns | self._columns_of.get(_ENDING.sub("", word), set())
+        return columns

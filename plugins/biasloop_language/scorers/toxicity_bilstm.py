@@ -177,8 +177,8 @@ class _Network:
 
     def ids(self, text: str) -> list[int]:
         """Ids of the last 100 known words."""
-        found = self._ids
-        return [found[word] for word in text.lower().translate(_SPACES).split(" ") if word in found][-_LENGTH:]
+        known = self._ids
+        return [known[word] for word in text.lower().translate(_SPACES).split(" ") if word in known][-_LENGTH:]
 
     def probabilities(self, rows: Sequence[Sequence[int]]) -> Floats:
         """`(texts, labels)` of texts given by their words' ids, at most 100 each."""

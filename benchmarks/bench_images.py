@@ -227,7 +227,7 @@ sources.datasets.get = lambda name: replace(published, counts=dict.fromkeys(publ
 config = {{"data": "cifar5m", "test": 1000, "imbalance": {{"class": "dog", "factor": 9}}}}
 domain = ImagesDomain(ImagesDomain.Config.model_validate(config), Context(Path({place!r}), Streams((0,))))
 base = held()
-kept = domain._kept[0].images.nbytes
+kept = domain._pictures[0].images.nbytes
 """,
     "published": """
 import torch

@@ -17,22 +17,22 @@ def doctor(data: Data = None, json: Json = False) -> None:
     from biasloop import datasets
     from biasloop.report.tables import formatting
 
-    place = data_directory(data)
-    existing = next(path for path in (place, *place.resolve().parents) if path.exists())
-    found: dict[str, Any] = {
+    directory = data_directory(data)
+    existing = next(path for path in (directory, *directory.resolve().parents) if path.exists())
+    facts: dict[str, Any] = {
         "biasloop": __version__,
         "python": platform.python_version(),
         "platform": platform.platform(),
         **_torch(),
-        "data_directory": str(place),
+        "data_directory": str(directory),
         "free_disk": shutil.disk_usage(existing).free,
-        "present": [one.name for one in datasets.all_assets() if one.present(place)],
-        "missing": [one.name for one in datasets.all_assets() if not one.present(place)],
+        "present": [asset.name for asset in datasets.all_assets() if asset.present(directory)],
+        "missing": [asset.name for asset in datasets.all_assets() if not asset.present(directory)],
     }
     if json:
-        emit(found)
+        emit(facts)
         return
-    shown = {**found, "free_disk": formatting.size(found["free_disk"])}
+    shown = {**facts, "free_disk": formatting.size(facts["free_disk"])}
     rows = [[name.replace("_", " "), ", ".join(v) if isinstance(v, list) else str(v)] for name, v in shown.items()]
     show(table(["", ""], rows))
 

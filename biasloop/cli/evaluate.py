@@ -49,14 +49,14 @@ def run(
     from biasloop.running.engine import Options
 
     wanted = metric or []
-    found = open_runs(places)
+    runs = open_runs(places)
     if ANNOTATORS in wanted:
         if len(wanted) > 1:
             raise InvalidInput(f"--metric {ANNOTATORS} is a table of its own; ask for other metrics by themselves")
-        _annotators(found, json=json)
+        _annotators(runs, json=json)
         return
     options = Options(data_directory(data), on_event=on_notice)
-    computed = [(str(one.directory), _recomputed(one.directory, wanted, options)) for one in found]
+    computed = [(str(stored.directory), _recomputed(stored.directory, wanted, options)) for stored in runs]
     if json:
         answers = [{"run": name, "rounds": rounds} for name, rounds in computed]
         emit(answers[0] if len(answers) == 1 else answers)
@@ -65,25 +65,25 @@ def run(
         _show(rounds, name if len(computed) > 1 else "")
 
 
-def _recomputed(place: Path, wanted: "Sequence[str]", options: "Options") -> list[dict[str, Any]]:
+def _recomputed(directory: Path, wanted: "Sequence[str]", options: "Options") -> list[dict[str, Any]]:
     """Metrics of every round of a run, all or those wanted."""
     from biasloop.running.engine import reopen, replay
     from biasloop.running.remeasure import recomputed
 
-    stored, prepared = reopen(place, options)
+    stored, prepared = reopen(directory, options)
     measured = {number: recomputed(prepared.rule, number, record) for number, record in replay(stored, prepared.rule)}
     if not measured:
-        raise InvalidInput(f"{place} has no finished round yet; the same `biasloop loop` goes on with it")
-    known = list(dict.fromkeys(name for found in measured.values() for name in found))
+        raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
+    known = list(dict.fromkeys(name for metrics in measured.values() for name in metrics))
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise InvalidInput(f"{place} has no metric {unknown[0]!r}; it has {', '.join(known)}")
+        raise InvalidInput(f"{directory} has no metric {unknown[0]!r}; it has {', '.join(known)}")
     return [
         {
             "round": number,
-            "metrics": {name: measurement(metric) for name, metric in found.items() if not wanted or name in wanted},
+            "metrics": {name: measurement(metric) for name, metric in metrics.items() if not wanted or name in wanted},
         }
-        for number, found in measured.items()
+        for number, metrics in measured.items()
     ]
 
 
@@ -98,26 +98,26 @@ def _show(rounds: list[dict[str, Any]], title: str) -> None:
     show(table(["round", *names], cells, right=range(len(names) + 1)))
 
 
-def _measured(found: dict[str, Any]) -> str:
+def _measured(metric: dict[str, Any]) -> str:
     from biasloop.report.tables import formatting
 
-    return formatting.MISSING if found["value"] is None else formatting.measured(found["value"], found["se"])
+    return formatting.MISSING if metric["value"] is None else formatting.measured(metric["value"], metric["se"])
 
 
-def _annotators(found: "list[Run]", *, json: bool) -> None:
+def _annotators(runs: "list[Run]", *, json: bool) -> None:
     """A row for each annotator and split."""
     from biasloop.report.tables import formatting
     from biasloop.report.tables.annotators import MEASURES, pooled
 
-    rows = pooled(found)
+    rows = pooled(runs)
     if json:
-        emit({"runs": len(found), "annotators": [row.as_json() for row in rows]})
+        emit({"runs": len(runs), "annotators": [row.as_json() for row in rows]})
         return
     cells = []
     for row in rows:
         numbers = [row.summary(measure) for measure in MEASURES]
-        texts = [formatting.measured(*one) if one else formatting.MISSING for one in numbers]
+        texts = [formatting.measured(*summary) if summary else formatting.MISSING for summary in numbers]
         cells.append([row.annotator, row.split, str(row.runs), *texts])
     headers = ["annotator", "split", "n", *(measure.replace("_", " ") for measure in MEASURES)]
-    say(f"annotators of {formatting.counted(len(found), 'run')}, mean ± population standard deviation")
+    say(f"annotators of {formatting.counted(len(runs), 'run')}, mean ± population standard deviation")
     show(table(headers, cells, right=range(2, len(headers))))

@@ -96,14 +96,14 @@ def amplification(
     sources = _sources(file, against, number, name, plot, reading)
     edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
 
-    def found(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Answer | None") -> "Answer":
         return evaluations.amplification(
             source, task=task, attribute=attribute, predicted=predicted, train=learned, options=given, bins=edges,
             seed=0 if first is None else 1,
         )  # fmt: skip
 
     names = ("+".join(attribute), task[0] if len(task) == 1 and "," not in task[0] else "task")
-    answer = _answer(sources, found)
+    answer = _answer(sources, measured)
     _say(
         "amplification", answer, file, against, lambda: evaluation.show_amplification(answer, file, names),
         names, csv, plot, json=json,
@@ -158,13 +158,13 @@ def calibration(
     sources = _sources(file, against, number, name, plot, reading)
     edges = _bins(sources, attribute or [], groups)
 
-    def found(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Answer | None") -> "Answer":
         return evaluations.calibration(
             source, task=task, predicted=predicted, confidence=confidence, probability=probability, positive=positive,
             attribute=attribute or (), groups=edges, bins=bins, seed=0 if first is None else 1,
         )  # fmt: skip
 
-    answer = _answer(sources, found)
+    answer = _answer(sources, measured)
     _say(
         "calibration", answer, file, against, lambda: evaluation.show_calibration(answer, file, attribute or []),
         (), csv, plot, json=json,
@@ -210,13 +210,13 @@ def fairness(
     sources = _sources(file, against, number, name, plot, reading)
     edges = _bins(sources, attribute, bins)
 
-    def found(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Answer | None") -> "Answer":
         return evaluations.fairness(
             source, task=task, predicted=predicted, attribute=attribute, positive=positive, bins=edges,
             smallest=smallest, like=first,
         )  # fmt: skip
 
-    answer = _answer(sources, found)
+    answer = _answer(sources, measured)
     _say(
         "fairness", answer, file, against, lambda: evaluation.show_fairness(answer, file, attribute),
         ("+".join(attribute),), csv, plot, json=json,
@@ -250,10 +250,10 @@ def shares(
     # Without true labels there is no number that could be too large.
     gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
 
-    def found(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Answer | None") -> "Answer":
         return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
 
-    answer = _answer(_sources(file, against, number, name, plot, reading), found)
+    answer = _answer(_sources(file, against, number, name, plot, reading), measured)
     _say("shares", answer, file, against, lambda: evaluation.show_shares(answer, file), (), csv, plot, json=json)
     _end(answer, gates)
 
@@ -313,14 +313,14 @@ def _bins(sources: "Sequence[Source]", attributes: Sequence[str], count: int | N
     return evaluations.Bins() if count is None else evaluations.bins_of(sources, attributes, count)
 
 
-def _answer(sources: "Sequence[Source]", found: "Callable[[Source, Answer | None], Answer]") -> "Answer":
+def _answer(sources: "Sequence[Source]", measured: "Callable[[Source, Answer | None], Answer]") -> "Answer":
     """What there is to say of a file, with another beside it if there is one."""
     from biasloop import evaluations
 
-    answer = _with_skipped(found(sources[0], None), sources[0])
+    answer = _with_skipped(measured(sources[0], None), sources[0])
     if len(sources) == 1:
         return answer
-    other = _with_skipped(found(sources[1], answer), sources[1])
+    other = _with_skipped(measured(sources[1], answer), sources[1])
     notes = evaluations.comparable(answer, other, (sources[0].path, sources[1].path))
     return evaluations.beside(answer, other, notes)
 

@@ -37,15 +37,15 @@ def export(
     from biasloop.running.engine import Options
 
     with stoppable(lambda: f"every file that is in {output} is whole; the same command with --force writes them all"):
-        found = open_runs(places)
+        runs = open_runs(places)
         if form == exporting.TIDY:
-            written = exporting.export_metrics(found, output, force=force)
+            written = exporting.export_metrics(runs, output, force=force)
         else:
             options = Options(data_directory(data), on_event=on_notice)
-            written = exporting.export_released(found, output, options, layout=form, force=force)
+            written = exporting.export_released(runs, output, options, layout=form, force=force)
     if json:
-        files = [{"file": str(one.path), "rows": one.rows} for one in written]
-        emit({"format": form, "runs": len(found), "files": files})
+        files = [{"file": str(file.path), "rows": file.rows} for file in written]
+        emit({"format": form, "runs": len(runs), "files": files})
         return
-    for place, count in Counter(one.path.parent for one in written).items():
-        say(f"wrote {formatting.counted(count, 'file')} to {place}")
+    for folder, count in Counter(file.path.parent for file in written).items():
+        say(f"wrote {formatting.counted(count, 'file')} to {folder}")

@@ -49,28 +49,28 @@ def fetch(
     """
     from biasloop import datasets
 
-    place = data_directory(data)
+    directory = data_directory(data)
     wanted = list(name or [])
     if preset is not None:
-        wanted += [need for need in _needs(preset, place) if need not in wanted]
+        wanted += [need for need in _needs(preset, directory) if need not in wanted]
         if not wanted:
             note(f"preset {preset} needs nothing that is not there")
     elif not wanted:
-        _list(place, json=json)
+        _list(directory, json=json)
         return
-    chosen = [datasets.asset(one) for one in wanted]
+    chosen = [datasets.asset(dataset_name) for dataset_name in wanted]
     fetched = []
     for dataset in chosen:
-        with stoppable(partial(_downloaded, dataset, place)), _progress(dataset.name) as tell:
-            files = datasets.fetch(dataset, place, source, tell, notice=note, offline=offline, keep=keep)
+        with stoppable(partial(_downloaded, dataset, directory)), _progress(dataset.name) as tell:
+            files = datasets.fetch(dataset, directory, source, tell, notice=note, offline=offline, keep=keep)
         fetched.append({"name": dataset.name, "files": [str(path) for path in files]})
         if not json:
-            say(f"{dataset.name}: " + (f"fetched to {dataset.directory(place)}" if files else "is there already"))
+            say(f"{dataset.name}: " + (f"fetched to {dataset.directory(directory)}" if files else "is there already"))
     if json:
         emit(fetched)
 
 
-def _needs(preset: str, place: Path) -> list[str]:
+def _needs(preset: str, directory: Path) -> list[str]:
     """What the preset's domain lacks."""
     from biasloop.config import presets
     from biasloop.config.validation import arms_of
@@ -80,39 +80,39 @@ def _needs(preset: str, place: Path) -> list[str]:
     asked = presets.read(preset)
     tell_whose(asked, json=True)
     for _, experiment in arms_of(asked):
-        domain = build_domain(experiment.domain.model_dump(), 0, Options(place, on_event=on_notice))
+        domain = build_domain(experiment.domain.model_dump(), 0, Options(directory, on_event=on_notice))
         needs |= {need.name: None for need in domain.requirements() if not need.present}
     return list(needs)
 
 
-def _list(place: Path, *, json: bool) -> None:
+def _list(directory: Path, *, json: bool) -> None:
     from biasloop import datasets
     from biasloop.report.tables import formatting
 
-    found: list[dict[str, Any]] = [
+    listed: list[dict[str, Any]] = [
         {
-            "name": one.name,
-            "summary": one.summary,
-            "bytes": one.bytes,
-            "licence": one.licence,
-            "present": one.present(place),
+            "name": asset.name,
+            "summary": asset.summary,
+            "bytes": asset.bytes,
+            "licence": asset.licence,
+            "present": asset.present(directory),
         }
-        for one in datasets.all_assets()
+        for asset in datasets.all_assets()
     ]
     if json:
-        emit(found)
+        emit(listed)
         return
     rows = [
         [
-            one["name"],
-            formatting.size(one["bytes"]) if one["bytes"] else "shipped",
-            "yes" if one["present"] else "no",
-            one["summary"],
+            asset["name"],
+            formatting.size(asset["bytes"]) if asset["bytes"] else "shipped",
+            "yes" if asset["present"] else "no",
+            asset["summary"],
         ]
-        for one in found
+        for asset in listed
     ]
     show(table(["name", "download", "present", "what it is"], rows, right=(1,)))
-    say(f"data sets are kept in {place}; `biasloop fetch NAME` gets one")
+    say(f"data sets are kept in {directory}; `biasloop fetch NAME` gets one")
 
 
 def _downloaded(dataset: "Asset", directory: Path) -> str:

@@ -29,12 +29,12 @@ def page(
     """
     from biasloop.config import presets
 
-    found = presets.read(preset).override(presets.parse_sets(sets or []), "--set")
+    asked = presets.read(preset).override(presets.parse_sets(sets or []), "--set")
 
     from biasloop.config.validation import arms_of
 
-    experiment = arms_of(found)[0][1]
-    tell_whose(found, json=json)
+    experiment = arms_of(asked)[0][1]
+    tell_whose(asked, json=json)
 
     from biasloop.contract.domains import Showing, Work
     from biasloop.contract.randomness import Streams

@@ -108,15 +108,15 @@ def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | Non
     from biasloop.report.figures import of_runs
     from biasloop.report.figures.canvas import draw
 
-    found = begun(open_runs(places))
-    source = of_runs.source_of(found[0])
+    runs = begun(open_runs(places))
+    source = of_runs.source_of(runs[0])
     target = out or _default(str(places[0]), figure=False)
-    against = of_runs.against_setting(found, metric, x, pool)
+    against = of_runs.against_setting(runs, metric, x, pool)
     if against is not None:
         return draw([against.panels], target, y_label="", x_label=against.x_label, caption=source, band="interval")
-    grouped = arms(found)
+    grouped = arms(runs)
     return draw(
-        [[of_runs.panel("", grouped, metric)]], target, y_label=of_runs.axis_label(found[0], metric),
+        [[of_runs.panel("", grouped, metric)]], target, y_label=of_runs.axis_label(runs[0], metric),
         caption=source, band="interval",
     )  # fmt: skip
 
@@ -125,12 +125,12 @@ def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources:
     from biasloop.report.arms import arms, begun, open_runs
     from biasloop.report.figures import of_runs, overlay
 
-    found = begun(open_runs(places))
-    grouped = arms(found)
+    runs = begun(open_runs(places))
+    grouped = arms(runs)
     panel = overlay.panel_of(grouped, metric)
     drawn = overlay.overlays(sources, grouped, metric or overlay.metric_drawn(grouped[0]))
     target = out or _default(str(places[0]), figure=False)
     return overlay.draw(
-        panel, drawn, target, y_label=of_runs.axis_label(found[0], metric),
-        caption=overlay.caption(str(found[0].manifest.about.get("source", "")), drawn),
+        panel, drawn, target, y_label=of_runs.axis_label(runs[0], metric),
+        caption=overlay.caption(str(runs[0].manifest.about.get("source", "")), drawn),
     )  # fmt: skip

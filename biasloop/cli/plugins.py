@@ -16,7 +16,7 @@ def plugins(json: Json = False) -> None:
     from biasloop import discovery
     from biasloop.errors import BiasloopError
 
-    found = []
+    loaded = []
     for name, entries in discovery.entries().items():
         for entry in entries:
             begun, problem = time.perf_counter(), ""
@@ -26,7 +26,7 @@ def plugins(json: Json = False) -> None:
                 problem = str(error)
             seconds = time.perf_counter() - begun
             dist = entry.dist
-            found.append(
+            loaded.append(
                 {
                     "name": name,
                     "distribution": dist.name if dist else "",
@@ -37,16 +37,17 @@ def plugins(json: Json = False) -> None:
                 }
             )
     if json:
-        emit(found)
+        emit(loaded)
         return
     rows = [
         [
-            str(one["name"]),
-            f"{one['distribution']} {one['version']}",
+            str(plugin["name"]),
+            f"{plugin['distribution']} {plugin['version']}",
             str(
-                one["problem"] or (f"works, but takes {one['import_seconds']} s to import" if one["slow"] else "works")
+                plugin["problem"]
+                or (f"works, but takes {plugin['import_seconds']} s to import" if plugin["slow"] else "works")
             ),
         ]
-        for one in found
+        for plugin in loaded
     ]
     show(table(["domain", "distribution", "state"], rows))

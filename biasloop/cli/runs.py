@@ -20,7 +20,7 @@ app = typer.Typer(
     invoke_without_command=True,
 )
 MOST = 8  # columns of metrics that a terminal has room for
-Place = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
+Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
 
 
 @app.callback()
@@ -32,27 +32,27 @@ def runs(context: typer.Context, json: Json = False) -> None:
 
 @app.command("list", cls=Command)
 def list_runs(
-    place: Annotated[Path, typer.Argument(metavar="DIR", help="Where to look.")] = Path("runs"),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to look.")] = Path("runs"),
     json: Json = False,
 ) -> None:
     """List the runs at or below a directory.
 
     Example: biasloop runs list runs
     """
-    _list(place, json=json)
+    _list(directory, json=json)
 
 
-def _list(place: Path, *, json: bool) -> None:
+def _list(folder: Path, *, json: bool) -> None:
     from biasloop.store.reader import find_runs
 
-    found = [_line(directory) for directory in (find_runs(place) if place.is_dir() else [])]
+    lines = [_line(directory) for directory in (find_runs(folder) if folder.is_dir() else [])]
     if json:
-        emit(found)
+        emit(lines)
         return
-    if not found:
-        note(f"there are no runs in {place}; `biasloop loop --preset quickstart` makes some")
+    if not lines:
+        note(f"there are no runs in {folder}; `biasloop loop --preset quickstart` makes some")
         return
-    rows = [[one["run"], one["preset"], str(one["seed"]), str(one["rounds"]), one["state"]] for one in found]
+    rows = [[line["run"], line["preset"], str(line["seed"]), str(line["rounds"]), line["state"]] for line in lines]
     show(table(["run", "preset", "seed", "rounds", "state"], rows, right=(2, 3)))
 
 
@@ -76,7 +76,7 @@ def _line(directory: Path) -> dict[str, Any]:
 
 
 @app.command("show", cls=Command)
-def show_run(place: Place, json: Json = False) -> None:
+def show_run(directory: Directory, json: Json = False) -> None:
     """Print what a run is and what each round measured.
 
     Example: biasloop runs show runs/quickstart/loop.human=20/seed-0
@@ -85,7 +85,7 @@ def show_run(place: Place, json: Json = False) -> None:
 
     from biasloop.store.reader import Run
 
-    run = Run.open(place)
+    run = Run.open(directory)
     rounds: list[dict[str, Any]] = [
         {"round": number, "metrics": _values(metrics), "sizes": sizes, "seconds": seconds}
         for number, metrics, sizes, seconds in run.summaries()
@@ -135,7 +135,7 @@ def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
 
 
 @app.command("verify", cls=Command)
-def verify(place: Place, json: Json = False) -> None:
+def verify(folder: Directory, json: Json = False) -> None:
     """Check every file of every run at or below a directory.
 
     Example: biasloop runs verify runs/quickstart
@@ -144,34 +144,34 @@ def verify(place: Place, json: Json = False) -> None:
     from biasloop.store.reader import find_runs
     from biasloop.store.repair import verify as check
 
-    directories = find_runs(place) if place.is_dir() else []
+    directories = find_runs(folder) if folder.is_dir() else []
     if not directories:
-        raise InvalidInput(f"there is no run at {place}; `biasloop runs` lists them")
-    found = {str(directory): check(directory) for directory in directories}
+        raise InvalidInput(f"there is no run at {folder}; `biasloop runs` lists them")
+    checked = {str(directory): check(directory) for directory in directories}
     if json:
-        emit([{"run": run, "problems": problems} for run, problems in found.items()])
-    for run, problems in found.items():
+        emit([{"run": run, "problems": problems} for run, problems in checked.items()])
+    for run, problems in checked.items():
         for problem in problems:
             note(problem)
         if not json and not problems:
             say(f"{run}: every file is whole")
-    if any(found.values()):
+    if any(checked.values()):
         raise typer.Exit(1)
 
 
 @app.command("repair", cls=Command)
-def repair(place: Place, json: Json = False) -> None:
+def repair(directory: Directory, json: Json = False) -> None:
     """Move the first damaged round and all later ones aside; nothing is deleted.
 
     Example: biasloop runs repair runs/quickstart/loop.human=20/seed-0
     """
     from biasloop.store.repair import repair as mend
 
-    report = mend(place)
+    report = mend(directory)
     if json:
         emit(
             {
-                "run": str(place),
+                "run": str(directory),
                 "kept": report.kept,
                 "aside": report.aside,
                 "folder": str(report.folder or ""),
@@ -182,4 +182,4 @@ def repair(place: Place, json: Json = False) -> None:
         say(f"moved {', '.join(report.aside)} to {report.folder}")
     if report.anew:
         say("made manifest.json anew; what it said besides the files is written again by the same `biasloop loop`")
-    say(f"{place} has {report.kept} whole rounds; the same `biasloop loop` goes on with it")
+    say(f"{directory} has {report.kept} whole rounds; the same `biasloop loop` goes on with it")

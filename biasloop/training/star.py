@@ -125,11 +125,11 @@ def select(strata: Tensor, quotas: Tensor) -> Selection:
         strata: `(batches, drawn)` int64, stratum of each sample in the order drawn.
         quotas: `(strata,)` int64, or `(batches, strata)` where they differ.
     """
-    each = quotas.expand(len(strata), -1)
-    upto = _members(strata, each.shape[1]).cumsum(2, dtype=torch.int32)
-    drawn = upto[:, :, -1].long()
-    place = upto.gather(1, strata[:, None]).squeeze(1)  # 1 for the first of its stratum
-    return Selection(place <= each.gather(1, strata), drawn, (each - drawn).clamp(min=0))
+    each = quotas.expand(len(strata), -1)  # (batches, strata)
+    upto = _members(strata, each.shape[1]).cumsum(2, dtype=torch.int32)  # (batches, strata, drawn)
+    drawn = upto[:, :, -1].long()  # (batches, strata)
+    turn = upto.gather(1, strata[:, None]).squeeze(1)  # (batches, drawn): 1 for the first of its stratum
+    return Selection(turn <= each.gather(1, strata), drawn, (each - drawn).clamp(min=0))
 
 
 def tally(strata: Tensor, count: int) -> Tensor:
@@ -138,6 +138,7 @@ def tally(strata: Tensor, count: int) -> Tensor:
 
 
 def _members(strata: Tensor, count: int) -> Tensor:
+    """`(batches, count, drawn)` bool, whether a sample is of a stratum."""
     return strata[:, None, :] == torch.arange(count, device=strata.device)[:, None]
 
 
@@ -201,55 +202,69 @@ class Filling:
             noise: of everything that is drawn.
         """
         size, generated = self.size, self.generated
-        images = generated.draw(batches * self.first, noise)
-        labels = generated.labels(images)
-        strata = generated.strata(images, labels)
-        found = select(strata.view(batches, self.first), self.quotas)
-        # Place p of a batch holds its sample number rank[p]: kept ones first, then surplus, which there is enough of.
-        rank = torch.rand(batches, size, generator=noise, device=self.device).argsort(dim=1, stable=True)
-        starts = torch.arange(batches, device=self.device)[:, None] * self.first
-        held = _Held.of(images, labels, strata, (found.order().gather(1, rank) + starts).flatten())
+        images = generated.draw(batches * self.first, noise)  # (batches * first, C, H, W)
+        labels = generated.labels(images)  # (batches * first,)
+        strata = generated.strata(images, labels)  # (batches * first,)
+        selection = select(strata.view(batches, self.first), self.quotas)
+        # Place p of a batch holds its sample number rank[p]: those within quotas first, then surplus, of which there
+        # is enough.
+        draws = torch.rand(batches, size, generator=noise, device=self.device)
+        rank = draws.argsort(dim=1, stable=True)  # (batches, size)
+        starts = torch.arange(batches, device=self.device)[:, None] * self.first  # (batches, 1)
+        rows = (selection.order().gather(1, rank) + starts).flatten()  # (batches * size,)
+        samples = _Samples.of(images, labels, strata, rows)
         del images, labels, strata  # else a chunk is in memory twice while more is drawn
-        drawn = found.drawn
+        drawn = selection.drawn  # (batches, strata)
         if self.star.refill == "single":
-            self._fill(held, (rank >= found.within.sum(1, keepdim=True)).flatten(), noise)
+            lacking = rank >= selection.within.sum(1, keepdim=True)  # (batches, size)
+            self._fill(samples, lacking.flatten(), noise)
         elif self.star.refill == "until-met":
-            drawn = self._redraw(held, found, rank, noise)
-        placed = tally(held.strata[:-1].view(batches, size), self.count)
-        counts = torch.cat([found.shortfall(size)[:, None], drawn, placed], 1)
-        return Filled(held.images[:-1], held.labels[:-1] if self.labelled else None, counts)
+            drawn = self._redraw(samples, selection, rank, noise)
+        placed = tally(samples.strata[:-1].view(batches, size), self.count)  # (batches, strata)
+        counts = torch.cat([selection.shortfall(size)[:, None], drawn, placed], 1)
+        return Filled(samples.images[:-1], samples.labels[:-1] if self.labelled else None, counts)
 
-    def _fill(self, held: "_Held", lacking: Tensor, noise: torch.Generator) -> None:
-        """New samples, as they come, into the places that lack one."""
-        places = lacking.nonzero().squeeze(1)  # the host waits here
+    def _fill(self, samples: "_Samples", lacking: Tensor, noise: torch.Generator) -> None:
+        """New samples, as they come, into the places that lack one: `(batches * size,)` bool."""
+        places = lacking.nonzero().squeeze(1)  # (lacking,); the host waits here
         if len(places):
             images = self.generated.draw(len(places), noise)
             unknown = torch.full_like(places, -1)
-            held.put(places, images, self.generated.labels(images) if self.labelled else unknown, unknown)
+            samples.put(places, images, self.generated.labels(images) if self.labelled else unknown, unknown)
 
-    def _redraw(self, held: "_Held", found: Selection, rank: Tensor, noise: torch.Generator) -> Tensor:
-        """Draws for batches that miss a quota until none does or the cap is reached; samples drawn in all.
+    def _redraw(self, samples: "_Samples", selection: Selection, rank: Tensor, noise: torch.Generator) -> Tensor:
+        """Draws for batches that miss a quota until none does or the cap is reached.
 
         What is kept of a batch depends on the sequence of its samples alone, not on how many are drawn at a time.
+
+        Args:
+            samples: what the places of all batches hold; those of the last surplus are replaced.
+            selection: of the samples drawn before.
+            rank: `(batches, size)` int64, the number of the sample that a place of a batch holds.
+            noise: of what is drawn.
+
+        Returns:
+            `(batches, strata)` int64, samples drawn in all.
         """
         size, spent = self.size, self.first
         most = max(spent, int(self.star.draws * size))
-        slots = rank.argsort(dim=1)  # where a batch holds its sample of a number
-        deficits, drawn, added = found.deficits, found.drawn.clone(), torch.zeros_like(found.drawn[:, 0])
+        slots = rank.argsort(dim=1)  # (batches, size): the place that holds the sample of a number
+        deficits, drawn = selection.deficits, selection.drawn.clone()  # (batches, strata)
+        added = torch.zeros_like(drawn[:, 0])  # (batches,) samples that were put in place of surplus
         while spent < most:
-            unmet = deficits.sum(1).nonzero().squeeze(1)  # the host waits here
+            unmet = deficits.sum(1).nonzero().squeeze(1)  # (unmet,) batches; the host waits here
             if not len(unmet):
                 break
             # A quarter more each time: few waits where a stratum is rare, little to spare where it is not.
             more = min(max(self.star.budget, spent // 4), self.first, most - spent)
-            images = self.generated.draw(len(unmet) * more, noise)
-            labels = self.generated.labels(images)
-            strata = self.generated.strata(images, labels)
+            images = self.generated.draw(len(unmet) * more, noise)  # (unmet * more, C, H, W)
+            labels = self.generated.labels(images)  # (unmet * more,)
+            strata = self.generated.strata(images, labels)  # (unmet * more,)
             again = select(strata.view(-1, more), deficits[unmet])
             # The last surplus gives way first, so that the first surplus drawn is what stays.
-            numbers = size - added[unmet, None] - again.within.cumsum(1)
-            places = slots[unmet].gather(1, numbers.clamp(0, size - 1)) + unmet[:, None] * size
-            held.put(torch.where(again.within, places, held.spare).flatten(), images, labels, strata)
+            numbers = size - added[unmet, None] - again.within.cumsum(1)  # (unmet, more)
+            places = slots[unmet].gather(1, numbers.clamp(0, size - 1)) + unmet[:, None] * size  # (unmet, more)
+            samples.put(torch.where(again.within, places, samples.spare).flatten(), images, labels, strata)
             deficits = deficits.index_copy(0, unmet, again.deficits)
             added.index_copy_(0, unmet, added[unmet] + again.within.sum(1))
             drawn.index_copy_(0, unmet, drawn[unmet] + again.drawn)
@@ -258,23 +273,26 @@ class Filling:
 
 
 @dataclass(frozen=True)
-class _Held:
+class _Samples:
     """What the places of all batches hold, then a spare row for what none keeps: leaving it out would be a wait."""
 
-    images: Tensor
-    labels: Tensor
-    strata: Tensor
+    images: Tensor  # (batches * size + 1, C, H, W)
+    labels: Tensor  # (batches * size + 1,)
+    strata: Tensor  # (batches * size + 1,)
 
     @classmethod
-    def of(cls, images: Tensor, labels: Tensor, strata: Tensor, rows: Tensor) -> "_Held":
-        rows = torch.cat([rows, rows[:1]])
+    def of(cls, images: Tensor, labels: Tensor, strata: Tensor, rows: Tensor) -> "_Samples":
+        """The samples of the given rows, `(batches * size,)`."""
+        rows = torch.cat([rows, rows[:1]])  # (batches * size + 1,)
         return cls(images.index_select(0, rows), labels[rows], strata[rows])
 
     @property
     def spare(self) -> int:
+        """The row that nobody reads."""
         return len(self.labels) - 1
 
     def put(self, places: Tensor, images: Tensor, labels: Tensor, strata: Tensor) -> None:
+        """`(n, ...)` samples into `(n,)` places."""
         self.images.index_copy_(0, places, images)
         self.labels.index_copy_(0, places, labels)
         self.strata.index_copy_(0, places, strata)

@@ -39,7 +39,7 @@ class Coloring:
             classes: `(n,)`, digits for instance.
             uniforms: `(n,)` in [0, 1); below `noise`, the label is wrong.
         """
-        clean = (classes >= self.threshold) != self.reverse
+        clean = (classes >= self.threshold) != self.reverse  # (n,) bool
         return np.asarray(clean != (uniforms < self.noise), np.int64)
 
     def groups(self, labels: Ints, uniforms: Floats) -> Ints:
@@ -72,9 +72,9 @@ def colored(grey: Array, groups: Ints) -> Array:
     Returns:
         `(n, H, W, 3)` uint8.
     """
-    images = np.zeros((*grey.shape, 3), np.uint8)
+    images = np.zeros((*grey.shape, 3), np.uint8)  # (n, H, W, 3)
     for group, channel in ((0, GREEN), (1, RED)):
-        rows = groups == group
+        rows = groups == group  # (n,) bool
         images[rows, ..., channel] = grey[rows]
     return images
 
@@ -90,9 +90,9 @@ def luminance(images: Array) -> Array:
     """
     if images.shape[-1] == 1:
         return images[..., 0]
-    grey = np.empty(images.shape[:-1], np.uint8)
+    grey = np.empty(images.shape[:-1], np.uint8)  # (n, H, W)
     for start in range(0, len(images), _AT_A_TIME):
-        part = images[start : start + _AT_A_TIME].astype(np.uint32)
+        part = images[start : start + _AT_A_TIME].astype(np.uint32)  # (images, H, W, 3)
         grey[start : start + _AT_A_TIME] = (
             part[..., 0] * 19_595 + part[..., 1] * 38_470 + part[..., 2] * 7_471 + 32_768
         ) >> 16

@@ -135,22 +135,22 @@ class GeneratorsDomain:
 
     def predict_classifier(self, classifier: Any, work: Work) -> Tables:
         """Predicted label, and by how much it leads, of every real image to evaluate on."""
-        found = {}
+        tables = {}
         for name, table in self.answers(work).items():
             logits = self._learner.logits(classifier, table["ids"], work.at(name))
             prediction = Column(logits.argmax(1).astype(np.int64), role="prediction", vocabulary="label")
             lead = Column(margins(logits).astype(np.float32), role="confidence")
-            found[name] = Frame({"prediction": prediction, "margin": lead})
-        return found
+            tables[name] = Frame({"prediction": prediction, "margin": lead})
+        return tables
 
     def predict_annotator(self, target: str, annotator: Any, work: Work) -> Tables:
         """Predicted class of a target of every real image to evaluate on."""
-        found = {}
+        tables = {}
         for name, table in self.answers(work).items():
             logits = self._learner.logits(annotator, table["ids"], work.at(name))
             prediction = logits.argmax(1).astype(np.int64)
-            found[name] = Frame({"prediction": Column(prediction, role="prediction", vocabulary=target)})
-        return found
+            tables[name] = Frame({"prediction": Column(prediction, role="prediction", vocabulary=target)})
+        return tables
 
     def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
         """The table "population" of fresh samples, "samples", the first of them as pictures, and "generator"."""
@@ -159,11 +159,11 @@ class GeneratorsDomain:
         for name, logits in zip(self._data.targets[1:], groups, strict=True):
             columns[GROUP + name] = Column(logits.argmax(1).astype(np.int64), role="group", vocabulary=name)
         columns["margin"] = Column(margins(groups[0]).astype(np.float32), role="confidence")
-        found = {"population": Frame(columns), "samples": Frame({"image": Column(pictures)})}
+        tables = {"population": Frame(columns), "samples": Frame({"image": Column(pictures)})}
         if generator.last is not None:
             ended = {name: Column(np.array([value])) for name, value in vars(generator.last).items()}
-            found["generator"] = Frame(ended)
-        return found
+            tables["generator"] = Frame(ended)
+        return tables
 
     def samples(self, generator: Any, count: int, work: Work) -> Array:
         """`(count, H, W, 3)` uint8 fresh samples of a generator."""

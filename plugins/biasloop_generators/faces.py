@@ -80,13 +80,13 @@ class Faces:
         Raises:
             InvalidInput: if a list or an image is not there, or is not as published; naming it.
         """
-        found = self.listing(self.path)
-        place = context.prepared(f"faces-{self._key()}", lambda made: self._decode(found.files, made))
-        images = np.load(place / "images.npy", mmap_mode="r", allow_pickle=False)
-        content = (place / "digest.txt").read_text() + hashlib.blake2b(found.attributes.tobytes()).hexdigest()
-        train, valid, test = (np.flatnonzero(found.splits == split) for split in range(3))
+        listing = self.listing(self.path)
+        folder = context.prepared(f"faces-{self._key()}", lambda made: self._decode(listing.files, made))
+        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
+        content = (folder / "digest.txt").read_text() + hashlib.blake2b(listing.attributes.tobytes()).hexdigest()
+        train, valid, test = (np.flatnonzero(listing.splits == split) for split in range(3))
         return Colored(
-            images, found.attributes[:, 0].copy(), found.attributes[:, 1:].copy(), train, valid, test, self.classes,
+            images, listing.attributes[:, 0].copy(), listing.attributes[:, 1:].copy(), train, valid, test, self.classes,
             self.targets, self.side, self.mirrored, hashlib.blake2b(content.encode(), digest_size=16).hexdigest(),
         )  # fmt: skip
 
@@ -96,16 +96,16 @@ class Faces:
         text = "\0".join(f"{name}\0{at.st_size}\0{at.st_mtime_ns}" for name, at in about)
         return hashlib.blake2b(f"{self.path.resolve()}\0{self.side}\0{text}".encode(), digest_size=12).hexdigest()
 
-    def _decode(self, files: Sequence[str], place: Path) -> None:
+    def _decode(self, files: Sequence[str], folder: Path) -> None:
         shape = (len(files), self.side, self.side, 3)
-        images = np.lib.format.open_memmap(place / "images.npy", "w+", np.uint8, shape)
+        images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
         digest = hashlib.blake2b(digest_size=16)
         for row, file in enumerate(files):
             pixels = resized(_decoded(self.path / file), self.side)
             images[row] = np.floor(pixels + 0.5).astype(np.uint8)
             digest.update(images[row].data)
         images.flush()
-        (place / "digest.txt").write_text(digest.hexdigest())
+        (folder / "digest.txt").write_text(digest.hexdigest())
 
 
 def celeba(path: Path) -> Faces:

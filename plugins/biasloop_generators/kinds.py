@@ -105,6 +105,6 @@ def _fitting(names: list[str]) -> str:
 
 
 def _unknown(key: str, name: str, known: Iterable[str]) -> InvalidInput:
-    near = difflib.get_close_matches(name.lower(), [one.lower() for one in known], 1)
-    hint = next((f"; did you mean {one!r}?" for one in known if near and one.lower() == near[0]), "")
+    near = difflib.get_close_matches(name.lower(), [kind.lower() for kind in known], 1)
+    hint = next((f"; did you mean {kind!r}?" for kind in known if near and kind.lower() == near[0]), "")
     return InvalidInput(f"no {key} is called {name!r} (domain.{key}; known: {', '.join(known)}){hint}")

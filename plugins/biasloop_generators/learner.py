@@ -101,15 +101,15 @@ class Learner:
 
     def logits(self, network: nn.Module, rows: Ints, work: Work) -> Array:
         """`(n, classes)` float32 of real images."""
-        found, size = [], self.config.evaluation_batch
+        logits, size = [], self.config.evaluation_batch
         with devices.computing(self.threads), torch.inference_mode():
             draws = devices.generator(work.streams.at("mirror"), self._device)
             for begin in range(0, len(rows), size):
                 images = self._inputs(torch.from_numpy(self.data.images[rows[begin : begin + size]]).to(self._device))
                 if self.data.mirrored and self.config.mirrored_evaluation:
                     images = mirrored(images, draws)
-                found.append(network(images).float())
-            return np.asarray(torch.cat(found).cpu().numpy())
+                logits.append(network(images).float())
+            return np.asarray(torch.cat(logits).cpu().numpy())
 
     def population(
         self, generator: VAE, labeller: nn.Module, groups: Sequence[nn.Module], work: Work
@@ -129,22 +129,22 @@ class Learner:
                 images = generator.decode(torch.randn(many, generator.latent, generator=noise, device=self._device))
                 shown = images[:SHOWN] if begin == 0 else shown
                 labels.append(labeller(images).argmax(1))
-                for found, network in zip(seen, groups, strict=True):
-                    found.append(network(images).float())
+                for logits, network in zip(seen, groups, strict=True):
+                    logits.append(network(images).float())
                 work.tick(begin + many, count)
-            return _pixels(shown), torch.cat(labels).cpu().numpy(), [torch.cat(found).cpu().numpy() for found in seen]
+            return _pixels(shown), torch.cat(labels).cpu().numpy(), [torch.cat(logits).cpu().numpy() for logits in seen]
 
     def samples(self, generator: VAE, count: int, work: Work) -> Array:
         """`(count, H, W, C)` uint8."""
-        found, size = [], self._together
+        pictures, size = [], self._together
         with devices.computing(self.threads), torch.inference_mode():
             noise = devices.generator(work.streams, self._device)
             for begin in range(0, count, size):
                 many = min(size, count - begin)
                 latents = torch.randn(many, generator.latent, generator=noise, device=self._device)
-                found.append(_pixels(generator.decode(latents)))
+                pictures.append(_pixels(generator.decode(latents)))
                 work.tick(begin + many, count)
-        return np.concatenate(found)
+        return np.concatenate(pictures)
 
     def save(self, model: nn.Module) -> Arrays:
         """Parameters and buffers by name, and of a trained generator its last epoch."""

@@ -28,15 +28,15 @@ def measure(tables: Tables, groups: Sequence[str], classes: Names, *, summed: bo
         classes: names of the label's classes, then of each group's.
         summed: whether the loss of a batch is a sum over its images; if not, there is none by image.
     """
-    found: dict[str, Metric] = {}
+    metrics: dict[str, Metric] = {}
     for table, prefix in (("test", ""), ("valid", "valid.")):
         if table in tables and "prediction" in tables[table]:
-            found |= {prefix + name: metric for name, metric in _predictions(tables[table], groups, classes).items()}
+            metrics |= {prefix + name: metric for name, metric in _predictions(tables[table], groups, classes).items()}
     for name in POPULATIONS:
         if name in tables:
             values = _population(tables[name], groups, classes)
-            found |= {f"{name}.{own}": metric for own, metric in values.items()}
-    return found | (_loss(tables["generator"], summed=summed) if "generator" in tables else {})
+            metrics |= {f"{name}.{key}": metric for key, metric in values.items()}
+    return metrics | (_loss(tables["generator"], summed=summed) if "generator" in tables else {})
 
 
 def _predictions(table: Frame, groups: Sequence[str], classes: Names) -> dict[str, Metric]:
@@ -49,32 +49,32 @@ def _population(table: Frame, groups: Sequence[str], classes: Names) -> dict[str
     group, names = _intersections(table, groups, classes)
     # Confidence is the first group's annotator's, as published where there is one group alone.
     margin = table["margin"] if len(groups) == 1 else None
-    found = dict(fairness.population(table["label"], group, classes[0], names, margin))
-    return found | _strata(table["label"], group, classes[0], names)
+    metrics = dict(fairness.population(table["label"], group, classes[0], names, margin))
+    return metrics | _strata(table["label"], group, classes[0], names)
 
 
 def _loss(table: Frame, *, summed: bool) -> dict[str, Metric]:
     loss, batches, images = (table[name].item() for name in ("loss", "batches", "images"))
-    found = {"generator_loss": Metric(loss, images)}
-    return {**found, "generator_loss_per_image": Metric(loss * batches / images, images)} if summed else found
+    metrics = {"generator_loss": Metric(loss, images)}
+    return {**metrics, "generator_loss_per_image": Metric(loss * batches / images, images)} if summed else metrics
 
 
 def _strata(label: Ints, group: Ints, labels: Sequence[str], groups: Sequence[str]) -> dict[str, Metric]:
     counted = fairness.strata_counts(label, group, (len(labels), len(groups)))
-    found = {
-        f"count.{one}/{other}": Metric(float(counted[i, j]), len(label))
-        for i, one in enumerate(labels)
-        for j, other in enumerate(groups)
+    metrics = {
+        f"count.{label_name}/{group_name}": Metric(float(counted[i, j]), len(label))
+        for i, label_name in enumerate(labels)
+        for j, group_name in enumerate(groups)
     }
-    return {**found, "kl_to_equal": Metric(fairness.kl_to(counted), len(label))}
+    return {**metrics, "kl_to_equal": Metric(fairness.kl_to(counted), len(label))}
 
 
 def _intersections(table: Frame, groups: Sequence[str], classes: Names) -> tuple[Ints, list[str]]:
     """A row's combination of groups as one number, and the names of all combinations."""
     attributes: Mapping[str, tuple[Ints, int]] = {
-        name: (table[GROUP + name], len(own)) for name, own in zip(groups, classes[1:], strict=True)
+        name: (table[GROUP + name], len(values)) for name, values in zip(groups, classes[1:], strict=True)
     }
     names = [""]
-    for own in classes[1:]:
-        names = [f"{before}+{one}" if before else one for before in names for one in own]
+    for values in classes[1:]:
+        names = [f"{before}+{value}" if before else value for before in names for value in values]
     return np.asarray(fairness.intersections(attributes)), names

@@ -80,8 +80,8 @@ class _LinearHeads(VAE):
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """As in `VAE`."""
-        found = self.features(images).flatten(1)
-        return self.mu(found), self.logvar(found)
+        features = self.features(images).flatten(1)
+        return self.mu(features), self.logvar(features)
 
 
 class MnistVAE(_LinearHeads):

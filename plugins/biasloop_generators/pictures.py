@@ -68,9 +68,9 @@ def check(data: Colored, name: str) -> None:
         if not len(getattr(data, split)):
             raise InvalidInput(f"{name} leaves no image for the {split} set; give more images")
     for column, (target, names) in enumerate(zip(data.targets, data.classes, strict=True)):
-        found = np.bincount(data.attributes[data.train, column], minlength=len(names))
-        if not found.all():
-            missing = names[int(np.flatnonzero(found == 0)[0])]
+        counts = np.bincount(data.attributes[data.train, column], minlength=len(names))
+        if not counts.all():
+            missing = names[int(np.flatnonzero(counts == 0)[0])]
             raise InvalidInput(
                 f"{target} {missing!r} has no image among the {len(data.train):,} of the training set of {name}; "
                 "an annotator needs some of each (domain.green, domain.noise and domain.threshold decide)"

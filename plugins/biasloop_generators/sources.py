@@ -106,7 +106,7 @@ def source(config: Config, context: Context) -> Source:
             f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}{where or '; '}"
             f"name yours with --set domain.path={kind.upper()}"
         )
-    return Own(path, config, context) if data == NPZ else OwnFaces(FACES[data](path), config, context)
+    return OwnArrays(path, config, context) if data == NPZ else OwnFaces(FACES[data](path), config, context)
 
 
 @dataclass(frozen=True)
@@ -124,16 +124,16 @@ class Named:
 
     def requirements(self) -> list[Requirement]:
         """The data set."""
-        found = datasets.get(self.facts.dataset)
-        return [Requirement(found.name, "data", found.bytes, found.present(self.context.data))]
+        dataset = datasets.get(self.facts.dataset)
+        return [Requirement(dataset.name, "data", dataset.bytes, dataset.present(self.context.data))]
 
     def read(self) -> Colored:
         """Grey images coloured, in the order of files: MNIST, SVHN and Fashion-MNIST take under a second or two."""
-        found = datasets.get(self.facts.dataset).load(self.context.data)
-        rows = np.arange(len(found.labels))
+        grey = datasets.get(self.facts.dataset).load(self.context.data)
+        rows = np.arange(len(grey.labels))
         splits = np.split(rows, [self.facts.train, self.facts.valid])
         data = recolored(
-            found.images, found.labels, splits, _coloring(self.config, reverse=self.facts.reverse),
+            grey.images, grey.labels, splits, _coloring(self.config, reverse=self.facts.reverse),
             even_test=self.config.bias_of_test == "balanced" or self.facts.released_even,
             uniforms=self._uniforms(len(rows)), side=self.facts.side,
         )  # fmt: skip
@@ -147,7 +147,7 @@ class Named:
 
 
 @dataclass(frozen=True)
-class Own:
+class OwnArrays:
     """A person's own images of classes 0 to 9, coloured: an `.npz` file with `images` and `labels`.
 
     A random seven tenths train, one tenth validates, the rest tests; which, depends on the seed alone. They stay in
@@ -193,12 +193,14 @@ class Own:
         from biasloop.datasets.streaming import Unreadable
 
         try:
-            found = {name: member.read() for name, member in members(self.path).items() if name in {"images", "labels"}}
+            arrays = {
+                name: member.read() for name, member in members(self.path).items() if name in {"images", "labels"}
+            }
         except (Unreadable, OSError) as error:
             raise self._refused(str(error)) from error
-        if len(found) < 2:
-            raise self._refused(f"it has {', '.join(found) or 'neither images nor labels'}")
-        images, labels = found["images"], found["labels"]
+        if len(arrays) < 2:
+            raise self._refused(f"it has {', '.join(arrays) or 'neither images nor labels'}")
+        images, labels = arrays["images"], arrays["labels"]
         images = images[..., None] if images.ndim == 3 else images
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[-1] not in {1, 3}:
             raise self._refused(f"its images are {images.dtype} {images.shape}")

@@ -86,7 +86,7 @@ class ImagesDomain:
 
     def fingerprint(self) -> str:
         """The data set's name and a digest of its images and labels: of those kept, if all are too much to read."""
-        _, digest = self._kept
+        _, digest = self._pictures
         return f"{self.config.data}:{digest}"
 
     def vocabularies(self) -> Mapping[str, Column]:
@@ -145,11 +145,11 @@ class ImagesDomain:
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop.metrics.class_metrics`; of biased data also those of groups."""
         test, given = tables["test"], train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
-        found = measure(test, given, self._classes, self._chosen)
+        metrics = measure(test, given, self._classes, self._chosen)
         if self._biased is not None:
             groups, names = self._biased.attributes[train.ids], self._biased.design.attributes
-            found |= biased_measures.measure(test, given, groups, self._classes, names)
-        return found
+            metrics |= biased_measures.measure(test, given, groups, self._classes, names)
+        return metrics
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """A new network, trained on the samples' labels.
@@ -224,7 +224,7 @@ class ImagesDomain:
         return None if self._design is None else build(self._design, self._data.labels, self._drawn)
 
     @cached_property
-    def _kept(self) -> tuple[pictures.Pictures, str]:
+    def _pictures(self) -> tuple[pictures.Pictures, str]:
         """The images that the run uses, and what tells the data from other data."""
         data, splits, config = self._data, self._splits, self.config
         ids = np.sort(np.concatenate([splits.test, splits.holdout, splits.pool]))
@@ -241,16 +241,16 @@ class ImagesDomain:
         channels = raw.shape[-1] // len(mean)  # grey that was repeated
         return pictures.Pictures(raw, ids, np.tile(mean, channels), np.tile(std, channels)), digest
 
-    def _pixel_statistics(self, kept: Array) -> tuple[Floats, Floats]:
+    def _pixel_statistics(self, raw: Array) -> tuple[Floats, Floats]:
         """As set, as published, else measured on the whole data set if in memory; zeros of padding do not count."""
         settings = {"pixel_mean": self.config.pixel_mean, "pixel_std": self.config.pixel_std}
         for key, values in settings.items():
-            if values is not None and len(values) != kept.shape[-1]:
-                raise InvalidInput(f"domain.{key} has {len(values)} numbers, and the images {kept.shape[-1]} channels")
+            if values is not None and len(values) != raw.shape[-1]:
+                raise InvalidInput(f"domain.{key} has {len(values)} numbers, and the images {raw.shape[-1]} channels")
         mean, std = settings["pixel_mean"] or self._source.mean, settings["pixel_std"] or self._source.std
         if mean is not None and std is not None:
             return np.array(mean), np.array(std)
-        measured = pictures.pixel_statistics(getattr(self._data, "images", kept))
+        measured = pictures.pixel_statistics(getattr(self._data, "images", raw))
         return measured[0] if mean is None else np.array(mean), measured[1] if std is None else np.array(std)
 
     @cached_property
@@ -258,7 +258,7 @@ class ImagesDomain:
         from biasloop_images.learner import Learner
 
         context, classes = self._context, len(self._classes)
-        return Learner(self.config, self._kept[0], classes, context.device, context.threads)
+        return Learner(self.config, self._pictures[0], classes, context.device, context.threads)
 
     @property
     def _splits(self) -> Splits:

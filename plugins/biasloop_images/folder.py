@@ -100,7 +100,7 @@ class Folder:
         from biasloop.datasets.streaming import Unreadable
 
         files = self._files()
-        directory = self.context.prepared(f"folder-{self._key(files)}", lambda place: self._decode(files, place))
+        directory = self.context.prepared(f"folder-{self._key(files)}", lambda folder: self._decode(files, folder))
         mend = f"delete {directory}, and the same command makes it anew"
         try:
             images = open_stored(directory / _FILE, mend)
@@ -135,13 +135,13 @@ class Folder:
             key.update(os.fsencode(line))
         return key.hexdigest()
 
-    def _decode(self, files: list[tuple[Path, int]], place: Path) -> None:
+    def _decode(self, files: list[tuple[Path, int]], folder: Path) -> None:
         from biasloop.datasets.stored import storing
 
         (height, width, channels), animated = self._shape(files)
-        (place / _NOTES).write_text(several(animated, self.path) if animated else "", encoding="utf-8")
+        (folder / _NOTES).write_text(several(animated, self.path) if animated else "", encoding="utf-8")
         labels = np.array([label for _, label in files], np.int64)
-        with storing(place / _FILE, (len(files), height, width, channels), labels, self.classes) as stored:
+        with storing(folder / _FILE, (len(files), height, width, channels), labels, self.classes) as stored:
             for row, (file, _) in enumerate(files):
                 pixels = self._pixels(file, channels)
                 if pixels.shape[:2] != (height, width):

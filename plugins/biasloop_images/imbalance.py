@@ -64,5 +64,5 @@ def resample(labels: Ints, classes: Sequence[str], chosen: int, factor: int, str
     keep[chosen] = of_chosen - of_chosen % factor
     if factor == 1:
         keep[:] = counts.min()
-    kept = [streams.order(np.flatnonzero(labels == label))[:number] for label, number in enumerate(keep)]
-    return np.sort(np.concatenate(kept))
+    positions = [streams.order(np.flatnonzero(labels == label))[:number] for label, number in enumerate(keep)]
+    return np.sort(np.concatenate(positions))

@@ -80,15 +80,15 @@ class Learner:
         training = network.training
         network.eval()
         rows = torch.from_numpy(self.pictures.rows(ids)).to(self._device)
-        found = torch.zeros(len(ids), self.classes, device=self._device)
+        logits = torch.zeros(len(ids), self.classes, device=self._device)
         try:
             with devices.computing(self.threads), torch.inference_mode():
                 for start in range(0, len(ids), self.config.evaluation_batch):
                     part = slice(start, start + self.config.evaluation_batch)
-                    found[part] = network(self._precision.inputs(self._prepare(self._stored[rows[part]])))
+                    logits[part] = network(self._precision.inputs(self._prepare(self._stored[rows[part]])))
         finally:
             network.train(training)
-        return np.asarray(found.cpu().numpy())  # the host waits for the device here alone
+        return np.asarray(logits.cpu().numpy())  # the host waits for the device here alone
 
     def environment(self) -> dict[str, str]:
         """The device, and how many CPU threads."""

@@ -98,9 +98,9 @@ def source(config: Config, context: Context) -> Source:
     Raises:
         InvalidInput: if there are none, or settings do not go together.
     """
-    data, own = config.data, config.data in {FOLDER, NPZ}
-    if own != (config.path is not None):
-        missing = f'domain.data = "{data}" needs domain.path' if own else "domain.path is given"
+    data, by_path = config.data, config.data in {FOLDER, NPZ}
+    if by_path != (config.path is not None):
+        missing = f'domain.data = "{data}" needs domain.path' if by_path else "domain.path is given"
         raise InvalidInput(f'{missing}; path goes with data = "{FOLDER}" (class folders) or "{NPZ}" (one file)')
     if config.size is not None and data != FOLDER:
         raise InvalidInput(f'domain.size resizes the images of data = "{FOLDER}"; to pad others, set domain.shape')

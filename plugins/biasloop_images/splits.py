@@ -49,9 +49,9 @@ def draw(config: Config, source: Source, name: str, used: Ints, streams: Streams
 def _published(source: Source, name: str, used: Ints) -> Bools:
     """Which of the images are of the published test set."""
     if "test" not in source.published:
-        found = f"its splits are {', '.join(source.published)}" if source.published else "it is not a published one"
+        known = f"its splits are {', '.join(source.published)}" if source.published else "it is not a published one"
         raise InvalidInput(
-            f'domain.test is "published", and {name} has no published test split ({found}); '
+            f'domain.test is "published", and {name} has no published test split ({known}); '
             "set domain.test to a number of images"
         )
     rows = source.published["test"]

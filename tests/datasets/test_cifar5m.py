@@ -228,7 +228,7 @@ def most():  # of this process alone: getrusage also knows of the process before
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 
 before = most()
-kept = domain._kept[0].images
+kept = domain._pictures[0].images
 domain.fingerprint()
 print(len(kept), kept.nbytes, most() - before)
 """

@@ -74,7 +74,7 @@ def labelled(domain, ids):
 
 def seen(domain, ids):
     """The images that models see."""
-    kept = domain._kept[0]
+    kept = domain._pictures[0]
     return kept.images[kept.rows(ids)]
 
 
@@ -254,8 +254,8 @@ def test_test_lists_are_shared_unless_told(data, tmp_path):
 
 def test_pixels_are_normalised_as_if_nothing_were_inverted(data, tmp_path):
     plain, biased = make(tmp_path), make(tmp_path, {"epsilon": 50})
-    assert np.array_equal(plain._kept[0].mean, biased._kept[0].mean)
-    assert np.array_equal(plain._kept[0].std, biased._kept[0].std)
+    assert np.array_equal(plain._pictures[0].mean, biased._pictures[0].mean)
+    assert np.array_equal(plain._pictures[0].std, biased._pictures[0].std)
     assert plain.fingerprint() == biased.fingerprint()  # of the source data
 
 

@@ -39,7 +39,7 @@ def opened(path, said=None, **settings):
 
 
 def images(path, said=None, **settings):
-    return opened(path, said, **settings)._kept[0].images
+    return opened(path, said, **settings)._pictures[0].images
 
 
 def refused(action, *arguments, **settings) -> str:

@@ -48,7 +48,7 @@ def test_a_folder(folder):
     made = of_folder(folder)
     assert made.requirements() == []
     assert made.vocabularies()["classes"].strings() == ["cat", "dog"]
-    splits, pictures = made.splits(), made._kept[0]
+    splits, pictures = made.splits(), made._pictures[0]
     files = [
         folder / name / f"{n:02}.png" for name, c in (("cat", 10), ("dog", 8), ("unlabelled", 5)) for n in range(c)
     ]
@@ -82,25 +82,25 @@ def test_a_folder_is_decoded_once_and_anew_when_a_file_is_another(folder, monkey
 def test_grey_only_if_all_are(folder):
     for file in folder.rglob("*.png"):
         save(file, read(file)[..., 0])
-    assert of_folder(folder)._kept[0].images.shape == (23, 8, 6, 1)
+    assert of_folder(folder)._pictures[0].images.shape == (23, 8, 6, 1)
     save(folder / "cat" / "00.png", np.full((8, 6, 3), 7, np.uint8))
-    assert of_folder(folder)._kept[0].images.shape == (23, 8, 6, 3)
+    assert of_folder(folder)._pictures[0].images.shape == (23, 8, 6, 3)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "JPEG", "bmp", "webp", "gif", "tif", "ppm"])
 def test_formats(folder, suffix):
     save(folder / "cat" / f"other.{suffix}", np.full((8, 6, 3), 200, np.uint8))
-    images = of_folder(folder)._kept[0].images
+    images = of_folder(folder)._pictures[0].images
     assert len(images) == 24
     assert abs(images[10].astype(int) - 200).max() < 4
 
 
 def test_sizes_are_resized_if_asked(folder):
     save(folder / "dog" / "large.png", np.full((40, 20, 3), 90, np.uint8))
-    images = of_folder(folder, size=8)._kept[0].images
+    images = of_folder(folder, size=8)._pictures[0].images
     assert images.shape == (24, 8, 8, 3)
     assert (images[18] == 90).all()
-    assert of_folder(folder, size=[8, 6])._kept[0].images.shape == (24, 8, 6, 3)
+    assert of_folder(folder, size=[8, 6])._pictures[0].images.shape == (24, 8, 6, 3)
 
 
 def test_other_files_and_hidden_ones_are_left_out_and_deeper_ones_are_not(folder):
@@ -109,7 +109,7 @@ def test_other_files_and_hidden_ones_are_left_out_and_deeper_ones_are_not(folder
     (folder / "README.md").write_text("x")
     save(folder / "cat" / ".hidden.png", np.zeros((3, 3), np.uint8))
     save(folder / "cat" / "deeper" / "a.png", np.zeros((8, 6, 3), np.uint8))
-    assert len(of_folder(folder)._kept[0].images) == 24
+    assert len(of_folder(folder)._pictures[0].images) == 24
 
 
 def refused(action) -> str:
@@ -187,7 +187,7 @@ def test_npz(tmp_path, compressed, kind):
     labels = LABELS.astype(kind) if kind is not np.uint16 else np.arange(20, dtype=kind) % 3
     made = of_npz(tmp_path, compressed=compressed, images=IMAGES, labels=labels)
     assert made.vocabularies()["classes"].strings() == ["0", "1", "2"]
-    assert np.array_equal(made._kept[0].images, IMAGES)
+    assert np.array_equal(made._pictures[0].images, IMAGES)
     assert made.splits().unlabelled.tolist() == np.flatnonzero(labels.astype(int) == -1).tolist()
     known = np.flatnonzero(labels.astype(int) >= 0)
     assert made.truth(known)["target"].tolist() == labels[known].tolist()
@@ -197,7 +197,7 @@ def test_npz_with_names_and_grey_images(tmp_path):
     settings = {"imbalance": {"class": "b", "factor": 2}, "shape": [9, 9, 3], "test": 2}
     made = of_npz(tmp_path, settings, images=IMAGES[..., 0], labels=LABELS, classes=np.array(["a", "b", "ö"]))
     assert made.vocabularies()["classes"].strings() == ["a", "b", "ö"]
-    splits, pictures = made.splits(), made._kept[0]
+    splits, pictures = made.splits(), made._pictures[0]
     assert len(splits.test) + len(splits.pool) == 4 + 2 * 2 + 5
     assert splits.unlabelled.tolist() == [3, 7, 11, 15, 19]
     assert pictures.images.shape == (13, 9, 9, 3)

@@ -77,7 +77,7 @@ def test_shipped_images_padded_and_repeated(tmp_path):
     plain, padded = (
         domain(tmp_path, shape=shape, imbalance={"class": "shirt", "factor": 9}) for shape in (None, [32, 32, 3])
     )
-    (before, digest), (after, same_digest) = plain._kept, padded._kept
+    (before, digest), (after, same_digest) = plain._pictures, padded._pictures
     assert digest == same_digest
     assert after.images.shape == (1998, 32, 32, 3)
     assert np.array_equal(after.images[:, 2:30, 2:30, 1], before.images[..., 0])
@@ -98,10 +98,10 @@ def test_cinic_as_fixed_and_as_released(tmp_path, monkeypatch):
     fetch(made.dataset, tmp_path, str(shelf))
     fixed = domain(tmp_path, monkeypatch, made.dataset, data="cinic10")
     released = domain(tmp_path, monkeypatch, made.dataset, data="cinic10", compat="released")
-    pictures = fixed._kept[0]
+    pictures = fixed._pictures[0]
     assert np.array_equal(pictures.images, made.images)
-    assert np.array_equal(released._kept[0].images, wrapped(made.images, *CINIC))
-    for one in (pictures, released._kept[0]):
+    assert np.array_equal(released._pictures[0].images, wrapped(made.images, *CINIC))
+    for one in (pictures, released._pictures[0]):
         assert (one.mean.tolist(), one.std.tolist()) == (CINIC[0].tolist(), CINIC[1].tolist())
     assert fixed.fingerprint() == released.fingerprint()
 
@@ -114,7 +114,7 @@ def test_cifar5m_keeps_what_it_uses(tmp_path, monkeypatch, compressed):
         (tmp_path / "cifar5m" / name).write_bytes(content)
     settings = {"data": "cifar5m", "imbalance": {"class": "dog", "factor": 6}}
     made_of = domain(tmp_path, monkeypatch, made.dataset, **settings)
-    pictures, splits = made_of._kept[0], made_of.splits()
+    pictures, splits = made_of._pictures[0], made_of.splits()
     assert len(pictures.ids) == 12 + 9 * 2
     assert np.array_equal(pictures.images, made.images[pictures.ids])
     assert np.array_equal(pictures.ids, np.sort(np.concatenate([splits.test, splits.pool])))

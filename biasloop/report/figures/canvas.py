@@ -123,13 +123,13 @@ def draw(
     with style():
         figure, axes = grid(rows)
         looks = looks_of(panels)
-        for panel, one in zip(panels, axes, strict=True):
-            draw_panel(one, panel, looks, band)
+        for panel, ax in zip(panels, axes, strict=True):
+            draw_panel(ax, panel, looks, band)
         entries = legend_entries(panels, looks, band, bound_label, baseline_label)
         annotate(figure, axes, rows, labels, x_label, caption, entries)
         figure.draw_without_rendering()
-        for panel, one in zip(panels, axes, strict=True):
-            mark_initial_error(one, panel, figure.dpi)
+        for panel, ax in zip(panels, axes, strict=True):
+            mark_initial_error(ax, panel, figure.dpi)
         save(figure, path, suffix)
     return path
 
@@ -180,8 +180,8 @@ def grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
         _settings_axis(grid[0, 0], np.concatenate(shown))
     else:
         _rounds_axis(grid[0, 0], panels, columns)
-    for one in used if shared == "none" else grid[:, 0]:
-        one.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
+    for ax in used if shared == "none" else grid[:, 0]:
+        ax.yaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]))
     return figure, used
 
 
@@ -230,19 +230,19 @@ def annotate(
 ) -> None:
     """Axis labels, caption and legend; makes the figure as much higher as they need."""
     width = 72 * figure.get_figwidth()
-    place = 0
+    start = 0
     for i, (row, y_label) in enumerate(zip(rows, y_labels, strict=True)):
-        axes[place].set_ylabel(_wrapped(figure, y_label, 8, 72 * PANEL_HEIGHT * 0.7))
+        axes[start].set_ylabel(_wrapped(figure, y_label, 8, 72 * PANEL_HEIGHT * 0.7))
         below = len(rows[i + 1]) if i + 1 < len(rows) else 0
-        for j, one in enumerate(axes[place : place + len(row)]):
+        for j, ax in enumerate(axes[start : start + len(row)]):
             room = (0.68 if row[j].y_label else 0.85) * width / max(map(len, rows))  # a label of its own takes some
-            one.set_title(_wrapped(figure, row[j].title, 8, room))
+            ax.set_title(_wrapped(figure, row[j].title, 8, room))
             if row[j].y_label:
-                one.set_ylabel(_wrapped(figure, row[j].y_label, 8, 72 * PANEL_HEIGHT * 0.7))
+                ax.set_ylabel(_wrapped(figure, row[j].y_label, 8, 72 * PANEL_HEIGHT * 0.7))
             if j >= below:  # nothing stands under this panel
-                one.set_xlabel(_wrapped(figure, x_label, 8, room))
-                one.tick_params(labelbottom=True)
-        place += len(row)
+                ax.set_xlabel(_wrapped(figure, x_label, 8, room))
+                ax.tick_params(labelbottom=True)
+        start += len(row)
     extra = LEGEND_ROW * _add_legend(figure, entries)
     if caption:
         text = _wrapped(figure, caption, 6, 0.96 * width)

@@ -72,8 +72,8 @@ def draw(page: Page, path: Path) -> Path:
 
 def strata(page: Page) -> list[str]:
     """Names of the strata, in the order of flattened counts: the label varies slowest."""
-    own = [[_named(target, name) for name in names] for target, names in zip(page.targets, page.classes, strict=True)]
-    return [", ".join(names) for names in product(*own)]
+    named = [[_named(target, name) for name in names] for target, names in zip(page.targets, page.classes, strict=True)]
+    return [", ".join(names) for names in product(*named)]
 
 
 def bars(page: Page) -> Bars:
@@ -82,10 +82,10 @@ def bars(page: Page) -> Bars:
     shares = {split: share(counts).ravel() for split, counts in page.counts.items()}
     if len(names) <= _MOST:
         return Bars(names, shares)
-    order = np.argsort(-next(iter(shares.values())), kind="stable")
-    kept, rest = np.sort(order[: _MOST - 1]), order[_MOST - 1 :]
-    cut = {split: np.append(values[kept], values[rest].sum()) for split, values in shares.items()}
-    return Bars([*(names[i] for i in kept), f"{len(rest):,} others"], cut)
+    order = np.argsort(-next(iter(shares.values())), kind="stable")  # (strata,)
+    largest, rest = np.sort(order[: _MOST - 1]), order[_MOST - 1 :]
+    cut = {split: np.append(values[largest], values[rest].sum()) for split, values in shares.items()}
+    return Bars([*(names[i] for i in largest), f"{len(rest):,} others"], cut)
 
 
 def share(counts: Ints) -> Floats:
@@ -107,24 +107,24 @@ def grid(pictures: Array) -> Array:
 
 def _bars(page: Page) -> Figure:
     """Samples, and horizontal bars in groups of one stratum."""
-    found = bars(page)
-    splits = len(found.shares)
-    height = _BAR * len(found.names) * (splits + 0.8) + 0.75
+    shown = bars(page)
+    splits = len(shown.shares)
+    height = _BAR * len(shown.names) * (splits + 0.8) + 0.75
     figure, cells = _sheet(page, max(height, _GRID + 0.25), [_WIDTH - _GRID])
     axes = figure.add_subplot(cells[0, 1])
-    places = np.arange(len(found.names))
+    places = np.arange(len(shown.names))
     thick = 1 / (splits + 0.8)
-    for number, (split, shares) in enumerate(found.shares.items()):
+    for number, (split, shares) in enumerate(shown.shares.items()):
         at = places + (number - (splits - 1) / 2) * thick
         label = f"{split} ({page.counts[split].sum():,})"
         drawn = axes.barh(at, 100 * shares, 0.92 * thick, color=HUES[number], label=label)
         axes.bar_label(drawn, [_percent(value) for value in shares], padding=1.5, fontsize=5.5, color=GREY)
-    axes.set_yticks(places, found.names)
+    axes.set_yticks(places, shown.names)
     axes.set_ylim(len(places) - 0.45, -0.55)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
     axes.grid(visible=True, axis="x")
-    axes.set_xlim(0, 112 * max(float(values.max()) for values in found.shares.values()))
+    axes.set_xlim(0, 112 * max(float(values.max()) for values in shown.shares.values()))
     axes.set_xlabel("Share of the split (%)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=splits, borderaxespad=0.2)
     return figure

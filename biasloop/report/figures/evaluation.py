@@ -67,8 +67,8 @@ def _cells(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
         attributes, values = attributes[:_MOST_GROUPS], values[:_MOST_GROUPS]
     figure.set_size_inches(max(WIDTH, 0.42 * len(tasks) + 1.5), max(1.9, 0.3 * len(attributes) + 1.2))
     axes = figure.subplots()
-    held = np.abs(values[~np.isnan(values)])
-    top = max(float(held.max()) if len(held) else 0.0, 1e-3)
+    known = np.abs(values[~np.isnan(values)])  # (cells with a number,)
+    top = max(float(known.max()) if len(known) else 0.0, 1e-3)
     axes.grid(visible=False)
     image = axes.imshow(values, cmap="PuOr_r", vmin=-top, vmax=top, aspect="auto")
     axes.set_xticks(range(len(tasks)), tasks, rotation=0 if len(tasks) < 6 else 60)
@@ -89,31 +89,31 @@ def _reliability(figure: Figure, answer: Answer, _: Sequence[str]) -> None:
     figure.set_size_inches(WIDTH, 3.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     bins = answer.details["bins"]
-    left = np.array([one["edges"][0] for one in bins])
-    width = np.array([one["edges"][1] for one in bins]) - left
-    held = [one for one in bins if one["n"]]
+    left = np.array([entry["edges"][0] for entry in bins])
+    width = np.array([entry["edges"][1] for entry in bins]) - left
+    filled = [entry for entry in bins if entry["n"]]
     upper.plot([0, 1], [0, 1], color=LIGHT_GREY, lw=0.8, ls="--", zorder=1)
-    start, span = (np.array([v for v, one in zip(x, bins, strict=True) if one["n"]]) for x in (left, width))
-    upper.bar(start, [one["accuracy"] for one in held], span, align="edge", color=HUES[0], alpha=0.35, lw=0)
-    accuracy = np.array([one["accuracy"] for one in held])
-    ends = np.array([_wilson(one) for one in held]).T
-    confidence = [one["confidence"] for one in held]
+    start, span = (np.array([v for v, entry in zip(x, bins, strict=True) if entry["n"]]) for x in (left, width))
+    upper.bar(start, [entry["accuracy"] for entry in filled], span, align="edge", color=HUES[0], alpha=0.35, lw=0)
+    accuracy = np.array([entry["accuracy"] for entry in filled])
+    ends = np.array([_wilson(entry) for entry in filled]).T  # (2, bins with rows)
+    confidence = [entry["confidence"] for entry in filled]
     upper.errorbar(
         confidence, accuracy, np.abs(ends - accuracy), fmt="o", ms=3, color=HUES[0], elinewidth=0.8, zorder=3
     )
     upper.set_ylabel("accuracy")
     upper.set_ylim(0, 1.02)
     upper.text(0.02, 0.94, f"ECE {answer.metrics['ece']:.4f}", transform=upper.transAxes, fontsize=7, va="top")
-    lower.bar(left, [one["n"] for one in bins], width, align="edge", color=GREY, lw=0)
+    lower.bar(left, [entry["n"] for entry in bins], width, align="edge", color=GREY, lw=0)
     lower.set_ylabel("rows")
     lower.set_xlabel("confidence")
     lower.set_xlim(0, 1)
 
 
-def _wilson(one: Mapping[str, Any]) -> tuple[float, float]:
+def _wilson(entry: Mapping[str, Any]) -> tuple[float, float]:
     from biasloop.metrics.intervals import wilson
 
-    return wilson(round(one["accuracy"] * one["n"]), one["n"])
+    return wilson(round(entry["accuracy"] * entry["n"]), entry["n"])
 
 
 def _rates(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
@@ -132,10 +132,10 @@ def _rates(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
     every = figure.subplots(1, len(_RATES), sharey=True)
     for axes, rate in zip(every, _RATES, strict=True):
         axes.grid(visible=True, axis="x")
-        for place, group in enumerate(groups.values()):
-            one = group[rate]
-            if one["value"] is not None:
-                _whisker(axes, one["value"], one["interval"], place)
+        for y, group in enumerate(groups.values()):
+            measured = group[rate]
+            if measured["value"] is not None:
+                _whisker(axes, measured["value"], measured["interval"], y)
         axes.set_title(rate.replace("_", " "))
         axes.set_xlim(-0.02, 1.02)
     every[0].set_yticks(range(len(groups)), list(groups))
@@ -167,16 +167,16 @@ def _ngrams(figure: Figure, answer: Answer, _: Sequence[str]) -> None:
     """Share of n-grams known, by length."""
     figure.set_size_inches(WIDTH, 1.9)
     axes = figure.subplots()
-    held = [row for row in answer.rows if row["share"] is not None]
+    known = [row for row in answer.rows if row["share"] is not None]
     axes.grid(visible=True, axis="x")
-    for place, row in enumerate(held):
-        _whisker(axes, row["share"], [row["low"], row["high"]] if row["low"] is not None else None, place)
-    axes.set_yticks(range(len(held)), [f"{row['ngram']} words" for row in held])
-    axes.set_ylim(max(len(held), 1) - 0.5, -0.5)
+    for y, row in enumerate(known):
+        _whisker(axes, row["share"], [row["low"], row["high"]] if row["low"] is not None else None, y)
+    axes.set_yticks(range(len(known)), [f"{row['ngram']} words" for row in known])
+    axes.set_ylim(max(len(known), 1) - 0.5, -0.5)
     axes.set_xlabel("share of n-grams in training texts")
 
 
-def _whisker(axes: Axes, value: float, ends: Sequence[float] | None, place: int) -> None:
+def _whisker(axes: Axes, value: float, ends: Sequence[float] | None, y: int) -> None:
     if ends is not None:
-        axes.plot(ends, [place, place], color=HUES[0], lw=1.0)
-    axes.plot([value], [place], "o", ms=3.2, color=HUES[0])
+        axes.plot(ends, [y, y], color=HUES[0], lw=1.0)
+    axes.plot([value], [y], "o", ms=3.2, color=HUES[0])

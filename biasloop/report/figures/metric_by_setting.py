@@ -116,10 +116,10 @@ def _points(run: Run, settings: Settings, x: str) -> dict[float, Mapping[str, Me
         if not snapshots:
             raise InvalidInput(f"{run.directory} has no snapshots of epochs; set loop.snapshots and run it again")
         return {float(epoch): metrics for epoch, metrics in snapshots.items()}
-    place = settings.get(x)
-    if isinstance(place, bool) or not isinstance(place, int | float):
-        raise InvalidInput(f"{run.directory}: {x} is {place!r}, and an x axis needs numbers")
-    return {float(place): [metrics for _, metrics, _, _ in run.summaries()][-1]}
+    setting = settings.get(x)
+    if isinstance(setting, bool) or not isinstance(setting, int | float):
+        raise InvalidInput(f"{run.directory}: {x} is {setting!r}, and an x axis needs numbers")
+    return {float(setting): [metrics for _, metrics, _, _ in run.summaries()][-1]}
 
 
 def _differing(every: Sequence[Settings]) -> list[str]:
@@ -136,11 +136,11 @@ def _known(every: Sequence[Settings]) -> str:
     return f"those that differ between the runs are {', '.join(varied)}" if varied else "the runs differ in none"
 
 
-def panels(found: Sequence[Response], metrics: Mapping[str, str]) -> list[Panel]:
+def panels(responses: Sequence[Response], metrics: Mapping[str, str]) -> list[Panel]:
     """A panel for each metric.
 
     Args:
-        found: at least one.
+        responses: at least one.
         metrics: name -> what the y axis calls it.
 
     Raises:
@@ -148,11 +148,11 @@ def panels(found: Sequence[Response], metrics: Mapping[str, str]) -> list[Panel]
     """
     drawn = []
     for metric, label in metrics.items():
-        known = dict.fromkeys(name for one in found for name in one.values)
+        known = dict.fromkeys(name for response in responses for name in response.values)
         if metric not in known:
             raise InvalidInput(f"no run has a metric {metric!r}; they have {', '.join(known)}")
-        there = [one for one in found if metric in one.values]
-        x = np.unique(np.concatenate([one.x for one in there]))
+        there = [response for response in responses if metric in response.values]
+        x = np.unique(np.concatenate([response.x for response in there]))  # (points,) of all lines
         series = [_series(response, metric, x) for response in there]
         drawn.append(Panel("", series, arrow=False, y_label=label, x=x))
     return drawn
@@ -166,11 +166,11 @@ def _series(response: Response, metric: str, x: Floats) -> Series:
     return Series(response.label, values, replicates="run", of_rows=_spread(of_rows, response.x, x))
 
 
-def _spread(values: Floats, own: Floats, every: Floats) -> Floats:
+def _spread(values: Floats, x: Floats, every: Floats) -> Floats:
     """Values at the points of one line among those of all."""
-    found = np.full((len(values), len(every)), NAN)
-    found[:, np.searchsorted(every, own)] = values
-    return found
+    spread = np.full((len(values), len(every)), NAN)  # (rows, points of all)
+    spread[:, np.searchsorted(every, x)] = values  # (rows, points of the line)
+    return spread
 
 
 def headers(x: str, metrics: Sequence[str], *, several: bool) -> list[str]:
@@ -178,20 +178,20 @@ def headers(x: str, metrics: Sequence[str], *, several: bool) -> list[str]:
     return [*(["line"] if several else []), x.rsplit(".", 1)[-1], "n", *metrics]
 
 
-def rows(found: Sequence[Response], metrics: Sequence[str]) -> list[list[str]]:
+def rows(responses: Sequence[Response], metrics: Sequence[str]) -> list[list[str]]:
     """A row for each point of each line: mean and 95 % t interval over replicates."""
-    several = len(found) > 1
+    several = len(responses) > 1
     return [
-        [*([one.label] if several else []), f"{place:g}", *_cells(one, point, metrics)]
-        for one in found
-        for point, place in enumerate(one.x.tolist())
+        [*([response.label] if several else []), f"{x:g}", *_cells(response, point, metrics)]
+        for response in responses
+        for point, x in enumerate(response.x.tolist())
     ]
 
 
-def _cells(one: Response, point: int, metrics: Sequence[str]) -> list[str]:
+def _cells(response: Response, point: int, metrics: Sequence[str]) -> list[str]:
     cells, most = [], 0
     for name in metrics:
-        values = one.values.get(name, np.zeros((0, len(one.x))))[:, point]
+        values = response.values.get(name, np.zeros((0, len(response.x))))[:, point]  # (replicates,)
         values = values[np.isfinite(values)]
         most = max(most, len(values))
         if not len(values):

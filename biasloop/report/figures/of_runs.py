@@ -107,8 +107,8 @@ def against_setting(runs: Sequence[Run], metric: str | None, x: str | None, pool
     names = [metric] if metric else list(section.get("series", []))
     if not names:
         raise InvalidInput(f"{runs[0].directory}: its preset names no metric to draw; give --metric")
-    found = metric_by_setting.responses(runs, chosen, pool or section.get("pool", []))
-    drawn = metric_by_setting.panels(found, {name: axis_label(runs[0], name) for name in names})
+    responses = metric_by_setting.responses(runs, chosen, pool or section.get("pool", []))
+    drawn = metric_by_setting.panels(responses, {name: axis_label(runs[0], name) for name in names})
     return Against(drawn, str(section.get("labels", {}).get(chosen) or chosen.rsplit(".", 1)[-1].replace("_", " ")))
 
 
@@ -134,7 +134,7 @@ class Figure:
 def find_layout(name: str) -> Path | None:
     """The layout file of a published figure, on the presets' search path; figN-mini has that of figN."""
     names = dict.fromkeys((name, name.removesuffix(presets.MINI)))
-    places = (place / "figures" / f"{one}.toml" for one in names for place in presets.search_path())
+    places = (folder / "figures" / f"{stem}.toml" for stem in names for folder in presets.search_path())
     return next((path for path in places if path.is_file()), None)
 
 
@@ -151,14 +151,14 @@ def published(name: str, path: Path, runs: Path = RUNS) -> Figure:
         return _of_rows(layout, path, runs)
     if not layout.presets:
         return Figure(layout, [], [f"biasloop plot {path.stem} RUN..."])
-    found: list[Arm] = []
+    every: list[Arm] = []
     missing = []
     for preset, label in zip(layout.presets, layout.labels, strict=True):
-        own = arms(_begun(runs / preset))
-        if not own:
+        shown = arms(_begun(runs / preset))
+        if not shown:
             missing.append(_command(preset, path))
-        found += [replace(arm, label=", ".join(part for part in (label, arm.label) if part)) for arm in own]
-    rows, left_out = panel_rows(layout, found) if found else ([], [])
+        every += [replace(arm, label=", ".join(part for part in (label, arm.label) if part)) for arm in shown]
+    rows, left_out = panel_rows(layout, every) if every else ([], [])
     return Figure(layout, rows, missing, left_out)
 
 
@@ -177,9 +177,9 @@ def single(path: Path, places: Sequence[Path]) -> Figure:
         raise InvalidInput(
             f"{path.stem} shows presets that it names itself; type: biasloop plot {path.stem}, without {places[0]}"
         )
-    found = begun(open_runs(places))
-    rows, left_out = panel_rows(layout, arms(found))
-    sources = dict.fromkeys(source_of(run) for run in found)
+    runs = begun(open_runs(places))
+    rows, left_out = panel_rows(layout, arms(runs))
+    sources = dict.fromkeys(source_of(run) for run in runs)
     source = ". ".join(part for part in (*sources, layout.source) if part)
     return Figure(layout.model_copy(update={"source": source}), rows, [], left_out)
 
@@ -213,10 +213,10 @@ def _of_rows(layout: Layout, path: Path, runs: Path) -> Figure:
     return Figure(layout.model_copy(update={"y_labels": y_labels}), rows, list(dict.fromkeys(missing)), left_out)
 
 
-def _begun(place: Path) -> list[Run]:
+def _begun(directory: Path) -> list[Run]:
     """The runs below a directory that have a finished round; none if there is no such directory."""
-    found = open_runs([place]) if place.is_dir() and find_runs(place) else []
-    return [run for run in found if run.rounds]
+    runs = open_runs([directory]) if directory.is_dir() and find_runs(directory) else []
+    return [run for run in runs if run.rounds]
 
 
 def _command(preset: str, layout: Path) -> str:

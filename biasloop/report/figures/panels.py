@@ -72,12 +72,12 @@ class Series:
         """
         if len(self.values) < BAND_FROM:
             return None
-        n = np.count_nonzero(np.isfinite(self.values), axis=0)
-        centre = self.centre()
-        squares = np.nansum((self.values - centre) ** 2, axis=0)
+        n = np.count_nonzero(np.isfinite(self.values), axis=0)  # (rounds,)
+        centre = self.centre()  # (rounds,)
+        squares = np.nansum((self.values - centre) ** 2, axis=0)  # (rounds,)
         with np.errstate(divide="ignore", invalid="ignore"):
             if kind == "std":
-                half = np.sqrt(squares / n)
+                half = np.sqrt(squares / n)  # (rounds,)
             else:
                 quantiles = {count: t_quantile(count) for count in set(n.tolist())}
                 half = np.sqrt(squares / (n - 1) / n) * [quantiles[count] for count in n.tolist()]

@@ -37,10 +37,10 @@ class Values:
         known = self._known(star=wanted.startswith(STAR))
         if wanted.endswith(".*"):
             return _family(known, wanted[:-1])
-        found = re.fullmatch(r"(.+)\[(\d+)\]", wanted)
-        if found:
-            members = list(_family(known, f"{found[1]}.").values())
-            return {"": members[int(found[2])]} if int(found[2]) < len(members) else {}
+        numbered = re.fullmatch(r"(.+)\[(\d+)\]", wanted)
+        if numbered:
+            members = list(_family(known, f"{numbered[1]}.").values())
+            return {"": members[int(numbered[2])]} if int(numbered[2]) < len(members) else {}
         return {"": wanted} if wanted in known else {}
 
     def of(self, name: str) -> Floats:
@@ -54,7 +54,7 @@ class Values:
     def _star(self) -> dict[str, Floats]:
         """What STAR counted, as means over the batches of a round: read from the stored rounds once."""
         reparation = self.run.run.identity["loop"].get("star", "none")
-        found: dict[str, Floats] = {}
+        counted: dict[str, Floats] = {}
         for kind in ("classifier", "generator"):
             if reparation not in {kind, "both"}:
                 continue
@@ -63,11 +63,11 @@ class Values:
             first = next((table for table in tables if table is not None), None)
             if first is None:
                 continue
-            found[f"{STAR}{kind}.resampled"] = np.array([self._resampled(table) for table in tables])
+            counted[f"{STAR}{kind}.resampled"] = np.array([self._resampled(table) for table in tables])
             for number, stratum in enumerate(self._strata(first)):
-                drawn = [_mean(table, f"drawn.{number}") for table in tables]
-                found[f"{STAR}{kind}.drawn.{stratum}"] = np.array(drawn)
-        return found
+                drawn = [_mean(table, f"drawn.{number}") for table in tables]  # a number a round
+                counted[f"{STAR}{kind}.drawn.{stratum}"] = np.array(drawn)
+        return counted
 
     def _resampled(self, table: Frame | None) -> float:
         """Places of a batch that the quotas left open, as a share of its size (Wyllie et al. 2024)."""
@@ -91,4 +91,4 @@ def _family(known: Sequence[str], prefix: str) -> dict[str, str]:
 
 
 def _mean(table: Frame | None, column: str) -> float:
-    return NAN if table is None else float(np.mean(table[column], dtype=np.float64))
+    return NAN if table is None else float(np.mean(table[column], dtype=np.float64))  # of (batches,)

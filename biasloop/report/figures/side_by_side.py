@@ -35,10 +35,10 @@ def panel_rows(layout: Layout, arms: Sequence[Arm]) -> tuple[list[list[Panel]], 
     for line in layout.panels:
         row = []
         for wanted in line:
-            found = _stacked(wanted, readers) if wanted.stacked else _lines(wanted, readers)
-            if not found:
+            panels = _stacked(wanted, readers) if wanted.stacked else _lines(wanted, readers)
+            if not panels:
                 left_out.append(wanted.title or wanted.y_label or str(wanted.metric))
-            row += found
+            row += panels
         rows.append(row)
     every = [_placed(panel, layout) for panel in chain(*rows)]
     if not every:
@@ -56,19 +56,19 @@ Readers = Sequence[tuple[Arm, Sequence[Values]]]
 
 
 def _lines(wanted: PanelLayout, readers: Readers) -> list[Panel]:
-    series = [one for arm, runs in readers for one in _series(wanted, arm, runs, arm.label)]
+    series = [line for arm, runs in readers for line in _series(wanted, arm, runs, arm.label)]
     return [_panel(wanted, wanted.title, series)] if series else []
 
 
 def _stacked(wanted: PanelLayout, readers: Readers) -> list[Panel]:
     """A panel an arm: bars of several would hide each other."""
-    found = []
+    panels = []
     for arm, runs in readers:
         series = _series(wanted, arm, runs, "")
         if series:
             title = ": ".join(part for part in (wanted.title, arm.label) if part)
-            found.append(_panel(wanted, title, series))
-    return found
+            panels.append(_panel(wanted, title, series))
+    return panels
 
 
 def _panel(wanted: PanelLayout, title: str, series: Sequence[Series]) -> Panel:
@@ -82,27 +82,27 @@ def _placed(panel: Panel, layout: Layout) -> Panel:
 
 def _series(wanted: PanelLayout, arm: Arm, runs: Sequence[Values], label: str) -> list[Series]:
     """What an arm shows in a panel."""
-    found: dict[str, Floats] = {}
+    curves: dict[str, Floats] = {}
     for name, metric in wanted.named.items():
         for member, full in runs[0].matching(metric).items():
-            values = arm.stacked([run.of(full) for run in runs])
+            values = arm.stacked([run.of(full) for run in runs])  # (runs, rounds)
             if np.isfinite(values).any():
-                found[", ".join(part for part in (label, name, member) if part) or OVERALL] = values
-    shown = _shown(wanted, found, label or OVERALL)
-    return [Series(one, values, replicates=arm.replicates) for one, values in shown.items()]
+                curves[", ".join(part for part in (label, name, member) if part) or OVERALL] = values
+    shown = _shown(wanted, curves, label or OVERALL)
+    return [Series(name, values, replicates=arm.replicates) for name, values in shown.items()]
 
 
-def _shown(wanted: PanelLayout, found: Mapping[str, Floats], label: str) -> dict[str, Floats]:
+def _shown(wanted: PanelLayout, curves: Mapping[str, Floats], label: str) -> dict[str, Floats]:
     """The series as the panel shows them."""
-    if not found or wanted.show == "value":
-        return dict(found)
-    every = np.stack(list(found.values()))
+    if not curves or wanted.show == "value":
+        return dict(curves)
+    every = np.stack(list(curves.values()))  # (curves, runs, rounds)
     with np.errstate(divide="ignore", invalid="ignore"):
         if wanted.show == "difference":
             return {label: np.fmax.reduce(every) - np.fmin.reduce(every)}
         if wanted.show == "percent":
-            shares = 100 * every / np.nansum(every, axis=0)
-            return dict(zip(found, shares, strict=True))
+            shares = 100 * every / np.nansum(every, axis=0)  # (curves, runs, rounds)
+            return dict(zip(curves, shares, strict=True))
         before = np.concatenate([np.full((*every.shape[:2], 1), np.nan), every[:, :, :-1]], axis=2)
-        ratios = every / before
-    return {one: values for one, values in zip(found, ratios, strict=True) if np.isfinite(values).any()}
+        ratios = every / before  # (curves, runs, rounds), of round 0 NaN
+    return {name: values for name, values in zip(curves, ratios, strict=True) if np.isfinite(values).any()}

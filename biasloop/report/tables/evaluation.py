@@ -49,12 +49,12 @@ def show_calibration(answer: Answer, file: Path, attributes: Sequence[str]) -> N
     """Bins of all rows, a line for each group, then the errors."""
     rows = [
         [
-            f"{one['edges'][0]:.3f} to {one['edges'][1]:.3f}",
-            str(one["n"]),
-            *(_percent(one[key]) for key in ("confidence", "accuracy")),
-            _signed(one["gap"]),
+            f"{entry['edges'][0]:.3f} to {entry['edges'][1]:.3f}",
+            str(entry["n"]),
+            *(_percent(entry[key]) for key in ("confidence", "accuracy")),
+            _signed(entry["gap"]),
         ]
-        for one in answer.details["bins"]
+        for entry in answer.details["bins"]
     ]
     headers = ["bin", "n", "confidence", "accuracy", "gap"]
     show(table(headers, rows, right=range(1, 5), title=_title(answer, file)))
@@ -63,8 +63,8 @@ def show_calibration(answer: Answer, file: Path, attributes: Sequence[str]) -> N
             _calibrated(part, name)
     ece, mce, gap = (answer.metrics[name] for name in ("ece", "mce", "gap"))
     say(f"ece {ece:.4f}, mce {mce:.4f}, gap {gap:+.4f} (accuracy {_percent(answer.details['accuracy'])})")
-    found = answer.details["intervals"]
-    say(f"95 % intervals: ece {_interval(found['ece'])}, gap {_interval(found['gap'])}")
+    intervals = answer.details["intervals"]
+    say(f"95 % intervals: ece {_interval(intervals['ece'])}, gap {_interval(intervals['gap'])}")
     say(f"if all confidences were right, {answer.details['ece_if_calibrated']:.4f} is the ece to expect")
 
 
@@ -73,12 +73,12 @@ def _calibrated(answer: Answer, attribute: str) -> None:
     rows = [
         [
             name,
-            _size(one),
-            _percent(one["accuracy"]),
-            f"{one['ece']:.4f} {_interval(one['intervals']['ece'])}",
-            f"{_signed(one['gap'])} {_interval(one['intervals']['gap'])}",
+            _size(group),
+            _percent(group["accuracy"]),
+            f"{group['ece']:.4f} {_interval(group['intervals']['ece'])}",
+            f"{_signed(group['gap'])} {_interval(group['intervals']['gap'])}",
         ]
-        for name, one in list(by_group.items())[:MOST]
+        for name, group in list(by_group.items())[:MOST]
     ]
     show(table([attribute, "n", "accuracy", "ece", "gap"], rows, right=range(1, 5)))
     _say_more(len(by_group), "group")
@@ -158,9 +158,9 @@ def show_differences(answer: Answer, file: Path, against: Path) -> None:
     if other is None:
         return
     rows = []
-    for name, one in answer.details["difference"].items():
+    for name, difference in answer.details["difference"].items():
         pair = [_value(answer.as_json(), name), _value(other, name)]
-        rows.append([name.replace("_", " "), *pair, _signed(one["value"]), _interval(one["interval"])])
+        rows.append([name.replace("_", " "), *pair, _signed(difference["value"]), _interval(difference["interval"])])
     headers = ["", *_apart(file, against), "difference", "95 % interval"]
     show(table(headers, rows, right=range(1, 5)))
 
@@ -190,12 +190,12 @@ def _spoken(name: str) -> str:
     return name.replace("intervals.", "interval of ").replace("_", " ")
 
 
-def _value(found: Mapping[str, Any], name: str) -> str:
+def _value(values: Mapping[str, Any], name: str) -> str:
     """A metric, or the share of a value."""
-    value = found.get(name)
+    value = values.get(name)
     if name.startswith("share."):
         wanted = name.removeprefix("share.")
-        value = next((row["predicted"] for row in found["shares"] if row["value"] == wanted), 0.0)
+        value = next((row["predicted"] for row in values["shares"] if row["value"] == wanted), 0.0)
     return MISSING if value is None or math.isnan(value) else f"{value:.4f}"
 
 
@@ -203,11 +203,11 @@ def _title(answer: Answer, file: Path) -> str:
     return f"{formatting.counted(answer.n, 'row')} of {file}"
 
 
-def _rate(found: Mapping[str, Any]) -> str:
-    if found["value"] is None:
+def _rate(rate: Mapping[str, Any]) -> str:
+    if rate["value"] is None:
         return MISSING
-    low, high = found["interval"]
-    return f"{found['value']:.3f} [{low:.3f}, {high:.3f}]"
+    low, high = rate["interval"]
+    return f"{rate['value']:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _signed(value: float | None) -> str:

@@ -50,15 +50,15 @@ def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Wr
     Raises:
         InvalidInput: no run has a finished round, or the file is there already.
     """
-    found = begun(runs)
-    settings = [_settings(run) for run in found]
+    finished = begun(runs)
+    settings = [_settings(run) for run in finished]
     varied = differing(settings)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", *varied, "seed", "round", "metric", "value", "n", "se"])
     count = 0
-    for run, own in zip(found, settings, strict=True):
-        start = [str(run.directory), *(_cell(own.get(key)) for key in varied), run.identity["seed"]]
+    for run, chosen in zip(finished, settings, strict=True):
+        start = [str(run.directory), *(_cell(chosen.get(key)) for key in varied), run.identity["seed"]]
         measured = [(-1, run.pretrained()), *((number, metrics) for number, metrics, _, _ in run.summaries())]
         for number, metrics in measured:
             for name, metric in metrics.items():
@@ -125,24 +125,24 @@ def names(runs: Sequence[Run]) -> list[str]:
     named = [Path(str(run.manifest.about.get("name") or run.directory.name)).name for run in runs]
     presets = [name.removesuffix(".toml") for name in named]  # a preset can be given by its path
     settings = [_settings(run) for run in runs]
-    found: dict[str, Run] = {}
-    for run, preset, own in zip(runs, presets, settings, strict=True):
+    by_name: dict[str, Run] = {}
+    for run, preset, chosen in zip(runs, presets, settings, strict=True):
         varied = differing([other for other, name in zip(settings, presets, strict=True) if name == preset])
-        changes = {key: own[key] for key in varied if key in own}
+        changes = {key: chosen[key] for key in varied if key in chosen}
         name = f"{preset}-{describe(changes)}" if changes else preset
-        whole = f"{name}_{run.identity['seed']}"
-        if whole in found:
+        stem = f"{name}_{run.identity['seed']}"
+        if stem in by_name:
             raise InvalidInput(
-                f"{found[whole].directory} and {run.directory} have the same settings and seed; export one of them"
+                f"{by_name[stem].directory} and {run.directory} have the same settings and seed; export one of them"
             )
-        found[whole] = run
-    return list(found)
+        by_name[stem] = run
+    return list(by_name)
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> list[str]:
     """Flat keys whose values are not the same throughout, in the order of their first appearance."""
-    keys = dict.fromkeys(key for one in settings for key in one)
-    return [key for key in keys if len({json.dumps(one.get(key), sort_keys=True) for one in settings}) > 1]
+    keys = dict.fromkeys(key for chosen in settings for key in chosen)
+    return [key for key in keys if len({json.dumps(chosen.get(key), sort_keys=True) for chosen in settings}) > 1]
 
 
 def _settings(run: Run) -> dict[str, Any]:

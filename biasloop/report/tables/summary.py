@@ -31,21 +31,21 @@ def _at(series: Sequence[Floats], round_number: int) -> Floats:
 def arm_statistics(arm: Arm) -> dict[str, Any]:
     """Mean, sample standard deviation, t interval and n over seeds of what an arm measured in its last round."""
     last = arm.rounds - 1
-    found: dict[str, Any] = {
+    statistics: dict[str, Any] = {
         "arm": arm.label,
         "seeds": [run.seed for run in arm.runs],
         "rounds": arm.rounds,
         "metrics": {},
     }
     if last < 0:
-        return found
+        return statistics
     series = {name: [run.values(name) for run in arm.runs] for name in arm.runs[0].metrics[last]}
     section = arm.runs[0].bound_section
     if section is not None and {section.metric, section.baseline} <= series.keys():
         series |= {"bias": [run.bias() for run in arm.runs], "bound": [run.bound() for run in arm.runs]}
-        found["bias_at_start"] = _spread(_at(series["bias"], 0))
-    found["metrics"] = {name: _spread(_at(rows, last)) for name, rows in series.items()}
-    return found
+        statistics["bias_at_start"] = _spread(_at(series["bias"], 0))
+    statistics["metrics"] = {name: _spread(_at(rows, last)) for name, rows in series.items()}
+    return statistics
 
 
 def _spread(values: Floats) -> dict[str, Any]:
@@ -79,10 +79,10 @@ def by_setting(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]] | None:
     finished = [run for run in runs if run.rounds]
     if not section.get("x") or not finished:
         return None
-    found = metric_by_setting.responses(finished, section["x"], section.get("pool", []))
+    responses = metric_by_setting.responses(finished, section["x"], section.get("pool", []))
     metrics = list(section.get("series", []))
-    return metric_by_setting.headers(section["x"], metrics, several=len(found) > 1), metric_by_setting.rows(
-        found, metrics
+    return metric_by_setting.headers(section["x"], metrics, several=len(responses) > 1), metric_by_setting.rows(
+        responses, metrics
     )
 
 
@@ -94,25 +94,31 @@ def _series_of(arms: Sequence[Arm]) -> list[str]:
 
 
 def _shown(arm: Arm, quality: str, series: Sequence[str]) -> tuple[str, ...]:
-    found, cells = arm_statistics(arm), []
+    statistics, cells = arm_statistics(arm), []
     for name in series:
         begins = _spread(_at([run.values(name) for run in arm.runs], 0))["mean"] if arm.rounds else float("nan")
-        ends = found["metrics"].get(name, {"mean": float("nan"), "std": float("nan")})
+        ends = statistics["metrics"].get(name, {"mean": float("nan"), "std": float("nan")})
         std = "" if np.isnan(ends["std"]) else f" ± {ends['std']:.3f}"
         cells.append(f"{formatting.number(begins, 3)}, {formatting.number(ends['mean'], 3)}{std}")
-    last = found["metrics"].get(quality, {"mean": float("nan")})["mean"]
-    return (found["arm"] or "all", str(len(found["seeds"])), str(arm.rounds), formatting.quality(quality, last), *cells)
+    last = statistics["metrics"].get(quality, {"mean": float("nan")})["mean"]
+    return (
+        statistics["arm"] or "all",
+        str(len(statistics["seeds"])),
+        str(arm.rounds),
+        formatting.quality(quality, last),
+        *cells,
+    )
 
 
-def _row(found: dict[str, Any], quality: str) -> tuple[str, ...]:
-    metrics, none = found["metrics"], {"mean": float("nan"), "std": float("nan")}
+def _row(statistics: dict[str, Any], quality: str) -> tuple[str, ...]:
+    metrics, none = statistics["metrics"], {"mean": float("nan"), "std": float("nan")}
     bias, limit = metrics.get("bias", none), metrics.get("bound", none)
     return (
-        found["arm"] or "all",
-        str(len(found["seeds"])),
-        str(found["rounds"]),
+        statistics["arm"] or "all",
+        str(len(statistics["seeds"])),
+        str(statistics["rounds"]),
         formatting.quality(quality, metrics.get(quality, none)["mean"]),
-        _signed(found.get("bias_at_start", none)),
+        _signed(statistics.get("bias_at_start", none)),
         _signed(bias),
         formatting.interval(bias.get("low", float("nan")), bias.get("high", float("nan"))),
         _signed(limit),

@@ -43,9 +43,9 @@ def merged(classes: int, tasks: int, assignment: int) -> tuple[int, ...]:
             f"domain.bias.assignment is {assignment}, and {classes} classes can be merged into {tasks} tasks in "
             f"{ways} ways; set one from 0 to {ways - 1}"
         )
-    for number, found in enumerate(_rows(row)):
+    for number, tasks_of_classes in enumerate(_rows(row)):
         if number == assignment:
-            return found
+            return tasks_of_classes
     raise AssertionError
 
 
@@ -93,15 +93,15 @@ def members(bias: Bias, classes: Sequence[str]) -> tuple[list[list[int]], list[l
     """
     if bias.tasks is not None:
         parts = [("tasks", names) for names in bias.tasks] + [("groups", names) for names in bias.groups or []]
-        found = [[_class(name, key, classes) for name in names] for key, names in parts]
-        _check_disjoint([label for labels in found for label in labels], classes)
-        return found[: len(bias.tasks)], found[len(bias.tasks) :]
+        labels_of_parts = [[_class(name, key, classes) for name in names] for key, names in parts]
+        _check_disjoint([label for labels in labels_of_parts for label in labels], classes)
+        return labels_of_parts[: len(bias.tasks)], labels_of_parts[len(bias.tasks) :]
     if bias.attribute == "overlay":
         tasks, groups = overlay(len(classes), bias.assignment)
         return [[label] for label in tasks], [[label] for label in groups]
     recipe = merged if bias.shuffled_by == "python" else merged_by_numpy
     row = recipe(len(classes), bias.task_count, bias.assignment)
-    return [[label for label, own in enumerate(row) if own == task] for task in range(bias.task_count)], []
+    return [[label for label, assigned in enumerate(row) if assigned == task] for task in range(bias.task_count)], []
 
 
 def _balanced(classes: int, tasks: int) -> list[int]:
@@ -134,8 +134,8 @@ def _class(name: str, key: str, classes: Sequence[str]) -> int:
 
 
 def _check_disjoint(labels: Sequence[int], classes: Sequence[str]) -> None:
-    for place, label in enumerate(labels):
-        if label in labels[:place]:
+    for position, label in enumerate(labels):
+        if label in labels[:position]:
             raise InvalidInput(
                 f"domain.bias names the class {classes[label]!r} twice; it belongs to one task or group at most"
             )

@@ -54,8 +54,8 @@ class Biased:
         """
         if self.design.settings.eta is None:
             return inversion.invert(images, self.groups[ids] == 1)
-        blended = np.unique(self.partners[ids])
-        others = take(blended)[np.searchsorted(blended, self.partners[ids])]
+        blended = np.unique(self.partners[ids])  # ascending ids, none twice
+        others = take(blended)[np.searchsorted(blended, self.partners[ids])]  # (n, H, W, C)
         return overlay.blend(images, others, self.design.settings.eta)
 
 
@@ -82,7 +82,7 @@ def build(design: Design, labels: Ints, drawn: Splits) -> Biased:
     fill = _overlaid if design.settings.attribute == "overlay" else _inverted
     seeds = {"test": design.seeds.test, "holdout": design.seeds.holdout, "pool": design.seeds.train}
     parts = {name: fill(design, labels, getattr(drawn, name), seed, name) for name, seed in seeds.items()}
-    tasks, groups, partners = (np.full(len(labels), -1, np.int64) for _ in range(3))
+    tasks, groups, partners = (np.full(len(labels), -1, np.int64) for _ in range(3))  # (N,) each
     for part in parts.values():
         tasks[part.ids], groups[part.ids] = design.task_of[labels[part.ids]], part.groups
         if part.partners is not None:
@@ -119,7 +119,7 @@ def _overlaid(design: Design, labels: Ints, drawn: Ints, seed: int, split: str) 
     ids = drawn[design.task_of[labels[drawn]] >= 0]
     images = [drawn[design.group_of[labels[drawn]] == group] for group in range(len(design.groups))]
     counts = _counts(design, labels[ids], split)
-    served = [len(own) * len(images) // len(counts) for own in images]
+    served = [len(candidates) * len(images) // len(counts) for candidates in images]
     size = overlay.common_size([*counts.tolist(), *served])
     if not size:
         names, sizes = (*design.tasks, *design.groups), [*counts.tolist(), *map(len, images)]
@@ -130,7 +130,7 @@ def _overlaid(design: Design, labels: Ints, drawn: Ints, seed: int, split: str) 
 
 def _counts(design: Design, labels: Ints, split: str) -> Ints:
     """Images of each task; of the holdout there may be none."""
-    counts = np.bincount(design.task_of[labels], minlength=len(design.tasks)).astype(np.int64)
+    counts = np.bincount(design.task_of[labels], minlength=len(design.tasks)).astype(np.int64)  # (tasks,)
     least = {"test": 2, "holdout": 0}.get(split, 1)
     if counts.min() < least:
         _refuse(int(counts.min()), design.tasks[int(counts.argmin())], split, f"and needs {least}")
@@ -138,10 +138,10 @@ def _counts(design: Design, labels: Ints, split: str) -> Ints:
 
 
 def _refuse(count: int, name: str, split: str, why: str) -> NoReturn:
-    place, mend = {
+    part, mend = {
         "test": ("test set", "raise domain.test"),
         "holdout": ("holdout", "raise domain.holdout, or set it to 0"),
         "pool": ("pool", "lower domain.test and domain.holdout, or use more data"),
         "fraction": ("part of the pool that domain.bias.fraction keeps", "raise it"),
     }[split]
-    raise InvalidInput(f"{name!r} of domain.bias has {count} images in the {place}, {why}; {mend}")
+    raise InvalidInput(f"{name!r} of domain.bias has {count} images in the {part}, {why}; {mend}")

@@ -69,8 +69,8 @@ class Design:
         group_names = _names("group", groups, classes) or PLAIN_AND_INVERTED
         return cls(
             bias,
-            _ids(tasks, len(classes)),
-            _ids(groups, len(classes)),
+            _numbers(tasks, len(classes)),
+            _numbers(groups, len(classes)),
             probabilities.shares(bias, len(tasks), len(group_names)),
             _names("task", tasks, classes),
             group_names,
@@ -88,11 +88,11 @@ class Design:
         return self.tasks if self.settings.swap else self.groups
 
 
-def _ids(members: Sequence[Sequence[int]], classes: int) -> Ints:
-    found = np.full(classes, -1, np.int64)
+def _numbers(members: Sequence[Sequence[int]], classes: int) -> Ints:
+    numbers = np.full(classes, -1, np.int64)  # (classes,)
     for number, labels in enumerate(members):
-        found[list(labels)] = number
-    return found
+        numbers[list(labels)] = number
+    return numbers
 
 
 def _names(kind: str, members: Sequence[Sequence[int]], classes: Sequence[str]) -> tuple[str, ...]:

@@ -23,14 +23,14 @@ def permutation(n: int) -> Ints:
     Returns:
         `(n,)` int64, not to be written to.
     """
-    draws = np.random.RandomState(0).randint(0, 2**32, n, dtype=np.uint32).astype(np.int64)
+    draws = np.random.RandomState(0).randint(0, 2**32, n, dtype=np.uint32).astype(np.int64)  # (n,)
     places = np.arange(n)
     order = places.tolist()
-    for place, other in enumerate((places + draws % (n - places)).tolist()):
-        order[place], order[other] = order[other], order[place]
-    found = np.array(order, np.int64)
-    found.flags.writeable = False
-    return found
+    for position, other in enumerate((places + draws % (n - places)).tolist()):
+        order[position], order[other] = order[other], order[position]
+    permuted = np.array(order, np.int64)
+    permuted.flags.writeable = False
+    return permuted
 
 
 def by_class(labels: Ints) -> Ints:
@@ -42,11 +42,11 @@ def by_class(labels: Ints) -> Ints:
     Returns:
         `(n,)` positions; the published within-class index of a position is its place among its class's.
     """
-    order = permutation(len(labels))
+    order = permutation(len(labels))  # (n,)
     return order[np.argsort(labels[order], kind="stable")]
 
 
-def whole(count: int, share: float | Floats) -> Ints:
+def nearest_count(count: int, share: float | Floats) -> Ints:
     """The whole number nearest to a share of a count; of two equally near ones the even.
 
     A share like 0.55 is not exactly that in binary: what is a tie in decimals stays one.
@@ -65,9 +65,9 @@ def apportioned(sizes: Ints, total: int) -> Ints:
         `(classes,)`, each from 0 to its size; exactly proportional wherever that gives whole numbers, and none falls
         when the total rises.
     """
-    owner = np.repeat(np.arange(len(sizes)), sizes)
-    number = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    first = np.argsort((2 * number + 1) / sizes[owner], kind="stable")[:total]
+    owner = np.repeat(np.arange(len(sizes)), sizes)  # (sum of sizes,) class of each seat
+    number = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # (sum of sizes,) from 0 in each class
+    first = np.argsort((2 * number + 1) / sizes[owner], kind="stable")[:total]  # (total,) seats
     return np.bincount(owner[first], minlength=len(sizes)).astype(np.int64)
 
 
@@ -79,11 +79,11 @@ def group_counts(sizes: Ints, tasks: Ints, share: Floats) -> Ints:
         tasks: `(classes,)` task of each class; -1 for classes in none, of which nothing is in the group.
         share: `(tasks,)` share of each task in the group.
     """
-    found = np.zeros(len(sizes), np.int64)
-    for task, own in enumerate(share.tolist()):
-        inside = tasks == task
-        found[inside] = apportioned(sizes[inside], int(whole(int(sizes[inside].sum()), own)))
-    return found
+    counts = np.zeros(len(sizes), np.int64)
+    for task, portion in enumerate(share.tolist()):
+        inside = tasks == task  # (classes,) bool
+        counts[inside] = apportioned(sizes[inside], int(nearest_count(int(sizes[inside].sum()), portion)))
+    return counts
 
 
 def lists(sizes: Ints, inside: Ints, seed: int) -> Array:
@@ -101,13 +101,13 @@ def lists(sizes: Ints, inside: Ints, seed: int) -> Array:
         `(sum of sizes,)` uint8, 0 or 1.
     """
     generator = np.random.RandomState(seed)
-    found = np.zeros(int(sizes.sum()), np.uint8)
+    marks = np.zeros(int(sizes.sum()), np.uint8)
     stops = np.cumsum(sizes).tolist()
     for stop, size, ones in zip(stops, sizes.tolist(), inside.tolist(), strict=True):
-        part = found[stop - size : stop]
+        part = marks[stop - size : stop]  # (size,) a view
         part[:ones] = 1
         generator.shuffle(part)
-    return found
+    return marks
 
 
 def trimmed(positions: Ints, labels: Ints, sizes: Ints) -> Ints:
@@ -121,7 +121,7 @@ def trimmed(positions: Ints, labels: Ints, sizes: Ints) -> Ints:
     Returns:
         Ascending; all of them if the sizes are those there are.
     """
-    order = by_class(labels)
-    counts = np.bincount(labels, minlength=len(sizes))
-    number = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)
+    order = by_class(labels)  # (n,)
+    counts = np.bincount(labels, minlength=len(sizes))  # (classes,)
+    number = np.arange(len(order)) - np.repeat(np.cumsum(counts) - counts, counts)  # (n,) from 0 in each class
     return np.sort(positions[order[number < np.repeat(sizes, counts)]])

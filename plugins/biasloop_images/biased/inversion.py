@@ -19,10 +19,10 @@ def inverted(labels: Ints, tasks: Ints, share: Floats, seed: int) -> Array:
     Returns:
         `(n,)` uint8, 1 where inverted.
     """
-    sizes = np.bincount(labels, minlength=len(tasks)).astype(np.int64)
-    found = np.empty(len(labels), np.uint8)
-    found[group_draws.by_class(labels)] = group_draws.lists(sizes, group_draws.group_counts(sizes, tasks, share), seed)
-    return found
+    sizes = np.bincount(labels, minlength=len(tasks)).astype(np.int64)  # (classes,)
+    marks = np.empty(len(labels), np.uint8)
+    marks[group_draws.by_class(labels)] = group_draws.lists(sizes, group_draws.group_counts(sizes, tasks, share), seed)
+    return marks
 
 
 def subset(labels: Ints, tasks: Ints, share: Floats, fraction: float, seed: int) -> tuple[Ints, Array]:
@@ -40,14 +40,14 @@ def subset(labels: Ints, tasks: Ints, share: Floats, fraction: float, seed: int)
         inverted (uint8).
     """
     generator = np.random.RandomState(seed)
-    kept = []
+    chosen = []
     for label in range(len(tasks)):
-        own = np.flatnonzero(labels == label)
-        generator.shuffle(own)
-        kept.append(own[: int(group_draws.whole(len(own), fraction))])
-    sizes = np.array([len(own) for own in kept], np.int64)
-    inside = group_draws.group_counts(sizes, tasks, share)
-    return np.concatenate(kept), group_draws.lists(sizes, inside, seed + 1)
+        positions = np.flatnonzero(labels == label)  # (images of the class,)
+        generator.shuffle(positions)
+        chosen.append(positions[: int(group_draws.nearest_count(len(positions), fraction))])
+    sizes = np.array([len(positions) for positions in chosen], np.int64)  # (classes,)
+    inside = group_draws.group_counts(sizes, tasks, share)  # (classes,)
+    return np.concatenate(chosen), group_draws.lists(sizes, inside, seed + 1)
 
 
 def invert(images: Array, chosen: Bools) -> Array:
@@ -57,5 +57,5 @@ def invert(images: Array, chosen: Bools) -> Array:
         images: `(n, H, W, C)` uint8.
         chosen: `(n,)`.
     """
-    flips = np.where(chosen, 255, 0).astype(np.uint8)
+    flips = np.where(chosen, 255, 0).astype(np.uint8)  # (n,)
     return np.bitwise_xor(images, flips[:, None, None, None])

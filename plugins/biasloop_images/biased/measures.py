@@ -33,20 +33,21 @@ def measure(
         groups: names.
     """
     sizes = (len(groups), len(targets))
-    found = _dependence("epsilon_target", fairness.strata_counts(test["group"], test["target"], sizes))
+    metrics = _dependence("epsilon_target", fairness.strata_counts(test["group"], test["target"], sizes))
     if len(given):
-        found |= _dependence("epsilon_train", fairness.strata_counts(attribute, given, sizes))
+        metrics |= _dependence("epsilon_train", fairness.strata_counts(attribute, given, sizes))
     if "prediction" not in test:
-        return found
+        return metrics
+    # (groups, true targets, predicted targets)
     joint = amplification.joint_counts(test["group"], test["target"], test["prediction"], sizes)
-    found |= _dependence("effective_epsilon", amplification.tables(joint)[1])
-    found |= _amplified(joint, targets, groups) | _accuracies(joint, targets, groups)
+    metrics |= _dependence("effective_epsilon", amplification.tables(joint)[1])
+    metrics |= _amplified(joint, targets, groups) | _accuracies(joint, targets, groups)
     if len(targets) == 2:
         rates = fairness.fairness(joint, groups)
-        found |= {name: rates[name] for name in ("demographic_parity_difference", "equalized_odds_difference")}
+        metrics |= {name: rates[name] for name in ("demographic_parity_difference", "equalized_odds_difference")}
     if "confidence" in test:
-        found |= _sureness(test["confidence"], test["prediction"] == test["target"])
-    return found
+        metrics |= _sureness(test["confidence"], test["prediction"] == test["target"])
+    return metrics
 
 
 def _dependence(name: str, counts: Ints) -> dict[str, Metric]:
@@ -58,9 +59,9 @@ def _dependence(name: str, counts: Ints) -> dict[str, Metric]:
     """
     if counts.shape[1] != 2:
         return {}
-    rows = counts.sum(axis=1)
-    held = rows > 0
-    p, n = counts[held, 0] / rows[held], rows[held]
+    rows = counts.sum(axis=1)  # (groups,)
+    filled = rows > 0
+    p, n = counts[filled, 0] / rows[filled], rows[filled]  # (groups with rows,)
     if not len(n):
         return {name: Metric(math.nan, 0)}
     error = math.sqrt(float((p * (1 - p) / n).sum())) / len(n)
@@ -74,31 +75,31 @@ def _amplified(joint: Ints, targets: Sequence[str], groups: Sequence[str]) -> di
     difference of its predicted and its true target's sign. They are NaN where rows do not differ: at exact
     independence the total is 0 whatever is predicted.
     """
-    true, predicted = amplification.tables(joint)
+    true, predicted = amplification.tables(joint)  # (groups, targets)
     result = amplification.amplification(true, predicted)
-    sign = np.where(result.y, 1.0, -1.0)
-    rows = true.sum(axis=1)
-    held = np.flatnonzero(rows)
-    variance = float((_variances(joint, sign[:, None, :] - sign[:, :, None])[held] / rows[held]).sum())
-    cells = max(len(held), 1) * len(targets)
+    sign = np.where(result.y, 1.0, -1.0)  # (groups, targets)
+    rows = true.sum(axis=1)  # (groups,)
+    filled = np.flatnonzero(rows)  # (groups with rows,)
+    variance = float((_variances(joint, sign[:, None, :] - sign[:, :, None])[filled] / rows[filled]).sum())
+    cells = max(len(filled), 1) * len(targets)
     total = Metric(result.total, int(rows.sum()), _error(variance / cells**2))
-    found = {"bias_amp": total}
+    metrics = {"bias_amp": total}
     for target, name in enumerate(targets):
         is_target = (np.arange(len(targets)) == target).astype(np.float64)
-        steps = np.broadcast_to(is_target[None, None, :] - is_target[None, :, None], joint.shape)
-        spread = _variances(joint, steps)
-        for group in held.tolist():
+        steps = np.broadcast_to(is_target[None, None, :] - is_target[None, :, None], joint.shape)  # as `joint`
+        spread = _variances(joint, steps)  # (groups,)
+        for group in filled.tolist():
             n = int(rows[group])
             cell = Metric(float(result.cells[group, target]), n, _error(float(spread[group]) / n))
-            found[f"bias_amp.{groups[group]}.{name}"] = cell
-    return found
+            metrics[f"bias_amp.{groups[group]}.{name}"] = cell
+    return metrics
 
 
 def _variances(joint: Ints, values: Floats) -> Floats:
     """`(groups,)` variance over a group's rows of a value that depends on group, true and predicted target."""
     with np.errstate(invalid="ignore"):
-        weights = joint / joint.sum(axis=(1, 2), keepdims=True)
-    mean = (weights * values).sum(axis=(1, 2))
+        weights = joint / joint.sum(axis=(1, 2), keepdims=True)  # (groups, true, predicted)
+    mean = (weights * values).sum(axis=(1, 2))  # (groups,)
     return np.asarray((weights * (values - mean[:, None, None]) ** 2).sum(axis=(1, 2)), np.float64)
 
 
@@ -108,14 +109,14 @@ def _error(variance: float) -> float:
 
 def _accuracies(joint: Ints, targets: Sequence[str], groups: Sequence[str]) -> dict[str, Metric]:
     """Of each group and target that have rows."""
-    found = {}
+    metrics = {}
     for group, name in enumerate(groups):
         for target, other in enumerate(targets):
             n = int(joint[group, target].sum())
             if n:
                 p = int(joint[group, target, target]) / n
-                found[f"accuracy.{name}.{other}"] = Metric(p, n, math.sqrt(p * (1 - p) / n))
-    return found
+                metrics[f"accuracy.{name}.{other}"] = Metric(p, n, math.sqrt(p * (1 - p) / n))
+    return metrics
 
 
 def _sureness(confidence: Array, right: Array) -> dict[str, Metric]:

@@ -31,27 +31,27 @@ def paired(tasks: Ints, images: Sequence[Ints], share: Floats, seed: int) -> tup
         InvalidInput: if a group has too few images.
     """
     generator = np.random.RandomState(seed)
-    orders = [own.copy() for own in images]
-    for own in orders:
-        generator.shuffle(own)
+    orders = [ids.copy() for ids in images]
+    for ids in orders:
+        generator.shuffle(ids)
     groups = np.empty(len(tasks), np.int64)
     for task, parts in enumerate(share):
-        inside = np.flatnonzero(tasks == task)
-        stops = group_draws.whole(len(inside), np.cumsum(parts)[:-1])
-        drawn = np.repeat(np.arange(len(parts)), np.diff(stops, prepend=0, append=len(inside)))
+        inside = np.flatnonzero(tasks == task)  # (images of the task,)
+        stops = group_draws.nearest_count(len(inside), np.cumsum(parts)[:-1])  # (groups - 1,)
+        drawn = np.repeat(np.arange(len(parts)), np.diff(stops, prepend=0, append=len(inside)))  # as `inside`
         np.random.RandomState(seed + 1).shuffle(drawn)
         groups[inside] = drawn
-    walk = np.argsort(tasks, kind="stable")  # images of the first task take theirs first
+    walk = np.argsort(tasks, kind="stable")  # (n,) images of the first task take theirs first
     partners = np.empty(len(tasks), np.int64)
-    for group, own in enumerate(orders):
-        takers = walk[groups[walk] == group]
-        if len(takers) > len(own):
+    for group, ids in enumerate(orders):
+        takers = walk[groups[walk] == group]  # (images in the group,)
+        if len(takers) > len(ids):
             raise InvalidInput(
-                f"an overlay needs {len(takers)} images of group {group} (from 0) and there are {len(own)}; use each "
+                f"an overlay needs {len(takers)} images of group {group} (from 0) and there are {len(ids)}; use each "
                 "group about equally often in domain.bias.probabilities, or name more of its classes in "
                 "domain.bias.groups"
             )
-        partners[takers] = own[: len(takers)]
+        partners[takers] = ids[: len(takers)]
     return groups, partners
 
 
@@ -69,9 +69,9 @@ def blend(images: Array, others: Array, eta: float) -> Array:
         eta: percent of the others, 0 to 100.
     """
     weight = np.float32(eta / 100)
-    found = np.empty_like(images)
+    blended = np.empty_like(images)
     for start in range(0, len(images), _AT_A_TIME):
         rows = slice(start, start + _AT_A_TIME)
-        below = images[rows].astype(np.float32)
-        found[rows] = (below + weight * (others[rows].astype(np.float32) - below)).astype(np.uint8)
-    return found
+        below = images[rows].astype(np.float32)  # (rows, H, W, C)
+        blended[rows] = (below + weight * (others[rows].astype(np.float32) - below)).astype(np.uint8)
+    return blended

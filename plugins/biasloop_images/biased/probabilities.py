@@ -48,7 +48,7 @@ def shares(bias: Bias, tasks: int, groups: int) -> Floats:
             f"domain.bias.groups are {groups}, and their shares do not follow from one number for each task; list in "
             f"domain.bias.probabilities, for each task, the shares of all {groups} groups"
         )
-    likely = np.array(_likely(bias, tasks))
+    likely = np.array(_likely(bias, tasks))  # (tasks,)
     columns = [likely, 1 - likely] if bias.attribute == "overlay" else [1 - likely, likely]
     return np.stack(columns, axis=1)
 

@@ -63,30 +63,30 @@ def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dic
     attributes = _attributes(bias, setup)
     rounds = list(later)
     rows: list[Row] = []
-    for number, kept in enumerate(rounds):
-        whole = f"{name}_round{number}" if len(rounds) > 1 else name
-        for epoch, tables in _checkpoints(kept):
+    for number, record in enumerate(rounds):
+        run_name = f"{name}_round{number}" if len(rounds) > 1 else name
+        for epoch, tables in _checkpoints(record):
             measured = _measured(answers, tables["test"], attributes)
-            first = (whole, _plain(bias.epsilon), seeds.train, seeds.test, 2 * epoch - 2)
+            first = (run_name, _plain(bias.epsilon), seeds.train, seeds.test, 2 * epoch - 2)
             rows.append((*first, *measured, _template(config, name), *_more(bias).values()))
     return {FILE: [(*COLUMNS, *_more(bias)), *rows]}
 
 
 def _more(bias: Bias) -> dict[str, object]:
     """Columns of some of the studies alone."""
-    found: dict[str, object] = {} if bias.eta is None else {"eta": _plain(bias.eta)}
-    return found if bias.fraction is None else {**found, "dataset_size": bias.fraction}
+    extra: dict[str, object] = {} if bias.eta is None else {"eta": _plain(bias.eta)}
+    return extra if bias.fraction is None else {**extra, "dataset_size": bias.fraction}
 
 
-def _checkpoints(kept: Kept) -> Iterator[tuple[int, Tables]]:
+def _checkpoints(record: Kept) -> Iterator[tuple[int, Tables]]:
     """Epoch and per-sample outputs of every checkpoint of a round that was measured, the end of training last."""
-    snapshots = {name: found for name, found in kept.evaluations.items() if name.startswith("epoch-")}
-    last = len(kept.frames["fit.curve"])
+    snapshots = {name: evaluation for name, evaluation in record.evaluations.items() if name.startswith("epoch-")}
+    last = len(record.frames["fit.curve"])
     for name in sorted(snapshots):
         epoch = int(name.removeprefix("epoch-"))
         if epoch != last:
             yield epoch, snapshots[name].tables
-    yield last, kept.evaluations["test"].tables
+    yield last, record.evaluations["test"].tables
 
 
 def _attributes(bias: Bias, setup: Kept) -> tuple[object, object]:
@@ -103,18 +103,18 @@ def _attributes(bias: Bias, setup: Kept) -> tuple[object, object]:
 def _measured(answers: Frame, predicted: Frame, attributes: tuple[object, object]) -> Row:
     """The columns from acc@1 to biasamp_breakdown."""
     target, group, prediction = answers["target"], answers["group"], predicted["prediction"]
-    joint = amplification.joint_counts(group, target, prediction, (2, 2))
-    true, guessed = amplification.tables(joint)
-    found = amplification.amplification(true, guessed)
+    joint = amplification.joint_counts(group, target, prediction, (2, 2))  # (groups, tasks, predictions)
+    true, guessed = amplification.tables(joint)  # (groups, tasks)
+    amplified = amplification.amplification(true, guessed)
     right = prediction == target
     bins = calibration.reliability(predicted["confidence"], right, BINS)
-    gaps, shares = np.abs(bins.gaps), bins.counts / len(target)
+    gaps, shares = np.abs(bins.gaps), bins.counts / len(target)  # (BINS,)
     with np.errstate(invalid="ignore"):
-        accuracies = joint[:, [0, 1], [0, 1]] / true
+        accuracies = joint[:, [0, 1], [0, 1]] / true  # (groups, tasks)
     return (
-        float(right.mean()), found.total, BINS, bins.accuracy.tolist(), bins.confidence.tolist(),
+        float(right.mean()), amplified.total, BINS, bins.accuracy.tolist(), bins.confidence.tolist(),
         bins.counts.tolist(), float(np.nansum(gaps * shares)), float(np.nanmax(gaps)),
-        _breakdown(accuracies, attributes), _breakdown(found.cells, attributes),
+        _breakdown(accuracies, attributes), _breakdown(amplified.cells, attributes),
     )  # fmt: skip
 
 

@@ -86,8 +86,8 @@ class Bias(BaseModel):
                 overlay and not {"task_count", "shuffled_by"}.isdisjoint(self._changed())
             ),
         }
-        for message, found in wrong.items():
-            if found:
+        for message, broken in wrong.items():
+            if broken:
                 raise ValueError(message)
         return self
 

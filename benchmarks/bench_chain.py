@@ -70,7 +70,7 @@ class Bank:
         draws = torch.Generator().manual_seed(0)
         self.images = torch.rand(4096, 3, 28, 28, generator=draws)
         strata = torch.from_numpy(np.random.default_rng(0).choice(4, 4096, p=SHARES))
-        self.answers = {"label": _logits(strata // 2), "group": _logits(strata % 2)}
+        self.references = {"label": _logits(strata // 2), "group": _logits(strata % 2)}
 
 
 def _logits(classes):
@@ -88,14 +88,14 @@ class FreeGenerator(networks.MnistVAE):
 class FreeClassifier(torch.nn.Module):
     """As many parameters, no work."""
 
-    def __init__(self, answers):
+    def __init__(self, references):
         super().__init__()
         self.kept = networks.simple_cnn(2)  # as many parameters
-        self.answers = answers
+        self.references = references
 
     def forward(self, images):
         """As many of the answers in the bank."""
-        return self.answers[: len(images)]
+        return self.references[: len(images)]
 
 
 BANK = Bank()
@@ -107,7 +107,7 @@ def free_networks():
     kept = networks.build_generator, networks.build_classifier, training.vae_step, training.classifier_step
     zeros = torch.zeros(())
     networks.build_generator = lambda name: FreeGenerator()
-    networks.build_classifier = lambda name, outputs: FreeClassifier(BANK.answers["label"])
+    networks.build_classifier = lambda name, outputs: FreeClassifier(BANK.references["label"])
     training.vae_step = lambda *_: zeros
     training.classifier_step = lambda *_: (zeros, zeros)
     try:
@@ -169,8 +169,8 @@ class Published:
     def __init__(self, place, workers=4):
         self.place, self.workers = place, workers
         self.train, self.test, self.valid = Pictures(TRAIN), Pictures(TEST), Pictures(VALID)
-        self.generator, self.label = FreeGenerator(), FreeClassifier(BANK.answers["label"])
-        self.group = FreeClassifier(BANK.answers["group"])
+        self.generator, self.label = FreeGenerator(), FreeClassifier(BANK.references["label"])
+        self.group = FreeClassifier(BANK.references["group"])
 
     def loader(self, pictures, size):
         """Its workers start when it is iterated."""

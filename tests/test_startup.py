@@ -107,7 +107,7 @@ def run(place, commands, modules, paths=()):
 
 
 @pytest.fixture(scope="module")
-def answers(tmp_path_factory, toy_metadata) -> dict[tuple[str, ...], tuple[int, list[str], str]]:
+def references(tmp_path_factory, toy_metadata) -> dict[tuple[str, ...], tuple[int, list[str], str]]:
     """Exit code, heavy modules that came in, and stderr of every command."""
     place: Path = tmp_path_factory.mktemp("startup")
     (place / "presets").mkdir()
@@ -126,8 +126,8 @@ def answers(tmp_path_factory, toy_metadata) -> dict[tuple[str, ...], tuple[int, 
     [(tuple(arguments), code) for code, group in LIGHT.items() for arguments in group],
     ids=lambda value: " ".join(value) if isinstance(value, tuple) else None,
 )
-def test_nothing_heavy_is_imported(answers, arguments, code):
-    found, heavy, err = answers[arguments]
+def test_nothing_heavy_is_imported(references, arguments, code):
+    found, heavy, err = references[arguments]
     assert (found, heavy) == (code, []), err
 
 

@@ -16,7 +16,7 @@ from biasloop.report.tables import evaluation
 
 if TYPE_CHECKING:
     from biasloop import evaluations
-    from biasloop.evaluations import Answer
+    from biasloop.evaluations import EvaluationResult as Result
     from biasloop.predictions import Reading, Source
 
 CROSSED = 4  # exit code
@@ -96,7 +96,7 @@ def amplification(
     sources = _sources(file, against, number, name, plot, reading)
     edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
 
-    def measured(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Result | None") -> "Result":
         return evaluations.amplification(
             source, task=task, attribute=attribute, predicted=predicted, train=learned, options=given, bins=edges,
             seed=0 if first is None else 1,
@@ -158,7 +158,7 @@ def calibration(
     sources = _sources(file, against, number, name, plot, reading)
     edges = _bins(sources, attribute or [], groups)
 
-    def measured(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Result | None") -> "Result":
         return evaluations.calibration(
             source, task=task, predicted=predicted, confidence=confidence, probability=probability, positive=positive,
             attribute=attribute or (), groups=edges, bins=bins, seed=0 if first is None else 1,
@@ -210,7 +210,7 @@ def fairness(
     sources = _sources(file, against, number, name, plot, reading)
     edges = _bins(sources, attribute, bins)
 
-    def measured(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Result | None") -> "Result":
         return evaluations.fairness(
             source, task=task, predicted=predicted, attribute=attribute, positive=positive, bins=edges,
             smallest=smallest, like=first,
@@ -250,7 +250,7 @@ def shares(
     # Without true labels there is no number that could be too large.
     gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
 
-    def measured(source: "Source", first: "Answer | None") -> "Answer":
+    def measured(source: "Source", first: "Result | None") -> "Result":
         return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
 
     answer = _answer(_sources(file, against, number, name, plot, reading), measured)
@@ -313,7 +313,7 @@ def _bins(sources: "Sequence[Source]", attributes: Sequence[str], count: int | N
     return evaluations.Bins() if count is None else evaluations.bins_of(sources, attributes, count)
 
 
-def _answer(sources: "Sequence[Source]", measured: "Callable[[Source, Answer | None], Answer]") -> "Answer":
+def _answer(sources: "Sequence[Source]", measured: "Callable[[Source, Result | None], Result]") -> "Result":
     """What there is to say of a file, with another beside it if there is one."""
     from biasloop import evaluations
 
@@ -325,7 +325,7 @@ def _answer(sources: "Sequence[Source]", measured: "Callable[[Source, Answer | N
     return evaluations.beside(answer, other, notes)
 
 
-def _with_skipped(answer: "Answer", source: "Source") -> "Answer":
+def _with_skipped(answer: "Result", source: "Source") -> "Result":
     """An answer that says how many rows without a value were left out, where that was asked for."""
     if source.reading.missing != "skip":
         return answer
@@ -343,7 +343,7 @@ def _check(plot: Path | None) -> None:
 
 
 def _say(
-    kind: str, answer: "Answer", file: Path, against: Path | None, shown: Callable[[], None], names: tuple[str, ...],
+    kind: str, answer: "Result", file: Path, against: Path | None, shown: Callable[[], None], names: tuple[str, ...],
     csv: Path | None, plot: Path | None, *, json: bool,
 ) -> None:  # fmt: skip
     """Print what was found, and write the table and the figure asked for."""
@@ -367,7 +367,7 @@ def _say(
         tell(f"wrote {plot}")
 
 
-def _end(answer: "Answer", gates: Mapping[str, float]) -> None:
+def _end(answer: "Result", gates: Mapping[str, float]) -> None:
     """Exit with a code of its own where a gate was crossed."""
     crossed = answer.crossed(gates)
     for text in crossed:

@@ -62,7 +62,7 @@ class Batches:
     """Of what a fit's batches are made.
 
     Attributes:
-        synthetic: share of generated images in a batch, 0 .. 1; the others are natural.
+        synthetic: share of generated images in a batch, 0 .. 1; the others are real.
         star: how generated images are chosen; None for as they come.
     """
 

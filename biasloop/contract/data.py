@@ -142,14 +142,14 @@ class Samples:
 
     Attributes:
         ids: `(n,)` stable positions in the source data.
-        made: `(n,)` True where a model made the label or the input; never which round's.
+        synthetic: `(n,)` True where a model made the label or the input; never which round's.
         labels: one row per id.
-        inputs: one row per id with `made` True, or no columns where models label natural inputs.
+        inputs: one row per id with `synthetic` True, or no columns where models label real inputs.
         weights: `(n,)` or None.
     """
 
     ids: Ints
-    made: Bools
+    synthetic: Bools
     labels: Frame
     inputs: Frame = field(default_factory=Frame)
     weights: Floats | None = None

@@ -186,10 +186,10 @@ class Sampled(Protocol):
     def splits(self) -> Splits:
         """Ids of the test set and of the pool."""
 
-    def truth(self, ids: Ints) -> Frame:
+    def human_labels(self, ids: Ints) -> Frame:
         """Human labels, with the columns and dtypes of `label`; never asked for unlabelled ids."""
 
-    def answers(self, work: Work) -> Tables:
+    def references(self, work: Work) -> Tables:
         """The test tables as humans fill them, with every column that never changes (ids, targets, groups)."""
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
@@ -204,7 +204,7 @@ class Learning(Protocol[M]):
         """A new model, from scratch (never warm-started from an earlier round)."""
 
     def predict(self, model: M, work: Work) -> Tables:
-        """Per-sample outputs on the test set: only what the model changes; rows as in `answers`."""
+        """Per-sample outputs on the test set: only what the model changes; rows as in `references`."""
 
 
 @runtime_checkable
@@ -255,10 +255,10 @@ class Source:
     """What a generator or a classifier of a generation learns from.
 
     Attributes:
-        generator: samples come from it; None where all data are natural.
+        generator: samples come from it; None where all data are real.
         labeller: a classifier that labels samples; None where no label is needed.
         annotators: classifiers of the label and of each group, in the order of `targets`.
-        batches: how batches are made of samples and natural data.
+        batches: how batches are made of samples and real data.
         earlier: generators before it, each with who labelled its samples, where those are kept: samples come in equal
             shares from each and from `generator`.
         passes: how many times the usual passes a fit takes.
@@ -286,14 +286,14 @@ class Generating(Protocol):
             InvalidInput: saying what fits.
         """
 
-    def answers(self, work: Work) -> Tables:
+    def references(self, work: Work) -> Tables:
         """The test tables as humans fill them, with every column that never changes (targets, groups)."""
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Metrics of answers joined with predictions and of populations, as far as tables allow; NumPy alone."""
 
     def fit_annotator(self, target: str, work: Work) -> Any:
-        """A classifier of a target, trained on natural data with their true classes."""
+        """A classifier of a target, trained on real data with their true classes."""
 
     def fit_generator(self, source: Source, work: Work) -> Any:
         """A new generator."""
@@ -302,7 +302,7 @@ class Generating(Protocol):
         """A new classifier of the label."""
 
     def predict_classifier(self, classifier: Any, work: Work) -> Tables:
-        """Per-sample outputs on the test tables: only what the model changes; rows as in `answers`."""
+        """Per-sample outputs on the test tables: only what the model changes; rows as in `references`."""
 
     def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
         """Tables of fresh samples: "population" with the label that the labeller gives and groups; a few samples."""
@@ -313,7 +313,7 @@ class Annotating(Protocol):
     """Annotators that can be put to the test on what they are for."""
 
     def predict_annotator(self, target: str, annotator: Any, work: Work) -> Tables:
-        """What an annotator makes of every row of `answers`: "prediction", with the target's vocabulary."""
+        """What an annotator makes of every row of `references`: "prediction", with the target's vocabulary."""
 
 
 @runtime_checkable

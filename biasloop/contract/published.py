@@ -61,7 +61,7 @@ class Splitting(Protocol):
     """Test tables that are not called what they are of."""
 
     def split_of(self, table: str) -> str:
-        """The split of the data that the rows of a table of `answers` are from."""
+        """The split of the data that the rows of a table of `references` are from."""
 
 
 class Kept(Protocol):
@@ -69,7 +69,7 @@ class Kept(Protocol):
 
     @property
     def evaluations(self) -> Mapping[str, Evaluation]:
-        """Metrics and per-sample outputs; `answers` are the set-up's "test"."""
+        """Metrics and per-sample outputs; `references` are the set-up's "test"."""
 
     @property
     def frames(self) -> Mapping[str, Frame]:

@@ -6,10 +6,35 @@ from biasloop.evaluations.calibration import calibration
 from biasloop.evaluations.comparable import comparable
 from biasloop.evaluations.fairness import fairness
 from biasloop.evaluations.memorization import memorization, parse_sizes
-from biasloop.evaluations.result import AMPLIFICATION, CALIBRATION, FAIRNESS, SHARES, Answer, beside, gates, write_csv
+from biasloop.evaluations.result import (
+    AMPLIFICATION,
+    CALIBRATION,
+    FAIRNESS,
+    SHARES,
+    EvaluationResult,
+    beside,
+    gates,
+    write_csv,
+)
 from biasloop.evaluations.shares import shares
 
 __all__ = [
-    "AMPLIFICATION", "CALIBRATION", "FAIRNESS", "SHARES", "Answer", "Bins", "Options", "amplification", "beside",
-    "bins_of", "calibration", "comparable", "fairness", "gates", "memorization", "parse_sizes", "shares", "write_csv",
+    "AMPLIFICATION",
+    "CALIBRATION",
+    "FAIRNESS",
+    "SHARES",
+    "Bins",
+    "EvaluationResult",
+    "Options",
+    "amplification",
+    "beside",
+    "bins_of",
+    "calibration",
+    "comparable",
+    "fairness",
+    "gates",
+    "memorization",
+    "parse_sizes",
+    "shares",
+    "write_csv",
 ]  # fmt: skip

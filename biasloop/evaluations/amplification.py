@@ -14,7 +14,7 @@ from biasloop.evaluations.binning import NO_BINS, Bins
 from biasloop.evaluations.checks import some, varied
 from biasloop.evaluations.grouping import Key
 from biasloop.evaluations.multilabel import Labels, several
-from biasloop.evaluations.result import AGREE, Answer, ends_of, rounded
+from biasloop.evaluations.result import AGREE, EvaluationResult, ends_of, rounded
 from biasloop.metrics import amplification as measuring
 from biasloop.metrics.amplification import Amplification, Empty, Tie
 from biasloop.predictions import Counts, Source, counted
@@ -52,7 +52,7 @@ def amplification(
     options: Options = Options(),
     bins: Bins = NO_BINS,
     seed: int = 0,
-) -> Answer:
+) -> EvaluationResult:
     """Directional bias amplification, attribute -> task, with a bootstrap interval.
 
     Args:
@@ -98,7 +98,7 @@ def _split(source: Source, names: Sequence[str]) -> list[str]:
 
 def _of_classes(
     counts: Counts, train: Counts | None, names: Sequence[str], columns: tuple[str, str], options: Options, seed: int
-) -> Answer:
+) -> EvaluationResult:
     task, predicted = columns
     attribute, keys = grouping.joined(names), grouping.grouped(counts, names)[0]
     tasks = counts.values(task, predicted)
@@ -129,7 +129,7 @@ def _of_classes(
     if math.isnan(ends[0]):
         reason["interval"] = "an attribute value has one row" if single else reason.get("bias_amp", AGREE)
     right = _right(joint)
-    return Answer(
+    return EvaluationResult(
         n=counts.n,
         metrics={"bias_amp": measured.total},
         details={

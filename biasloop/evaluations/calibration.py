@@ -12,7 +12,7 @@ from biasloop.evaluations import grouping
 from biasloop.evaluations.binning import NO_BINS, Bins
 from biasloop.evaluations.grouping import Key
 from biasloop.evaluations.onesided import OneSided
-from biasloop.evaluations.result import Answer, ends_of
+from biasloop.evaluations.result import EvaluationResult, ends_of
 from biasloop.evaluations.scoring import Batch, scored
 from biasloop.metrics import calibration_intervals as measuring
 from biasloop.metrics.calibration import Reliability
@@ -37,7 +37,7 @@ def calibration(
     groups: Bins = NO_BINS,
     bins: int = 15,
     seed: int = 0,
-) -> Answer:
+) -> EvaluationResult:
     """Expected and maximum calibration error, and the reliability bins; with attributes, of each group too.
 
     The gap is accuracy minus mean confidence; overconfidence is the same with the other sign, for gates.
@@ -71,7 +71,7 @@ def calibration(
     details: dict[str, Any] = {key: value for key, value in overall.items() if key not in ("n", *_METRICS, "reason")}
     notes = [] if total[:, 1, 0].any() else [f"no prediction is right; are {task} and {predicted} written alike?"]
     notes += watch.notes(given) if positive is None else []
-    answer = Answer(
+    answer = EvaluationResult(
         n=overall["n"],
         metrics={name: overall[name] for name in _METRICS},
         details=details,
@@ -114,11 +114,11 @@ def _sums(source: Source, batches: Iterator[Batch], bins: int) -> dict[Key, Floa
 
 
 def _with_groups(
-    source: Source, answer: Answer, sums: Mapping[Key, Floats], attributes: Sequence[str], seed: int
-) -> Answer:
+    source: Source, answer: EvaluationResult, sums: Mapping[Key, Floats], attributes: Sequence[str], seed: int
+) -> EvaluationResult:
     """The answer with that of each group, of one attribute or of each and of all together."""
 
-    def of(names: Sequence[str]) -> Answer:
+    def of(names: Sequence[str]) -> EvaluationResult:
         positions = [attributes.index(name) for name in names]
         merged: dict[Key, Floats] = {}
         for key, part in sums.items():
@@ -130,8 +130,8 @@ def _with_groups(
 
 
 def _by_group(
-    source: Source, answer: Answer, sums: Mapping[Key, Floats], attributes: Sequence[str], seed: int
-) -> Answer:
+    source: Source, answer: EvaluationResult, sums: Mapping[Key, Floats], attributes: Sequence[str], seed: int
+) -> EvaluationResult:
     keys = grouping.keys_of(sums)
     names = grouping.names_of(keys)
     groups: dict[str, dict[str, Any]] = {}
@@ -143,7 +143,7 @@ def _by_group(
     notes = [*answer.notes, *grouping.remarks(attributes, {name: group["n"] for name, group in groups.items()})]
     if len(attributes) == 1:
         notes += grouping.crowded(source.path, attributes[0], names, answer.n, "--attribute-bins")
-    return Answer(
+    return EvaluationResult(
         n=answer.n,
         metrics=answer.metrics,
         details={**answer.details, "by_group": groups},

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.checks import some
-from biasloop.evaluations.result import Answer
+from biasloop.evaluations.result import EvaluationResult
 
 _LISTS = {"attributes": "groups", "tasks": "classes", "values": "classes"}
 
 
-def comparable(answer: Answer, other: Answer, files: tuple[Path, Path]) -> list[str]:
+def comparable(answer: EvaluationResult, other: EvaluationResult, files: tuple[Path, Path]) -> list[str]:
     """Check that classes and groups of two answers are the same ones; what one file alone has is said.
 
     Raises:

@@ -12,7 +12,7 @@ from biasloop.errors import InvalidInput
 from biasloop.evaluations import grouping
 from biasloop.evaluations.binning import NO_BINS, Bins
 from biasloop.evaluations.checks import some, varied
-from biasloop.evaluations.result import Answer, ends_of
+from biasloop.evaluations.result import EvaluationResult, ends_of
 from biasloop.metrics import fairness as rating
 from biasloop.metrics import fairness_intervals as measuring
 from biasloop.metrics.intervals import wilson
@@ -47,8 +47,8 @@ def fairness(
     positive: str | None = None,
     bins: Bins = NO_BINS,
     smallest: int = 1,
-    like: Answer | None = None,
-) -> Answer:
+    like: EvaluationResult | None = None,
+) -> EvaluationResult:
     """Rates by group, the largest differences and smallest ratios between groups, with intervals.
 
     A rate of 0/0 has no value and takes no part in a difference; with fewer than two rates there is none. Where all
@@ -81,7 +81,7 @@ def fairness(
     return grouping.each(attributes, lambda names: _between(counts, labels, names, smallest))
 
 
-def _between(counts: Counts, labels: _Labels, attributes: Sequence[str], smallest: int) -> Answer:
+def _between(counts: Counts, labels: _Labels, attributes: Sequence[str], smallest: int) -> EvaluationResult:
     """What lies between the groups of some attributes."""
     keys, places = grouping.grouped(counts, attributes)
     names = grouping.names_of(keys)
@@ -108,7 +108,7 @@ def _between(counts: Counts, labels: _Labels, attributes: Sequence[str], smalles
         for name, key in zip(names, keys, strict=True)
     }
     overall = {rate: _rate(rate, rates[rate]) for rate in rating.RATES}
-    return Answer(
+    return EvaluationResult(
         n=counts.n,
         metrics=metrics,
         details={
@@ -137,7 +137,9 @@ def _table(counts: Counts, labels: _Labels, places: Ints, groups: int) -> Ints:
     return table
 
 
-def _positive(source: Source, task: str, values: Sequence[str], positive: str | None, like: Answer | None) -> str:
+def _positive(
+    source: Source, task: str, values: Sequence[str], positive: str | None, like: EvaluationResult | None
+) -> str:
     if positive is not None and positive not in values:
         raise InvalidInput(
             f"{source.path}: column {task!r} has no value {positive!r}; --positive is one of {some(values)}"

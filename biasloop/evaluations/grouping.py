@@ -11,7 +11,7 @@ import numpy as np
 from biasloop.contract.data import Ints
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.checks import some
-from biasloop.evaluations.result import Answer
+from biasloop.evaluations.result import EvaluationResult
 from biasloop.predictions import Counts
 
 FEW = 30
@@ -136,7 +136,7 @@ def _numeric(values: Sequence[str]) -> bool:
         return False
 
 
-def each(attributes: Sequence[str], answer: Callable[[Sequence[str]], Answer]) -> Answer:
+def each(attributes: Sequence[str], answer: Callable[[Sequence[str]], EvaluationResult]) -> EvaluationResult:
     """The answer of one attribute, or that of several together with that of each by itself beside it."""
     every = {name: answer([name]) for name in attributes}
     if len(every) == 1:

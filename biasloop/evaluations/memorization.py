@@ -8,7 +8,7 @@ import numpy as np
 
 from biasloop.contract.data import Column, Floats
 from biasloop.errors import InvalidInput
-from biasloop.evaluations.result import Answer
+from biasloop.evaluations.result import EvaluationResult
 from biasloop.metrics.intervals import SAME, t_quantile
 from biasloop.metrics.ngrams import NgramIndex
 from biasloop.metrics.ratios import ratio
@@ -27,7 +27,7 @@ def parse_sizes(text: str) -> list[int]:
     return list(dict.fromkeys(int(part) for part in parts))
 
 
-def memorization(source: Source, train: Source, *, text: str, sizes: Sequence[int] = (5, 10)) -> Answer:
+def memorization(source: Source, train: Source, *, text: str, sizes: Sequence[int] = (5, 10)) -> EvaluationResult:
     """The share of n-grams of words, each occurrence counted, that occur anywhere in the training texts.
 
     Words are what stands between white space, compared as written. N-grams are compared by 64-bit hashes, those of the
@@ -54,7 +54,7 @@ def memorization(source: Source, train: Source, *, text: str, sizes: Sequence[in
     for name, row in zip(shares, rows, strict=True):
         if name not in why and row["low"] is None:
             why[f"intervals.{name}"] = "one text" if row["se"] is None else "all texts are alike"
-    return Answer(
+    return EvaluationResult(
         n=n_texts,
         metrics={name: math.nan if share is None else share for name, share in shares.items()},
         details={"train": {"n": known}, "ngrams": rows},

@@ -12,7 +12,7 @@ from biasloop.evaluations import grouping
 from biasloop.evaluations.binning import Bins
 from biasloop.evaluations.checks import some, varied
 from biasloop.evaluations.grouping import Key
-from biasloop.evaluations.result import Answer, ends_of, rounded
+from biasloop.evaluations.result import EvaluationResult, ends_of, rounded
 from biasloop.evaluations.scoring import flags
 from biasloop.metrics import amplification_multilabel as measuring
 from biasloop.metrics.amplification import Amplification, Tie
@@ -39,7 +39,7 @@ class Labels:
     seed: int
 
 
-def several(source: Source, names: Sequence[str], train: Source | None, bins: Bins, given: Labels) -> Answer:
+def several(source: Source, names: Sequence[str], train: Source | None, bins: Bins, given: Labels) -> EvaluationResult:
     """Bias amplification of labels, each a column of 0 and 1 and a column of predictions.
 
     Args:
@@ -76,7 +76,7 @@ def several(source: Source, names: Sequence[str], train: Source | None, bins: Bi
         reason["interval"] = "an attribute value has one row" if single else "no row differs from another"
     error = measuring.standard_error(counts, train=learned, tie=given.tie)
     normal = np.random.Generator(np.random.PCG64(given.seed)).standard_normal(given.draws)
-    return Answer(
+    return EvaluationResult(
         n=int(counts.rows.sum()),
         metrics={"bias_amp": measured.total},
         details={

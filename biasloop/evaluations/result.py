@@ -25,7 +25,7 @@ _UNTOLD = "one of the two numbers has no interval"
 
 
 @dataclass(frozen=True)
-class Answer:
+class EvaluationResult:
     """What an evaluation found.
 
     Attributes:
@@ -48,7 +48,7 @@ class Answer:
     spans: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     reason: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
-    parts: "Mapping[str, Answer]" = field(default_factory=dict)
+    parts: "Mapping[str, EvaluationResult]" = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """What scripts read."""
@@ -98,7 +98,7 @@ def gates(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
 _LIMITS = {"gap": (-1.0, 1.0), "overconfidence": (-1.0, 1.0), "bias_amp": (-1.0, 1.0)}
 
 
-def beside(answer: Answer, other: Answer, notes: Sequence[str] = ()) -> Answer:
+def beside(answer: EvaluationResult, other: EvaluationResult, notes: Sequence[str] = ()) -> EvaluationResult:
     """An answer with that of another file beside it, and how much larger each metric is than there.
 
     The files' rows are taken as independent of each other: each is resampled by itself, and a difference's interval
@@ -126,7 +126,7 @@ def beside(answer: Answer, other: Answer, notes: Sequence[str] = ()) -> Answer:
     return replace(answer, details=details, notes=[*answer.notes, *notes])
 
 
-def _shares(answer: Answer, other: Answer) -> dict[str, Any]:
+def _shares(answer: EvaluationResult, other: EvaluationResult) -> dict[str, Any]:
     """Differences of the shares of values, where answers have such."""
     hits = [{row["value"]: round(row["predicted"] * result.n) for row in result.details.get("shares", ())}
             for result in (answer, other)]  # fmt: skip
@@ -158,7 +158,7 @@ def rounded(values: Any) -> Any:
     return None if isinstance(values, float) and math.isnan(values) else values
 
 
-def write_csv(answer: Answer, path: Path) -> None:
+def write_csv(answer: EvaluationResult, path: Path) -> None:
     """Write the rows as CSV; what is missing is empty. The file is there whole or not at all.
 
     Raises:

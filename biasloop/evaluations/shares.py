@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from biasloop.contract.data import Floats, Ints
-from biasloop.evaluations.result import Answer
+from biasloop.evaluations.result import EvaluationResult
 from biasloop.metrics.intervals import agree, paired, wilson
 from biasloop.predictions import Source, counted
 
 _DRAWS, _MOST = 1000, 2**22  # numbers drawn at most
 
 
-def shares(source: Source, *, predicted: str, task: str | None = None, seed: int = 0) -> Answer:
+def shares(source: Source, *, predicted: str, task: str | None = None, seed: int = 0) -> EvaluationResult:
     """The share of every value that occurs, sorted by value.
 
     With true labels also how often each is true and the bias, predicted minus true, with the standard error of paired
@@ -41,7 +41,7 @@ def shares(source: Source, *, predicted: str, task: str | None = None, seed: int
         at = {value: index for index, value in enumerate(values)}
         pairs = [np.array([at[value] for value in counts.columns[name]]) for name in (predicted, task)]
         errors = _errors(pairs[0], pairs[1], counts.rows, excess, seed)
-    return Answer(
+    return EvaluationResult(
         n=counts.n, metrics=metrics, details={"shares": rows}, rows=[_flat(row) for row in rows], errors=errors
     )
 

@@ -159,7 +159,7 @@ class Accumulate:
     ledger: GrowingLedger = field(default_factory=GrowingLedger)
     reserve: Reserve = field(init=False)
     start: int = field(init=False, default=0)
-    answers: Tables = field(default_factory=dict)
+    references: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     label_by: str = field(init=False)
 
@@ -200,13 +200,13 @@ class Accumulate:
     def setup(self, work: RoundWork) -> Record:
         """The initial training set, the test tables as humans fill them, and the untouched model's if asked for."""
         ids = self.reserve.labelled[: self.start]
-        added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.truth(ids), work))
-        answers = kept_tables(work, "answers", self.domain.answers)
-        evaluations = {MAIN: Evaluation(self.domain.measure(answers, added.samples()), answers)}
+        added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.human_labels(ids), work))
+        references = kept_tables(work, "answers", self.domain.references)
+        evaluations = {MAIN: Evaluation(self.domain.measure(references, added.samples()), references)}
         domain = self.domain
         if self.settings.pretrained and isinstance(domain, Pretrained):
             tables = kept_tables(work, PRETRAINED, lambda call: domain.predict(domain.pretrained(call), call))
-            metrics = self.domain.measure(joined(answers, tables), added.samples())
+            metrics = self.domain.measure(joined(references, tables), added.samples())
             evaluations[PRETRAINED] = Evaluation(metrics, tables)
         return Record(added, evaluations)
 
@@ -220,7 +220,7 @@ class Accumulate:
         fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict))
         model = fitting.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
         snapshots = evaluated(
-            work, "fit", lambda predicted: dict(self.domain.measure(joined(self.answers, predicted), train))
+            work, "fit", lambda predicted: dict(self.domain.measure(joined(self.references, predicted), train))
         )
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
@@ -245,7 +245,7 @@ class Accumulate:
         for_human, for_model = self.reserve.draw(self.settings.human, self.settings.model)
         parts, frames = [], {}
         if len(for_human):
-            labels = self._scored(for_human, self.domain.truth(for_human), work.at("human"))
+            labels = self._scored(for_human, self.domain.human_labels(for_human), work.at("human"))
             parts.append(Ledger.entry(for_human, HUMAN, number, labels))
         if len(for_model):
             model = self._loaded(self.carried[KIND])
@@ -268,8 +268,8 @@ class Accumulate:
         known = ~np.isin(ids, self.reserve.unlabelled)
         columns = {"known": Column(known)}
         if known.all():
-            columns |= self.domain.truth(ids).columns
-        errors = label_errors(labels.take(known), self.domain.truth(ids[known]))
+            columns |= self.domain.human_labels(ids).columns
+        errors = label_errors(labels.take(known), self.domain.human_labels(ids[known]))
         if errors is not None:
             error = np.full(len(ids), np.nan)
             error[known] = errors
@@ -282,8 +282,8 @@ class Accumulate:
             alone = int(np.isin(record.added.ids, self.reserve.unlabelled).sum())
             self.reserve.take_out(record.added.ids, alone)
             self.ledger.append(record.added)
-        if not self.answers:
-            self.answers = record.evaluations[MAIN].tables
+        if not self.references:
+            self.references = record.evaluations[MAIN].tables
         self.carried = dict(record.models)
 
     def stop(self, number: int) -> str | None:
@@ -345,7 +345,7 @@ class Accumulate:
         return self._measure(record, tables, self.training_set(number))
 
     def _measure(self, record: Record, tables: Tables, train: Samples) -> dict[str, Metric]:
-        metrics: dict[str, Metric] = dict(self.domain.measure(joined(self.answers, tables), train))
+        metrics: dict[str, Metric] = dict(self.domain.measure(joined(self.references, tables), train))
         truth = record.frames.get("truth")
         if truth is not None and "error" in truth:
             metrics["label_error"] = mean_error(truth["error"])

@@ -1,7 +1,7 @@
 """Generators and classifiers that learn from the generation before them (Wyllie et al. 2024).
 
-Annotators of the label and of the groups are trained on natural data once. Generation g: a generator is trained on
-samples of the generator before it (g = 0: on natural data); then a classifier on samples of that generator, labelled
+Annotators of the label and of the groups are trained on real data once. Generation g: a generator is trained on
+samples of the generator before it (g = 0: on real data); then a classifier on samples of that generator, labelled
 by the classifier before it (g = 0: by the annotator of the label). With frozen settings one of the chains stands still.
 
 Every model starts anew; samples are drawn afresh for every batch, so there is no training set, no ledger, and the
@@ -138,11 +138,11 @@ class Generations:
     domain: _Domain
     name: str
     streams: Streams
-    answers: Tables = field(default_factory=dict)
+    references: Tables = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     chain: list[tuple[Model, Model]] = field(default_factory=list)  # generator and classifier of each, where kept
     generations: int = 0  # that were absorbed
-    _judges: list[Any] = field(init=False, default_factory=list)
+    _loaded: list[Any] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         require(self.settings, self.domain, self.name)
@@ -178,12 +178,12 @@ class Generations:
             name = f"{ANNOTATOR}-{target}"
             fit = _saving(self.domain, name, partial(self.domain.fit_annotator, target))
             models |= work.memo(name, fit, shared=True).models
-        answers = self.domain.answers(work.at("answers"))
+        references = self.domain.references(work.at("answers"))
         first = next(iter(self.domain.targets()))
         judged = self.domain.predict_classifier(self._load(models[f"{ANNOTATOR}-{first}"]), work.at("predict"))
         evaluations = {
-            MAIN: Evaluation(self._measured(answers, {}), answers),
-            ANNOTATOR: Evaluation(self._measured(answers, judged), judged),
+            MAIN: Evaluation(self._measured(references, {}), references),
+            ANNOTATOR: Evaluation(self._measured(references, judged), judged),
             **self._annotated(models, work),
         }
         return Record(None, evaluations, {}, models)
@@ -213,12 +213,12 @@ class Generations:
         fit = _saving(self.domain, CLASSIFIER, lambda call: self.domain.fit_classifier(source, call))
         fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict_classifier))
         models |= fitting.memo(CLASSIFIER, fit).models
-        snapshots = evaluated(work, CLASSIFIER, lambda predicted: self._measured(self.answers, predicted))
+        snapshots = evaluated(work, CLASSIFIER, lambda predicted: self._measured(self.references, predicted))
         classifier = self._load(models[CLASSIFIER])
         tables = kept_tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
         outputs = {**tables, **population, **self._final(number, generator, classifier, work)}
         sizes = {"generation": number}
-        main = Evaluation(self._measured(self.answers, outputs), outputs)
+        main = Evaluation(self._measured(self.references, outputs), outputs)
         return Record(None, {MAIN: main, **snapshots}, {}, models, sizes)
 
     def _final(self, number: int, generator: Any, classifier: Any, work: RoundWork) -> Tables:
@@ -233,7 +233,7 @@ class Generations:
         return {name: outputs[POPULATION]} if POPULATION in outputs else {}
 
     def _generator(self, number: int, work: RoundWork) -> Model:
-        """Of this generation: fitted to natural data, kept, or fitted to samples of the one before."""
+        """Of this generation: fitted to real data, kept, or fitted to samples of the one before."""
         if number and self.settings.generator == "frozen":
             return self.carried[GENERATOR]
         if number:
@@ -243,7 +243,7 @@ class Generations:
         else:
             source = Source(None, None, self._annotators, Batches(0.0))
         fit = _saving(self.domain, GENERATOR, lambda call: self.domain.fit_generator(source, call))
-        # The first sees natural data alone, so it is the same in all runs that share data, seed and models.
+        # The first sees real data alone, so it is the same in all runs that share data, seed and models.
         return work.memo(GENERATOR, fit, shared=number == 0).models[GENERATOR]
 
     def _labeller(self) -> Any:
@@ -271,17 +271,17 @@ class Generations:
     @property
     def _annotators(self) -> list[Any]:
         """Of the label, then of each group."""
-        if not self._judges:  # they never change, and are asked for several times a generation
-            self._judges = [self._load(self.carried[f"{ANNOTATOR}-{target}"]) for target in self.domain.targets()]
-        return self._judges
+        if not self._loaded:  # they never change, and are asked for several times a generation
+            self._loaded = [self._load(self.carried[f"{ANNOTATOR}-{target}"]) for target in self.domain.targets()]
+        return self._loaded
 
     def _load(self, model: Model) -> Any:
         return self.domain.load(model.kind, model.arrays)
 
     def absorb(self, record: Record) -> None:
         """Take a committed set-up or round into the state; a model replaces an earlier one of that name."""
-        if not self.answers:
-            self.answers = record.evaluations[MAIN].tables
+        if not self.references:
+            self.references = record.evaluations[MAIN].tables
         self.carried |= record.models
         self.generations += "generation" in record.sizes
         if self.needs_all_models and record.models.keys() >= {GENERATOR, CLASSIFIER}:
@@ -325,10 +325,10 @@ class Generations:
 
     def measure(self, number: int, record: Record, tables: Tables) -> dict[str, Metric]:
         """Metrics of an absorbed generation, from its stored tables."""
-        return self._measured(self.answers, tables)
+        return self._measured(self.references, tables)
 
-    def _measured(self, answers: Tables, tables: Tables) -> dict[str, Metric]:
-        return dict(self.domain.measure(joined(answers, tables), self.training_set(0)))
+    def _measured(self, references: Tables, tables: Tables) -> dict[str, Metric]:
+        return dict(self.domain.measure(joined(references, tables), self.training_set(0)))
 
     def recover(self, number: int, work: RoundWork) -> None:
         """A chain cannot be fitted again from its middle.

@@ -83,7 +83,7 @@ class Rule(Protocol):
 
     Settings: ClassVar[type[BaseModel]]
     SUGAR: ClassVar[Mapping[str, str]]
-    answers: Tables
+    references: Tables
 
     def __init__(self, settings: Any, domain: Any, name: str, streams: Streams) -> None:
         """Over one domain; loads nothing.

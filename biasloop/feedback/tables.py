@@ -12,9 +12,9 @@ def kept_tables(work: RoundWork, name: str, build: Callable[[RoundWork], Tables]
     return work.memo(name, lambda call: Record(frames=dict(build(call)))).frames
 
 
-def joined(answers: Tables, tables: Tables) -> Tables:
+def joined(references: Tables, tables: Tables) -> Tables:
     """What a model changed beside what never changes, row for row; tables without answers as they are."""
     return {
-        **answers,
-        **{name: answers[name].plus(table) if name in answers else table for name, table in tables.items()},
+        **references,
+        **{name: references[name].plus(table) if name in references else table for name, table in tables.items()},
     }

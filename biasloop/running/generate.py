@@ -191,7 +191,7 @@ def _readable(domain: _Readable, ids: Ints, given: Frame) -> Frame:
     """Ids, the model's labels by name, confidence, and the human label where there is one."""
     names = {name: column.strings() for name, column in domain.vocabularies().items()}
     known = ~np.isin(ids, domain.splits().unlabelled)
-    truth = domain.truth(ids[known])
+    truth = domain.human_labels(ids[known])
     columns = {"id": Column(ids)}
     for name, column in given.columns.items():
         # A domain's labels are targets of what is trained on them; beside the truth they are predictions.

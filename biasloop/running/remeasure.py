@@ -41,9 +41,9 @@ def metrics_of(test: Frame) -> dict[str, Metric]:
 def recomputed(rule: Rule, number: int, record: Record) -> dict[str, Metric]:
     """All metrics of an absorbed round: those of its domain, and besides them what the roles of columns allow."""
     tables = record.evaluations[MAIN].tables
-    answers = rule.answers.get(MAIN, Frame())
+    references = rule.references.get(MAIN, Frame())
     predicted = tables.get(MAIN, Frame())
-    joined = answers.plus(predicted) if len(answers) == len(predicted) else Frame()
+    joined = references.plus(predicted) if len(references) == len(predicted) else Frame()
     return {**metrics_of(joined), **rule.measure(number, record, tables)}
 
 

@@ -91,7 +91,7 @@ class Alone:
 
 
 @dataclass(kw_only=True)
-class Team(Alone):
+class Group(Alone):
     """This process among several.
 
     Attributes:
@@ -104,7 +104,7 @@ class Team(Alone):
     rank: int
     count: int
     device: torch.device
-    board: Any
+    store: Any
     broken: bool = False
     _over: bool = True
     _calls: int = 0
@@ -145,7 +145,7 @@ class Team(Alone):
         if self.rank:
             told = json.dumps([update, {name: array.tobytes().hex() for name, array in state().items()}])
             with self._talking():
-                self.board.set(f"random/{self.rank}", told)
+                self.store.set(f"random/{self.rank}", told)
 
     def remembered(self, update: int) -> dict[int, Arrays]:
         """In the leader; `HelperLost` if a follower does not say so."""
@@ -155,7 +155,7 @@ class Team(Alone):
         until, key = time.monotonic() + PATIENCE.total_seconds(), f"random/{rank}"
         while time.monotonic() < until:
             with self._talking():
-                number, arrays = json.loads(self.board.get(key)) if self.board.check([key]) else (0, {})
+                number, arrays = json.loads(self.store.get(key)) if self.store.check([key]) else (0, {})
             if number == update:
                 return {name: np.frombuffer(bytes.fromhex(text), np.uint8) for name, text in arrays.items()}
             time.sleep(_PAUSE / 10)
@@ -198,24 +198,24 @@ class Team(Alone):
         """In a follower: waits, for hours if need be; True when a fit begins, False when there will be none."""
         name = f"call/{self._calls}"
         with self._talking():
-            while not self.board.check([name]):
+            while not self.store.check([name]):
                 if self._asked and time.monotonic() - self._asked[0] > GRACE:
                     return False
                 time.sleep(_PAUSE)
             self._calls += 1
-            return bool(self.board.get(name) == _FIT.encode())
+            return bool(self.store.get(name) == _FIT.encode())
 
     def leave(self) -> None:
         """In a follower: says that it goes, if there is anybody to hear it."""
         with suppress(RuntimeError):
-            self.board.set(f"left/{self.rank}", "")
+            self.store.set(f"left/{self.rank}", "")
 
     def dismiss(self) -> bool:
         """In the leader: lets the followers go; whether all of them were still there to do so."""
         self._call(_END)
         until = time.monotonic() + (0 if self.broken else GRACE)
         names = [f"left/{rank}" for rank in range(1, self.count)]
-        while not (there := self.board.check(names)) and time.monotonic() < until:
+        while not (there := self.store.check(names)) and time.monotonic() < until:
             time.sleep(_PAUSE)
         return bool(there)
 
@@ -226,8 +226,8 @@ class Team(Alone):
     def lost(self, why: str = "") -> HelperLost:
         """What the leader tells the person: the followers' own words where they left any."""
         for rank in range(1, self.count):
-            if self.board.check([f"failed/{rank}"]):
-                said = self.board.get(f"failed/{rank}").decode(errors="replace")
+            if self.store.check([f"failed/{rank}"]):
+                said = self.store.get(f"failed/{rank}").decode(errors="replace")
                 who = f"process {rank} of {self.count} (from 0), which helps with training, failed: {said}"
                 return HelperLost(f"{who}; the same command goes on from the last checkpoint")
         reason = f" ({why})" if why else ""
@@ -236,7 +236,7 @@ class Team(Alone):
         )
 
     def _call(self, word: str) -> None:
-        self.board.set(f"call/{self._calls}", word)
+        self.store.set(f"call/{self._calls}", word)
         self._calls += 1
 
     def _agree(self, *, over: bool = False, failed: bool = False) -> None:
@@ -254,7 +254,7 @@ class Team(Alone):
             return
         try:
             if self.rank:
-                self.board.set(f"failed/{self.rank}", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
+                self.store.set(f"failed/{self.rank}", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
             self._agree(over=True, failed=bool(self.rank))
         except (_Over, BiasloopError):
             pass  # what is on its way up says more
@@ -288,7 +288,7 @@ class Team(Alone):
 
 
 _ALONE = Alone()
-_current: list[Team] = []
+_current: list[Group] = []
 
 
 def current() -> Alone:
@@ -307,43 +307,43 @@ def leading(device: str) -> Iterator[None]:
         InvalidInput: if there are fewer GPUs here than processes, or one of them is named.
         HelperLost: at the end, if a follower was ended while nothing was trained.
     """
-    team = _join(device)
-    _current.append(team)
+    group = _join(device)
+    _current.append(group)
     try:
         yield
     except (Exception, Interrupted):
-        team.dismiss()
+        group.dismiss()
         raise
     else:
-        if not team.dismiss():
-            team.broken = True
-            raise team.lost()
+        if not group.dismiss():
+            group.broken = True
+            raise group.lost()
     finally:
-        _current.remove(team)
-        _part(team)
+        _current.remove(group)
+        _part(group)
 
 
 @contextmanager
-def following(device: str) -> Iterator[Team]:
+def following(device: str) -> Iterator[Group]:
     """In another process: the team, to be asked whether it is `called`.
 
     Raises:
         InvalidInput: as `leading`.
         LeaderLost: if the first process ends without a word.
     """
-    team = _join(device)
-    _current.append(team)
-    before = signal.signal(signal.SIGTERM, team.asked)
+    group = _join(device)
+    _current.append(group)
+    before = signal.signal(signal.SIGTERM, group.asked)
     try:
-        yield team
+        yield group
     finally:
         signal.signal(signal.SIGTERM, before)
-        team.leave()
-        _current.remove(team)
-        _part(team)
+        group.leave()
+        _current.remove(group)
+        _part(group)
 
 
-def _join(name: str) -> Team:
+def _join(name: str) -> Group:
     """All processes meet; later steps of the leader wait for nobody."""
     device = devices.resolve(name)
     _check(device)
@@ -355,14 +355,14 @@ def _join(name: str) -> Team:
     # Without a launcher's word on it, gloo carries what lies on the host.
     backend = {"backend": "cuda:nccl,cpu:gloo"} if cuda else {}
     state: Any = PartialState(cpu=not cuda, timeout=PATIENCE, **backend)
-    team = Team(rank=state.process_index, count=state.num_processes, device=state.device, board=None)
+    group = Group(rank=state.process_index, count=state.num_processes, device=state.device, store=None)
     host = os.environ["MASTER_ADDR"]
-    if team.rank == 0:
-        team.board = TCPStore(host, 0, is_master=True, wait_for_workers=False)
-    port = int(team._broadcast(np.array([team.board.port if team.board else 0]))[0])
-    if team.rank:
-        team.board = TCPStore(host, port, is_master=False)
-    return team
+    if group.rank == 0:
+        group.store = TCPStore(host, 0, is_master=True, wait_for_workers=False)
+    port = int(group._broadcast(np.array([group.store.port if group.store else 0]))[0])
+    if group.rank:
+        group.store = TCPStore(host, port, is_master=False)
+    return group
 
 
 def _check(device: torch.device) -> None:
@@ -380,9 +380,9 @@ def _check(device: torch.device) -> None:
         )
 
 
-def _part(team: Team) -> None:
+def _part(group: Group) -> None:
     """Closes the connections, unless one is broken: then that could wait for nobody."""
-    if not team.broken:
+    if not group.broken:
         torch.distributed.destroy_process_group()
 
 

@@ -1,4 +1,4 @@
-"""The batches of a fit: stored rows; or natural images, generated ones, both, or generated ones filled by STAR.
+"""The batches of a fit: stored rows; or real images, generated ones, both, or generated ones filled by STAR.
 
 No data loader: everything is on the device. Generated images are not stored: they are drawn, decoded and labelled for
 several batches at once and used once (Wyllie et al. 2024, Fairness Feedback Loops, doi 10.1145/3630106.3659029).
@@ -145,8 +145,8 @@ class Rows:
 
 
 @dataclass(frozen=True)
-class Natural:
-    """Natural images on the device.
+class Real:
+    """Real images on the device.
 
     Attributes:
         images: `(N, C, H, W)` uint8.
@@ -195,13 +195,13 @@ class Drawing:
         streams: of the fit; epoch e draws from `at("epoch", e, ...)`.
         device: of all images.
         generated: where generated images come from; None if there are none in a batch.
-        natural: natural images; None if there are none in a batch.
+        real: real images; None if there are none in a batch.
         labelled: whether labels are wanted; if not, only strata of STAR ask for any.
         chunk: generated images in memory at a time, at most, beside those of the batches made of them; one
             batch's if that is more.
 
     Raises:
-        InvalidInput: if what batches are made of is not given, or there are fewer natural images than steps need.
+        InvalidInput: if what batches are made of is not given, or there are fewer real images than steps need.
     """
 
     def __init__(
@@ -213,15 +213,15 @@ class Drawing:
         device: torch.device,
         *,
         generated: Generated | None = None,
-        natural: Natural | None = None,
+        real: Real | None = None,
         labelled: bool = True,
         chunk: int = 2048,
     ) -> None:
         made = batches.generated(size)
-        _check(size, steps, made, generated, natural, labelled=labelled)
+        _check(size, steps, made, generated, real, labelled=labelled)
         self.steps = steps
         self._size, self._made, self._streams, self._device = size, made, streams, device
-        self._generated, self._natural, self._labelled = generated, natural, labelled
+        self._generated, self._real, self._labelled = generated, real, labelled
         self._filling: Filling | None = None
         drawn = made
         if generated is not None and made and batches.star is not None:
@@ -233,7 +233,7 @@ class Drawing:
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Tensor, Tensor | None]]:
         """The batches of an epoch: images `(n, C, H, W)` float32 and labels `(n,)` int64, or None if not wanted.
 
-        The last batch has fewer natural images if they run out; generated ones are always as many. The host waits
+        The last batch has fewer real images if they run out; generated ones are always as many. The host waits
         for the device as `Filling` says, once for several batches, and without STAR never.
 
         Args:
@@ -273,10 +273,10 @@ class Drawing:
         return Counts(self._made, rows[:, 0], rows[:, 1 : 1 + count], rows[:, 1 + count :])
 
     def _order(self, streams: Streams) -> Tensor | None:
-        """Rows of natural images in the order of an epoch; None if no batch has any."""
-        if self._natural is None or self._made == self._size:
+        """Rows of real images in the order of an epoch; None if no batch has any."""
+        if self._real is None or self._made == self._size:
             return None
-        rows = streams.at("order").generator().permutation(len(self._natural.images))
+        rows = streams.at("order").generator().permutation(len(self._real.images))
         return torch.from_numpy(rows).to(self._device)
 
     @torch.no_grad()
@@ -296,7 +296,7 @@ class Drawing:
     def _batch(
         self, filled: Filled | None, index: int, order: Tensor | None, step: int
     ) -> tuple[Tensor, Tensor | None]:
-        """One batch: generated images, then natural ones (as published, of the first of those its step had)."""
+        """One batch: generated images, then real ones (as published, of the first of those its step had)."""
         images: list[Tensor] = []
         labels: list[Tensor] = []
         if filled is not None:
@@ -304,11 +304,11 @@ class Drawing:
             images.append(filled.images[part])
             if filled.labels is not None:
                 labels.append(filled.labels[part])
-        if order is not None and self._natural is not None:
+        if order is not None and self._real is not None:
             rows = order[step * self._size : (step + 1) * self._size - self._made]
-            images.append(self._natural.prepare(self._natural.images.index_select(0, rows)))
-            if self._labelled and self._natural.labels is not None:
-                labels.append(self._natural.labels[rows])
+            images.append(self._real.prepare(self._real.images.index_select(0, rows)))
+            if self._labelled and self._real.labels is not None:
+                labels.append(self._real.labels[rows])
         return _joined(images), _joined(labels) if self._labelled else None
 
 
@@ -316,9 +316,7 @@ def _joined(parts: list[Tensor]) -> Tensor:
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _check(
-    size: int, steps: int, made: int, generated: Generated | None, natural: Natural | None, *, labelled: bool
-) -> None:
+def _check(size: int, steps: int, made: int, generated: Generated | None, real: Real | None, *, labelled: bool) -> None:
     if size < 1 or steps < 1:
         raise InvalidInput(
             f"there is no batch to draw: batch size {size}, {steps} steps an epoch; set both to 1 or more"
@@ -328,14 +326,14 @@ def _check(
         raise InvalidInput(f"{made} of the {size} images of a batch are generated but there is no {missing}; give one")
     if made == size:
         return
-    if natural is None or (labelled and natural.labels is None):
-        missing = "images" if natural is None else "labels"
+    if real is None or (labelled and real.labels is None):
+        missing = "images" if real is None else "labels"
         raise InvalidInput(
-            f"{size - made} of the {size} images of a batch are natural but there are no natural {missing}; "
+            f"{size - made} of the {size} images of a batch are real but there are no real {missing}; "
             f"give {missing} or set the synthetic share to 1"
         )
-    if (steps - 1) * size >= len(natural.images):
+    if (steps - 1) * size >= len(real.images):
         raise InvalidInput(
-            f"{steps} batches of {size} need more than the {len(natural.images)} natural images there are; "
-            f"set at most {-(-len(natural.images) // size)} steps an epoch"
+            f"{steps} batches of {size} need more than the {len(real.images)} real images there are; "
+            f"set at most {-(-len(real.images) // size)} steps an epoch"
         )

@@ -15,7 +15,7 @@ from torch import Tensor
 from biasloop.contract.batching import Star
 from biasloop.errors import InvalidInput
 
-Judge = Callable[[Tensor], Tensor]
+Labeller = Callable[[Tensor], Tensor]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Generated:
 
     sample: Callable[[Tensor], Tensor]
     latent: int
-    label: Judge | None = None
-    groups: Judge | None = None
+    label: Labeller | None = None
+    groups: Labeller | None = None
     sizes: tuple[int, ...] = ()
 
     def draw(self, count: int, noise: torch.Generator) -> Tensor:

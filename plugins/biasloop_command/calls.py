@@ -57,7 +57,7 @@ class Programs:
         given = samples.labels["target"][order].tolist()
         columns = {
             "label": pl.Series([table.classes[label] for label in given], dtype=pl.String),
-            "made": pl.Series(samples.made[order].astype(np.int8)),
+            "made": pl.Series(samples.synthetic[order].astype(np.int8)),
         }
         if samples.weights is not None:
             columns["weight"] = pl.Series(samples.weights[order])

@@ -81,11 +81,11 @@ class CommandDomain:
         """
         return self._splits
 
-    def truth(self, ids: Ints) -> Frame:
+    def human_labels(self, ids: Ints) -> Frame:
         """Labels of the table, with confidence 1."""
         return _labels(self._table.labels[ids], np.ones(len(ids)))
 
-    def answers(self, work: Work) -> Tables:
+    def references(self, work: Work) -> Tables:
         """The table "test": ids, targets and groups."""
         ids, table = self._splits.test, self._table
         target = Column(table.labels[ids], role="target", vocabulary=CLASSES)

@@ -93,7 +93,7 @@ class GeneratorsDomain:
                     f"domain.generator_batch and domain.classifier_batch to {count} or more"
                 )
 
-    def answers(self, work: Work) -> Tables:
+    def references(self, work: Work) -> Tables:
         """Real images to evaluate on: ids, label, groups."""
         wanted = ("test", "valid") if self.config.evaluate_on == "both" else (self.config.evaluate_on,)
         # The table "test" is what metrics without a prefix are of.
@@ -122,7 +122,7 @@ class GeneratorsDomain:
         return measure(tables, self._data.targets[1:], self._data.classes, summed=summed)
 
     def fit_annotator(self, target: str, work: Work) -> Any:
-        """A classifier of a target, of natural images."""
+        """A classifier of a target, of real images."""
         return self._learner.annotator(target, work)
 
     def fit_generator(self, source: Source, work: Work) -> Any:
@@ -136,7 +136,7 @@ class GeneratorsDomain:
     def predict_classifier(self, classifier: Any, work: Work) -> Tables:
         """Predicted label, and by how much it leads, of every real image to evaluate on."""
         tables = {}
-        for name, table in self.answers(work).items():
+        for name, table in self.references(work).items():
             logits = self._learner.logits(classifier, table["ids"], work.at(name))
             prediction = Column(logits.argmax(1).astype(np.int64), role="prediction", vocabulary="label")
             lead = Column(margins(logits).astype(np.float32), role="confidence")
@@ -146,7 +146,7 @@ class GeneratorsDomain:
     def predict_annotator(self, target: str, annotator: Any, work: Work) -> Tables:
         """Predicted class of a target of every real image to evaluate on."""
         tables = {}
-        for name, table in self.answers(work).items():
+        for name, table in self.references(work).items():
             logits = self._learner.logits(annotator, table["ids"], work.at(name))
             prediction = logits.argmax(1).astype(np.int64)
             tables[name] = Frame({"prediction": Column(prediction, role="prediction", vocabulary=target)})

@@ -17,7 +17,7 @@ class Drawn:
 
     Args:
         drawing: makes them.
-        recipe: of the fit; the last batch of a classifier's epoch has as many images as one of natural images would.
+        recipe: of the fit; the last batch of a classifier's epoch has as many images as one of real images would.
         labelled: whether they have labels.
     """
 

@@ -19,7 +19,7 @@ from biasloop.training import weights
 from biasloop.training.loop import fit
 from biasloop.training.precision import precision
 from biasloop.training.recipe import Recipe
-from biasloop.training.sources import Drawing, Natural
+from biasloop.training.sources import Drawing, Real
 from biasloop.training.star import Generated, interleaved
 from biasloop_generators import networks
 from biasloop_generators.config import Config
@@ -59,19 +59,19 @@ class Learner:
             return {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
 
     def annotator(self, target: str, work: Work) -> nn.Module:
-        """A classifier of the label or of a group, trained on natural images and their true classes."""
+        """A classifier of the label or of a group, trained on real images and their true classes."""
         column = self.data.targets.index(target)
         recipe = classifier_recipe(self.config, len(self.data.train))
         with devices.computing(self.threads):
             labels = torch.from_numpy(self.data.attributes[self.data.train, column]).to(self._device)
-            drawing = self._drawing(Batches(0.0), recipe, work, natural=labels)
+            drawing = self._drawing(Batches(0.0), recipe, work, real=labels)
             network = self._built(
                 lambda: networks.build_classifier(self.config.classifier, self.data.sizes[column]), work
             )
             return self._fitted(network, Drawn(drawing, recipe), recipe, work)
 
     def generator(self, source: Source, work: Work) -> VAE:
-        """A new generator, of natural images or of samples."""
+        """A new generator, of real images or of samples."""
         star = source.batches.star is not None
         recipe = generator_recipe(self.config, len(self.data.train), star=star, passes=source.passes)
         with devices.computing(self.threads):
@@ -83,14 +83,14 @@ class Learner:
             return network
 
     def classifier(self, source: Source, work: Work) -> nn.Module:
-        """A new classifier of the label, of samples and perhaps natural images."""
+        """A new classifier of the label, of samples and perhaps real images."""
         star = source.batches.star is not None
         recipe = classifier_recipe(self.config, len(self.data.train), star=star, passes=source.passes)
         with devices.computing(self.threads):
-            natural = None
+            real = None
             if source.batches.generated(recipe.batch_size) < recipe.batch_size:
-                natural = torch.from_numpy(self.data.labels[self.data.train]).to(self._device)
-            drawing = self._drawing(source.batches, recipe, work, source=source, natural=natural)
+                real = torch.from_numpy(self.data.labels[self.data.train]).to(self._device)
+            drawing = self._drawing(source.batches, recipe, work, source=source, real=real)
             network = self._built(lambda: self._new_classifier(0), work)
             return self._fitted(network, Drawn(drawing, recipe), recipe, work)
 
@@ -188,7 +188,7 @@ class Learner:
         return as_inputs(images, self.data.side)
 
     def _prepared(self, images: Tensor) -> Tensor:
-        """Natural training images; mirrored with torch's global generator, which a fit seeds every epoch."""
+        """Real training images; mirrored with torch's global generator, which a fit seeds every epoch."""
         inputs = self._inputs(images)
         if not self.data.mirrored:
             return inputs
@@ -206,16 +206,16 @@ class Learner:
         work: Work,
         *,
         source: Source | None = None,
-        natural: Tensor | None = None,
+        real: Tensor | None = None,
         labelled: bool = True,
     ) -> Drawing:
-        """The batches of a fit; natural images only where some are used."""
+        """The batches of a fit; real images only where some are used."""
         generated = None if source is None or source.generator is None else self._generated(source)
         mixed = generated is None or batches.generated(recipe.batch_size) < recipe.batch_size
-        images = Natural(self._stored, self._prepared, natural) if mixed else None
+        images = Real(self._stored, self._prepared, real) if mixed else None
         return Drawing(
             batches, recipe.batch_size, recipe.epoch_steps or 0, work.streams, self._device,
-            generated=generated, natural=images, labelled=labelled, chunk=self._together,
+            generated=generated, real=images, labelled=labelled, chunk=self._together,
         )  # fmt: skip
 
     def _generated(self, source: Source) -> Generated:

@@ -83,18 +83,18 @@ def export(data: str, split: str, name: str, setup: Kept, later: Iterable[Kept])
         InvalidInput: if there are not two labels and one group of two classes, which the files are made for.
     """
     group = _only_group(setup)
-    answers = setup.evaluations["test"].tables
+    references = setup.evaluations["test"].tables
     files: Files = {}
     for who, evaluation, target in (
         ("ano_label", "annotator", "target"),
         ("ano_fair", f"annotator-{group}", GROUP + group),
     ):
         if evaluation in setup.evaluations:
-            _add_model(files, who, split, answers, setup.evaluations[evaluation].tables, group, target, None)
+            _add_model(files, who, split, references, setup.evaluations[evaluation].tables, group, target, None)
     number, final = -1, None
     for number, step in enumerate(later):
         tables = step.evaluations["test"].tables
-        _add_model(files, "cla", split, answers, tables, group, "target", number)
+        _add_model(files, "cla", split, references, tables, group, "target", number)
         _add_population(files, tables["population"], group, number)
         _add_curves(files, step, number)
         final = tables.get("final_population")
@@ -130,14 +130,21 @@ def _only_group(setup: Kept) -> str:
 
 
 def _add_model(
-    files: Files, who: str, split: str, answers: Tables, predicted: Tables, group: str, target: str, number: int | None
+    files: Files,
+    who: str,
+    split: str,
+    references: Tables,
+    predicted: Tables,
+    group: str,
+    target: str,
+    number: int | None,
 ) -> None:
-    both = "valid" in answers
+    both = "valid" in references
     for published in ("valid", "test") if both else (split,):
         table = published if both else "test"
         if table not in predicted:
             continue
-        truth = answers[table]
+        truth = references[table]
         counts = fairness.counts(truth[target], predicted[table]["prediction"], truth[GROUP + group], 2)
         _add(files, f"{who}_{published}_overall", OVERALL, [(*overall(counts), number)])
         _add(files, f"{who}_{published}_aggregated", AGGREGATED, [(*aggregated(counts), number)])

@@ -110,11 +110,11 @@ class ImagesDomain:
         """
         return self._splits
 
-    def truth(self, ids: Ints) -> Frame:
+    def human_labels(self, ids: Ints) -> Frame:
         """Classes as published, or what biased data are to be learnt, with confidence 1."""
         return _labels(self._targets[ids], np.ones(len(ids)))
 
-    def answers(self, work: Work) -> Tables:
+    def references(self, work: Work) -> Tables:
         """The table "test": ids and targets; of biased data also the group and the class before the merge."""
         ids = self._splits.test
         target = Column(self._targets[ids], role="target", vocabulary=CLASSES)

@@ -97,14 +97,14 @@ class LanguageDomain:
         """A uniform test set of rows with a human continuation; the rest is the pool."""
         return self._splits
 
-    def truth(self, ids: Ints) -> Frame:
+    def human_labels(self, ids: Ints) -> Frame:
         """Human continuations, as token ids."""
         return Frame({TOKENS: self._tokens.take(ids).continuations})
 
-    def answers(self, work: Work) -> Tables:
+    def references(self, work: Work) -> Tables:
         """The table "test": ids, human continuations and their scores."""
         ids = self._splits.test
-        human = self.truth(ids)
+        human = self.human_labels(ids)
         scored = self._score(self._learner.texts(human.columns[TOKENS]), work.at("score"))
         columns = {measures.REFERENCE + name: column for name, column in scored.columns.items()}
         return {"test": Frame({"ids": Column(ids, role="ids"), "reference": human.columns[TOKENS], **columns})}

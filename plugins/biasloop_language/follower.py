@@ -4,7 +4,7 @@ from biasloop.contract.data import Arrays
 from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.training import distributed as teams
-from biasloop.training.distributed import Message, Team
+from biasloop.training.distributed import Group, Message
 from biasloop_language import fit_message
 from biasloop_language.finetuning import fit
 
@@ -19,20 +19,20 @@ def follow(device: str) -> None:
         InvalidInput: if this machine has too few such devices.
         LeaderLost: if the first process ends without a word.
     """
-    with teams.following(device) as team:
-        while team.called():
-            told = team.receive()
-            with team.together():
-                _share(told, team)
+    with teams.following(device) as group:
+        while group.called():
+            told = group.receive()
+            with group.together():
+                _share(told, group)
 
 
-def _share(told: Message, team: Team) -> None:
+def _share(told: Message, group: Group) -> None:
     """One fit; ends with the first process', which judges and keeps it."""
-    model = fit_message.network(told).to(team.device)
+    model = fit_message.network(told).to(group.device)
     work = _Given(fit_message.streams(told), fit_message.state(told))
     fit(
         model, fit_message.rows(told), fit_message.recipe(told), work,
-        weights=fit_message.weights(told), released=fit_message.released(told), group=team,
+        weights=fit_message.weights(told), released=fit_message.released(told), group=group,
     )  # fmt: skip
 
 

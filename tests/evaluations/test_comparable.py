@@ -7,7 +7,7 @@ import pytest
 
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.comparable import comparable
-from biasloop.evaluations.result import Answer
+from biasloop.evaluations.result import EvaluationResult
 
 COLUMNS = ("--task", "y", "--predicted", "p")
 
@@ -95,7 +95,7 @@ FILES = (Path("A.csv"), Path("B.csv"))
 
 
 def compared(ours, theirs):
-    return comparable(Answer(1, {}, ours), Answer(1, {}, theirs), FILES)
+    return comparable(EvaluationResult(1, {}, ours), EvaluationResult(1, {}, theirs), FILES)
 
 
 def shares(*values):

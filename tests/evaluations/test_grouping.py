@@ -7,7 +7,7 @@ import pytest
 
 from biasloop.errors import InvalidInput
 from biasloop.evaluations import grouping
-from biasloop.evaluations.result import Answer
+from biasloop.evaluations.result import EvaluationResult
 from biasloop.predictions import Counts
 
 COUNTED = Counts(
@@ -105,7 +105,7 @@ def test_an_attribute_that_looks_measured_has_a_sentence(values, rows, words):
 
 
 def answer(names, **row):
-    return Answer(1, {"ece": float(len(names))}, {}, rows=[{**row, "n": 1}], notes=["same", "+".join(names)])
+    return EvaluationResult(1, {"ece": float(len(names))}, {}, rows=[{**row, "n": 1}], notes=["same", "+".join(names)])
 
 
 def test_one_attributes_answer_stands_alone():

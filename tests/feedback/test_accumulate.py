@@ -121,7 +121,7 @@ def test_runs_that_differ_in_one_setting_share_the_pool_order(tmp_path):
 
 def test_label_errors_are_measured_against_the_truth(tmp_path):
     _, run, prepared = run_toy(tmp_path / "run", labels="bits", unlabelled=30, loop={"rounds": 6})
-    truth = prepared.domain.truth
+    truth = prepared.domain.human_labels
     alone = prepared.domain.splits().unlabelled
     for record in records(run)[2:]:
         machine = record.added.take(np.flatnonzero(record.added.origin != HUMAN))
@@ -162,7 +162,7 @@ def test_a_domain_without_labels_is_refused():
 
     experiment = toy_experiment()
     prepared = toy_prepared(experiment)
-    with pytest.raises(Mismatch, match='cannot run loop.rule = "accumulate": it has no answers, measure, truth, fit'):
+    with pytest.raises(Mismatch, match='cannot run loop.rule = "accumulate": it has no human_labels, measure, references, '):
         replace(prepared.rule, domain=Blind())
 
 

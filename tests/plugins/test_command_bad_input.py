@@ -112,7 +112,7 @@ def answered(place, output) -> str:
     predict = ":\n" if output is None else f'cp "{place}/output" "$3"\n'
     made = domain(settings(place, predict=predict, split="part", test=None))
     ids = np.array([3, 4])
-    model = made.fit(Samples(ids, np.zeros(2, np.bool_), made.truth(ids)), WORK)
+    model = made.fit(Samples(ids, np.zeros(2, np.bool_), made.human_labels(ids)), WORK)
     with pytest.raises(ProgramFailed) as error:
         made.predict(model, WORK)
     text = str(error.value)

@@ -27,7 +27,7 @@ def place(tmp_path):
 
 def samples(made, ids, labels=None, weights=None):
     ids = np.asarray(ids)
-    truth = made.truth(ids) if labels is None else Frame({"target": Column(np.asarray(labels))})
+    truth = made.human_labels(ids) if labels is None else Frame({"target": Column(np.asarray(labels))})
     return Samples(ids, ids % 2 == 1, truth, weights=weights)
 
 
@@ -52,7 +52,7 @@ def test_splits_are_drawn_and_rows_without_a_label_are_in_the_pool(place):
     assert set(splits.unlabelled) < set(splits.pool)
     rows = list(csv.DictReader((place / "data.csv").open()))
     labelled = [row for row in rows if row["class"]]
-    assert [made.vocabularies()["classes"].strings()[one] for one in made.truth(np.arange(36))["target"]] == [
+    assert [made.vocabularies()["classes"].strings()[one] for one in made.human_labels(np.arange(36))["target"]] == [
         row["class"] for row in labelled
     ]
 
@@ -106,7 +106,7 @@ def test_predictions_labels_and_what_they_say_of_themselves(place):
     made = domain(settings(place, group="sex", follow="b"))
     train = samples(made, np.setdiff1d(made.splits().pool, made.splits().unlabelled))
     model = made.load("model", made.save("model", made.fit(train, WORK)))
-    found, answers = made.predict(model, WORK)["test"], made.answers(WORK)["test"]
+    found, references = made.predict(model, WORK)["test"], made.references(WORK)["test"]
     data = list(csv.DictReader((place / "data.csv").open()))
     xs = {row: int(data[row]["x"]) for row in train.ids}
 
@@ -117,36 +117,36 @@ def test_predictions_labels_and_what_they_say_of_themselves(place):
     assert [names[one] for one in found["prediction"]] == [nearest(row) for row in made.splits().test]
     assert found["confidence"].dtype == np.float32
     assert found["confidence"].tolist() == [0.75] * 6
-    assert {name: column.role for name, column in answers.columns.items()} == {
+    assert {name: column.role for name, column in references.columns.items()} == {
         "ids": "ids", "target": "target", "group": "group",
     }  # fmt: skip
     assert made.vocabularies()["group"].strings() == ["f", "m"]
-    assert answers["group"].tolist() == [row % 2 for row in answers["ids"]]
+    assert references["group"].tolist() == [row % 2 for row in references["ids"]]
     ids = np.array([38, 7, 36])
-    given, truth = made.label(model, ids, "argmax", WORK), made.truth(np.arange(3))
+    given, truth = made.label(model, ids, "argmax", WORK), made.human_labels(np.arange(3))
     assert [names[one] for one in given["target"]] == [nearest(row) for row in ids]
     assert {name: (column.values.dtype, column.role) for name, column in given.columns.items()} == {
         name: (column.values.dtype, column.role) for name, column in truth.columns.items()
     }
-    metrics = made.measure({"test": answers.plus(found)}, train)
-    wrong = found["prediction"] != answers["target"]
+    metrics = made.measure({"test": references.plus(found)}, train)
+    wrong = found["prediction"] != references["target"]
     assert metrics["accuracy"].value == pytest.approx(1 - wrong.mean())
     assert metrics["share_predicted"].value == pytest.approx(found["prediction"].mean())
     assert metrics["share_train"].value == pytest.approx(train.labels["target"].mean())
-    selected = [found["prediction"][answers["group"] == group].mean() for group in (0, 1)]
+    selected = [found["prediction"][references["group"] == group].mean() for group in (0, 1)]
     assert metrics["demographic_parity_difference"].value == pytest.approx(abs(selected[0] - selected[1]))
     assert metrics["ece"].value == pytest.approx(abs(1 - wrong.mean() - 0.75))
     assert {"bias_amp", "equalized_odds_difference", "worst_class_recall", "recall.a", "bias"} <= metrics.keys()
-    assert set(made.measure({"test": answers}, train)) == {"share_target", "share_train"}
+    assert set(made.measure({"test": references}, train)) == {"share_target", "share_train"}
 
 
 def test_several_groups_have_names_of_their_own(place):
     made = domain(settings(place, group=["sex", "note"], follow="b"))
     model = made.fit(samples(made, [0, 1, 2]), WORK)
-    answers = made.answers(WORK)["test"]
-    assert {"group.sex", "group.note"} < set(answers.columns)
+    references = made.references(WORK)["test"]
+    assert {"group.sex", "group.note"} < set(references.columns)
     assert {"group.sex", "group.note"} < set(made.vocabularies())
-    metrics = made.measure({"test": answers.plus(made.predict(model, WORK)["test"])}, samples(made, [0]))
+    metrics = made.measure({"test": references.plus(made.predict(model, WORK)["test"])}, samples(made, [0]))
     assert {"bias_amp.sex", "bias_amp.note", "equalized_odds_difference.sex"} < set(metrics)
     assert cells(model["rows"])[0] == ["id", "label", "made", "x"]
 
@@ -160,8 +160,8 @@ def test_bias_amplification_of_a_biased_program(tmp_path):
         """awk -F, 'NR == 1 { print "id,prediction"; next } { print $1 "," ($2 == "f" ? "b" : "a") }' "$2" > "$3"\n"""
     )
     made = domain(settings(tmp_path, predict=predict, id=None, test=None, split="part", group="sex", follow="b"))
-    answers, train = made.answers(WORK)["test"], samples(made, [12, 13])
-    metrics = made.measure({"test": answers.plus(made.predict(made.fit(train, WORK), WORK)["test"])}, train)
+    references, train = made.references(WORK)["test"], samples(made, [12, 13])
+    metrics = made.measure({"test": references.plus(made.predict(made.fit(train, WORK), WORK)["test"])}, train)
     assert metrics["bias_amp"].value == pytest.approx(1 / 3, abs=1e-12)
     assert metrics["demographic_parity_difference"].value == 1.0
     assert "ece" not in metrics

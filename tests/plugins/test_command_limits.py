@@ -20,7 +20,7 @@ def refused(place, *, train=TRAIN, predict=PREDICT, **changes) -> str:
     made = domain(settings(place, train=train, predict=predict, **changes))
     ids = made.splits().pool[:4]
     with pytest.raises(ProgramFailed) as error:
-        made.predict(made.fit(Samples(ids, np.zeros(4, np.bool_), made.truth(ids)), WORK), WORK)
+        made.predict(made.fit(Samples(ids, np.zeros(4, np.bool_), made.human_labels(ids)), WORK), WORK)
     assert str(error.value).isprintable()
     return str(error.value)
 

@@ -92,7 +92,7 @@ def test_what_is_missing_is_missing_in_the_loop_as_in_evaluate(tmp_path):
     # A word is a class where it is named as one.
     made = read(tmp_path, tmp_path / "t.csv", classes=["a", "b", "NA", "None"])
     assert made.splits().unlabelled.tolist() == [80, 81, 82, 84, 85, 87]
-    assert made.truth(np.array([83, 86]))["target"].tolist() == [2, 3]
+    assert made.human_labels(np.array([83, 86]))["target"].tolist() == [2, 3]
 
 
 def test_classes_that_differ_in_case_can_be_named(tmp_path):

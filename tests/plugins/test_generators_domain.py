@@ -73,7 +73,7 @@ def test_samples_and_what_star_drew_are_in_the_store(run):
     star = second.frames["generator.star"]
     assert star["epoch"].tolist() == [1, 1, 2, 2]
     assert star["batch"].tolist() == [0, 1, 0, 1]
-    assert "generator.star" not in first.frames  # the first generator learns from natural images
+    assert "generator.star" not in first.frames  # the first generator learns from real images
     for table in (star, first.frames["classifier.star"]):
         drawn, placed = (np.stack([table[f"{name}.{k}"] for k in range(4)], 1) for name in ("drawn", "placed"))
         assert drawn.shape == (4, 4)

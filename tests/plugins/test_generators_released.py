@@ -46,7 +46,7 @@ def names(*words):
     return Frame({"name": Column.text(words)})
 
 
-def answers(rng, rows=60, groups=2):
+def references(rng, rows=60, groups=2):
     return Frame(
         {
             "ids": Column(np.arange(rows), role="ids"),
@@ -72,7 +72,7 @@ def population(rng, margin=None):
 
 
 def setup(rng, splits=("test", "valid"), groups=2, **more):
-    given = {split: answers(rng, groups=groups) for split in splits}
+    given = {split: references(rng, groups=groups) for split in splits}
     evaluations = {
         "test": Evaluation({}, given),
         "annotator": Evaluation({}, {split: predicted(rng) for split in splits}),

@@ -69,7 +69,7 @@ def work(*names):
 
 
 def labelled(domain, ids):
-    return Samples(ids, np.zeros(len(ids), np.bool_), domain.truth(ids))
+    return Samples(ids, np.zeros(len(ids), np.bool_), domain.human_labels(ids))
 
 
 def seen(domain, ids):
@@ -114,8 +114,8 @@ def test_merged_and_inverted(data, tmp_path):
     design, ids = domain._design, everything(domain.splits())
     names = {name: column.strings() for name, column in domain.vocabularies().items()}
     assert names == {"classes": ["task0", "task1"], "groups": ["plain", "inverted"], "sources": list(CLASSES)}
-    assert np.array_equal(domain.truth(ids)["target"], design.task_of[labels[ids]])
-    assert domain.truth(ids).columns["target"].vocabulary == "classes"
+    assert np.array_equal(domain.human_labels(ids)["target"], design.task_of[labels[ids]])
+    assert domain.human_labels(ids).columns["target"].vocabulary == "classes"
     groups = domain._biased.groups
     for part in (splits.test, splits.holdout, splits.pool):
         for task, percent in ((0, 80), (1, 20)):
@@ -133,16 +133,16 @@ def test_the_test_set_can_be_halved(data, tmp_path):
     """Of each task an even number: at epsilon 0 tasks and groups are exactly independent."""
     for row in range(6):
         domain = make(tmp_path, {"epsilon": 0, "assignment": row}, test=57)
-        answers = domain.answers(work("a"))["test"]
+        references = domain.references(work("a"))["test"]
         counts = np.zeros((2, 2), int)
-        np.add.at(counts, (answers["group"], answers["target"]), 1)
+        np.add.at(counts, (references["group"], references["target"]), 1)
         assert np.array_equal(counts[0], counts[1])
-        assert 55 <= len(answers) <= 57
-        predicted = np.random.default_rng(row).integers(0, 2, len(answers))
-        guessed = Frame({"prediction": answers.columns["target"].__class__(predicted)})
-        found = domain.measure({"test": answers.plus(guessed)}, labelled(domain, domain.splits().pool))
+        assert 55 <= len(references) <= 57
+        predicted = np.random.default_rng(row).integers(0, 2, len(references))
+        guessed = Frame({"prediction": references.columns["target"].__class__(predicted)})
+        found = domain.measure({"test": references.plus(guessed)}, labelled(domain, domain.splits().pool))
         assert found["bias_amp"].value == pytest.approx(0, abs=1e-12)
-        share = (answers["target"] == 0).mean()
+        share = (references["target"] == 0).mean()
         assert found["epsilon_target"].value == pytest.approx(abs(share - 0.5))
     one = make(tmp_path, {"epsilon": 50}, test=57).splits().test
     assert np.array_equal(one, make(tmp_path, {"epsilon": 0}, test=57).splits().test)
@@ -150,16 +150,16 @@ def test_the_test_set_can_be_halved(data, tmp_path):
 
 def test_answers_have_group_and_source(data, tmp_path):
     domain = make(tmp_path, {"epsilon": 20})
-    answers = domain.answers(work("a"))["test"]
-    assert {name: (column.role, column.vocabulary) for name, column in answers.columns.items()} == {
+    references = domain.references(work("a"))["test"]
+    assert {name: (column.role, column.vocabulary) for name, column in references.columns.items()} == {
         "ids": ("ids", ""),
         "target": ("target", "classes"),
         "group": ("group", "groups"),
         "source": ("", "sources"),
     }
-    assert np.array_equal(answers["source"], data.images.labels[answers["ids"]])
-    assert np.array_equal(answers["target"], domain._design.task_of[answers["source"]])
-    assert np.array_equal(answers["group"], domain._biased.groups[answers["ids"]])
+    assert np.array_equal(references["source"], data.images.labels[references["ids"]])
+    assert np.array_equal(references["target"], domain._design.task_of[references["source"]])
+    assert np.array_equal(references["group"], domain._biased.groups[references["ids"]])
 
 
 def test_classes_in_no_task_are_left_out(data, tmp_path):
@@ -173,11 +173,11 @@ def test_classes_in_no_task_are_left_out(data, tmp_path):
 def test_three_tasks(data, tmp_path):
     domain = make(tmp_path, {"epsilon": 40, "task_count": 3, "probabilities": "evenly-spaced"})
     pool = domain.splits().pool
-    targets, groups = domain.truth(pool)["target"], domain._biased.attributes[pool]
+    targets, groups = domain.human_labels(pool)["target"], domain._biased.attributes[pool]
     shares = [groups[targets == task].mean() for task in range(3)]
     assert np.allclose(shares, [0.1, 0.5, 0.9], atol=0.02)
     model = domain.fit(labelled(domain, pool), work("fit"))
-    test = domain.answers(work("a"))["test"].plus(domain.predict(model, work("p"))["test"])
+    test = domain.references(work("a"))["test"].plus(domain.predict(model, work("p"))["test"])
     found = domain.measure({"test": test}, labelled(domain, pool))
     assert {"bias_amp", "bias_amp.inverted.task2", "recall.task2", "mce"} <= set(found)
     assert "effective_epsilon" not in found
@@ -185,7 +185,7 @@ def test_three_tasks(data, tmp_path):
 
 def test_swapped(data, tmp_path):
     plain, swapped = (make(tmp_path, {"epsilon": 30, "swap": swap}) for swap in (False, True))
-    one, other = (domain.answers(work("a"))["test"] for domain in (plain, swapped))
+    one, other = (domain.references(work("a"))["test"] for domain in (plain, swapped))
     assert np.array_equal(one["target"], other["group"])
     assert np.array_equal(one["group"], other["target"])
     assert np.array_equal(seen(plain, one["ids"]), seen(swapped, one["ids"]))
@@ -195,7 +195,7 @@ def test_swapped(data, tmp_path):
 def test_a_swapped_model_learns_what_is_inverted(data, tmp_path):
     domain = make(tmp_path, {"epsilon": 10, "swap": True}, epochs=8, width=4)
     model = domain.fit(labelled(domain, domain.splits().pool), work("fit"))
-    test = domain.answers(work("a"))["test"].plus(domain.predict(model, work("p"))["test"])
+    test = domain.references(work("a"))["test"].plus(domain.predict(model, work("p"))["test"])
     found = domain.measure({"test": test}, labelled(domain, domain.splits().pool))
     assert found["accuracy"].value > 0.9
     assert "accuracy.task0.inverted" in found
@@ -237,7 +237,7 @@ def test_a_fraction_of_the_pool(data, tmp_path):
     counts = np.bincount(labels[:TRAIN], minlength=6)
     assert np.array_equal(np.bincount(labels[pool], minlength=6), np.rint(counts * 0.5))
     assert np.array_equal(domain.splits().test, whole.splits().test)
-    assert np.array_equal(domain.answers(work("a"))["test"]["group"], whole.answers(work("a"))["test"]["group"])
+    assert np.array_equal(domain.references(work("a"))["test"]["group"], whole.references(work("a"))["test"]["group"])
     smaller = make(tmp_path, {"epsilon": 20, "fraction": 0.2}).splits().pool
     assert set(smaller.tolist()) < set(pool.tolist())
 
@@ -245,8 +245,10 @@ def test_a_fraction_of_the_pool(data, tmp_path):
 def test_test_lists_are_shared_unless_told(data, tmp_path):
     def groups(row, **more):
         # With the groups' shares all equal the merge does not matter for the list.
-        answers = make(tmp_path, {"epsilon": 0, "assignment": row, "tasks": TASKS, **more}).answers(work("a"))["test"]
-        return answers["group"]
+        references = make(tmp_path, {"epsilon": 0, "assignment": row, "tasks": TASKS, **more}).references(work("a"))[
+            "test"
+        ]
+        return references["group"]
 
     assert np.array_equal(groups(0), groups(1))
     assert not np.array_equal(groups(0, own_test_lists=True), groups(1, own_test_lists=True))

@@ -59,7 +59,7 @@ def work(*names):
 
 def samples(domain, count=40):
     ids = domain.splits().pool[:count]
-    return Samples(ids, np.zeros(len(ids), np.bool_), domain.truth(ids))
+    return Samples(ids, np.zeros(len(ids), np.bool_), domain.human_labels(ids))
 
 
 def same(left, right):
@@ -146,7 +146,7 @@ def test_a_test_set_that_leaves_nothing_is_refused(data, tmp_path, test, holdout
 
 def test_truth(data, tmp_path):
     ids = np.array([5, 3, 70])
-    truth = make(tmp_path).truth(ids)
+    truth = make(tmp_path).human_labels(ids)
     np.testing.assert_array_equal(truth["target"], data.images.labels[ids])
     assert truth["confidence"].tolist() == [1, 1, 1]
     columns = truth.columns
@@ -159,7 +159,7 @@ def test_truth(data, tmp_path):
 def test_learns_the_toy_and_predicts_its_test_set(data, tmp_path):
     domain = make(tmp_path, epochs=30, width=4, augment=False)
     model = domain.fit(samples(domain, 60), work("fit"))
-    test = domain.answers(work("answers"))["test"].plus(domain.predict(model, work("predict"))["test"])
+    test = domain.references(work("answers"))["test"].plus(domain.predict(model, work("predict"))["test"])
     np.testing.assert_array_equal(test["ids"], domain.splits().test)
     np.testing.assert_array_equal(test["target"], data.images.labels[test["ids"]])
     assert (test["prediction"] == test["target"]).mean() > 0.9
@@ -229,7 +229,7 @@ def test_label_has_the_columns_of_truth(data, tmp_path):
     model = domain.fit(samples(domain), work("fit"))
     ids = domain.splits().pool[-9:]
     for by in domain.label_rules():
-        given, truth = domain.label(model, ids, by, work("label")), domain.truth(ids)
+        given, truth = domain.label(model, ids, by, work("label")), domain.human_labels(ids)
         assert len(Frame.join([given, truth])) == 18
         for name, column in truth.columns.items():
             mine = given.columns[name]
@@ -361,7 +361,7 @@ def test_shipped_data_resampled_for_the_quickstart(tmp_path):
     splits = domain.splits()
     assert len(splits.test) == 500
     assert len(splits.pool) == 1_498
-    targets = domain.truth(np.concatenate([splits.test, splits.pool]))["target"]
+    targets = domain.human_labels(np.concatenate([splits.test, splits.pool]))["target"]
     assert np.bincount(targets).tolist() == [111] * 6 + [999] + [111] * 3
 
 

@@ -53,7 +53,7 @@ def test_a_folder(folder):
         folder / name / f"{n:02}.png" for name, c in (("cat", 10), ("dog", 8), ("unlabelled", 5)) for n in range(c)
     ]
     assert np.array_equal(pictures.images, np.stack([read(file) for file in files]))
-    assert made.truth(np.arange(18))["target"].tolist() == [0] * 10 + [1] * 8
+    assert made.human_labels(np.arange(18))["target"].tolist() == [0] * 10 + [1] * 8
     assert splits.unlabelled.tolist() == [18, 19, 20, 21, 22]
     assert set(splits.unlabelled) < set(splits.pool)
     assert len(splits.test) == 4
@@ -190,7 +190,7 @@ def test_npz(tmp_path, compressed, kind):
     assert np.array_equal(made._pictures[0].images, IMAGES)
     assert made.splits().unlabelled.tolist() == np.flatnonzero(labels.astype(int) == -1).tolist()
     known = np.flatnonzero(labels.astype(int) >= 0)
-    assert made.truth(known)["target"].tolist() == labels[known].tolist()
+    assert made.human_labels(known)["target"].tolist() == labels[known].tolist()
 
 
 def test_npz_with_names_and_grey_images(tmp_path):
@@ -296,7 +296,7 @@ def test_fit_predict_and_label_with_own_images(folder):
     from biasloop.contract.data import Samples
 
     human = np.setdiff1d(splits.pool, splits.unlabelled)
-    train = Samples(human, np.zeros(len(human), np.bool_), made.truth(human))
+    train = Samples(human, np.zeros(len(human), np.bool_), made.human_labels(human))
     model = made.fit(train, Work(Streams((0, "fit"))))
     given = made.label(model, splits.unlabelled, "argmax", Work(Streams((0, "label"))))
     assert len(given) == 5

@@ -118,7 +118,7 @@ def test_cifar5m_keeps_what_it_uses(tmp_path, monkeypatch, compressed):
     assert len(pictures.ids) == 12 + 9 * 2
     assert np.array_equal(pictures.images, made.images[pictures.ids])
     assert np.array_equal(pictures.ids, np.sort(np.concatenate([splits.test, splits.pool])))
-    assert np.bincount(made_of.truth(pictures.ids)["target"]).tolist() == [2] * 5 + [12] + [2] * 4
+    assert np.bincount(made_of.human_labels(pictures.ids)["target"]).tolist() == [2] * 5 + [12] + [2] * 4
     assert pictures.mean.tolist() == [0.4914, 0.4822, 0.4465]
     assert pictures.std.tolist() == [0.2471, 0.2435, 0.2616]
     assert made_of.fingerprint() == domain(tmp_path, monkeypatch, made.dataset, **settings).fingerprint()

@@ -126,7 +126,7 @@ def test_generated_texts_are_cleaned_before_they_are_scored_and_human_ones_are_n
     spaces = [text.count(" ") for text in texts.values()]
     assert made.score(ids, labels, work)["spaces"].tolist() == [text.count(" ") for text in WRITTEN.values()]
     assert made.score_given(ids, labels, work)["spaces"].tolist() == spaces
-    assert made.answers(work)["test"]["reference.spaces"].tolist() == [WRITTEN[1].count(" ")] * TEST
+    assert made.references(work)["test"]["reference.spaces"].tolist() == [WRITTEN[1].count(" ")] * TEST
     assert made.continuations(None, ["x", "y"], work) == [*texts.values()]
     table = made.predict(None, work)["test"]
     assert table.columns["text"].strings()[:2] == [*texts.values()]

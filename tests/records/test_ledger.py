@@ -19,7 +19,7 @@ def test_growing_keeps_order_counts_and_provenance():
     assert rows.since.tolist() == [0, 0, 1, 1, 1]
     assert (ledger.size, ledger.human) == (5, 3)
     assert ledger.last().ids.tolist() == [9, 7, 1]
-    assert rows.samples().made.tolist() == [False, False, False, True, True]
+    assert rows.samples().synthetic.tolist() == [False, False, False, True, True]
     assert rows.samples().labels["target"].tolist() == [2, 0, 0, 1, 1]
 
 

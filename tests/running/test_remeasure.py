@@ -150,8 +150,8 @@ def test_classes_that_are_all_one_are_not_compared_between_groups():
 class Measuring:
     """A rule whose domain measures one thing, and accuracy in its own way."""
 
-    def __init__(self, answers):
-        self.answers = answers
+    def __init__(self, references):
+        self.references = references
 
     def measure(self, number, record, tables):
         return {"own": Metric(number, len(tables)), "accuracy": Metric(-1.0, 4)}
@@ -164,5 +164,5 @@ def test_a_domains_own_metrics_go_before_those_by_role():
     assert metrics.keys() == {"own", "accuracy", "ece", "mce", "calibration_gap"}
     assert (metrics["own"].value, metrics["accuracy"].value, metrics["ece"].value) == (7, -1.0, 0.25)
     # Rows that do not correspond are not put side by side.
-    for answers in ({}, {MAIN: Frame({"y": column([0, 1], "target")})}):
-        assert recomputed(Measuring(answers), 7, record).keys() == {"own", "accuracy"}
+    for references in ({}, {MAIN: Frame({"y": column([0, 1], "target")})}):
+        assert recomputed(Measuring(references), 7, record).keys() == {"own", "accuracy"}

@@ -61,7 +61,7 @@ class ChainDomain:
     def check_star(self, star) -> None:
         star.quotas(SIZE, 4)
 
-    def answers(self, work):
+    def references(self, work):
         return {
             "test": Frame({"target": Column(np.repeat(STRATA[:, 0], 25)), "group": Column(np.repeat(STRATA[:, 1], 25))})
         }

@@ -80,7 +80,7 @@ def save(name, model, work):
     np.savez(f"{name}.npz", **networks.save(model), curve=[row["loss"] for row in work.curve])
 
 
-def sums(team, wrong=None):
+def sums(group, wrong=None):
     """Many updates of nothing, one of which may go wrong in this process."""
     import torch
 
@@ -88,8 +88,8 @@ def sums(team, wrong=None):
     for update in range(1000):
         if update == 20 and wrong:
             wrong()
-        held.grad = torch.full((3,), float(update + team.rank))
-        team.add_up([held], torch.zeros(()))
+        held.grad = torch.full((3,), float(update + group.rank))
+        group.add_up([held], torch.zeros(()))
         assert held.grad.tolist() == [2.0 * update + 1] * 3
 
 
@@ -107,20 +107,20 @@ def main(what: str) -> None:
             if what == "language":
                 language_fits()
                 return
-            team = teams.current()
-            with team.leads(lambda: teams.Message({"what": what}, {})):
-                sums(team, {"leader-dies": die, "leader-fails": fail}.get(what))
+            group = teams.current()
+            with group.leads(lambda: teams.Message({"what": what}, {})):
+                sums(group, {"leader-dies": die, "leader-fails": fail}.get(what))
         return
     if what == "language":
         from biasloop_language import follower
 
         follower.follow("cpu")
     else:
-        with teams.following("cpu") as team:
-            while team.called():
-                assert team.receive().header == {"what": what}
-                with team.together():
-                    sums(team, {"helper-dies": die, "helper-fails": fail}.get(what))
+        with teams.following("cpu") as group:
+            while group.called():
+                assert group.receive().header == {"what": what}
+                with group.together():
+                    sums(group, {"helper-dies": die, "helper-fails": fail}.get(what))
     print("followed to the end")
 
 

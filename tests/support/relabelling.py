@@ -95,7 +95,7 @@ class Relabelling:
     def __init__(self, settings, domain, name, streams):
         self.settings, self.domain, self.streams = settings, domain, streams
         require(settings, domain, name)
-        self.answers = {}
+        self.references = {}
         self.newest = None
         self.trained_on = None
 
@@ -106,11 +106,11 @@ class Relabelling:
         return self.settings.rounds
 
     def setup(self, work):
-        answers = dict(self.domain.answers(work))
-        return Record(None, {MAIN: Evaluation(self.domain.measure(answers, self._human()), answers)})
+        references = dict(self.domain.references(work))
+        return Record(None, {MAIN: Evaluation(self.domain.measure(references, self._human()), references)})
 
     def _human(self):
-        return Samples(self.ids, np.zeros(len(self.ids), np.bool_), self.domain.truth(self.ids))
+        return Samples(self.ids, np.zeros(len(self.ids), np.bool_), self.domain.human_labels(self.ids))
 
     def round(self, number, work):
         train, count = self._human(), self.settings.replaced
@@ -122,21 +122,21 @@ class Relabelling:
             train = Samples(self.ids, np.arange(len(self.ids)) < count, labels)
         model = self.domain.fit(train, work.at("fit"))
         tables = self.domain.predict(model, work.at("predict"))
-        frames = {"labels": Frame({**train.labels.columns, "made": Column(train.made)})}
+        frames = {"labels": Frame({**train.labels.columns, "made": Column(train.synthetic)})}
         sizes = {"samples": len(self.ids), "replaced": count if number else 0}
         record = Record(None, {}, frames, {"labeller": Model("labeller", self.domain.save("labeller", model))}, sizes)
         evaluation = Evaluation(self._measured(train, tables), tables)
         return Record(None, {MAIN: evaluation}, record.frames, record.models, sizes)
 
     def _measured(self, train, tables):
-        return dict(self.domain.measure({"test": self.answers["test"].plus(tables["test"])}, train))
+        return dict(self.domain.measure({"test": self.references["test"].plus(tables["test"])}, train))
 
     def _loaded(self, model):
         return self.domain.load(model.kind, model.arrays)
 
     def absorb(self, record):
-        if not self.answers:
-            self.answers = record.evaluations[MAIN].tables
+        if not self.references:
+            self.references = record.evaluations[MAIN].tables
             return
         self.newest = record.models.get("labeller")
         labels = record.frames["labels"]

@@ -90,7 +90,7 @@ def biased_images(directory: Path) -> Case:
     settings = {"data": "fashion-mnist-t10k", "test": 1000, "bias": {"epsilon": 30, "assignment": 0}}
     domain = ImagesDomain(ImagesDomain.Config.model_validate(settings), context(directory))
     pool = domain.splits().pool
-    truth = domain.truth(pool)["target"]
+    truth = domain.human_labels(pool)["target"]
 
     def draw(rng: Rng) -> Drawn:
         rows = rng.integers(0, len(pool), ROWS)  # their groups depend on their labels
@@ -128,7 +128,7 @@ def roles(directory: Path) -> Case:
 def generators(directory: Path) -> Case:
     config = GeneratorsDomain.Config.model_validate({"data": "colored-fashion", "images": 500, "evaluate_on": "both"})
     domain = GeneratorsDomain(config, context(directory))
-    (group,) = (name for name in domain.answers(Work(Streams((0, "answers"))))["test"].columns if "group" in name)
+    (group,) = (name for name in domain.references(Work(Streams((0, "answers"))))["test"].columns if "group" in name)
 
     def draw(rng: Rng) -> Drawn:
         made = two_groups(rng, group)

@@ -46,12 +46,12 @@ def test_a_first_process_that_fails_lets_the_helper_go(tmp_path):
 
 
 def members(count):
-    return [teams.Team(rank=rank, count=count, device=None, board=None) for rank in range(count)]
+    return [teams.Group(rank=rank, count=count, device=None, store=None) for rank in range(count)]
 
 
 def test_the_parts_of_a_batch_are_the_batch():
     rows = np.random.default_rng(0).permutation(11)
-    parts = [team.part(rows) for team in members(4)]
+    parts = [group.part(rows) for group in members(4)]
     assert sorted(np.concatenate(parts)) == list(range(11))
     assert {len(part) for part in parts} == {2, 3}
     assert teams.Alone().part(rows) is rows
@@ -59,7 +59,7 @@ def test_the_parts_of_a_batch_are_the_batch():
 
 def test_noise_differs_between_processes_and_the_firsts_is_that_of_one():
     streams = Streams((1, "noise"))
-    first, *others = [team.own(streams) for team in members(4)]
+    first, *others = [group.own(streams) for group in members(4)]
     assert first == teams.Alone().own(streams) == streams
     assert len({other.key for other in [first, *others]}) == 4
 

@@ -16,7 +16,7 @@ from biasloop.training.loop import Ended, fit
 from biasloop.training.objectives import CrossEntropy, weighted_mean
 from biasloop.training.precision import Precision, precision
 from biasloop.training.recipe import Recipe
-from biasloop.training.sources import Batch, Drawing, Natural, TrainingSet
+from biasloop.training.sources import Batch, Drawing, Real, TrainingSet
 from biasloop.training.star import Generated
 from biasloop_generators.drawn import Drawn
 from biasloop_generators.losses import LOSSES
@@ -66,10 +66,10 @@ def drawing(star, labelled, recipe):
         return torch.where(flipped, images.float().flip(3), images.float()) / 255
 
     images = torch.randint(0, 255, (41, 3, 4, 4), generator=torch.Generator().manual_seed(1)).to(torch.uint8)
-    natural = Natural(images, prepare, torch.arange(41) % 2)
+    real = Real(images, prepare, torch.arange(41) % 2)
     made = Drawing(
         Batches(0.5, Star(budget=4) if star else None), recipe.batch_size, recipe.epoch_steps, STREAMS, CPU,
-        generated=generated, natural=natural, labelled=labelled, chunk=27 if star else 13,
+        generated=generated, real=real, labelled=labelled, chunk=27 if star else 13,
     )  # fmt: skip
     return Drawn(made, recipe, labelled=labelled)
 

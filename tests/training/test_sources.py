@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from biasloop.contract.batching import Batches, Star
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.training.sources import Drawing, Natural
+from biasloop.training.sources import Drawing, Real
 from biasloop.training.star import Generated
 
 torch.set_num_threads(1)
@@ -48,10 +48,10 @@ class Machine:
         return Generated(self.sample, 2, self.label, self.groups, (2, 2))
 
 
-def natural(count, labelled=True):
+def real(count, labelled=True):
     """Image i has the bytes of i in its two channels."""
     pixels = torch.tensor(np.arange(count, dtype=np.uint16).view(np.uint8).reshape(count, 2, 1, 1))
-    return Natural(pixels, lambda images: images.float() / 255, torch.arange(count) if labelled else None)
+    return Real(pixels, lambda images: images.float() / 255, torch.arange(count) if labelled else None)
 
 
 def rows(images):
@@ -66,8 +66,8 @@ def drawing(batches, size, steps, **given):
 @pytest.mark.parametrize(
     ("count", "size", "steps", "last"), [(50001, 256, 196, 81), (52327, 128, 409, 103), (40000, 64, 625, 64)]
 )
-def test_natural_batches_hold_every_row_once(count, size, steps, last):
-    made = list(drawing(Batches(0), size, steps, natural=natural(count)).epoch(0))
+def test_real_batches_hold_every_row_once(count, size, steps, last):
+    made = list(drawing(Batches(0), size, steps, real=real(count)).epoch(0))
     assert [len(images) for images, _ in made] == [size] * (steps - 1) + [last]
     seen = [row for images, _ in made for row in rows(images)]
     assert sorted(seen) == list(range(count))
@@ -79,9 +79,7 @@ def test_natural_batches_hold_every_row_once(count, size, steps, last):
 def test_mixes_are_the_published_ones(size):
     for share, expected in zip(SHARES, MIXES[size], strict=True):
         machine = Machine()
-        made = drawing(
-            Batches(share), size, 3, generated=machine.generated(), natural=natural(3 * size - size // 2), chunk=1
-        )
+        made = drawing(Batches(share), size, 3, generated=machine.generated(), real=real(3 * size - size // 2), chunk=1)
         parts = list(made.epoch(0))
         rest = size - expected
         assert [len(images) for images, _ in parts] == [size, size, expected + min(rest, size - size // 2)]
@@ -91,9 +89,9 @@ def test_mixes_are_the_published_ones(size):
         assert [row for _, labels in parts for row in labels[expected:].tolist()] == taken
 
 
-def test_natural_images_of_a_mix_are_the_first_of_their_step():
-    plain = [rows(images) for images, _ in drawing(Batches(0), 10, 3, natural=natural(25)).epoch(4)]
-    mixed = drawing(Batches(0.5), 10, 3, generated=Machine().generated(), natural=natural(25)).epoch(4)
+def test_real_images_of_a_mix_are_the_first_of_their_step():
+    plain = [rows(images) for images, _ in drawing(Batches(0), 10, 3, real=real(25)).epoch(4)]
+    mixed = drawing(Batches(0.5), 10, 3, generated=Machine().generated(), real=real(25)).epoch(4)
     assert [rows(images[5:]) for images, _ in mixed] == [part[:5] for part in plain]
 
 
@@ -101,7 +99,7 @@ def test_natural_images_of_a_mix_are_the_first_of_their_step():
 def test_an_epoch_repeats_bit_for_bit(star):
     def epochs(*numbers):
         machine = Machine(0.6)
-        made = drawing(Batches(0.8, star), 20, 9, generated=machine.generated(), natural=natural(171), chunk=100)
+        made = drawing(Batches(0.8, star), 20, 9, generated=machine.generated(), real=real(171), chunk=100)
         return [torch.cat([torch.cat([images.flatten(), labels]) for images, labels in made.epoch(e)]) for e in numbers]
 
     whole, again, resumed = epochs(0, 1, 2), epochs(0, 1, 2), epochs(2)
@@ -178,7 +176,7 @@ def test_counts_are_those_of_the_batches(refill):
 
 
 def test_counts_of_epochs_follow_each_other():
-    made = drawing(Batches(0.5, Star(budget=4)), 20, 3, generated=Machine().generated(), natural=natural(60))
+    made = drawing(Batches(0.5, Star(budget=4)), 20, 3, generated=Machine().generated(), real=real(60))
     for epoch in range(2):
         list(made.epoch(epoch))
     both = made.counts()
@@ -206,7 +204,7 @@ def test_the_size_of_a_chunk_does_not_change_what_is_drawn_in_law(chunk):
 def test_without_labels_nobody_is_asked_for_any():
     machine = Machine()
     generated = Generated(machine.sample, 2)
-    made = drawing(Batches(0.5), 8, 4, generated=generated, natural=natural(30, labelled=False), labelled=False)
+    made = drawing(Batches(0.5), 8, 4, generated=generated, real=real(30, labelled=False), labelled=False)
     assert [labels for _, labels in made.epoch(0)] == [None] * 4
     starred = drawing(
         Batches(1, Star(budget=2, refill="single")), 8, 4, generated=machine.generated(), labelled=False, chunk=10
@@ -222,9 +220,9 @@ def test_without_labels_nobody_is_asked_for_any():
     [
         (Batches(1), {}, "no generator"),
         (Batches(1), {"generated": Generated(lambda z: z, 2)}, "no classifier"),
-        (Batches(0.5), {"generated": Machine().generated()}, "no natural images"),
-        (Batches(0), {"natural": natural(30, labelled=False)}, "no natural labels"),
-        (Batches(0), {"natural": natural(24)}, "at most 3 steps"),
+        (Batches(0.5), {"generated": Machine().generated()}, "no real images"),
+        (Batches(0), {"real": real(30, labelled=False)}, "no real labels"),
+        (Batches(0), {"real": real(24)}, "at most 3 steps"),
         (Batches(1, Star()), {"generated": Generated(lambda z: z, 2, len, None, (2, 2))}, "groups missing"),
         (Batches(1, Star((0.5, 0.5))), {"generated": Machine().generated()}, "2 ideal shares for 4 strata"),
     ],
@@ -237,7 +235,7 @@ def test_what_is_missing_is_said_before_training(batches, given, words):
 @pytest.mark.parametrize(("size", "steps"), [(0, 4), (8, 0)])
 def test_no_batch_at_all_is_refused(size, steps):
     with pytest.raises(InvalidInput, match="1 or more"):
-        drawing(Batches(0), size, steps, natural=natural(30))
+        drawing(Batches(0), size, steps, real=real(30))
 
 
 class Waits(TorchDispatchMode):

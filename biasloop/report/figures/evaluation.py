@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from biasloop.evaluations import Answer
+    from biasloop.evaluations import EvaluationResult
 
 WIDTH, HEIGHT = 3.4, 2.6  # inches
 _MOST_WRITTEN = 60  # cells with their number in them
@@ -24,7 +24,7 @@ _MOST_GROUPS = 60  # in one figure
 _RATES = ("accuracy", "selection_rate", "tpr", "fpr")
 
 
-def draw(kind: str, answer: Answer, path: Path, title: str, names: Sequence[str] = ()) -> Path:
+def draw(kind: str, answer: EvaluationResult, path: Path, title: str, names: Sequence[str] = ()) -> Path:
     """Draw an answer.
 
     Args:
@@ -58,7 +58,7 @@ def draw(kind: str, answer: Answer, path: Path, title: str, names: Sequence[str]
     return path
 
 
-def _cells(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
+def _cells(figure: Figure, answer: EvaluationResult, names: Sequence[str]) -> None:
     """Amplification by attribute and task; orange where predictions exaggerate."""
     attributes, tasks = answer.details["attributes"], answer.details["tasks"]
     values = np.array([[math.nan if v is None else v for v in row] for row in answer.details["cells"]])
@@ -84,7 +84,7 @@ def _cells(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
     figure.colorbar(image, ax=axes, label="amplification")
 
 
-def _reliability(figure: Figure, answer: Answer, _: Sequence[str]) -> None:
+def _reliability(figure: Figure, answer: EvaluationResult, _: Sequence[str]) -> None:
     """Accuracy against confidence by bin, and below how many rows each bin has."""
     figure.set_size_inches(WIDTH, 3.6)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -116,7 +116,7 @@ def _wilson(entry: Mapping[str, Any]) -> tuple[float, float]:
     return wilson(round(entry["accuracy"] * entry["n"]), entry["n"])
 
 
-def _rates(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
+def _rates(figure: Figure, answer: EvaluationResult, names: Sequence[str]) -> None:
     """Rates by group with their intervals; what is 0/0 is left out.
 
     Of several attributes the groups of each come before their combinations; of very many groups the largest are drawn.
@@ -144,7 +144,7 @@ def _rates(figure: Figure, answer: Answer, names: Sequence[str]) -> None:
         every[0].set_ylabel(names[0])
 
 
-def _shares(figure: Figure, answer: Answer, _: Sequence[str]) -> None:
+def _shares(figure: Figure, answer: EvaluationResult, _: Sequence[str]) -> None:
     """Bars of the shares predicted, with intervals, and a mark where the true share is."""
     rows = answer.details["shares"]
     figure.set_size_inches(WIDTH, max(1.8, 0.2 * len(rows) + 1.0))
@@ -163,7 +163,7 @@ def _shares(figure: Figure, answer: Answer, _: Sequence[str]) -> None:
     axes.set_xlabel("share")
 
 
-def _ngrams(figure: Figure, answer: Answer, _: Sequence[str]) -> None:
+def _ngrams(figure: Figure, answer: EvaluationResult, _: Sequence[str]) -> None:
     """Share of n-grams known, by length."""
     figure.set_size_inches(WIDTH, 1.9)
     axes = figure.subplots()

@@ -84,10 +84,10 @@ def _measured(run: Run) -> dict[Key, dict[str, float]]:
     setup = run.read(SETUP) if f"{SETUP}.h5" in run.manifest.files else Record()
     if ANNOTATOR not in setup.evaluations:
         raise InvalidInput(f"{run.directory} has no annotators; runs of the rule generations have some")
-    answers = setup.evaluations[MAIN].tables
+    references = setup.evaluations[MAIN].tables
     domain = build_domain(run.identity["domain"], int(run.identity["seed"]), Options(data_directory()))
     measures: dict[Key, dict[str, float]] = {}
-    for split, table in answers.items():
+    for split, table in references.items():
         name = domain.split_of(split) if isinstance(domain, Splitting) else split
         groups = {column.vocabulary: column for column in table.columns.values() if column.role == "group"}
         judged = setup.evaluations[ANNOTATOR].tables[split]

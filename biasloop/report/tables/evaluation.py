@@ -11,20 +11,20 @@ from biasloop.report.output import say, show, table
 from biasloop.report.tables import formatting
 
 if TYPE_CHECKING:
-    from biasloop.evaluations import Answer
+    from biasloop.evaluations import EvaluationResult
 
 MISSING = formatting.MISSING
 MOST = 100  # groups or rows of a table that are shown
 SHOWN = ("accuracy", "selection_rate", "tpr", "fpr")  # tnr and fnr are what these leave to 1
 
 
-def show_amplification(answer: Answer, file: Path, names: tuple[str, str]) -> None:
+def show_amplification(answer: EvaluationResult, file: Path, names: tuple[str, str]) -> None:
     """Cells, then the total, of each attribute and of all together; `names` are what attribute and task are called."""
     for name, part in _parts(answer, names[0]):
         _cells(part, file, (name, names[1]))
 
 
-def _cells(answer: Answer, file: Path, names: tuple[str, str]) -> None:
+def _cells(answer: EvaluationResult, file: Path, names: tuple[str, str]) -> None:
     cells = [row for row in answer.rows if row.get("of", names[0]) == names[0]]
     accuracy = any("accuracy" in row for row in cells)
     rows = [
@@ -45,7 +45,7 @@ def _cells(answer: Answer, file: Path, names: tuple[str, str]) -> None:
     say(f"bias_amp {_signed(answer.metrics['bias_amp'])}, 95 % interval {_interval(answer.details['interval'])}")
 
 
-def show_calibration(answer: Answer, file: Path, attributes: Sequence[str]) -> None:
+def show_calibration(answer: EvaluationResult, file: Path, attributes: Sequence[str]) -> None:
     """Bins of all rows, a line for each group, then the errors."""
     rows = [
         [
@@ -68,7 +68,7 @@ def show_calibration(answer: Answer, file: Path, attributes: Sequence[str]) -> N
     say(f"if all confidences were right, {answer.details['ece_if_calibrated']:.4f} is the ece to expect")
 
 
-def _calibrated(answer: Answer, attribute: str) -> None:
+def _calibrated(answer: EvaluationResult, attribute: str) -> None:
     by_group = answer.details["by_group"]
     rows = [
         [
@@ -84,13 +84,13 @@ def _calibrated(answer: Answer, attribute: str) -> None:
     _say_more(len(by_group), "group")
 
 
-def show_fairness(answer: Answer, file: Path, attributes: Sequence[str]) -> None:
+def show_fairness(answer: EvaluationResult, file: Path, attributes: Sequence[str]) -> None:
     """Rates by group, then how far groups are apart, of each attribute and of all together."""
     for name, part in _parts(answer, "+".join(attributes)):
         _apart_by(part, file, name)
 
 
-def _apart_by(answer: Answer, file: Path, attribute: str) -> None:
+def _apart_by(answer: EvaluationResult, file: Path, attribute: str) -> None:
     by_group = answer.details["by_group"]
     rows = [[name, _size(group), *(_rate(group[rate]) for rate in SHOWN)] for name, group in by_group.items()][:MOST]
     overall = answer.details["overall"]
@@ -105,7 +105,7 @@ def _apart_by(answer: Answer, file: Path, attribute: str) -> None:
         say(f"{name.replace('_', ' ')} {MISSING if name in answer.reason else f'{value:.4f} {ends}'}")
 
 
-def _parts(answer: Answer, name: str) -> list[tuple[str, Answer]]:
+def _parts(answer: EvaluationResult, name: str) -> list[tuple[str, EvaluationResult]]:
     """The answers of attributes by themselves, then that of all together."""
     return [*answer.parts.items(), (name, answer)]
 
@@ -119,7 +119,7 @@ def _say_more(count: int, noun: str) -> None:
         say(f"and {formatting.counted(count - MOST, 'more ' + noun)}; --csv FILE and --json have all")
 
 
-def show_shares(answer: Answer, file: Path) -> None:
+def show_shares(answer: EvaluationResult, file: Path) -> None:
     """A line for each value."""
     rows, both = [], False
     for row in answer.details["shares"]:
@@ -134,7 +134,7 @@ def show_shares(answer: Answer, file: Path) -> None:
         say(", ".join(f"{name.replace('_', ' ')} {value:.4f}" for name, value in answer.metrics.items()))
 
 
-def show_memorization(answer: Answer, file: Path, train: Path) -> None:
+def show_memorization(answer: EvaluationResult, file: Path, train: Path) -> None:
     """A line for each length."""
     rows = [
         [
@@ -152,7 +152,7 @@ def show_memorization(answer: Answer, file: Path, train: Path) -> None:
     show(table(headers, rows, right=range(5), title=title))
 
 
-def show_differences(answer: Answer, file: Path, against: Path) -> None:
+def show_differences(answer: EvaluationResult, file: Path, against: Path) -> None:
     """How far the numbers are from those of another file."""
     other = answer.details.get("against")
     if other is None:
@@ -174,7 +174,7 @@ def _apart(first: Path, second: Path) -> tuple[str, str]:
     return str(first), str(second)
 
 
-def show_remarks(answer: Answer) -> None:
+def show_remarks(answer: EvaluationResult) -> None:
     """Why numbers are missing, and what to know."""
     for attribute, part in answer.parts.items():
         for name, why in part.reason.items():
@@ -199,7 +199,7 @@ def _value(values: Mapping[str, Any], name: str) -> str:
     return MISSING if value is None or math.isnan(value) else f"{value:.4f}"
 
 
-def _title(answer: Answer, file: Path) -> str:
+def _title(answer: EvaluationResult, file: Path) -> str:
     return f"{formatting.counted(answer.n, 'row')} of {file}"
 
 

@@ -52,7 +52,7 @@ def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dic
     bias = config.bias
     if bias is None:
         raise InvalidInput("the released file is of biased data, and this run has none (domain.bias)")
-    answers = setup.evaluations["test"].tables["test"]
+    references = setup.evaluations["test"].tables["test"]
     sizes = [len(setup.frames[f"vocabulary.{kind}"]) for kind in ("classes", "groups")]
     if sizes != [2, 2]:
         raise InvalidInput(
@@ -66,7 +66,7 @@ def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dic
     for number, record in enumerate(rounds):
         run_name = f"{name}_round{number}" if len(rounds) > 1 else name
         for epoch, tables in _checkpoints(record):
-            measured = _measured(answers, tables["test"], attributes)
+            measured = _measured(references, tables["test"], attributes)
             first = (run_name, _plain(bias.epsilon), seeds.train, seeds.test, 2 * epoch - 2)
             rows.append((*first, *measured, _template(config, name), *_more(bias).values()))
     return {FILE: [(*COLUMNS, *_more(bias)), *rows]}
@@ -100,9 +100,9 @@ def _attributes(bias: Bias, setup: Kept) -> tuple[object, object]:
     return first[0], second[0]
 
 
-def _measured(answers: Frame, predicted: Frame, attributes: tuple[object, object]) -> Row:
+def _measured(references: Frame, predicted: Frame, attributes: tuple[object, object]) -> Row:
     """The columns from acc@1 to biasamp_breakdown."""
-    target, group, prediction = answers["target"], answers["group"], predicted["prediction"]
+    target, group, prediction = references["target"], references["group"], predicted["prediction"]
     joint = amplification.joint_counts(group, target, prediction, (2, 2))  # (groups, tasks, predictions)
     true, guessed = amplification.tables(joint)  # (groups, tasks)
     amplified = amplification.amplification(true, guessed)

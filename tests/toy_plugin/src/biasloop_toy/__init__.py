@@ -59,16 +59,16 @@ class ToyDomain:
         pool = np.arange(self.config.test, self.config.test + self.config.pool)
         return Splits(np.arange(self.config.test), pool, unlabelled=pool[len(pool) - self.config.unlabelled :])
 
-    def truth(self, ids: Ints) -> Frame:
+    def human_labels(self, ids: Ints) -> Frame:
         """With `shares`, every human label is the share itself, so that no draw adds noise."""
         if self.config.labels == "shares":
             return _labels(np.full(len(ids), self.config.share))
         return _labels((self.streams.at("truth").uniform(ids)[:, 0] < self.config.share).astype(np.float64))
 
-    def answers(self, work: Work) -> Tables:
+    def references(self, work: Work) -> Tables:
         """Ids and human labels of the test set."""
         ids = self.splits().test
-        return {"test": Frame({"id": Column(ids, role="ids"), "target": self.truth(ids).columns["target"]})}
+        return {"test": Frame({"id": Column(ids, role="ids"), "target": self.human_labels(ids).columns["target"]})}
 
     def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
         """Shares of ones: in the targets, in the training labels, in the predictions."""

@@ -162,7 +162,8 @@ def test_a_domain_without_labels_is_refused():
 
     experiment = toy_experiment()
     prepared = toy_prepared(experiment)
-    with pytest.raises(Mismatch, match='cannot run loop.rule = "accumulate": it has no human_labels, measure, references, '):
+    lacking = 'cannot run loop.rule = "accumulate": it has no human_labels, measure, references, fit, label'
+    with pytest.raises(Mismatch, match=lacking):
         replace(prepared.rule, domain=Blind())
 
 

@@ -28,7 +28,8 @@ def resampled(rng, tables, train):
     """Tables and training set with as many of their own rows, each drawn with replacement."""
     again = {name: table.take(rng.integers(0, len(table), len(table))) for name, table in tables.items()}
     rows = rng.integers(0, len(train), len(train)) if len(train) else NOTHING
-    return again, Samples(train.ids[rows], train.synthetic[rows], train.labels.take(rows) if len(train) else train.labels)
+    labels = train.labels.take(rows) if len(train) else train.labels
+    return again, Samples(train.ids[rows], train.synthetic[rows], labels)
 
 
 def spread(drawn, names):

@@ -98,7 +98,7 @@ def test_a_file_size_limit_of_the_system_is_one_sentence(tmp_path, reference):
     )
     (tmp_path / "store_fault_child.py").write_text(
         "from support.loops import OPTIONS, toy_experiment, toy_prepared\n"
-        "from biasloop import engine\n"
+        "from biasloop.running import engine\n"
         "def run(directory):\n"
         "    prepared = toy_prepared(toy_experiment(loop={'rounds': 2}, pool=200, epochs=1))\n"
         "    engine.run(prepared, directory, OPTIONS)\n"

@@ -32,9 +32,9 @@ def saved(place, name):
         return {key: file[key] for key in file.files}
 
 
-def alone(count, recipe, **changes):
+def alone(count, recipe, *, released=False, **changes):
     work = fitting_together.Watched()
-    model = fit(several.network(**changes), several.rows(count), recipe, work)
+    model = fit(several.network(**changes), several.rows(count), recipe, work, released=released)
     return {**networks.save(model), "curve": np.array([row["loss"] for row in work.curve])}
 
 
@@ -46,7 +46,7 @@ def far(found, expected):
 
 @pytest.mark.parametrize(("name", "count", "recipe"), several.recipes())
 def test_two_processes_fit_as_one_does(fitted, name, count, recipe):
-    expected = alone(count, recipe)
+    expected = alone(count, recipe, released=name == "released")
     assert far(saved(fitted[0], name), expected) < 1e-5
     untrained = networks.save(several.network())
     assert far({key: expected[key] for key in untrained}, untrained) > 1e-2
@@ -62,8 +62,14 @@ def test_a_fit_goes_on_in_two_processes_where_it_stopped(fitted):
 
 def test_fits_that_end_early_leave_both_ready_for_the_next(fitted):
     (_, out, _), (_, said, _) = fitted[1]
-    assert out.split("\n") == ["left by ValueError", "left by Interrupted", "interrupted after an epoch", ""]
+    assert out.split("\n") == ["left by ValueError", "left by Interrupted", "interrupted after an epoch",
+                               "interrupted in an epoch", ""]  # fmt: skip
     assert said == "followed to the end\n"
+
+
+def test_a_fit_stopped_in_the_middle_of_an_epoch_draws_the_same_noise_in_both_processes(fitted):
+    resumed, unbroken = saved(fitted[0], "drops-resumed"), saved(fitted[0], "drops")
+    assert all(np.array_equal(resumed[name], unbroken[name]) for name in unbroken)  # the curve, too
 
 
 def test_dropout_makes_two_processes_differ_from_one(fitted):

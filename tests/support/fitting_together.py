@@ -58,7 +58,7 @@ def language_fits():
     name, count, recipe = several.recipes()[1]
     for error in (ValueError("in the middle"), Interrupted()):
         try:
-            fit(several.network(), several.rows(count), recipe, Watched(2, raising(error)))
+            fit(several.network(), several.rows(count), recipe, Watched(3, raising(error)))
         except (ValueError, Interrupted) as raised:
             print(f"left by {type(raised).__name__}")
     held = {}
@@ -68,8 +68,16 @@ def language_fits():
         print("interrupted after an epoch")
     work = Watched(state=held)
     save("resumed", fit(several.network(seed=5), several.rows(count), recipe, work), work)
-    name, count, recipe = several.recipes()[0]
+    _, count, recipe = several.recipes()[0]
+    work = Watched()
     save("drops", fit(several.network(dropout=0.5), several.rows(count), recipe, work), work)
+    held.clear()
+    try:
+        fit(several.network(dropout=0.5), several.rows(count), recipe, Watched(2, keep(held)))
+    except Interrupted:
+        print("interrupted in an epoch")
+    work = Watched(state=held)
+    save("drops-resumed", fit(several.network(seed=5, dropout=0.5), several.rows(count), recipe, work), work)
 
 
 def save(name, model, work):

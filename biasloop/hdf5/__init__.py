@@ -8,5 +8,6 @@ has any of it, so a file that has is refused, wherever in it that stands.
 from biasloop.hdf5.looking import Value
 from biasloop.hdf5.reading import Dataset, Group, opened
 from biasloop.hdf5.refusing import Malformed, Unsafe
+from biasloop.hdf5.window import Window
 
-__all__ = ["Dataset", "Group", "Malformed", "Unsafe", "Value", "opened"]
+__all__ = ["Dataset", "Group", "Malformed", "Unsafe", "Value", "Window", "opened"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from biasloop.errors import InvalidInput
 from biasloop.hdf5.looking import Look, Value
 from biasloop.hdf5.refusing import FAILURES, Malformed, reason
+from biasloop.hdf5.window import Window
 from biasloop.lazy import h5py
 from biasloop.lazy import numpy as np
 from biasloop.system.regular import require_regular
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     from biasloop.contract.data import Array
 
-_images = itertools.count()  # names for files in memory: HDF5 takes two of one name for one file
+_numbers = itertools.count()  # names for files without one: HDF5 takes two of one name for one file
 
 
 @dataclass(frozen=True)
@@ -135,12 +136,15 @@ class Group:
 
 @contextmanager
 def opened(
-    source: Path | bytes, *, strings: bool = False, first: Callable[[Mapping[str, Value]], None] | None = None
+    source: Path | bytes | Window,
+    *,
+    strings: bool = False,
+    first: Callable[[Mapping[str, Value]], None] | None = None,
 ) -> Iterator[Group]:
     """The root of a file, once everything in it was looked at. Its datasets can be read inside.
 
     Args:
-        source: the file, or its bytes.
+        source: the file, its bytes, or the part of an open one that holds them.
         strings: attributes may be strings of variable length.
         first: told the root's attributes before anything else is looked at; may refuse the file by them.
 
@@ -152,8 +156,7 @@ def opened(
     try:
         try:
             file = _open(source)
-            size = len(source) if isinstance(source, bytes) else source.stat().st_size
-            root = _root(file, Look(size, strings), first)
+            root = _root(file, Look(_size(source), strings), first)
         except FAILURES as error:
             raise Malformed(reason(error)) from error
         yield root
@@ -162,13 +165,23 @@ def opened(
             file.close()
 
 
-def _open(source: Path | bytes) -> FileID:
+def _size(source: Path | bytes | Window) -> int:
+    if isinstance(source, bytes):
+        return len(source)
+    return source.size if isinstance(source, Window) else source.stat().st_size
+
+
+def _open(source: Path | bytes | Window) -> FileID:
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
     if isinstance(source, bytes):
         access.set_fapl_core(1 << 16, False)
         access.set_file_image(source)
-        return h5py.h5f.open(b"image-%d" % next(_images), h5py.h5f.ACC_RDONLY, access)
+        return h5py.h5f.open(b"image-%d" % next(_numbers), h5py.h5f.ACC_RDONLY, access)
+    if isinstance(source, Window):
+        access.set_fileobj_driver(h5py.h5fd.fileobj_driver, source)
+        access.set_cache(0, 0, 0, 0.0)  # else each dataset holds some of its chunks until the file is closed
+        return h5py.h5f.open(b"window-%d" % next(_numbers), h5py.h5f.ACC_RDONLY, access)
     try:
         require_regular(source)
     except InvalidInput as error:

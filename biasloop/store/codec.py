@@ -13,7 +13,7 @@ from typing import TypeVar
 from biasloop import hdf5
 from biasloop.contract.data import Array, Column, Evaluation, Frame, Ints, Metric
 from biasloop.errors import DamagedStore, NewerFormat
-from biasloop.hdf5 import Dataset, Group, Value
+from biasloop.hdf5 import Dataset, Group, Value, Window
 from biasloop.lazy import h5py
 from biasloop.lazy import numpy as np
 from biasloop.printable import printable
@@ -25,6 +25,7 @@ T = TypeVar("T")
 FORMAT = "biasloop"
 VERSION = 1
 _ENCODINGS = ("record", "mapping", "frame", "ragged", "ledger", "evaluation", "model", "sizes")
+_LIBVER = ("v108", "v108")
 _CONTIGUOUS = 64 * 1024  # below this many bytes a chunk index costs more than it gives
 _CHUNK = 768 * 1024
 
@@ -49,23 +50,36 @@ class Header:
 
 
 def encode(header: Header, record: Record) -> bytes:
-    """A record as the bytes of an HDF5 file."""
-    with h5py.File("record", "w", driver="core", backing_store=False, libver=("v108", "v108")) as file:
-        _stamp(file, "record")
-        file.attrs["format"] = np.bytes_(FORMAT)
-        file.attrs["format-version"] = VERSION
-        for name, value in vars(header).items():
-            file.attrs[name] = np.bytes_(value.encode())
-        if record.added is not None:
-            _write_ledger(file.create_group("added"), record.added)
-        _write_members(file, "evaluations", record.evaluations, _write_evaluation)
-        _write_members(file, "frames", record.frames, _write_frame)
-        _write_members(file, "models", record.models, _write_model)
-        sizes = _stamp(file.create_group("sizes"), "sizes")
-        for name in sorted(record.sizes):
-            sizes.attrs[name] = record.sizes[name]
+    """A record as the bytes of an HDF5 file; holds them twice."""
+    with h5py.File("record", "w", driver="core", backing_store=False, libver=_LIBVER) as file:
+        _fill(file, header, record)
         file.flush()
         return bytes(file.id.get_file_image())
+
+
+def write(target: Window, header: Header, record: Record) -> None:
+    """Write a record as an HDF5 file; holds no second copy of its arrays.
+
+    Equal records give equal bytes, which are not those of `encode`: HDF5 lays out a file that it cannot map apart.
+    """
+    with h5py.File(target, "w", libver=_LIBVER) as file:
+        _fill(file, header, record)
+
+
+def _fill(file: h5py.File, header: Header, record: Record) -> None:
+    _stamp(file, "record")
+    file.attrs["format"] = np.bytes_(FORMAT)
+    file.attrs["format-version"] = VERSION
+    for name, value in vars(header).items():
+        file.attrs[name] = np.bytes_(value.encode())
+    if record.added is not None:
+        _write_ledger(file.create_group("added"), record.added)
+    _write_members(file, "evaluations", record.evaluations, _write_evaluation)
+    _write_members(file, "frames", record.frames, _write_frame)
+    _write_members(file, "models", record.models, _write_model)
+    sizes = _stamp(file.create_group("sizes"), "sizes")
+    for name in sorted(record.sizes):
+        sizes.attrs[name] = record.sizes[name]
 
 
 def _write_members(
@@ -76,11 +90,11 @@ def _write_members(
         write(group.create_group(name), members[name])
 
 
-def decode(data: bytes, source: str) -> tuple[Header, Record]:
+def decode(data: bytes | Window, source: str) -> tuple[Header, Record]:
     """Header and record from the bytes of a file.
 
     Args:
-        data: the whole file.
+        data: the whole file, or where it lies in an open one; so no more is held than the record.
         source: what to call it in an error.
 
     Raises:
@@ -91,7 +105,7 @@ def decode(data: bytes, source: str) -> tuple[Header, Record]:
 
 
 @contextmanager
-def _opened(data: bytes, source: str) -> Iterator[Group]:
+def _opened(data: bytes | Window, source: str) -> Iterator[Group]:
     """The root of a file; whatever is wrong with it is said in one sentence."""
     try:
         with hdf5.opened(data, first=lambda attributes: _check_format(attributes, source)) as root:

@@ -1,13 +1,15 @@
 """Files that appear whole or not at all.
 
-Every write of a store goes through `write_atomically`: a new file in the same directory under a name that nobody can
+Every write of a store goes through `replacing`: a new file in the same directory under a name that nobody can
 know before, write, flush to disk, rename, flush the directory. A process killed at any instant leaves the old file, or
 the new one, never a part.
 """
 
 import hashlib
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from biasloop.errors import StoreError
@@ -25,11 +27,45 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
         flush: also flush the directory; False where a later write of the same commit does.
 
     Raises:
+        StoreError: as `replacing`.
+    """
+    with replacing(path, flush=flush) as new:
+        new.size = len(data)
+        write_all(new.handle, data)
+
+
+@dataclass
+class NewFile:
+    """A file that is being written.
+
+    Attributes:
+        handle: its descriptor, to read too.
+        size: bytes that it will have; told if it could not be written.
+    """
+
+    handle: int
+    size: int = 0
+
+
+@contextmanager
+def replacing(path: Path, *, flush: bool = True) -> Iterator[NewFile]:
+    """A new file, which takes the place of another once all that is done inside has succeeded.
+
+    Args:
+        path: the place.
+        flush: as `write_atomically`.
+
+    Raises:
         StoreError: the file could not be written (disk full, refused, ...); what was there before is untouched.
     """
-    temporary = beside(path, TEMPORARY)
+    temporary, new = beside(path, TEMPORARY), NewFile(-1)
     try:
-        _write(temporary, data)
+        new.handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
+        try:
+            yield new
+            os.fsync(new.handle)
+        finally:
+            os.close(new.handle)
         os.replace(temporary, path)  # noqa: PTH105
         if flush:
             flush_directory(path.parent)
@@ -38,7 +74,7 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
             temporary.unlink(missing_ok=True)
         reason = error.strerror or str(error)
         raise StoreError(
-            f"{path} could not be written ({reason}; {len(data):,} bytes needed, {_free(path.parent)} free); "
+            f"{path} could not be written ({reason}; {new.size:,} bytes needed, {_free(path.parent)} free); "
             "everything committed before is intact, and the same command goes on from there"
         ) from error
     except BaseException:  # the person asked for an end at once: nothing half-written stays
@@ -47,15 +83,15 @@ def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
         raise
 
 
-def _write(path: Path, data: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
-    try:
-        view = memoryview(data)
-        while view:
-            view = view[os.write(handle, view) :]
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def write_all(handle: int, data: bytes) -> None:
+    """Write bytes where a descriptor stands.
+
+    Raises:
+        OSError: they could not be written.
+    """
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
 
 
 def flush_directory(path: Path) -> None:

@@ -11,10 +11,8 @@ from typing import Any
 
 from biasloop.errors import DamagedStore
 from biasloop.records.record import Record
-from biasloop.store import codec
+from biasloop.store import seal
 from biasloop.store.codec import Header
-from biasloop.store.files import write_atomically
-from biasloop.store.seal import sealed, unsealed
 
 
 @dataclass(frozen=True)
@@ -36,11 +34,10 @@ class SharedCalls:
             DamagedStore: it is not as it was written, or of another call; it counts as absent.
         """
         path = self._path(call)
-        try:
-            data = path.read_bytes()
-        except OSError:
+        kept = seal.read(path)
+        if kept is None:
             return None
-        header, record = codec.decode(unsealed(data, str(path)), str(path))
+        header, record = kept
         if (header.name, header.experiment) != (call, self._digest(call)):
             raise DamagedStore(f"{path} holds another call than its name says")
         return record
@@ -53,7 +50,7 @@ class SharedCalls:
         """
         self.directory.mkdir(parents=True, exist_ok=True)
         header = Header("partial", call, self._digest(call), "")
-        write_atomically(self._path(call), sealed(codec.encode(header, record)))
+        seal.write(self._path(call), header, record)
 
     def _path(self, call: str) -> Path:
         return self.directory / f"{call.replace('/', '.')}-{self._digest(call)}.h5"

@@ -12,14 +12,13 @@ from biasloop.config.flatten import flatten
 from biasloop.contract.data import Arrays
 from biasloop.errors import DamagedStore, StoreError
 from biasloop.records.record import Model, Record
-from biasloop.store import codec
+from biasloop.store import codec, seal
 from biasloop.store.codec import Header
 from biasloop.store.entries import ASIDE, EXPERIMENT, PARTIAL, check_entries
 from biasloop.store.files import remove_temporaries, sha256, write_atomically
 from biasloop.store.manifest import NAME, SETUP, Entry, Manifest, model_file, read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.remains import is_remains, unnamed
-from biasloop.store.seal import sealed, unsealed
 
 STATE = "@state"
 
@@ -166,7 +165,7 @@ class RunWriter(Run):
         path.parent.mkdir(exist_ok=True)
         header = Header("partial", key, self.manifest.experiment, self.head)
         record = replace(logs, models={**logs.models, STATE: Model("state", arrays)})
-        write_atomically(path, sealed(codec.encode(header, record)))
+        seal.write(path, header, record)
 
     def get_partial(self, key: str) -> tuple[Arrays, Record] | None:
         """What was kept under that key in this very step, or None.
@@ -175,11 +174,10 @@ class RunWriter(Run):
             DamagedStore: it is not as it was written, or lacks the state; it counts as absent.
         """
         path = self._partial(key)
-        try:
-            data = path.read_bytes()
-        except OSError:
+        kept = seal.read(path)
+        if kept is None:
             return None
-        header, record = codec.decode(unsealed(data, str(path)), str(path))
+        header, record = kept
         if (header.name, header.experiment, header.parent) != (key, self.manifest.experiment, self.head):
             return None
         models = dict(record.models)

@@ -107,6 +107,7 @@ def fit(
     )  # fmt: skip
     fitting.restore()
     with group.leads(lambda: _invited(invitation, fitting)):
+        fitting.begun = None  # nobody asks for it again, and it may be gigabytes
         fitting.train()
     network.eval()
     assert fitting.ended is not None

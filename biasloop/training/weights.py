@@ -13,14 +13,14 @@ _BFLOAT16 = ":bfloat16"  # end of the name of an array whose uint16 are the bits
 
 
 def to_arrays(tensors: Mapping[str, Tensor]) -> dict[str, Array]:
-    """Tensors on any device as arrays on the host; copies, so that further training does not change them."""
+    """Tensors on any device as arrays on the host; one copy of each, so that further training does not change them."""
     arrays: dict[str, Array] = {}
     for name, tensor in tensors.items():
-        held = tensor.detach().cpu().contiguous()
-        if held.dtype == torch.bfloat16:
-            arrays[name + _BFLOAT16] = held.view(torch.int16).numpy().view(np.uint16).copy()
+        copy = torch.empty(tensor.shape, dtype=tensor.dtype).copy_(tensor.detach())  # contiguous, whatever it was
+        if copy.dtype == torch.bfloat16:
+            arrays[name + _BFLOAT16] = copy.view(torch.int16).numpy().view(np.uint16)
         else:
-            arrays[name] = held.numpy().copy()
+            arrays[name] = copy.numpy()
     return arrays
 
 

@@ -110,8 +110,8 @@ def interrupted(monkeypatch, number):
     """A signal comes when a file's content is half written."""
     from matplotlib.figure import Figure
 
-    def half(path, data):
-        path.write_bytes(data[: len(data) // 2])
+    def half(handle, data):
+        os.write(handle, data[: len(data) // 2])
         os.kill(os.getpid(), number)
         time.sleep(1)
 
@@ -121,7 +121,7 @@ def interrupted(monkeypatch, number):
         os.kill(os.getpid(), number)
         time.sleep(1)
 
-    monkeypatch.setattr(files, "_write", half)
+    monkeypatch.setattr(files, "write_all", half)
     monkeypatch.setattr(Figure, "savefig", half_drawn)
 
 
@@ -183,8 +183,8 @@ def test_any_command_that_is_asked_to_end_says_so(workplace, toy_metadata):
 def test_a_full_disk_is_a_sentence_and_leaves_nothing(cli, run, monkeypatch, name):
     from matplotlib.figure import Figure
 
-    def full(path, *args, **kwargs):
-        Path(path).write_bytes(b"half")
+    def full(handle, *args, **kwargs):
+        os.write(handle, b"half")
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     def full_drawn(self, file, **kwargs):
@@ -192,7 +192,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_nothing(cli, run, monkeypatch, nam
         file.flush()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(files, "_write", full)
+    monkeypatch.setattr(files, "write_all", full)
     monkeypatch.setattr(Figure, "savefig", full_drawn)
     ended = cli(*COMMANDS[name], run)
     assert "No space left on device" in str(ended.exception)

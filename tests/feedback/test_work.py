@@ -6,6 +6,7 @@ import pytest
 from biasloop.contract.data import Column, Frame
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Interrupted
+from biasloop.feedback import work as work_module
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.records.record import Model, Record
 
@@ -135,6 +136,30 @@ def test_a_short_call_is_not_kept():
     memory = Memory()
     work(Session(memory, interval=60)).memo("label", lambda call: Record())
     assert memory.kept == {}
+
+
+@pytest.mark.parametrize(("takes", "written"), [(0, [30, 60, 90]), (1, [30, 61, 92]), (4, [30, 114, 198])])
+def test_the_next_checkpoint_is_not_before_the_interval_nor_before_twenty_times_what_the_last_took(
+    monkeypatch, takes, written
+):
+    class Clock:
+        now = 0
+
+        def monotonic(self):
+            return self.now
+
+    class Slow(Memory):
+        def put_partial(self, key, arrays, logs):
+            begun.append(clock.now)
+            clock.now += takes
+
+    clock, begun = Clock(), []
+    monkeypatch.setattr(work_module, "time", clock)
+    call = work(Session(Slow(), interval=30, kept_at=0))
+    while len(begun) < 3:
+        clock.now += 1
+        call.tick(1, 9, lambda: {})
+    assert begun == written
 
 
 def test_a_call_that_finished_is_kept_before_stopping():

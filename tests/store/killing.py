@@ -1,7 +1,8 @@
 """Runs the toy loop in forked processes and kills them. A program of its own: forks and torch do not go together.
 
 `python killing.py DIRECTORY KILLS` kills at random moments; `python killing.py DIRECTORY between STAGE` right after a
-rename. Either ends with status 0 if every resumed run is bit-identical to one that nobody killed.
+rename; `python killing.py DIRECTORY checkpoint` at every moment of a checkpoint. Each ends with status 0 if every
+resumed run is bit-identical to one that nobody killed, and every checkpoint to one that was written.
 """
 
 import os
@@ -14,12 +15,15 @@ from pathlib import Path
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "toy_plugin" / "src")]
 
+import numpy as np  # noqa: E402
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared  # noqa: E402
 
+from biasloop.records.record import Record  # noqa: E402
 from biasloop.running import engine  # noqa: E402
 from biasloop.running.engine import Options  # noqa: E402
 from biasloop.store import files  # noqa: E402
 from biasloop.store.reader import Run  # noqa: E402
+from biasloop.store.writer import RunWriter  # noqa: E402
 
 EXPERIMENT = toy_experiment(loop={"rounds": 25}, labels="bits", pool=900, epochs=4)
 STAGES = {"model": "model-0003.h5", "round": "round-0003.h5", "manifest": "manifest.json"}
@@ -117,8 +121,60 @@ def between(place, stage):
     assert not [path.name for path in directory.iterdir() if path.name in ("aside", "partial") or ".tmp" in path.name]
 
 
+def at_each_call(directory):
+    """Kill at each call of a checkpoint that changes a file: the one before stays, or the new one is there."""
+    directory.mkdir()
+    first, second = ({"weights": np.full(40_000, number, np.float32), "epoch": np.array(number)} for number in (1, 2))
+    RunWriter.create_or_resume(directory, {"seed": 0}, {}, {}).put_partial("fit", first, Record())
+    at, seen = 0, []
+    while True:
+        pid = os.fork()
+        if pid == 0:
+            kill_at(at)
+            RunWriter.create_or_resume(directory, {"seed": 0}, {}, {}).put_partial("fit", second, Record())
+            os._exit(0)
+        _, status = os.waitpid(pid, 0)
+        left = [path for path in (directory / "partial").iterdir() if path.name != "fit.h5"]
+        writer = RunWriter.create_or_resume(directory, {"seed": 0}, {}, {})
+        arrays, _ = writer.get_partial("fit")
+        expected = first if arrays["epoch"] == 1 else second
+        assert {name: array.tobytes() for name, array in arrays.items()} == {
+            name: array.tobytes() for name, array in expected.items()
+        }
+        assert [path.name for path in (directory / "partial").iterdir()] == ["fit.h5"]
+        seen.append((int(arrays["epoch"]), len(left)))
+        if not os.WIFSIGNALED(status):
+            break
+        at += 1
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert seen == sorted(seen, key=lambda state: state[0])
+    assert seen.count((1, 1)) > 10  # killed with a half file beside the whole one
+    assert (1, 0) in seen
+    assert seen[-1] == (2, 0)
+
+
+def kill_at(number):
+    """This process is killed right before the call of that number that changes a file."""
+    calls = 0
+
+    def deadly(call):
+        def counted(*arguments, **named):
+            nonlocal calls
+            if calls == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            calls += 1
+            return call(*arguments, **named)
+
+        return counted
+
+    for name in ("open", "write", "pwrite", "ftruncate", "fsync", "replace"):
+        setattr(os, name, deadly(getattr(os, name)))
+
+
 if __name__ == "__main__":
-    if sys.argv[2] == "between":
+    if sys.argv[2] == "checkpoint":
+        at_each_call(Path(sys.argv[1]) / "run")
+    elif sys.argv[2] == "between":
         between(Path(sys.argv[1]), sys.argv[3])
     else:
         print(at_random(Path(sys.argv[1]), int(sys.argv[2])))

@@ -1,3 +1,5 @@
+import tempfile
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -6,9 +8,10 @@ from hypothesis.extra import numpy as hnp
 
 from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.errors import DamagedStore
+from biasloop.hdf5 import Window
 from biasloop.records.ledger import Ledger
 from biasloop.records.record import Model, Record
-from biasloop.store.codec import Header, decode, encode
+from biasloop.store.codec import Header, decode, encode, write
 
 HEADER = Header("round", "round-0003", "ab" * 32, "cd" * 32, "model")
 NAMES = st.text(
@@ -65,6 +68,21 @@ def test_a_record_comes_back_bit_for_bit(record):
             assert found.dtype == values.dtype
             assert found.shape == values.shape
             assert found.tobytes() == values.tobytes()
+
+
+@settings(deadline=None, max_examples=10)
+@given(RECORDS)
+def test_a_record_that_goes_to_a_file_is_the_one_that_goes_to_memory(record):
+    contents = []
+    for start in (0, 512):
+        with tempfile.TemporaryFile(buffering=0) as file:
+            target = Window(file.fileno(), start)
+            write(target, HEADER, record)
+            target.close()
+            assert encode(*decode(Window(file.fileno(), start), "file")) == encode(HEADER, record)
+            file.seek(start)
+            contents.append(file.read())
+    assert contents[0] == contents[1]
 
 
 def big_record():

@@ -19,6 +19,11 @@ def test_a_hundred_kills_change_no_bit(tmp_path):
     assert int(done.stdout) >= 100
 
 
+def test_killed_at_every_moment_of_a_checkpoint(tmp_path):
+    done = killing(str(tmp_path), "checkpoint")
+    assert done.returncode == 0, done.stderr
+
+
 @pytest.mark.parametrize("stage", ["model", "round", "manifest"])
 def test_killed_between_two_renames(tmp_path, stage):
     done = killing(str(tmp_path), "between", stage)

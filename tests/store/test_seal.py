@@ -1,5 +1,7 @@
 """Checkpoints, finished calls and shared calls: a flipped bit costs the work again, and never changes a number."""
 
+import hashlib
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -15,15 +17,20 @@ from biasloop.errors import DamagedStore
 from biasloop.records.record import Model, Record
 from biasloop.running import engine, provenance
 from biasloop.running.engine import Notice, Options
-from biasloop.store import codec
+from biasloop.store import codec, seal
 from biasloop.store.codec import Header
 from biasloop.store.reader import Run
-from biasloop.store.seal import BLOCK, sealed, unsealed
+from biasloop.store.seal import BLOCK
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
 
 EXPERIMENT = toy_experiment(loop={"rounds": 2}, pool=200, epochs=6)
 PARTIAL = ("round-0001.fit.h5", "round-0001.label.done.h5")  # a checkpoint, and a call that had finished
+
+
+def sealed(content):
+    """A sealed file's bytes, as `docs/store-format.md` says."""
+    return f"biasloop sha256 {hashlib.sha256(content).hexdigest()}\n".encode().ljust(BLOCK, b"\0") + content
 
 
 def flip(path, at, bit=1):
@@ -33,21 +40,56 @@ def flip(path, at, bit=1):
 
 
 def test_every_bit_of_a_sealed_file_counts_and_hdf5_reads_it_as_it_is(tmp_path):
-    content = codec.encode(Header("partial", "call", "", ""), Record(models={"m": Model("k", {"a": np.arange(3)})}))
-    data = sealed(content)
-    assert unsealed(data, "file") == content
-    (tmp_path / "file.h5").write_bytes(data)
-    with h5py.File(tmp_path / "file.h5") as file:
+    header, path = Header("partial", "call", "", ""), tmp_path / "file.h5"
+    seal.write(path, header, Record(models={"m": Model("k", {"a": np.arange(3)})}))
+    data, damaged = path.read_bytes(), rf"^{path} is damaged \(its content does not match its digest\)$"
+    assert data == sealed(data[BLOCK:])
+    kept, record = seal.read(path)
+    assert kept == header
+    assert record.models["m"].arrays["a"].tolist() == [0, 1, 2]
+    with h5py.File(path) as file:
         assert file.userblock_size == BLOCK
         assert file["models/m/a"][:].tolist() == [0, 1, 2]
     for at in [*range(0, BLOCK), *range(BLOCK, len(data), 5), -1]:
-        broken = bytearray(data)
-        broken[at] ^= 1 << (at % 8)
-        with pytest.raises(DamagedStore, match=r"^file is damaged \(its content does not match its digest\)$"):
-            unsealed(bytes(broken), "file")
-    for cut in (b"", data[:100], data[:-1], data + b"\0", content[:-1] + b"x"):
-        with pytest.raises(DamagedStore):
-            unsealed(cut, "file")
+        with path.open("r+b", buffering=0) as file:
+            os.pwrite(file.fileno(), bytes([data[at] ^ 1 << (at % 8)]), at % len(data))
+            with pytest.raises(DamagedStore, match=damaged):
+                seal.read(path)
+            os.pwrite(file.fileno(), data[at : at + 1] or data[at:], at % len(data))
+    for cut in (b"", data[:100], data[:-1], data + b"\0"):
+        path.write_bytes(cut)
+        with pytest.raises(DamagedStore, match=damaged):
+            seal.read(path)
+    path.write_bytes(data[BLOCK:])
+    with pytest.raises(DamagedStore, match="was kept by an earlier biasloop"):
+        seal.read(path)
+    path.unlink()
+    assert seal.read(path) is None
+    assert seal.read(tmp_path) is None
+
+
+def test_a_sealed_file_of_an_earlier_biasloop_which_made_it_in_memory_is_read(tmp_path):
+    header, record = Header("partial", "call", "a", "b"), Record(models={"m": Model("k", {"a": np.arange(30_000)})})
+    (tmp_path / "file.h5").write_bytes(sealed(codec.encode(header, record)))
+    kept, again = seal.read(tmp_path / "file.h5")
+    assert kept == header
+    assert np.array_equal(again.models["m"].arrays["a"], np.arange(30_000))
+
+
+@pytest.mark.parametrize("content", [b"", b"no HDF5", bytes(4096)])
+def test_what_is_under_a_right_seal_is_looked_at_all_the_same(tmp_path, content):
+    (tmp_path / "file.h5").write_bytes(sealed(content))
+    with pytest.raises(DamagedStore, match="file.h5 is damaged"):
+        seal.read(tmp_path / "file.h5")
+
+
+def test_links_under_a_right_seal_are_refused(tmp_path):
+    (tmp_path / "x.h5").write_bytes(codec.encode(Header("partial", "call", "", ""), Record()))
+    with h5py.File(tmp_path / "x.h5", "a") as file:
+        file["frames/x"] = h5py.ExternalLink("/etc/passwd", "/")
+    (tmp_path / "file.h5").write_bytes(sealed((tmp_path / "x.h5").read_bytes()))
+    with pytest.raises(DamagedStore, match="/frames/x is a link to another file, which no file of biasloop does"):
+        seal.read(tmp_path / "file.h5")
 
 
 # --- checkpoints and finished calls
@@ -110,7 +152,7 @@ HURT = {
 def test_a_checkpoint_that_cannot_be_used_counts_as_absent(begun, tmp_path, name, reason):
     directory = Path(shutil.copytree(begun / "run", tmp_path / "run"))
     path = directory / "partial" / name
-    path.write_bytes(HURT[reason](*codec.decode(unsealed(path.read_bytes(), name), name)))
+    path.write_bytes(HURT[reason](*seal.read(path)))
     (notice,) = resumed(directory)
     assert reason in notice
     assert notice.endswith("it counts as absent and is computed anew")
@@ -120,7 +162,7 @@ def test_a_checkpoint_that_cannot_be_used_counts_as_absent(begun, tmp_path, name
 def test_a_checkpoint_of_another_history_is_not_taken(begun, tmp_path):
     directory = Path(shutil.copytree(begun / "run", tmp_path / "run"))
     path = directory / "partial" / PARTIAL[0]
-    header, record = codec.decode(unsealed(path.read_bytes(), "x"), "x")
+    header, record = seal.read(path)
     writer = RunWriter(directory, Run.open(directory).manifest)
     assert writer.get_partial(header.name) is not None
     for other in (replace(header, parent="0" * 64), replace(header, experiment="0" * 64), replace(header, name="x")):

@@ -46,6 +46,21 @@ def test_arrays_do_not_follow_later_training():
     assert arrays["w"].tolist() == [1, 1, 1]
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_an_array_is_contiguous_and_owns_its_only_copy_whatever_the_layout(dtype):
+    images = torch.rand(2, 3, 4, 5).to(dtype)
+    layouts = {
+        "channels last": images.to(memory_format=torch.channels_last),
+        "transposed": images.transpose(1, 3),
+        "expanded": images[:1].expand(2, 3, 4, 5),
+    }
+    for name, tensor in layouts.items():
+        (array,) = to_arrays({name: tensor}).values()
+        assert array.flags.c_contiguous
+        (back,) = to_tensors(to_arrays({name: tensor})).values()
+        assert torch.equal(back, tensor)
+
+
 @pytest.mark.parametrize("name", ["small-cnn", "resnet18"])
 def test_network_read_back_gives_the_same_bits(name):
     torch.manual_seed(0)

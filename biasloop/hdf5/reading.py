@@ -144,7 +144,8 @@ def opened(
     """The root of a file, once everything in it was looked at. Its datasets can be read inside.
 
     Args:
-        source: the file, its bytes, or the part of an open one that holds them.
+        source: the file, its bytes, or the part of an open one that holds them. Of the latter two a dataset should be
+            read at once, since no chunk of it is held for the next time.
         strings: attributes may be strings of variable length.
         first: told the root's attributes before anything else is looked at; may refuse the file by them.
 
@@ -174,13 +175,14 @@ def _size(source: Path | bytes | Window) -> int:
 def _open(source: Path | bytes | Window) -> FileID:
     access = h5py.h5p.create(h5py.h5p.FILE_ACCESS)
     access.set_fclose_degree(h5py.h5f.CLOSE_STRONG)
+    if not isinstance(source, Path):
+        access.set_cache(0, 0, 0, 0.0)  # else each dataset that was read holds chunks of it until the file is closed
     if isinstance(source, bytes):
         access.set_fapl_core(1 << 16, False)
         access.set_file_image(source)
         return h5py.h5f.open(b"image-%d" % next(_numbers), h5py.h5f.ACC_RDONLY, access)
     if isinstance(source, Window):
         access.set_fileobj_driver(h5py.h5fd.fileobj_driver, source)
-        access.set_cache(0, 0, 0, 0.0)  # else each dataset holds some of its chunks until the file is closed
         return h5py.h5f.open(b"window-%d" % next(_numbers), h5py.h5f.ACC_RDONLY, access)
     try:
         require_regular(source)

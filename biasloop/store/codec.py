@@ -60,7 +60,7 @@ def encode(header: Header, record: Record) -> bytes:
 def write(target: Window, header: Header, record: Record) -> None:
     """Write a record as an HDF5 file; holds no second copy of its arrays.
 
-    Equal records give equal bytes, which are not those of `encode`: HDF5 lays out a file that it cannot map apart.
+    Equal records give equal bytes, but not those of `encode`: HDF5 gathers small pieces in blocks there, and not here.
     """
     with h5py.File(target, "w", libver=_LIBVER) as file:
         _fill(file, header, record)

@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import fairlearn.metrics as fairlearn
@@ -35,10 +36,10 @@ from biasloop.config import presets
 from biasloop.config.validation import arms_of
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Options
-from biasloop_generators import networks, training
+from biasloop_generators import networks, objectives
+from biasloop_generators.losses import LOSSES
 
-STEPS, SIZE, BUDGET, LATENT = 20, 256, 64, 20
-TRAIN, TEST, VALID, POPULATION = STEPS * SIZE, 10_000, 5_000, 10_000
+LATENT = 20
 SHARES = [0.35, 0.15, 0.15, 0.35]
 PRESET = """\
 [domain]
@@ -54,11 +55,37 @@ population = {population}
 [loop]
 rule = "generations"
 rounds = {rounds}
-star = "classifier"
+star = "{star}"
 star_budget = {budget}
 star_refill = "single"
 """
 
+
+@dataclass(frozen=True)
+class Sizes:
+    """Of a generation.
+
+    Attributes:
+        steps: of an epoch.
+        size: images of a batch.
+        budget: further images that STAR draws for a batch.
+        images: in the file; of ten, seven may train, one validates, two test.
+        population: samples measured.
+    """
+
+    steps: int = 20
+    size: int = 256
+    budget: int = 64
+    images: int = 50_000
+    population: int = 10_000
+
+    @property
+    def train(self):
+        """Training images."""
+        return self.steps * self.size
+
+
+SIZES = Sizes()
 
 # --- networks that cost nothing
 
@@ -88,14 +115,14 @@ class FreeGenerator(networks.MnistVAE):
 class FreeClassifier(torch.nn.Module):
     """As many parameters, no work."""
 
-    def __init__(self, references):
+    def __init__(self, answers):
         super().__init__()
         self.kept = networks.simple_cnn(2)  # as many parameters
-        self.references = references
+        self.answers = answers
 
     def forward(self, images):
         """As many of the answers in the bank."""
-        return self.references[: len(images)]
+        return self.answers[: len(images)]
 
 
 BANK = Bank()
@@ -104,33 +131,34 @@ BANK = Bank()
 @contextmanager
 def free_networks():
     """Fits and forward passes that do nothing, wherever the plugin looks for networks."""
-    kept = networks.build_generator, networks.build_classifier, training.vae_step, training.classifier_step
-    zeros = torch.zeros(())
+    builders = networks.build_generator, networks.build_classifier
+    values = objectives.Evidence.value, objectives.BatchCrossEntropy.value
     networks.build_generator = lambda name: FreeGenerator()
     networks.build_classifier = lambda name, outputs: FreeClassifier(BANK.references["label"])
-    training.vae_step = lambda *_: zeros
-    training.classifier_step = lambda *_: (zeros, zeros)
+    objectives.Evidence.value = objectives.BatchCrossEntropy.value = lambda *_: None
     try:
         yield
     finally:
-        networks.build_generator, networks.build_classifier, training.vae_step, training.classifier_step = kept
+        networks.build_generator, networks.build_classifier = builders
+        objectives.Evidence.value, objectives.BatchCrossEntropy.value = values
 
 
 # --- ours
 
 
-def ours(place, rounds=4, networks="free"):
+def ours(place, rounds=4, networks="free", *, sizes=SIZES, star="classifier", device="cpu"):
     """Seconds of each generation after the first, from commit to commit, so with everything that the engine does.
 
     What runs share is kept apart by `networks`: free annotators are of no use to a run with real ones.
     """
-    images = place / "images.npz"
+    images = place / f"images-{sizes.images}.npz"
     if not images.exists():
         grey = datasets.get("fashion-mnist-t10k").load(place / "data")
-        np.savez(images, images=np.tile(grey.images[..., 0], (5, 1, 1)), labels=np.tile(grey.labels, 5))
+        rows = np.arange(sizes.images) % len(grey.labels)
+        np.savez(images, images=grey.images[rows, ..., 0], labels=grey.labels[rows])
     preset = place / "chain.toml"
-    sizes = {"train": TRAIN, "size": SIZE, "population": POPULATION, "budget": BUDGET, "rounds": rounds}
-    preset.write_text(PRESET.format(images=images, **sizes))
+    settings = {name: getattr(sizes, name) for name in ("train", "size", "population", "budget")}
+    preset.write_text(PRESET.format(images=images, rounds=rounds, star=star, **settings))
     _, experiment = arms_of(presets.read(str(preset)))[0]
     commits = []
 
@@ -139,7 +167,7 @@ def ours(place, rounds=4, networks="free"):
             commits.append(time.perf_counter())
 
     with tempfile.TemporaryDirectory(dir=place) as run:
-        options = Options(place / networks, threads=1, on_event=watch)
+        options = Options(place / networks, device, threads=1, on_event=watch)
         engine.run(engine.prepare(experiment, 0, options), Path(run) / "run", options)
     return [after - before for before, after in itertools.pairwise(commits)]
 
@@ -166,63 +194,94 @@ class Pictures(Dataset):
 class Published:
     """Parts of a generation, each a method; `seconds` of what it was called for last."""
 
-    def __init__(self, place, workers=4):
-        self.place, self.workers = place, workers
-        self.train, self.test, self.valid = Pictures(TRAIN), Pictures(TEST), Pictures(VALID)
+    def __init__(self, place, workers=4, sizes=SIZES):
+        self.place, self.workers, self.sizes = place, workers, sizes
+        self.train, self.test, self.valid = (
+            Pictures(count) for count in (sizes.train, sizes.images // 5, sizes.images // 10)
+        )
         self.generator, self.label = FreeGenerator(), FreeClassifier(BANK.references["label"])
         self.group = FreeClassifier(BANK.references["group"])
+        self.device = torch.device("cpu")
 
     def loader(self, pictures, size):
         """Its workers start when it is iterated."""
         return DataLoader(pictures, size, shuffle=True, num_workers=self.workers)
 
+    def learn_generator(self, images):
+        """The loss of a step of the generator; nothing is learnt by a free one."""
+        return torch.zeros(())
+
+    def learn_classifier(self, images, labels):
+        """The loss of a step of the classifier."""
+        return torch.zeros(())
+
+    def samples(self, count):
+        """`(count, 3, 28, 28)` of the generator of the generation before."""
+        return self.generator.decode(torch.randn(count, LATENT, device=self.device))
+
     def images_to_count_steps(self):
         """The loader's batches of the generator's epoch and of the classifier's, which nothing is learnt from."""
         for _ in range(2):
-            for _batch in self.loader(self.train, SIZE):
+            for _batch in self.loader(self.train, self.sizes.size):
                 pass
 
-    @torch.no_grad()
     def drawing(self):
         """The generator's batches: noise, samples, an order, the loss."""
         total = 0.0
-        for _ in range(STEPS):
-            images = self.generator.decode(torch.randn(SIZE, LATENT))
-            images = images[torch.randperm(SIZE)]
-            total += torch.zeros(()).item()
+        for _ in range(self.sizes.steps):
+            with torch.no_grad():
+                images = self.samples(self.sizes.size)
+                images = images[torch.randperm(self.sizes.size)]
+            total += self.learn_generator(images).item()
         return total
 
-    @torch.no_grad()
+    def plain(self):
+        """The classifier's batches without STAR."""
+        total = 0.0
+        for _ in range(self.sizes.steps):
+            with torch.no_grad():
+                images = self.samples(self.sizes.size)
+                labels = self.label(images).argmax(1)
+            total += self.learn_classifier(images, labels).item()
+        return total
+
     def star(self):
         """The classifier's batches."""
         total = 0.0
-        for step in range(STEPS):
-            images = self.generator.decode(torch.randn(SIZE + BUDGET, LATENT))
-            labels, groups = self.label(images).argmax(1), self.group(images).argmax(1)
-            kept, drawn = self.quotas(labels.cpu().numpy(), groups.cpu().numpy())
-            short = SIZE - len(kept)
-            more = self.generator.decode(torch.randn(short, LATENT))
-            images = torch.cat([images[kept], more])
-            labels = torch.cat([labels[kept], self.label(more).argmax(1)])
-            order = torch.randperm(SIZE)
-            images, labels = images[order], labels[order]
-            with (self.place / "ar_cla_batches.csv").open("a", newline="") as file:
-                csv.writer(file).writerow([1, step, short, *drawn])
-            total += torch.zeros(()).item()
+        for step in range(self.sizes.steps):
+            with torch.no_grad():
+                images, labels = self.filled(step)
+            total += self.learn_classifier(images, labels).item()
         return total
+
+    def filled(self, step):
+        """A batch by quotas, and a row about it."""
+        size = self.sizes.size
+        images = self.samples(size + self.sizes.budget)
+        labels, groups = self.label(images).argmax(1), self.group(images).argmax(1)
+        quotas, drawn = self.quotas(labels.cpu().numpy(), groups.cpu().numpy())
+        short = size - len(quotas)
+        more = self.samples(short)
+        images = torch.cat([images[quotas], more])
+        labels = torch.cat([labels[quotas], self.label(more).argmax(1)])
+        order = torch.randperm(size)
+        images, labels = images[order], labels[order]
+        with (self.place / "ar_cla_batches.csv").open("a", newline="") as file:
+            csv.writer(file).writerow([1, step, short, *drawn])
+        return images, labels
 
     def quotas(self, labels, groups):
         """What quotas keep, and samples drawn of each stratum."""
         by_label = [np.where(labels == label)[0] for label in range(2)]
         by_group = [np.where(groups == group)[0] for group in range(2)]
         members = [np.intersect1d(one, other) for one in by_label for other in by_group]
-        kept = np.concatenate([found[: SIZE // 4] for found in members])
-        return torch.from_numpy(kept), [len(found) for found in members]
+        chosen = np.concatenate([rows[: self.sizes.size // 4] for rows in members])
+        return torch.from_numpy(chosen), [len(rows) for rows in members]
 
     @torch.no_grad()
     def population(self):
         """Labels, groups and the annotator's margin of samples."""
-        images = self.generator.decode(torch.randn(POPULATION, LATENT))
+        images = self.samples(self.sizes.population)
         labels, groups = self.label(images).argmax(1), self.group(images)
         margin = groups.softmax(1).diff(dim=1)
         return labels.float().mean().item(), margin[margin >= 0.5].mean().item(), margin[margin <= -0.5].mean().item()
@@ -231,12 +290,12 @@ class Published:
     def evaluation(self):
         """Real images through a loader; metrics by group."""
         for pictures in (self.valid, self.test):
-            labels, groups, found = [], [], []
-            for images, group, label in self.loader(pictures, SIZE):
-                found += self.label(images).argmax(1).tolist()
+            labels, groups, predictions = [], [], []
+            for images, group, label in self.loader(pictures, self.sizes.size):
+                predictions += self.label(images.to(self.device)).argmax(1).tolist()
                 labels += label.tolist()
                 groups += group.tolist()
-            frame = fairlearn.MetricFrame(metrics=METRICS, y_true=labels, y_pred=found, sensitive_features=groups)
+            frame = fairlearn.MetricFrame(metrics=METRICS, y_true=labels, y_pred=predictions, sensitive_features=groups)
             rows = [frame.overall, frame.difference(), frame.ratio(), frame.group_min(), frame.group_max()]
             with (self.place / "cla_overall.csv").open("a", newline="") as file:
                 csv.writer(file).writerow([value for row in rows for value in row])
@@ -248,14 +307,48 @@ class Published:
 
     PARTS = ("images_to_count_steps", "drawing", "star", "population", "evaluation", "keep")
 
-    def generation(self):
+    def generation(self, parts=PARTS):
         """Seconds of each part."""
-        found = {}
-        for part in self.PARTS:
+        seconds = {}
+        for part in parts:
             begun = time.perf_counter()
             getattr(self, part)()
-            found[part] = time.perf_counter() - begun
-        return found
+            seconds[part] = time.perf_counter() - begun
+        return seconds
+
+
+class PublishedReal(Published):
+    """The same with real networks on a device, which learn in every step."""
+
+    def __init__(self, place, workers, sizes, device):
+        super().__init__(place, workers, sizes)
+        self.device = torch.device(device)
+        self.generator, learner = (networks.build_generator("vae").to(self.device) for _ in range(2))
+        self.generator.eval()
+        self.label, self.group, classifier = (
+            networks.build_classifier("SimpleCNN", 2).to(self.device) for _ in range(3)
+        )
+        self.label.eval(), self.group.eval()
+        self.learner, self.classifier = learner, classifier
+        self.adam = torch.optim.Adam(learner.parameters(), lr=1e-3, weight_decay=1e-5)
+        self.sgd = torch.optim.SGD(classifier.parameters(), lr=0.1)
+
+    def learn_generator(self, images):
+        """A step of a VAE."""
+        reconstruction, mu, logvar = self.learner(images)
+        return self.learnt(LOSSES["bce-sum"](reconstruction, images, mu, logvar), self.adam)
+
+    def learn_classifier(self, images, labels):
+        """A step on cross-entropy."""
+        return self.learnt(torch.nn.functional.cross_entropy(self.classifier(images), labels), self.sgd)
+
+    @staticmethod
+    def learnt(loss, optimizer):
+        """An update by that loss."""
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return loss.detach()
 
 
 @pytest.mark.parametrize("part", Published.PARTS)
@@ -283,9 +376,9 @@ def main():
     total = sum(parts.values())
     print("as published, networks free:")
     each = {
-        "images_to_count_steps": (2 * TRAIN, "image", 42.0),
-        "star": (STEPS, "batch", 760 + 14),
-        "evaluation": ((VALID + TEST) / 10_000, "10,000 images", None),
+        "images_to_count_steps": (2 * SIZES.train, "image", 42.0),
+        "star": (SIZES.steps, "batch", 760 + 14),
+        "evaluation": (0.3 * SIZES.images / 10_000, "10,000 images", None),
     }
     for part, seconds in parts.items():
         line = f"  {part.replace('_', ' '):24} {1e3 * seconds:8.1f} ms"

@@ -1,10 +1,10 @@
-"""Tokens a second of continuing prompts of mixed length: `generate` against transformers' own in file order.
+"""Tokens a second of continuing prompts of mixed length: `generate` against transformers' own.
 
-Both on one CPU thread in the same process, the same network (shaped as GPT-2 with 50,257 tokens and random weights,
-but 2 layers instead of 12, so that it takes minutes), the same prompts and sequences a batch, 20 new tokens; random
-weights hardly ever end a text. 95 of 100 prompts have 5 to 25 tokens, as in RealToxicityPrompts, the others 40 to
-120. Run as a script, it prints the ratios (`--prompts 1000` takes 6 minutes); `pytest benchmarks/bench_generation.py`
-times fewer prompts with pytest-benchmark.
+Transformers in file order, and in batches of like length as `generate` makes them. All on one CPU thread in the same
+process, the same network (shaped as GPT-2 with 50,257 tokens and random weights, but 2 layers instead of 12, so that it
+takes minutes), the same prompts and sequences a batch, 20 new tokens; random weights hardly ever end a text. 95 of 100
+prompts have 5 to 25 tokens, as in RealToxicityPrompts, the others 40 to 120. Run as a script, it prints the ratios
+(`--prompts 1000` takes 6 minutes); `pytest benchmarks/bench_generation.py` times fewer prompts with pytest-benchmark.
 """
 
 import argparse
@@ -16,8 +16,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from biasloop.contract.randomness import Streams
-from biasloop_language.decoding import Decoder, generate
-from biasloop_language.tokens import left_padded, ragged
+from biasloop_language.decoding import Decoder, batches, generate
+from biasloop_language.tokens import left_padded, lengths, ragged
 
 END = 50256
 OPTIONS = {
@@ -51,15 +51,27 @@ def ours(model, rows, kind, batch):
 def plain(model, rows, kind, batch):
     """File order, padding to the longest of each batch."""
     size = batch // decoder(kind, batch).width
+    order = np.arange(len(rows))
+    return continued(model, rows, kind, [order[begin : begin + size] for begin in range(0, len(rows), size)])
+
+
+def equal(model, rows, kind, batch):
+    """Prompts of like length together, as `generate` has them."""
+    return continued(model, rows, kind, batches(lengths(rows), decoder(kind, batch)))
+
+
+def continued(model, rows, kind, parts):
+    """Each part of the prompts continued by transformers; how many prompts there were."""
+    device = next(model.parameters()).device
     with torch.inference_mode():
-        for begin in range(0, len(rows), size):
-            ids, real = left_padded(rows.take(np.arange(begin, min(begin + size, len(rows)))), END)
-            mask = torch.from_numpy(real).long()
-            model.generate(torch.from_numpy(ids), attention_mask=mask, max_new_tokens=20, **OPTIONS[kind])
+        for part in parts:
+            ids, real = left_padded(rows.take(part), END)
+            mask = torch.from_numpy(real).long().to(device)
+            model.generate(torch.from_numpy(ids).to(device), attention_mask=mask, max_new_tokens=20, **OPTIONS[kind])
     return len(rows)
 
 
-WAYS = {"transformers, file order": plain, "generate": ours}
+WAYS = {"transformers, file order": plain, "transformers, equal batches": equal, "generate": ours}
 
 
 @pytest.mark.parametrize("kind", OPTIONS)
@@ -92,5 +104,8 @@ if __name__ == "__main__":
     model = network(options.layers)
     for kind in OPTIONS:
         rows = prompts(options.prompts // (10 if kind == "beam" else 1))
-        slow, fast = rates(kind, model, rows, options.batch, options.repeats).values()
-        print(f"{kind}, {len(rows)} prompts: {slow:,.0f} and {fast:,.0f} tokens/s, ratio {fast / slow:.2f}")
+        file_order, like, fast = rates(kind, model, rows, options.batch, options.repeats).values()
+        print(
+            f"{kind}, {len(rows)} prompts: {fast:,.0f} tokens/s, {fast / file_order:.2f} of transformers in file order "
+            f"({file_order:,.0f}), {fast / like:.2f} of it in batches of like length ({like:,.0f})"
+        )

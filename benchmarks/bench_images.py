@@ -28,8 +28,12 @@ from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.training import networks
 from biasloop.training.augment import Preparation
-from biasloop.training.loop import TrainingSet, fit
-from biasloop.training.schedule import Recipe
+from biasloop.training.device import computing
+from biasloop.training.loop import fit
+from biasloop.training.objectives import CrossEntropy
+from biasloop.training.precision import precision
+from biasloop.training.recipe import Recipe
+from biasloop.training.sources import Rows, TrainingSet
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2471, 0.2435, 0.2616)
 START, ADDED = 50_000, 5_000
@@ -77,49 +81,69 @@ def flat(count, rounds):
 
 
 def recipe(batch):
-    return Recipe(1, batch, 0.1, drop_last=True)
+    return Recipe(
+        1, batch, 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4, schedule="cosine", drop_last=True
+    )  # fmt: skip
 
 
-def ours(name, batch, images, rows, steps):
+def ours(name, batch, images, rows, steps, *, width=WIDTH, device="cpu", numbers="float32"):
     """Images a second of whole training steps."""
-    prepare = Preparation(torch.tensor(MEAN), torch.tensor(STD), padding=4, flip=True)
-    stored = torch.from_numpy(images).permute(0, 3, 1, 2)
-    network = networks.build(name, 10, 3, WIDTH)
-    some = rows[: (steps + 2) * batch]
-    train = TrainingSet(stored, torch.zeros(len(some), dtype=torch.int64), None, some)
-    clock = Clock(steps)
-    fit(network, train, recipe(batch), clock, prepare)
+    device = torch.device(device)
+    prepare = Preparation(torch.tensor(MEAN, device=device), torch.tensor(STD, device=device), padding=4, flip=True)
+    stored = torch.from_numpy(images).to(device).permute(0, 3, 1, 2)
+    network = networks.build(name, 10, 3, width).to(device)
+    some = rows[: (steps + 2) * batch].to(device)
+    train = TrainingSet(stored, torch.zeros(len(some), dtype=torch.int64, device=device), None, some)
+    clock, how, objective = Clock(steps, device), recipe(batch), CrossEntropy(precision(numbers, device))
+    with computing(0):
+        fit(network, Rows(train, how, clock.streams, prepare), objective, how, clock)
     return batch * steps / clock.seconds
+
+
+def wait(device):
+    """Until the device has done what it was told."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 class Clock(Work):
     """Times the steps after the first, which pays for what is made once."""
 
-    def __init__(self, steps):
+    def __init__(self, steps, device):
         super().__init__(Streams(("bench",)))
-        self.steps, self.seconds = steps, 0.0
+        self.steps, self.device, self.seconds = steps, device, 0.0
 
-    def tick(self, done, total, state=None):
+    def tick(self, done, total, state=None, epoch=None):
         """Begins after the first step."""
         if done == 1:
+            wait(self.device)
             self.begun = time.perf_counter()
         if done == self.steps + 1:
+            wait(self.device)
             self.seconds = time.perf_counter() - self.begun
 
 
-def published(name, batch, train, steps, workers):
-    """Images a second of the published loop, of the steps after the first."""
-    network = networks.build(name, 10, 3, WIDTH).train()
+def published(name, batch, train, steps, workers, *, width=WIDTH, device="cpu", numbers="float32"):
+    """Images a second of the published loop, of steps after those that workers prepare before anything is asked."""
+    device, first = torch.device(device), 2 * workers
+    casting = precision(numbers, device).casting
+    network = networks.build(name, 10, 3, width).to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
-    loader = DataLoader(train, batch, shuffle=True, drop_last=True, num_workers=workers)
+    loader = DataLoader(
+        train, batch, shuffle=True, drop_last=True, num_workers=workers, pin_memory=device.type == "cuda"
+    )  # fmt: skip
     for number, (inputs, labels, _) in enumerate(loader):
         optimizer.zero_grad()
-        functional.cross_entropy(network(inputs), labels).backward()
+        with casting():
+            logits = network(inputs.to(device, non_blocking=True))
+        functional.cross_entropy(logits.float(), labels.to(device, non_blocking=True)).backward()
         optimizer.step()
-        if number == 0:
+        if number == first:
+            wait(device)
             begun = time.perf_counter()
-        if number == steps:
+        if number == first + steps:
             break
+    wait(device)
     return batch * steps / (time.perf_counter() - begun)
 
 

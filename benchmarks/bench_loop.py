@@ -85,10 +85,11 @@ def language(rows, folder):
     domains = moved("contract.domains", "domains")
     streams = moved("contract.randomness", "randomness").Streams(("bench",))
     import torch
+    from transformers import GPT2Config, GPT2LMHeadModel
+
     from biasloop_language import finetuning
     from biasloop_language.recipes import PUBLISHED
     from biasloop_language.tokens import TokenRows, ragged
-    from transformers import GPT2Config, GPT2LMHeadModel
 
     draws = np.random.default_rng(0)
     texts = [ragged([draws.integers(0, 2000, size) for size in draws.integers(5, 26, rows)]) for _ in range(2)]

@@ -26,9 +26,9 @@ OPTIONS = {
 }
 
 
-def network(layers):
+def network(layers, **shape):
     torch.manual_seed(0)
-    made = GPT2LMHeadModel(GPT2Config(n_layer=layers)).eval()
+    made = GPT2LMHeadModel(GPT2Config(n_layer=layers, **shape)).eval()
     made.generation_config.pad_token_id = END
     return made
 

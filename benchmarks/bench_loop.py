@@ -1,13 +1,14 @@
 """What a fit of the one epoch loop costs against the tree before it, which had a loop in every plugin.
 
 Both trees train what their domains train: BaiduNet9 and ResNet18 of width 8 on random images, the VAE of ColoredMNIST,
-a small GPT-2 of random weights; float32, one thread. Each pair is two fresh processes, one of each tree, that take
-turns in lock-step (ours first, then theirs first), so that a slow moment of the machine falls on both. The ratio of a
-pair is of processor time (of wall time beside it), ours above 1 where ours is faster; of the pairs, the median, and
-least and most, which with seven pairs are an interval of 98 % for the median.
+a small GPT-2 of random weights; float32, one thread. A process of each tree has the same section at the same time and
+fits when it is told: a fit that does not count, then pairs, of which every other begins with the tree before, so that a
+slow moment of the machine falls on both. The ratio of a pair is of processor time (of wall time beside it), above 1
+where ours is faster; of the pairs, the median, and least and most, which of seven are an interval of 98 % for the
+median.
 
     git worktree add ../before c850e27
-    python benchmarks/bench_loop.py --before ../before [--pairs 7] [--turns 4] [--json FILE] [SECTION...]
+    python benchmarks/bench_loop.py --before ../before [--pairs 7] [--fresh] [--json FILE] [SECTION...]
 """
 
 import argparse
@@ -104,7 +105,7 @@ def language(rows, folder):
 SECTIONS = {
     "baidunet9": ("images/s", lambda tiny, folder: images("baidunet9", *((8, 2) if tiny else (512, 4)), folder)),
     "resnet18": ("images/s", lambda tiny, folder: images("resnet18", *((4, 2) if tiny else (128, 6)), folder)),
-    "vae": ("steps/s", lambda tiny, folder: generator(*((8, 2) if tiny else (256, 16)), folder)),
+    "vae": ("steps/s", lambda tiny, folder: generator(*((8, 2) if tiny else (256, 8)), folder)),
     "language": ("rows/s", lambda tiny, folder: language(16 if tiny else 256, folder)),
 }
 
@@ -154,44 +155,38 @@ class Tree:
         return json.loads(self.process.stdout.readline())
 
 
-def pair(before, sections, turns, folder, *, tiny):
-    """Of each section and each tree, items a second of processor and of wall time over all turns."""
-    rates = {}
-    with ExitStack() as stack:
-        trees = {
-            name: stack.enter_context(Tree(checkout, folder, tiny=tiny))
-            for name, checkout in (("ours", HERE), ("before", before))
-        }
-        for section in sections:
-            told = {"ours": [], "before": []}
-            for turn in range(turns):
-                for name in ("ours", "before") if turn % 2 == 0 else ("before", "ours"):
-                    told[name].append(trees[name].fit(section))
-            rates[section] = {
-                name: {
-                    clock: sum(one["items"] for one in fits) / sum(one[clock] for one in fits)
-                    for clock in ("processor", "wall")
+def paired(before, section, pairs, *, fresh, tiny):
+    """Of each pair and tree, items a second of processor and of wall time; every other pair begins with theirs."""
+    rates = []
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
+        for number in range(pairs):
+            if number == 0 or fresh:
+                stack.close()
+                checkouts = {"ours": HERE, "before": before}
+                trees = {
+                    name: stack.enter_context(Tree(checkout, folder, tiny=tiny)) for name, checkout in checkouts.items()
                 }
-                for name, fits in told.items()
-            }
+            order = ("ours", "before") if number % 2 == 0 else ("before", "ours")
+            fits = {name: trees[name].fit(section) for name in order}
+            rates.append({
+                name: {clock: fit["items"] / fit[clock] for clock in ("processor", "wall")}
+                for name, fit in fits.items()
+            })  # fmt: skip
     return rates
 
 
-def compare(before, sections, pairs, turns, *, tiny=False):
-    """Of each section: medians of the rates, and the ratio's median, least and most over the pairs."""
-    with tempfile.TemporaryDirectory() as folder:
-        rates = [pair(before, sections, turns, folder, tiny=tiny) for _ in range(pairs)]
-    result = {}
-    for section in sections:
-        result[section] = {"unit": SECTIONS[section][0], "pairs": pairs}
-        for clock in ("processor", "wall"):
-            each = [(one[section]["ours"][clock], one[section]["before"][clock]) for one in rates]
-            ratios = [ours / theirs for ours, theirs in each]
-            ours, theirs = (statistics.median(side) for side in zip(*each, strict=True))
-            result[section][clock] = {
-                "ours": ours, "before": theirs,
-                "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
-            }  # fmt: skip
+def compare(before, section, pairs, *, fresh=False, tiny=False):
+    """Medians of the rates, and the ratio's median, least and most over the pairs."""
+    rates = paired(before, section, pairs, fresh=fresh, tiny=tiny)
+    result = {"unit": SECTIONS[section][0], "pairs": pairs}
+    for clock in ("processor", "wall"):
+        each = [(rate["ours"][clock], rate["before"][clock]) for rate in rates]
+        ratios = [ours / theirs for ours, theirs in each]
+        ours, theirs = (statistics.median(side) for side in zip(*each, strict=True))
+        result[clock] = {
+            "ours": ours, "before": theirs,
+            "ratio": statistics.median(ratios), "least": min(ratios), "most": max(ratios),
+        }  # fmt: skip
     return result
 
 
@@ -200,9 +195,9 @@ def main():
     parser.add_argument("sections", nargs="*", metavar="SECTION", help=", ".join(SECTIONS))
     parser.add_argument("--before", type=Path, help="a checkout of the tree to compare with")
     parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--turns", type=int, default=4, help="fits of each tree in a pair, besides one that warms up")
+    parser.add_argument("--fresh", action="store_true", help="new processes for every pair, which takes longer")
     parser.add_argument("--tiny", action="store_true", help="a fit is of two steps: whether it works, not how fast")
-    parser.add_argument("--json", type=Path, help="where to write all figures")
+    parser.add_argument("--json", type=Path, help="written after every section")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -211,17 +206,19 @@ def main():
     unknown = set(options.sections) - set(SECTIONS)
     if unknown or options.before is None or not (options.before / "biasloop").is_dir():
         parser.error(f"--before names a checkout of the tree to compare with, sections are {', '.join(SECTIONS)}")
-    sections = options.sections or list(SECTIONS)
-    result = compare(options.before.resolve(), sections, options.pairs, options.turns, tiny=options.tiny)
-    for name, section in result.items():
+    result = {}
+    for name in options.sections or SECTIONS:
+        section = compare(options.before.resolve(), name, options.pairs, fresh=options.fresh, tiny=options.tiny)
         for clock in ("processor", "wall"):
             told = section[clock]
             print(
                 f"{name:>10}, {clock:>9} time: {told['ours']:9,.1f} against {told['before']:9,.1f} {section['unit']}, "
-                f"{told['ratio']:.3f} ({told['least']:.3f} to {told['most']:.3f})"
+                f"{told['ratio']:.3f} ({told['least']:.3f} to {told['most']:.3f})",
+                flush=True,
             )
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n")
+        result[name] = section
+        if options.json:
+            options.json.write_text(json.dumps(result, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -267,7 +267,7 @@ def _gpt2(setting: Setting) -> torch.nn.Module:
 def writing(kind: str, setting: Setting) -> Iterator[Case]:
     """Continuations of prompts of mixed length by a GPT-2 of random weights, 20 tokens each."""
     model, batch = _gpt2(setting), 20 if setting.tiny else 400
-    count = 2 if setting.tiny else {"nucleus": 2_000, "beam": 400}[kind]
+    count = 2 if setting.tiny else {"nucleus": 1_000, "beam": 100}[kind]
     rows, some = bench_generation.prompts(count), bench_generation.prompts(max(1, count // 4))
     ways = {
         name: setting.rate(20 * count, partial(way, model, rows, kind, batch))

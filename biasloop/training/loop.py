@@ -206,6 +206,7 @@ class _Fit(Generic[B]):
         for micro in self.batches.epoch(at.number, at.updates):
             update = at.number * self.updates + at.updates + 1
             self._update(micro, update)
+            del micro  # so that its memory is free before the next one is made
             if at.updates < self.updates:
                 self.group.remember(update, lambda: random_state(self.device))
                 self.work.tick(at.number * self.steps + at.batches, total, self.state)

@@ -129,8 +129,15 @@ class Rows:
         targets, weights = train.labels[order], None if train.weights is None else train.weights[order]
         for step in range(start, self.steps):
             part = slice(step * self._size, (step + 1) * self._size)
-            prepared = self._prepare(train.inputs[inputs[part]], self._augment)  # (batch, C, H, W) float32
-            yield (Batch(prepared, targets[part], order[part], None if weights is None else weights[part]),)
+            # No name is bound to the batch, so that its memory is free before the next one is made.
+            yield (
+                Batch(
+                    self._prepare(train.inputs[inputs[part]], self._augment),  # (batch, C, H, W) float32
+                    targets[part],
+                    order[part],
+                    None if weights is None else weights[part],
+                ),
+            )
 
     def state(self, done: int) -> Arrays:
         """Where the augmentation's generator is."""

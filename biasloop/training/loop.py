@@ -217,11 +217,12 @@ class _Fit(Generic[B]):
 
     def _update(self, micro: Sequence[B], update: int) -> None:
         """One step of the optimizer on one micro-batch or several."""
-        self.optimizer.zero_grad(set_to_none=True)
         sums = torch.zeros(len(self.objective.columns), dtype=torch.float64, device=self.device)
         count: float = 0
-        for batch in micro:
+        for number, batch in enumerate(micro):
             result = self.objective.value(self.network, batch)
+            if number == 0:  # the memory of gradients is for the backward pass, not the forward pass
+                self.optimizer.zero_grad(set_to_none=True)
             if result is not None:
                 loss, told = result
                 self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]

@@ -326,7 +326,7 @@ def test_a_loop_over_biased_data(data, tmp_path, bias):
     assert_checked(Run.open(tmp_path / "run"))
 
 
-def test_answers_and_metrics_need_no_torch():
+def test_references_and_metrics_need_no_torch():
     code = """
 import sys
 from pathlib import Path
@@ -338,8 +338,8 @@ from biasloop_images import ImagesDomain
 config = ImagesDomain.Config.model_validate({"test": 200, "bias": {"epsilon": 20}})
 domain = ImagesDomain(config, Context(Path("unused"), Streams((0, "data"))))
 pool = domain.splits().pool
-answers = domain.answers(Work(Streams((0,))))["test"]
-domain.measure({"test": answers}, Samples(pool, np.zeros(len(pool), bool), domain.truth(pool)))
+answers = domain.references(Work(Streams((0,))))["test"]
+domain.measure({"test": answers}, Samples(pool, np.zeros(len(pool), bool), domain.human_labels(pool)))
 domain.fingerprint()
 print("torch" in sys.modules)
 """

@@ -14,12 +14,9 @@ RUNS = Path(__file__).with_name("runs_before")
 # Where a fit is killed: domain, part of the call's name, settings.
 FITS = {
     "images": ("images", "fit", ["domain.epochs=1"]),
-    "images in bfloat16": ("images", "fit", ["domain.epochs=1", "domain.precision=bfloat16"]),
-    "annotator": ("generators", "annotator-", ["domain.classifier_epochs=1"]),
     "generator": ("generators", "generator", ["domain.generator_epochs=1"]),
     "generator of the second generation, with STAR": ("generators", "round-0001", ["domain.generator_epochs=1"]),
     "language": ("language", "fit", ["domain.epochs=1", "domain.batch_size=2"]),
-    "language as released": ("language", "fit", ["domain.epochs=1", "domain.batch_size=2", "domain.compat=released"]),
 }
 
 

@@ -10,7 +10,7 @@ from biasloop.config.validation import arms_of
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Options
 
-CALLS = ("fit", "predict", "label", "truth", "answers", "measure", "splits", "fingerprint", "save", "load")
+CALLS = ("fit", "predict", "label", "human_labels", "references", "measure", "splits", "fingerprint", "save", "load")
 
 
 def timed(domain):

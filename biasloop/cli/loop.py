@@ -89,7 +89,10 @@ def loop(
         return
     rounds = _run(planned, options, stopping, json=json)
     if stopping():
-        note(f"stopped; {rounds} finished rounds are kept in {directory}; this goes on from there:\n  {_again()}")
+        note(
+            f"stopped; {rounds} finished rounds are kept in {directory}, and what is done of the next; "
+            f"this goes on from there:\n  {_again()}"
+        )
         raise typer.Exit(stopping.exit_code)
     if json:
         emit({"done": True, "runs": [str(item.directory) for item in planned]})

@@ -73,7 +73,10 @@ class GenerationsSettings(Strict):
     @classmethod
     def _no_snapshots_of_generators(cls, data: Any) -> Any:
         if isinstance(data, dict) and "generator_snapshots" in data:
-            raise ValueError("`snapshots` are of the classifier; a generator is measured by none in its training")
+            raise ValueError(
+                "`generator_snapshots` is no setting: `snapshots` look at the classifier, and nothing is measured of a "
+                "generator in the middle of its training; take it out"
+            )
         return data
 
     @model_validator(mode="after")

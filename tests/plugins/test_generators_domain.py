@@ -218,5 +218,5 @@ def test_snapshots_look_at_the_classifier_and_change_nothing(tmp_path, run):
 
 
 def test_snapshots_of_a_generator_are_refused_by_name(tmp_path):
-    with pytest.raises(BiasloopError, match=r"`snapshots` are of the classifier"):
+    with pytest.raises(BiasloopError, match=r"`generator_snapshots` is no setting"):
         prepared(tmp_path, loop__generator_snapshots=1)

@@ -12,7 +12,7 @@ from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import wilson
 from biasloop.report.arms import open_runs
-from biasloop.report.figures import metric_by_setting
+from biasloop.report.figures import metric_by_setting, of_runs
 from biasloop.report.figures.canvas import draw
 from biasloop.report.tables import summary
 from biasloop.running import engine
@@ -103,6 +103,23 @@ def test_epochs_of_snapshots(tmp_path):
     assert np.allclose(one.values["share_predicted"], [[0.6, 0.7, 0.8]] * 2)
 
 
+def test_what_is_not_measured_at_epochs_is_left_out_or_said(tmp_path):
+    runs = made(tmp_path, deltas=(0.3,), pools=(500,), tests=(50,), seeds=(0,), snapshots=1)
+    runs[0].manifest.about = {"plot": {"series": ["label_error", "share_predicted"]}}
+    against = of_runs.against_setting(runs, None, "epoch", [])
+    assert [panel.y_label for panel in against.panels] == ["share predicted"]
+    with pytest.raises(
+        InvalidInput, match="no run has a metric 'label_error' there; give --metric one of share_target"
+    ):
+        of_runs.against_setting(runs, "label_error", "epoch", [])
+    runs[0].manifest.about = {"bound": {"metric": "share_predicted", "baseline": "share_target"}}
+    assert len(of_runs.against_setting(runs, None, "epoch", []).panels) == 1
+    (response,) = metric_by_setting.responses(runs, "epoch")
+    response.values["share_predicted"][:] = np.nan
+    with pytest.raises(InvalidInput, match="no run has a value of 'share_predicted' there; give --metric one of"):
+        metric_by_setting.panels([response], {"share_predicted": "Share"})
+
+
 def test_the_table_of_a_study_that_is_about_a_setting(tmp_path):
     headers, rows = summary.by_setting(made(tmp_path))
     assert headers == ["line", "delta", "n", "share_predicted", "share_target"]
@@ -129,7 +146,7 @@ def test_what_cannot_be_drawn_is_said(tmp_path, x, pool, words):
     runs = made(tmp_path, deltas=(0.0, 0.1), pools=(500,), tests=(50,), seeds=(0,))
     with pytest.raises(InvalidInput, match=words):
         metric_by_setting.responses(runs, x, pool)
-    with pytest.raises(InvalidInput, match="no run has a metric 'nothing'; they have share_target"):
+    with pytest.raises(InvalidInput, match="no run has a metric 'nothing' there; give --metric one of share_target"):
         metric_by_setting.panels(metric_by_setting.responses(runs, "domain.delta"), {"nothing": "Nothing"})
 
 

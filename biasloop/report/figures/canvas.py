@@ -201,7 +201,9 @@ def _settings_axis(axes: "Axes", places: Floats) -> None:
         return
     room = 0.03 * (high - low) or 0.5
     axes.set_xlim(low - room, high + room)
-    axes.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 2.5, 5, 10]) if high > low else FixedLocator([low]))
+    integers = bool(np.all(places == np.round(places)))
+    ticks = MaxNLocator(6, integer=integers, steps=[1, 2, 5, 10] if integers else [1, 2, 2.5, 5, 10])
+    axes.xaxis.set_major_locator(ticks if high > low else FixedLocator([low]))
 
 
 def _rounds_axis(axes: "Axes", panels: Sequence[Panel], columns: int) -> None:

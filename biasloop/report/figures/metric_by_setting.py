@@ -136,6 +136,11 @@ def _known(every: Sequence[Settings]) -> str:
     return f"those that differ between the runs are {', '.join(varied)}" if varied else "the runs differ in none"
 
 
+def is_measured(responses: Sequence[Response], metric: str) -> bool:
+    """Whether any line has a value of a metric at any point."""
+    return any(bool(np.isfinite(response.values[metric]).any()) for response in responses if metric in response.values)
+
+
 def panels(responses: Sequence[Response], metrics: Mapping[str, str]) -> list[Panel]:
     """A panel for each metric.
 
@@ -144,13 +149,16 @@ def panels(responses: Sequence[Response], metrics: Mapping[str, str]) -> list[Pa
         metrics: name -> what the y axis calls it.
 
     Raises:
-        InvalidInput: no run has such a metric.
+        InvalidInput: no run has such a metric, or a value of it, at these points.
     """
     drawn = []
     for metric, label in metrics.items():
         known = dict.fromkeys(name for response in responses for name in response.values)
         if metric not in known:
-            raise InvalidInput(f"no run has a metric {metric!r}; they have {', '.join(known)}")
+            raise InvalidInput(f"no run has a metric {metric!r} there; give --metric one of {', '.join(known)}")
+        if not is_measured(responses, metric):
+            measured = [name for name in known if is_measured(responses, name)]
+            raise InvalidInput(f"no run has a value of {metric!r} there; give --metric one of {', '.join(measured)}")
         there = [response for response in responses if metric in response.values]
         x = np.unique(np.concatenate([response.x for response in there]))  # (points,) of all lines
         series = [_series(response, metric, x) for response in there]

@@ -104,10 +104,13 @@ def against_setting(runs: Sequence[Run], metric: str | None, x: str | None, pool
     chosen = x or (None if metric and metric not in section.get("series", []) else section.get("x"))
     if chosen is None:
         return None
-    names = [metric] if metric else list(section.get("series", []))
+    bounded = about.get("bound", {}).get("metric")
+    names = [metric] if metric else list(section.get("series", [])) or ([bounded] if bounded else [])
     if not names:
         raise InvalidInput(f"{runs[0].directory}: its preset names no metric to draw; give --metric")
     responses = metric_by_setting.responses(runs, chosen, pool or section.get("pool", []))
+    if metric is None:  # snapshots of epochs do not have all that rounds have
+        names = [name for name in names if metric_by_setting.is_measured(responses, name)] or names
     drawn = metric_by_setting.panels(responses, {name: axis_label(runs[0], name) for name in names})
     return Against(drawn, str(section.get("labels", {}).get(chosen) or chosen.rsplit(".", 1)[-1].replace("_", " ")))
 

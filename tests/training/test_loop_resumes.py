@@ -164,6 +164,20 @@ def test_a_fit_stopped_after_every_update_goes_on_to_the_same_bits(kind):
     assert rows == unbroken.rows
 
 
+@pytest.mark.parametrize("stop", [1, 5, 8])
+def test_the_factor_on_a_float16_loss_goes_on_where_it_was(stop):
+    unbroken, stopped = Recording(STREAMS), Recording(STREAMS, stop=stop)
+    expected = bits(images(unbroken, "float16")[0])
+    with pytest.raises(Interrupted):
+        images(stopped, "float16")
+    resumed = Recording(STREAMS, state=stopped.state)
+    assert bits(images(resumed, "float16")[0]) == expected
+    names = [name for name in unbroken.state if name.startswith("scaler.")]
+    assert sorted(names) == ["scaler._growth_tracker", "scaler.scale"]
+    assert all(np.array_equal(resumed.state[name], unbroken.state[name]) for name in names)
+    assert any(not np.array_equal(unbroken.states[0][name], unbroken.state[name]) for name in names)
+
+
 def test_the_state_of_an_epochs_end_as_it_was_before_is_still_taken():
     """Before checkpoints between updates, states had the network, the optimizer, the epoch and what it was like."""
     unbroken = Recording(STREAMS)

@@ -153,15 +153,16 @@ def test_a_fit_stopped_after_any_update_goes_on_to_the_same_bits(kind):
 
 @pytest.mark.parametrize("kind", ["images", "generator with STAR", "language"])
 def test_a_fit_stopped_after_every_update_goes_on_to_the_same_bits(kind):
-    unbroken, state, rows = Recording(STREAMS), None, []
+    unbroken, state, rows, tables = Recording(STREAMS), None, [], []
     expected = bits(FITS[kind](unbroken)[0])
     for done, _, _ in unbroken.ticks:
         stopped = Recording(STREAMS, state=state, stop=done)
         with pytest.raises(Interrupted):
             FITS[kind](stopped)
-        state, rows = stopped.state, rows + stopped.rows
+        state, rows, tables = stopped.state, rows + stopped.rows, tables + stopped.tables
     assert bits(FITS[kind](Recording(STREAMS, state=state))[0]) == expected
     assert rows == unbroken.rows
+    assert tables == unbroken.tables
 
 
 @pytest.mark.parametrize("stop", [1, 5, 8])

@@ -15,8 +15,8 @@ from biasloop.config.experiment import Experiment
 from biasloop.contract.data import Column, Frame
 from biasloop.contract.domains import Context
 from biasloop.contract.randomness import Streams
-from biasloop.errors import Mismatch
-from biasloop.feedback.accumulate import Accumulate
+from biasloop.errors import InvalidInput, Mismatch
+from biasloop.feedback.accumulate import Accumulate, AccumulateSettings
 from biasloop.records.ledger import HUMAN
 from biasloop.records.record import MAIN
 from biasloop.running import engine
@@ -97,6 +97,29 @@ def test_replacing_obeys_its_own_bound(tmp_path):
     loop = {"start": 60, "human": 5, "model": 20, "keep": "replace", "rounds": 6}
     _, run, _ = run_toy(tmp_path / "run", loop=loop, delta=0.03)
     assert share(run) - 0.5 == pytest.approx(bound.bound(60, 5, 20, 0.03, 5, replace=True), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("keep", "trained"), [("all", [60, 85, 110]), ("subsample", [60] * 3), ("replace", [60, 25, 25])]
+)
+def test_settings_say_what_a_round_costs_what_is_shown_of_it_and_which_bound_holds(keep, trained):
+    loop = AccumulateSettings(start=60, human=5, model=20, keep=keep)
+    assert [loop.trained(number) for number in range(3)] == trained
+    assert [loop.size(number) for number in range(3)] == [60, 85, 110]
+    assert loop.columns() == ("train", "human", "model")
+    assert loop.bound() == bound.Theorem1(60, 5, 20, replace=keep == "replace")
+
+
+def test_settings_name_the_share_of_people_where_that_alone_differs():
+    loop = AccumulateSettings(start=60, human=5, model=20)
+    assert loop.arm_label({"human", "model"}) == "20 % human"
+    assert loop.arm_label({"human", "keep"}) is None
+    assert AccumulateSettings(start=60, rounds=2).arm_label({"human"}) is None
+
+
+def test_only_a_start_that_is_a_number_has_a_bound():
+    with pytest.raises(InvalidInput, match=r'loop\.start as a number, and it is "all"'):
+        AccumulateSettings(start="all", rounds=1).bound()
 
 
 def test_subsampling_redraws_every_round_and_keeps_n0(tmp_path):

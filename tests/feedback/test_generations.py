@@ -151,6 +151,13 @@ def test_samples_that_are_all_kept_take_as_many_passes(tmp_path):
     assert [len(source.earlier) for source in domain.sources] == [0, 0, 0, 1, 1, 2, 2, 3]
 
 
+@pytest.mark.parametrize(("keep", "trained"), [("replace", [1] * 3), ("subsample", [1] * 3), ("all", [1, 2, 3])])
+def test_settings_say_what_a_generation_costs(keep, trained):
+    loop = rules.settings_of({"rule": "generations", "rounds": 3, "keep": keep})
+    assert [loop.trained(number) for number in range(3)] == trained
+    assert (loop.columns(), loop.bound()) == ((), None)
+
+
 def test_keeping_what_was_made_slows_the_drift(tmp_path):
     replaced = models(ran(tmp_path, "replace")[0], "generator")[-1]
     kept = models(ran(tmp_path, "all", loop={"keep": "all"})[0], "generator")[-1]

@@ -153,6 +153,13 @@ def test_populations_have_shares_and_confidences_and_a_frozen_chain_one_row_more
     assert [math.isnan(value) for value in rows[2][:2]] == [True, True]
 
 
+def test_a_margin_of_exactly_a_half_counts_for_the_confidence():
+    rng = np.random.default_rng(3)
+    step = generation(rng, population=population(rng, margin=0.5))
+    rows = export("colored-svhn", "test", "NOMC_0", setup(rng), [step])["SVHN/SVHN_NOMC_0/confidence_sens.csv"]
+    assert rows[1] == (0.5, 0.5, 0)
+
+
 def test_curves_of_losses_and_of_batches_count_epochs_from_0_and_hold_whole_numbers():
     rng = np.random.default_rng(4)
     drawn = rng.integers(0, 40, (6, 4)).astype(float)

@@ -114,6 +114,12 @@ def test_published_curves_belong_to_arms():
     assert [(one.label, one.belongs) for one in found] == [("published (25 seeds)", ("a", "b"))]
 
 
+def test_curves_that_are_named_belong_to_no_arm():
+    arms = [arm("a", "ColoredMNIST|MC"), arm("b", "ColoredMNIST|AR")]
+    (drawn,) = overlays(["published:ColoredMNIST|MC"], arms, "accuracy")
+    assert (drawn.label, drawn.belongs) == ("published ColoredMNIST MC (25 seeds)", ())
+
+
 def test_the_number_of_seeds_is_that_of_the_generations_drawn():
     (few,) = overlays(["published"], [arm(published="SVHN|NOSEQ_MC", rounds=20)], "accuracy")
     (many,) = overlays(["published"], [arm(published="SVHN|NOSEQ_MC", rounds=40)], "accuracy")

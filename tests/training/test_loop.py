@@ -3,7 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from support.fits import Recording, fit_rows, sgd
+from support.fits import Listed, Recording, fit_rows, sgd
 from torch import nn
 
 from biasloop.contract.domains import Work
@@ -11,7 +11,10 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop.training.augment import Preparation
 from biasloop.training.device import seeded
-from biasloop.training.sources import TrainingSet
+from biasloop.training.loop import fit
+from biasloop.training.objectives import CrossEntropy
+from biasloop.training.precision import Precision
+from biasloop.training.sources import Batch, TrainingSet
 
 torch.set_num_threads(1)
 CPU = torch.device("cpu")
@@ -151,6 +154,26 @@ def test_epochs_have_different_orders_that_visit_everything():
     epochs = [seen[i : i + 27] for i in range(0, 4 * 27, 27)]
     assert all(sorted(epoch) == list(range(27)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 4
+
+
+def test_noise_is_drawn_from_the_streams_of_each_epoch():
+    drawn, expected = [], []
+
+    class Noisy(CrossEntropy):
+        """Draws as dropout does."""
+
+        def value(self, network, batch):
+            drawn.append(float(torch.rand(())))
+            return super().value(network, batch)
+
+    batches = Listed(lambda epoch: [Batch(torch.ones(2, 4), torch.tensor([0, 1]))] * 2, 2)
+    streams = Streams((1, "fit"))
+    fit(nn.Linear(4, 2), batches, Noisy(Precision(torch.float32, CPU)), sgd(3, 2, 0.01), Work(streams))
+    for epoch in range(3):
+        with seeded(streams.at("epoch", epoch, "noise"), CPU):
+            expected += [float(torch.rand(())), float(torch.rand(()))]
+    assert drawn == expected
+    assert len({*drawn}) == 6
 
 
 def test_drop_last_leaves_out_the_rest():

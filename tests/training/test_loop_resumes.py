@@ -153,15 +153,30 @@ def test_a_fit_stopped_after_any_update_goes_on_to_the_same_bits(kind):
 
 @pytest.mark.parametrize("kind", ["images", "generator with STAR", "language"])
 def test_a_fit_stopped_after_every_update_goes_on_to_the_same_bits(kind):
-    unbroken, state, rows = Recording(STREAMS), None, []
+    unbroken, state, rows, tables = Recording(STREAMS), None, [], []
     expected = bits(FITS[kind](unbroken)[0])
     for done, _, _ in unbroken.ticks:
         stopped = Recording(STREAMS, state=state, stop=done)
         with pytest.raises(Interrupted):
             FITS[kind](stopped)
-        state, rows = stopped.state, rows + stopped.rows
+        state, rows, tables = stopped.state, rows + stopped.rows, tables + stopped.tables
     assert bits(FITS[kind](Recording(STREAMS, state=state))[0]) == expected
     assert rows == unbroken.rows
+    assert tables == unbroken.tables
+
+
+@pytest.mark.parametrize("stop", [1, 5, 8])
+def test_the_factor_on_a_float16_loss_goes_on_where_it_was(stop):
+    unbroken, stopped = Recording(STREAMS), Recording(STREAMS, stop=stop)
+    expected = bits(images(unbroken, "float16")[0])
+    with pytest.raises(Interrupted):
+        images(stopped, "float16")
+    resumed = Recording(STREAMS, state=stopped.state)
+    assert bits(images(resumed, "float16")[0]) == expected
+    names = [name for name in unbroken.state if name.startswith("scaler.")]
+    assert sorted(names) == ["scaler._growth_tracker", "scaler.scale"]
+    assert all(np.array_equal(resumed.state[name], unbroken.state[name]) for name in names)
+    assert any(not np.array_equal(unbroken.states[0][name], unbroken.state[name]) for name in names)
 
 
 def test_the_state_of_an_epochs_end_as_it_was_before_is_still_taken():

@@ -1,0 +1,47 @@
+"""Optimizers as recipes name them: which parameters decay, and by how much."""
+
+import pytest
+import torch
+from torch import nn
+
+from biasloop.training import optimizers
+from biasloop.training.recipe import Recipe
+
+
+def network():
+    torch.manual_seed(3)
+    return nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.Linear(3, 2), nn.LayerNorm(2))
+
+
+def decayed(recipe):
+    """By parameter, whether an update without any gradient but 0 makes it smaller."""
+    trained = network()
+    before = {name: parameter.detach().clone() for name, parameter in trained.named_parameters()}
+    for parameter in trained.parameters():
+        parameter.grad = torch.zeros_like(parameter)
+    optimizers.build(recipe, trained).step()
+    return {name for name, parameter in trained.named_parameters() if not torch.equal(parameter, before[name])}
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adamw"])
+def test_normalisation_layers_decay_unless_the_recipe_says_no(kind):
+    linear, norms = {"0.weight", "0.bias", "2.weight", "2.bias"}, {"1.weight", "3.weight"}  # their biases are 0
+    assert decayed(Recipe(optimizer=kind, weight_decay=0.1)) == linear | norms
+    assert decayed(Recipe(optimizer=kind, weight_decay=0.1, decay_norms=False)) == linear
+    assert decayed(Recipe(optimizer=kind)) == set()
+
+
+def test_all_parameters_are_updated_once_however_they_decay():
+    for decay_norms in (True, False):
+        trained = network()
+        groups = optimizers.build(Recipe(decay_norms=decay_norms), trained).param_groups
+        updated = [id(parameter) for group in groups for parameter in group["params"]]
+        assert sorted(updated) == sorted(map(id, trained.parameters()))
+
+
+def test_a_summed_loss_has_a_smaller_rate_and_a_larger_decay_to_the_same_end():
+    settings = {"batch_size": 8, "learning_rate": 0.4, "weight_decay": 0.01}
+    (usual,) = optimizers.build(Recipe(**settings), network()).param_groups
+    (summed,) = optimizers.build(Recipe(**settings, summed=True), network()).param_groups
+    assert (usual["lr"], usual["weight_decay"]) == (0.4, 0.01)
+    assert (summed["lr"], summed["weight_decay"]) == (0.05, 0.08)

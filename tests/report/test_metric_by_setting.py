@@ -107,7 +107,7 @@ def test_what_is_not_measured_at_epochs_is_left_out_or_said(tmp_path):
     runs = made(tmp_path, deltas=(0.3,), pools=(500,), tests=(50,), seeds=(0,), snapshots=1)
     runs[0].manifest.about = {"plot": {"series": ["label_error", "share_predicted"]}}
     against = of_runs.against_setting(runs, None, "epoch", [])
-    assert [panel.y_label for panel in against.panels] == ["share predicted"]
+    assert [panel.y_label for panel in against.panels] == ["Share predicted"]
     with pytest.raises(
         InvalidInput, match="no run has a metric 'label_error' there; give --metric one of share_target"
     ):

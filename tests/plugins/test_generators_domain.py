@@ -173,34 +173,33 @@ def test_what_cannot_be_is_refused_before_anything_is_trained(tmp_path, changes,
     assert not steps
 
 
-def test_the_program_prints_a_table_of_both_arms_and_objects_for_scripts(tmp_path):
+def test_the_program_prints_a_table_of_both_arms_and_objects_for_scripts(workplace, cli):
     sets = [word for key, value in TINY.items() for word in ("--set", f"{key}={value}")]
     loop = ["loop", "--preset", "quickstart-generations", *sets, "--out", "runs/q", "--data", "data", "--threads", "1"]
-    done = toy.biasloop(*loop, "--device", "cpu", cwd=tmp_path)
+    done = toy.biasloop(*loop, "--device", "cpu", cwd=workplace)
     assert done.returncode == 0, done.stderr
     assert "equalized_odds_difference" in done.stdout
     assert "loop.star = classifier" in done.stdout
-    again = toy.biasloop(*loop, "--device", "cpu", "--json", cwd=tmp_path)
+    again = cli(*loop, "--device", "cpu", "--json")
     rounds = [json.loads(line) for line in again.stdout.splitlines()][:-1]
     assert [(one["arm"], one["round"]) for one in rounds] == [
         ("loop.star=none", 0), ("loop.star=none", 1), ("loop.star=classifier", 0), ("loop.star=classifier", 1),
     ]  # fmt: skip
-    drawn = toy.biasloop("plot", "runs/q", "--out", "q.png", cwd=tmp_path)
-    assert drawn.returncode == 0, drawn.stderr
+    drawn = cli("plot", "runs/q", "--out", "q.png")
+    assert drawn.exit_code == 0, drawn.output
     one = "runs/q/loop.star=none/seed-0"
     for output in ("grid.png", "samples.h5"):
-        made = toy.biasloop(
-            "generate", "--run", one, "--count", "10", "--output", output, "--data", "data", cwd=tmp_path
-        )
-        assert made.returncode == 0, made.stderr
-    with Image.open(tmp_path / "grid.png") as grid, h5py.File(tmp_path / "samples.h5") as file:
+        made = cli("generate", "--run", one, "--count", "10", "--output", output, "--data", "data")
+        assert made.exit_code == 0, made.output
+    with Image.open("grid.png") as grid, h5py.File("samples.h5") as file:
         assert grid.size == (4 * 28, 3 * 28)
         assert np.array_equal(np.asarray(grid)[:28, 28:56], file["images"][1])
-    labels = toy.biasloop("generate", "--run", one, "--output", "x.csv", "--data", "data", cwd=tmp_path)
-    assert (labels.returncode, "labels nothing" in labels.stderr) == (2, True)
-    wrong = toy.biasloop("loop", "--preset", "quickstart-generations", "--set", "loop.stra=both", cwd=tmp_path)
-    assert wrong.returncode == 2
-    assert "did you mean 'star'?" in wrong.stderr
+    labels = cli("generate", "--run", one, "--output", "x.csv", "--data", "data")
+    assert isinstance(labels.exception, BiasloopError)
+    assert "labels nothing" in str(labels.exception)
+    wrong = cli("loop", "--preset", "quickstart-generations", "--set", "loop.stra=both")
+    assert isinstance(wrong.exception, BiasloopError)
+    assert "did you mean 'star'?" in str(wrong.exception)
 
 
 def test_snapshots_look_at_the_classifier_and_change_nothing(tmp_path, run):

@@ -111,7 +111,7 @@ def place(tmp_path_factory):
     (place / "mine.jsonl").write_text("\n".join(lines) + "\n")
     (place / "presets").mkdir()
     (place / "presets" / "tiny.toml").write_text(PRESET.format(epochs=2))
-    (place / "presets" / "long.toml").write_text(PRESET.format(epochs=100))
+    (place / "presets" / "long.toml").write_text(PRESET.format(epochs=40))
     network = tiny_gpt2(place / "network", texts[0] + texts[1])
     config = json.loads((network / "config.json").read_text())
     drops = dict.fromkeys(("resid_pdrop", "embd_pdrop", "attn_pdrop"), 0.0)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
+from torch import Tensor
 
 from biasloop.contract.data import Arrays
 from biasloop.contract.domains import Work
@@ -27,9 +28,13 @@ class Drawn:
 
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Batch]]:
         """One batch an update."""
-        for step, (images, labels) in enumerate(self._drawing.epoch(number, start), start):
-            size = self._recipe.size(step) if self._labelled else len(images)
-            yield (Batch(images[:size], None if labels is None else labels[:size]),)
+        drawn = self._drawing.epoch(number, start)
+        for step in range(start, self.steps):
+            yield (self._batch(step, *next(drawn)),)  # no name is bound to it, so that its memory is free in time
+
+    def _batch(self, step: int, images: Tensor, labels: Tensor | None) -> Batch:
+        size = self._recipe.size(step) if self._labelled else len(images)
+        return Batch(images[:size], None if labels is None else labels[:size])
 
     def state(self, done: int) -> Arrays:
         """What STAR has counted."""

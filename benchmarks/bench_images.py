@@ -24,7 +24,7 @@ from torch.nn import functional
 from torch.utils.data import ConcatDataset, DataLoader, Dataset, Subset
 from torchvision import transforms
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.contract.randomness import Streams
 from biasloop.training import networks
 from biasloop.training.augment import Preparation
@@ -244,7 +244,7 @@ from biasloop.datasets import get
 from dataclasses import replace
 from biasloop_images.domain import ImagesDomain
 from biasloop_images import sources
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 published = get("cifar5m")
 sources.datasets.get = lambda name: replace(published, counts=dict.fromkeys(published.counts, {count}))

@@ -32,8 +32,8 @@ from torch.utils.data import DataLoader
 from torchvision import transforms
 
 from biasloop.config import presets
+from biasloop.contract.context import Work
 from biasloop.contract.data import Column
-from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.training.device import computing
 from biasloop_images.config import Config

@@ -7,8 +7,8 @@ import pytest
 from PIL import Image
 
 from biasloop import prepared
+from biasloop.contract.context import Context
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DownloadError, SomethingToFetch
 

@@ -67,11 +67,11 @@ def run(
 
 def _recomputed(directory: Path, wanted: "Sequence[str]", options: "Options") -> list[dict[str, Any]]:
     """Metrics of every round of a run, all or those wanted."""
-    from biasloop.running.engine import reopen, replay
+    from biasloop.running.engine import replay, reread
     from biasloop.running.remeasure import recomputed
 
-    stored, prepared = reopen(directory, options)
-    measured = {number: recomputed(prepared.rule, number, record) for number, record in replay(stored, prepared.rule)}
+    stored, rule = reread(directory, options)
+    measured = {number: recomputed(rule, number, record) for number, record in replay(stored, rule)}
     if not measured:
         raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
     known = list(dict.fromkeys(name for metrics in measured.values() for name in metrics))

@@ -36,7 +36,8 @@ def page(
     experiment = arms_of(asked)[0][1]
     tell_whose(asked, json=json)
 
-    from biasloop.contract.domains import Showing, Work
+    from biasloop.contract.context import Work
+    from biasloop.contract.domains import Showing
     from biasloop.contract.randomness import Streams
     from biasloop.report.figures.canvas import format_of
     from biasloop.running.engine import Options, prepare

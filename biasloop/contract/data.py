@@ -170,6 +170,9 @@ class Metric:
 Tables = Mapping[str, Frame]
 """Per-sample outputs; several tables (test, valid, population, ...), each with its own rows."""
 
+Vocabularies = Mapping[str, Sequence[str]]
+"""Names of what columns index, by vocabulary: value i of a column is called the i-th."""
+
 
 @dataclass(frozen=True)
 class Evaluation:

@@ -8,10 +8,9 @@ mismatch is an error before anything is loaded.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from typing_extensions import get_protocol_members
 
@@ -20,10 +19,12 @@ if TYPE_CHECKING:  # finding plugins loads no NumPy
     from contextlib import AbstractContextManager
 
     from biasloop.contract.batching import Batches, Star
+    from biasloop.contract.context import Requirement, Work
     from biasloop.contract.data import (
         Array,
         Arrays,
         Column,
+        Floats,
         Frame,
         Ints,
         Metric,
@@ -31,111 +32,16 @@ if TYPE_CHECKING:  # finding plugins loads no NumPy
         Samples,
         Splits,
         Tables,
+        Vocabularies,
     )
-    from biasloop.contract.randomness import Streams
 
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
+M_contra = TypeVar("M_contra", contravariant=True)
 
-
-@dataclass(frozen=True)
-class Requirement:
-    """Something a domain needs on disk: a data set or weights, its size, whether it is there."""
-
-    name: str
-    kind: Literal["data", "weights"]
-    bytes: int
-    present: bool
-
-    @property
-    def command(self) -> str:
-        """What to type to get it."""
-        return f"biasloop fetch {self.name}"
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a domain is built with; constant over a run.
-
-    Attributes:
-        data: the directory that fetched data sets live in.
-        streams: randomness of the data (splits, resampling).
-        device: torch's name of the device to compute on ("cpu", "cuda:0", ...).
-        threads: CPU threads to compute with; 0 leaves the library's choice.
-        on_note: told what a person should know of the data.
-    """
-
-    data: Path
-    streams: Streams
-    device: str = "cpu"
-    threads: int = 0
-    on_note: Callable[[str], None] = lambda text: None
-
-    def prepared(self, name: str, build: Callable[[Path], None]) -> Path:
-        """A directory of prepared data, built once and shared by all runs; a damaged one is built anew.
-
-        Args:
-            name: says what is in it and what it was made from; a changed input needs another name.
-            build: fills an empty directory; what it leaves there appears whole or not at all.
-
-        Raises:
-            DownloadError: a damaged one cannot be removed.
-        """
-        from biasloop.prepared import take
-
-        return take(self._prepared(name), build, self.on_note)
-
-    def is_prepared(self, name: str) -> bool:
-        """Whether such a directory is there; whether it is as it was made is seen when it is taken."""
-        from biasloop.prepared import is_sealed
-
-        return is_sealed(self._prepared(name))
-
-    def _prepared(self, name: str) -> Path:
-        return self.data / "prepared" / name
-
-
-class Work:
-    """The handle of one call into a domain.
-
-    This base class only gives streams, so a domain's tests, `generate` and `evaluate` need no engine; during a run
-    the engine's own kind adds progress, checkpoints and curves.
-    """
-
-    def __init__(self, streams: Streams) -> None:
-        self.streams = streams
-
-    def at(self, name: str) -> Work:
-        """A named inner call, with streams of its own."""
-        return Work(self.streams.at(name))
-
-    def tick(
-        self, done: int, total: int, state: Callable[[], Arrays] | None = None, epoch: tuple[int, Any] | None = None
-    ) -> None:
-        """To be called after every step.
-
-        Args:
-            done: steps done.
-            total: steps in all.
-            state: where the call can be resumed from, or None if not here; called only when a checkpoint is due.
-            epoch: at the end of one its number, from 1, and the model as it is, for `predict`; else None.
-
-        Raises:
-            biasloop.errors.Interrupted: if the person asked to stop.
-        """
-
-    def resume(self) -> Arrays | None:
-        """The last kept `state` of this very call, or None: then start from the beginning."""
-        return None
-
-    def log(self, table: str, **values: float) -> None:
-        """Add a row to a curve; kept with the round."""
-
-    def log_many(self, table: str, **columns: Array) -> None:
-        """Add many rows at once, `(n,)` values a column; they keep their type, and a table may have both kinds."""
-
-    def note(self, text: str) -> None:
-        """Tell the person something that takes long or is unusual, in a sentence."""
+EPOCHS, WEIGHTS, INPUTS = "epochs", "weights", "inputs"
+"""What a rule may demand of a fit, and a domain honour (`Honouring`): to say when an epoch ends, as `Work.tick` can; to
+weigh samples (`Samples.weights`); to take the inputs that samples name (`Samples.inputs`)."""
 
 
 @runtime_checkable
@@ -153,19 +59,28 @@ class Domain(Protocol):
 
 
 @runtime_checkable
+class Honouring(Protocol):
+    """Fits that heed more than ids and labels; without this capability they are taken to heed nothing else."""
+
+    def honours(self) -> frozenset[str]:
+        """Those of `EPOCHS`, `WEIGHTS` and `INPUTS` that fits honour; a run that demands others is refused."""
+
+
+@runtime_checkable
 class Checking(Protocol):
     """Settings that can be refused before anything is spent."""
 
-    def check(self, *, epochs: bool) -> None:
-        """Refuse what a run would fail on later: a device that is not there, a network that nobody knows.
+    def check(self, demands: frozenset[str]) -> None:
+        """Refuse what a run would fail on later: a file or device that is not there, a network that nobody knows.
 
-        Answers without loading data or weights, and without torch unless the answer needs it.
+        Answers without torch unless the answer needs it, and reads no more of the data than the answer needs. What
+        stored results are measured by needs no check: a domain can be made where none of its data are.
 
         Args:
-            epochs: whether somebody is to be told of the end of every epoch of a fit, as `Work.tick` can.
+            demands: those of `EPOCHS`, `WEIGHTS` and `INPUTS` that the run makes; all of them are honoured.
 
         Raises:
-            Mismatch: the domain cannot tell of epochs.
+            Mismatch: not with these settings.
             InvalidInput: a setting or the device is none.
             SomethingToFetch: something is not there.
         """
@@ -192,8 +107,29 @@ class Sampled(Protocol):
     def references(self, work: Work) -> Tables:
         """The test tables as humans fill them, with every column that never changes (ids, targets, groups)."""
 
-    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
-        """Metrics of answers joined with predictions, as far as the columns allow; NumPy alone, no model."""
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
+        """Metrics of references joined with predictions, as far as the columns allow.
+
+        A function of settings and of what a run stores, so that a run is measured again where none of its data are:
+        it reads no data and needs no model.
+
+        Args:
+            tables: of a round; the set-up's references alone, before there is a prediction.
+            train: what the round's model was trained on, as far as it is stored.
+            vocabularies: names of what columns index.
+        """
+
+
+@runtime_checkable
+class Grouped(Protocol):
+    """Samples that belong to groups, whatever their labels."""
+
+    def groups(self, ids: Ints) -> Frame:
+        """Columns with role "group", a row an id.
+
+        They stand beside the labels of a training set when its round is measured, and are not stored: measured again,
+        it lacks them.
+        """
 
 
 @runtime_checkable
@@ -216,6 +152,45 @@ class Labelling(Learning[M], Protocol[M]):
 
     def label(self, model: M, ids: Ints, by: str, work: Work) -> Frame:
         """Labels and confidences; a sampled label depends on (stream, id), not on the batch."""
+
+
+@runtime_checkable
+class Probabilistic(Protocol[M_contra]):
+    """Models that say how probable every class is."""
+
+    def probabilities(self, model: M_contra, ids: Ints, work: Work) -> Floats:
+        """`(rows, classes)` from 0 to 1; rows sum to 1, a row depends on no other.
+
+        Raises:
+            BiasloopError: if this model says none.
+        """
+
+
+@runtime_checkable
+class Comparing(Protocol):
+    """Labels that can be wrong in part."""
+
+    def errors(self, given: Frame, truth: Frame) -> Floats:
+        """`(rows,)` from 0 to 1: the share of each label that is wrong; without this capability it is wrong or not."""
+
+
+@runtime_checkable
+class Describing(Protocol):
+    """Labels that read as something else than the names of classes."""
+
+    def describe(self, ids: Ints, labels: Frame) -> Sequence[Mapping[str, str | float]]:
+        """A row an id, of readable cells by name: what `generate`, tables and reports show of labels."""
+
+
+@runtime_checkable
+class Losing(Protocol[M_contra]):
+    """Models that say how much they lose on samples."""
+
+    def losses(self, model: M_contra, samples: Samples, work: Work) -> Floats:
+        """`(rows,)` the loss of each sample, of its label, as it is trained on, without its weight."""
+
+    def categories(self, samples: Samples) -> Ints:
+        """`(rows,)` from 0: the class or group of each sample that losses are balanced over."""
 
 
 @runtime_checkable
@@ -289,8 +264,11 @@ class Generating(Protocol):
     def references(self, work: Work) -> Tables:
         """The test tables as humans fill them, with every column that never changes (targets, groups)."""
 
-    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
-        """Metrics of answers joined with predictions and of populations, as far as tables allow; NumPy alone."""
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
+        """Metrics of references joined with predictions, and of populations, as far as tables allow.
+
+        As `Sampled.measure`; `train` is empty.
+        """
 
     def fit_annotator(self, target: str, work: Work) -> Any:
         """A classifier of a target, trained on real data with their true classes."""
@@ -368,6 +346,16 @@ class Following(Protocol):
 
     def follow(self) -> None:
         """In another process: helps with the fits of the first, whatever the run, until that one is done."""
+
+
+def honoured(domain: Domain) -> frozenset[str]:
+    """Those of `EPOCHS`, `WEIGHTS` and `INPUTS` that fits of a domain honour."""
+    return domain.honours() if isinstance(domain, Honouring) else frozenset()
+
+
+def names_in(domain: Domain) -> Vocabularies:
+    """A domain's vocabularies, as `measure` takes them and as they are read back from a store."""
+    return {name: column.strings() for name, column in domain.vocabularies().items()}
 
 
 def missing_methods(domain: type, protocol: Any) -> list[str]:

@@ -17,11 +17,22 @@ from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from biasloop.bound import Theorem1
 from biasloop.config.strict import Strict
-from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables
-from biasloop.contract.domains import Domain, Labelling, Pretrained, Sampled, Scoring, ScoringGiven, Storing
+from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies
+from biasloop.contract.domains import (
+    EPOCHS,
+    Domain,
+    Grouped,
+    Labelling,
+    Pretrained,
+    Sampled,
+    Scoring,
+    ScoringGiven,
+    Storing,
+    names_in,
+)
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
-from biasloop.feedback.reserve import Reserve
+from biasloop.feedback.reserve import Reserve, lacking
 from biasloop.feedback.rule import require
 from biasloop.feedback.snapshots import evaluated, watching
 from biasloop.feedback.tables import joined, kept_tables
@@ -95,9 +106,9 @@ class AccumulateSettings(Strict):
         """Samples with stable ids, and models that label them."""
         return (Sampled, Labelling, Storing, *((Pretrained,) if self.pretrained else ()))
 
-    def watches_epochs(self) -> bool:
-        """For snapshots."""
-        return self.snapshots is not None
+    def demands(self) -> frozenset[str]:
+        """The end of every epoch, for snapshots."""
+        return frozenset() if self.snapshots is None else frozenset({EPOCHS})
 
     def size(self, round_number: int) -> int:
         """n_t: rows of the accumulated training set at that round."""
@@ -135,7 +146,7 @@ class AccumulateSettings(Strict):
 
 
 class _Domain(Domain, Sampled, Labelling[Any], Storing, Protocol):
-    """What the rule asks of a domain; besides, where it has them, `Scoring`, `ScoringGiven` and `Pretrained`."""
+    """What the rule asks of a domain; besides, where it has them, `Scoring`, `Grouped` and `Pretrained`."""
 
 
 @dataclass
@@ -157,11 +168,12 @@ class Accumulate:
     name: str
     streams: Streams
     ledger: GrowingLedger = field(default_factory=GrowingLedger)
-    reserve: Reserve = field(init=False)
     start: int = field(init=False, default=0)
     references: Tables = field(default_factory=dict)
+    vocabularies: Vocabularies = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     label_by: str = field(init=False)
+    _reserve: Reserve | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         require(self.settings, self.domain, self.name)
@@ -173,40 +185,49 @@ class Accumulate:
             )
 
     def prepare(self) -> None:
-        """Read the splits and put the pool in order.
+        """Compare the settings with the sizes of the splits.
 
         Raises:
             Mismatch: the pool is too small for the settings.
         """
         splits, settings = self.domain.splits(), self.settings
-        order = self.streams.at("run", "pool").order
-        unlabelled = np.sort(splits.unlabelled)
-        labelled = order(np.setdiff1d(splits.pool, unlabelled))
-        self.reserve = Reserve(labelled, order(unlabelled))
-        self.start = len(labelled) if settings.start == "all" else settings.start
-        if self.start > len(labelled):
+        labelled = len(splits.pool) - len(splits.unlabelled)
+        self.start = labelled if settings.start == "all" else settings.start
+        if self.start > labelled:
             raise Mismatch(
-                f"loop.start = {self.start}: the pool has {len(labelled)} human-labelled samples "
+                f"loop.start = {self.start}: the pool has {labelled} human-labelled samples "
                 f"({len(splits.test)} are the test set)"
             )
-        left = replace(self.reserve, used=self.start)
-        lack = left.lacks(settings.human, settings.model)
+        lack = lacking(labelled - self.start, len(splits.unlabelled), settings.human, settings.model)
         if settings.rounds != 1 and settings.human + settings.model and lack:
             raise Mismatch(
                 f"after loop.start = {self.start} no second round is possible: {lack} "
                 "(loop.human + loop.model); lower them, or set loop.rounds = 1"
             )
 
+    @property
+    def reserve(self) -> Reserve:
+        """What of the pool is not in the ledger; the data are read for it, as they are not to measure a stored run."""
+        if self._reserve is None:
+            splits, order = self.domain.splits(), self.streams.at("run", "pool").order
+            unlabelled = np.sort(splits.unlabelled)
+            self._reserve = Reserve(order(np.setdiff1d(splits.pool, unlabelled)), order(unlabelled))
+            if self.ledger.parts:
+                self._reserve.take_out(self.ledger.all().ids)
+        return self._reserve
+
     def setup(self, work: RoundWork) -> Record:
         """The initial training set, the test tables as humans fill them, and the untouched model's if asked for."""
         ids = self.reserve.labelled[: self.start]
         added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.human_labels(ids), work))
         references = kept_tables(work, "answers", self.domain.references)
-        evaluations = {MAIN: Evaluation(self.domain.measure(references, added.samples()), references)}
         domain = self.domain
+        names = names_in(domain)
+        train = self._grouped(added.samples())
+        evaluations = {MAIN: Evaluation(domain.measure(references, train, names), references)}
         if self.settings.pretrained and isinstance(domain, Pretrained):
             tables = kept_tables(work, PRETRAINED, lambda call: domain.predict(domain.pretrained(call), call))
-            metrics = self.domain.measure(joined(references, tables), added.samples())
+            metrics = domain.measure(joined(references, tables), train, names)
             evaluations[PRETRAINED] = Evaluation(metrics, tables)
         return Record(added, evaluations)
 
@@ -219,9 +240,8 @@ class Accumulate:
         train = self._training_set(ledger, number)
         fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict))
         model = fitting.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
-        snapshots = evaluated(
-            work, "fit", lambda predicted: dict(self.domain.measure(joined(self.references, predicted), train))
-        )
+        measured = self._grouped(train)
+        snapshots = evaluated(work, "fit", lambda predicted: self._metrics(predicted, measured))
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
         sizes = {
@@ -231,8 +251,14 @@ class Accumulate:
             "model": ledger.size - ledger.human,
             "reserve": len(self.reserve) - (len(added) if added else 0),
         }
-        metrics = self._measure(record, tables, train)
+        metrics = self._measure(record, tables, measured)
         return replace(record, evaluations={MAIN: Evaluation(metrics, tables), **snapshots}, sizes=sizes)
+
+    def _grouped(self, train: Samples) -> Samples:
+        """Labels beside the groups of their samples, if the domain knows any: for metrics alone."""
+        if not isinstance(self.domain, Grouped):
+            return train
+        return replace(train, labels=train.labels.plus(self.domain.groups(train.ids)))
 
     def _saved(self, model: Any) -> Record:
         return Record(models={KIND: Model(KIND, self.domain.save(KIND, model))})
@@ -278,12 +304,13 @@ class Accumulate:
 
     def absorb(self, record: Record) -> None:
         """Take a committed set-up or round into the state."""
-        if record.added is not None:
-            alone = int(np.isin(record.added.ids, self.reserve.unlabelled).sum())
-            self.reserve.take_out(record.added.ids, alone)
-            self.ledger.append(record.added)
         if not self.references:
-            self.references = record.evaluations[MAIN].tables
+            self.references, self.vocabularies = record.evaluations[MAIN].tables, record.vocabularies()
+            self.start = len(record.added) if record.added is not None else 0
+        if record.added is not None:
+            self.ledger.append(record.added)
+            if self._reserve is not None:
+                self._reserve.take_out(record.added.ids)
         self.carried = dict(record.models)
 
     def stop(self, number: int) -> str | None:
@@ -344,8 +371,11 @@ class Accumulate:
         """Metrics of an absorbed round, from its stored tables."""
         return self._measure(record, tables, self.training_set(number))
 
+    def _metrics(self, tables: Tables, train: Samples) -> dict[str, Metric]:
+        return dict(self.domain.measure(joined(self.references, tables), train, self.vocabularies))
+
     def _measure(self, record: Record, tables: Tables, train: Samples) -> dict[str, Metric]:
-        metrics: dict[str, Metric] = dict(self.domain.measure(joined(self.references, tables), train))
+        metrics = self._metrics(tables, train)
         truth = record.frames.get("truth")
         if truth is not None and "error" in truth:
             metrics["label_error"] = mean_error(truth["error"])

@@ -20,8 +20,8 @@ from pydantic import BaseModel, Field, model_validator
 
 from biasloop.config.strict import Strict
 from biasloop.contract.batching import Batches, Star
-from biasloop.contract.data import Evaluation, Frame, Ints, Metric, Samples, Tables
-from biasloop.contract.domains import Annotating, Domain, Generating, Source, Storing
+from biasloop.contract.data import Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies
+from biasloop.contract.domains import EPOCHS, Annotating, Domain, Generating, Source, Storing, names_in
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback.rule import require
@@ -99,9 +99,9 @@ class GenerationsSettings(Strict):
         """Generators of samples, and models that can be stored."""
         return (Generating, Storing)
 
-    def watches_epochs(self) -> bool:
-        """For snapshots of the classifier."""
-        return self.snapshots is not None
+    def demands(self) -> frozenset[str]:
+        """The end of every epoch of a classifier, for snapshots."""
+        return frozenset() if self.snapshots is None else frozenset({EPOCHS})
 
     def trained(self, round_number: int) -> int:
         """Work of a round, in units of its own: each generation costs the same unless what was made is kept."""
@@ -142,6 +142,7 @@ class Generations:
     name: str
     streams: Streams
     references: Tables = field(default_factory=dict)
+    vocabularies: Vocabularies = field(default_factory=dict)
     carried: dict[str, Model] = field(default_factory=dict)
     chain: list[tuple[Model, Model]] = field(default_factory=list)  # generator and classifier of each, where kept
     generations: int = 0  # that were absorbed
@@ -181,12 +182,12 @@ class Generations:
             name = f"{ANNOTATOR}-{target}"
             fit = _saving(self.domain, name, partial(self.domain.fit_annotator, target))
             models |= work.memo(name, fit, shared=True).models
-        references = self.domain.references(work.at("answers"))
+        references, names = self.domain.references(work.at("answers")), names_in(self.domain)
         first = next(iter(self.domain.targets()))
         judged = self.domain.predict_classifier(self._load(models[f"{ANNOTATOR}-{first}"]), work.at("predict"))
         evaluations = {
-            MAIN: Evaluation(self._measured(references, {}), references),
-            ANNOTATOR: Evaluation(self._measured(references, judged), judged),
+            MAIN: Evaluation(self._measured(references, names), references),
+            ANNOTATOR: Evaluation(self._measured(joined(references, judged), names), judged),
             **self._annotated(models, work),
         }
         return Record(None, evaluations, {}, models)
@@ -216,12 +217,12 @@ class Generations:
         fit = _saving(self.domain, CLASSIFIER, lambda call: self.domain.fit_classifier(source, call))
         fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict_classifier))
         models |= fitting.memo(CLASSIFIER, fit).models
-        snapshots = evaluated(work, CLASSIFIER, lambda predicted: self._measured(self.references, predicted))
+        snapshots = evaluated(work, CLASSIFIER, self._metrics)
         classifier = self._load(models[CLASSIFIER])
         tables = kept_tables(work, "predict", lambda call: self.domain.predict_classifier(classifier, call))
         outputs = {**tables, **population, **self._final(number, generator, classifier, work)}
         sizes = {"generation": number}
-        main = Evaluation(self._measured(self.references, outputs), outputs)
+        main = Evaluation(self._metrics(outputs), outputs)
         return Record(None, {MAIN: main, **snapshots}, {}, models, sizes)
 
     def _final(self, number: int, generator: Any, classifier: Any, work: RoundWork) -> Tables:
@@ -284,7 +285,7 @@ class Generations:
     def absorb(self, record: Record) -> None:
         """Take a committed set-up or round into the state; a model replaces an earlier one of that name."""
         if not self.references:
-            self.references = record.evaluations[MAIN].tables
+            self.references, self.vocabularies = record.evaluations[MAIN].tables, record.vocabularies()
         self.carried |= record.models
         self.generations += "generation" in record.sizes
         if self.needs_all_models and record.models.keys() >= {GENERATOR, CLASSIFIER}:
@@ -328,10 +329,13 @@ class Generations:
 
     def measure(self, number: int, record: Record, tables: Tables) -> dict[str, Metric]:
         """Metrics of an absorbed generation, from its stored tables."""
-        return self._measured(self.references, tables)
+        return self._metrics(tables)
 
-    def _measured(self, references: Tables, tables: Tables) -> dict[str, Metric]:
-        return dict(self.domain.measure(joined(references, tables), self.training_set(0)))
+    def _metrics(self, tables: Tables) -> dict[str, Metric]:
+        return self._measured(joined(self.references, tables), self.vocabularies)
+
+    def _measured(self, tables: Tables, vocabularies: Vocabularies) -> dict[str, Metric]:
+        return dict(self.domain.measure(tables, self.training_set(0), vocabularies))
 
     def recover(self, number: int, work: RoundWork) -> None:
         """A chain cannot be fitted again from its middle.

@@ -34,14 +34,26 @@ class Reserve:
 
     def lacks(self, human: int, model: int) -> str | None:
         """Why `human + model` samples cannot be drawn, or None."""
-        left = len(self.labelled) - self.used
-        if left < human:
-            return f"{left} human-labelled samples are left in the reserve, a round needs {human}"
-        if len(self) < human + model:
-            return f"{len(self)} samples are left in the reserve, a round needs {human + model}"
-        return None
+        return lacking(len(self.labelled) - self.used, len(self.unlabelled) - self.used_unlabelled, human, model)
 
-    def take_out(self, ids: Ints, rows_unlabelled: int) -> None:
+    def take_out(self, ids: Ints) -> None:
         """Count drawn ids as used."""
-        self.used_unlabelled += rows_unlabelled
-        self.used += len(ids) - rows_unlabelled
+        alone = int(np.isin(ids, self.unlabelled).sum())
+        self.used_unlabelled += alone
+        self.used += len(ids) - alone
+
+
+def lacking(labelled: int, unlabelled: int, human: int, model: int) -> str | None:
+    """Why a round's samples cannot be drawn of a reserve, or None.
+
+    Args:
+        labelled: samples with human labels in the reserve.
+        unlabelled: samples there that only a model can label.
+        human: samples to draw for human labels.
+        model: samples to draw for model labels.
+    """
+    if labelled < human:
+        return f"{labelled} human-labelled samples are left in the reserve, a round needs {human}"
+    if labelled + unlabelled < human + model:
+        return f"{labelled + unlabelled} samples are left in the reserve, a round needs {human + model}"
+    return None

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from biasloop.contract.data import Floats, Frame, Ints, Metric, Tables
-from biasloop.contract.domains import Domain, missing_methods
+from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Domain, honoured, missing_methods
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.work import RoundWork
@@ -49,8 +49,8 @@ class RuleSettings(Protocol):
     def requires(self) -> tuple[type, ...]:
         """The capabilities (`biasloop.contract.domains`) that a domain needs."""
 
-    def watches_epochs(self) -> bool:
-        """Whether the rule is to be told of the end of every epoch of a fit."""
+    def demands(self) -> frozenset[str]:
+        """What fits must honour (`biasloop.contract.domains.Honouring`)."""
 
     def trained(self, round_number: int) -> int:
         """Work of a round in any unit, such as rows trained on: what remaining time is estimated by."""
@@ -155,13 +155,22 @@ class Rule(Protocol):
         """
 
 
+UNHONOURED = {
+    EPOCHS: "does not say when an epoch of a fit ends; take loop.snapshots out of the preset",
+    WEIGHTS: "does not weigh samples",
+    INPUTS: "does not take generated inputs",
+}
+
+
 def require(settings: RuleSettings, domain: Domain, name: str) -> None:
     """Check a domain's capabilities before anything is loaded.
 
     Raises:
-        Mismatch: naming the methods that the domain lacks.
+        Mismatch: naming the methods that the domain lacks, or what its fits do not honour.
     """
     lacking = [method for capability in settings.requires() for method in missing_methods(type(domain), capability)]
     if lacking:
         methods = ", ".join(dict.fromkeys(lacking))
         raise Mismatch(f'the domain {name!r} cannot run loop.rule = "{settings.rule}": it has no {methods}')
+    for demand in sorted(settings.demands() - honoured(domain)):
+        raise Mismatch(f"the domain {name!r} {UNHONOURED[demand]}")

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Column, Frame
-from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, Interrupted, Mismatch
 from biasloop.lazy import numpy as np

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.contract.data import Column, Frame
+from biasloop.contract.data import Column, Frame, Vocabularies
 from biasloop.errors import InvalidInput
 from biasloop.records.record import MAIN
 from biasloop.store.manifest import SETUP, round_name
@@ -42,12 +42,7 @@ def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
         raise InvalidInput(f"{path} has no table {name or MAIN!r}; --table is one of {', '.join(sorted(tables))}")
     answers = setup.evaluations[MAIN].tables if MAIN in setup.evaluations else {}
     frame = answers[chosen].plus(tables[chosen]) if chosen in answers else tables[chosen]
-    words = {
-        key.removeprefix("vocabulary."): vocabulary.columns["name"].strings()
-        for key, vocabulary in setup.frames.items()
-        if key.startswith("vocabulary.")
-    }
-    return _shown(frame, words)
+    return _shown(frame, setup.vocabularies())
 
 
 def _run_and_round(path: Path, number: int | None) -> tuple[Path, int | None]:
@@ -61,7 +56,7 @@ def _run_and_round(path: Path, number: int | None) -> tuple[Path, int | None]:
     return path.parent, int(match[1])
 
 
-def _shown(frame: Frame, words: dict[str, list[str]]) -> "pl.DataFrame":
+def _shown(frame: Frame, words: Vocabularies) -> "pl.DataFrame":
     """Columns of one value a row; what has several (pictures, embeddings, tokens) is left out."""
     import polars as pl
 
@@ -73,7 +68,7 @@ def _shown(frame: Frame, words: dict[str, list[str]]) -> "pl.DataFrame":
     return pl.DataFrame(shown)
 
 
-def _values(column: Column, words: dict[str, list[str]]) -> "pl.Series | None":
+def _values(column: Column, words: Vocabularies) -> "pl.Series | None":
     import polars as pl
 
     if column.offsets is not None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from biasloop.contract.data import Arrays, Evaluation, Frame
+from biasloop.contract.data import Arrays, Evaluation, Frame, Vocabularies
 from biasloop.records.ledger import Ledger
 
 MAIN = "test"
@@ -13,6 +13,9 @@ PRETRAINED = "pretrained"
 
 SNAPSHOT = "epoch-"
 """Begins the name of an evaluation at the end of an epoch; its number follows, in four or more digits."""
+
+VOCABULARY = "vocabulary."
+"""Begins the name of a set-up's frame that names what columns index; the vocabulary's name follows."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,11 @@ class Record:
     def without_models(self) -> "Record":
         """The part that is kept for good."""
         return replace(self, models={})
+
+    def vocabularies(self) -> Vocabularies:
+        """Of a set-up, what columns index; nothing else has any."""
+        return {
+            name.removeprefix(VOCABULARY): frame.columns["name"].strings()
+            for name, frame in self.frames.items()
+            if name.startswith(VOCABULARY)
+        }

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ValidationError
 from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.config.flatten import flatten
+from biasloop.contract.context import Context, Memory
 from biasloop.contract.data import Metric
-from biasloop.contract.domains import Context, Domain, Sparing
+from biasloop.contract.domains import Checking, Domain, Sparing
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, OutOfMemory, SomethingToFetch
 from biasloop.feedback import rules
@@ -111,36 +112,63 @@ class Prepared:
     rule: Rule = field(repr=False)
 
 
-def build_domain(settings: Mapping[str, Any], seed: int, options: Options) -> Domain:
-    """A domain from its section of a preset."""
+def build_domain(settings: Mapping[str, Any], seed: int, options: Options, remembered: Memory | None = None) -> Domain:
+    """A domain from its section of a preset; nothing of its data need be there.
+
+    Args:
+        settings: of [domain].
+        seed: of the run.
+        options: where data lie, and where to compute.
+        remembered: what other domains have read, if this one is to share it.
+    """
     loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
     domain: Domain = loaded(
         config,
         Context(
             options.data, Streams((seed, "data")), options.device, options.threads,
-            on_note=lambda text: options.on_event(Notice(text)),
+            on_note=lambda text: options.on_event(Notice(text)), memory={} if remembered is None else remembered,
         ),
     )  # fmt: skip
     return domain
 
 
-def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
-    """Build domain and rule and check what can be checked.
+def known(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Prepared:
+    """Domain and rule of an experiment, where nothing of its data need be there; to measure what is stored.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
-        SomethingToFetch: naming what is missing, with sizes and commands.
     """
-    settings = experiment.domain.model_dump()
-    domain = build_domain(settings, seed, options)
+    domain = build_domain(experiment.domain.model_dump(), seed, options, remembered)
     rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
+    return Prepared(experiment, seed, domain, rule)
+
+
+def prepare(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Prepared:
+    """Build domain and rule and check all that can be known before anything is spent.
+
+    Args:
+        experiment: what is to be run.
+        seed: of the run.
+        options: where data lie, and where to compute.
+        remembered: what other domains have read, if this one is to share it.
+
+    Raises:
+        Mismatch: the domain cannot do what the rule needs, or the data do not suffice.
+        SomethingToFetch: naming what is missing, with sizes and commands.
+        InvalidInput: a setting, a file or the device is none.
+    """
+    prepared = known(experiment, seed, options, remembered)
+    domain = prepared.domain
     missing = [need for need in domain.requirements() if not need.present]
     if missing:
         needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
         commands = "\n".join(f"  {need.command}{data_option(options.data)}" for need in missing)
         raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
-    return Prepared(experiment, seed, domain, rule)
+    if isinstance(domain, Checking):
+        domain.check(experiment.loop.demands())
+    prepared.rule.prepare()
+    return prepared
 
 
 def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
@@ -296,21 +324,36 @@ def about(experiment: Experiment) -> dict[str, Any]:
 
 
 def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
-    """A stored run with its domain and rule, to evaluate or to generate from.
+    """A stored run with its domain, its data and its rule, to generate from.
 
     Raises:
         DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data have other words.
     """
-    stored = Run.open(directory)
-    try:
-        prepared = prepare(*_experiment_of(stored), options)
-    except ValidationError as error:  # of the experiment, or of its domain's settings
-        first = error.errors()[0]
-        raise _no_experiment(directory, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-    prepared.rule.prepare()
+    stored, prepared = _opened(directory, options, prepare)
     if stored.manifest.steps():
         provenance.check_vocabularies(directory, stored.read(SETUP), prepared.domain)
     return stored, prepared
+
+
+def reread(directory: Path, options: Options) -> tuple[Run, Rule]:
+    """A stored run and its rule, to measure again what is stored; nothing of its data need be there.
+
+    Raises:
+        DamagedStore: what is stored of its settings is no experiment of this biasloop.
+    """
+    stored, prepared = _opened(directory, options, known)
+    return stored, prepared.rule
+
+
+def _opened(
+    directory: Path, options: Options, make: Callable[[Experiment, int, Options], Prepared]
+) -> tuple[Run, Prepared]:
+    stored = Run.open(directory)
+    try:
+        return stored, make(*_experiment_of(stored), options)
+    except ValidationError as error:  # of the experiment, or of its domain's settings
+        first = error.errors()[0]
+        raise _no_experiment(directory, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
 
 
 def _no_experiment(directory: Path, reason: str) -> DamagedStore:

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from biasloop.config.experiment import Experiment
-from biasloop.contract.data import Array, Column, Frame, Ints
+from biasloop.contract.data import Array, Column, Frame, Ints, Vocabularies
 from biasloop.contract.domains import (
     Continuing,
     Domain,
@@ -22,6 +22,7 @@ from biasloop.contract.domains import (
     Sampled,
     Sampling,
     Storing,
+    names_in,
 )
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
@@ -189,7 +190,7 @@ def _ids(domain: Sampled, rule: Rule, part: Part) -> Ints:
 
 def _readable(domain: _Readable, ids: Ints, given: Frame) -> Frame:
     """Ids, the model's labels by name, confidence, and the human label where there is one."""
-    names = {name: column.strings() for name, column in domain.vocabularies().items()}
+    names = names_in(domain)
     known = ~np.isin(ids, domain.splits().unlabelled)
     truth = domain.human_labels(ids[known])
     columns = {"id": Column(ids)}
@@ -209,7 +210,7 @@ def _predicted(name: str) -> str:
     return "prediction" if name == "target" else f"prediction_{name}"
 
 
-def _named(column: Column, names: dict[str, list[str]]) -> Column:
+def _named(column: Column, names: Vocabularies) -> Column:
     """Class ids as class names."""
     if column.vocabulary not in names or column.values.dtype.kind not in "iu":
         return column

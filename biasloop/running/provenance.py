@@ -8,14 +8,13 @@ from pathlib import Path
 
 from biasloop import __version__
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import Computing, Domain
+from biasloop.contract.domains import Computing, Domain, names_in
 from biasloop.errors import DamagedStore
-from biasloop.records.record import Record
+from biasloop.records.record import VOCABULARY, Record
 from biasloop.store.writer import RunWriter
 
 COMPARED = ("biasloop", "python", "numpy", "torch", "device", "threads")
 """What of an environment the bits of a result may depend on."""
-_VOCABULARY = "vocabulary."
 
 
 def environment(domain: Domain) -> dict[str, str]:
@@ -32,7 +31,7 @@ def environment(domain: Domain) -> dict[str, str]:
 
 def of_domain(domain: Domain) -> dict[str, Frame]:
     """What a set-up keeps of the data: the words that ids stand for, and the fingerprint."""
-    frames = {f"{_VOCABULARY}{name}": Frame({"name": column}) for name, column in domain.vocabularies().items()}
+    frames = {f"{VOCABULARY}{name}": Frame({"name": column}) for name, column in domain.vocabularies().items()}
     return {**frames, "fingerprint": Frame({"data": Column.text([domain.fingerprint()])})}
 
 
@@ -73,13 +72,9 @@ def check_vocabularies(directory: Path, setup: Record, domain: Domain) -> None:
     Raises:
         DamagedStore: ids that the run stores would mean other words.
     """
-    now = {name: column.strings() for name, column in domain.vocabularies().items()}
-    for key, frame in setup.frames.items():
-        name = key.removeprefix(_VOCABULARY)
-        if name == key or name not in now:
-            continue
-        before = frame.columns["name"].strings()
-        if before != now[name]:
+    now = names_in(domain)
+    for name, before in setup.vocabularies().items():
+        if name in now and before != now[name]:
             there, here = next(pair for pair in zip_longest(before, now[name], fillvalue="none") if len(set(pair)) > 1)
             raise DamagedStore(
                 f"{directory} was begun with {len(before)} {name}, and the data are read as {len(now[name])} now (the "

@@ -12,7 +12,7 @@ from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.config.presets import MINI, Key, Preset, parse_value
 from biasloop.contract import domains
-from biasloop.contract.domains import Checking, Following
+from biasloop.contract.domains import Following
 from biasloop.errors import InvalidInput
 from biasloop.running import engine
 from biasloop.running.engine import Event, Options, Outcome
@@ -123,9 +123,6 @@ def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, di
         How many rounds there will be, and defaults of what may be missing in what is stored.
     """
     prepared = engine.prepare(experiment, seed, options)
-    if isinstance(prepared.domain, Checking):
-        prepared.domain.check(epochs=experiment.loop.watches_epochs())
-    prepared.rule.prepare()
     return prepared.rule.expected_rounds(), engine.defaults(prepared.domain, experiment)
 
 

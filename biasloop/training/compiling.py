@@ -6,7 +6,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 
 Forward = Callable[[Tensor], Tensor]
 

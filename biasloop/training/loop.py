@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays
-from biasloop.contract.domains import Work
 from biasloop.errors import Diverged, InvalidInput
 from biasloop.training import optimizers
 from biasloop.training.device import random_state, seeded, set_random_state

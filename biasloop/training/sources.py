@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from biasloop.contract import batching
+from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays, Ints
-from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.training.device import generator

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Ints, Samples
-from biasloop.contract.domains import Work
 from biasloop.lazy import numpy as np
 from biasloop_command import folders, outputs, programs, tables
 from biasloop_command.config import Config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -83,3 +84,13 @@ class Config(BaseModel):
         if self.group is None:
             return ()
         return (self.group,) if isinstance(self.group, str) else tuple(self.group)
+
+
+def group_column(name: str, groups: Collection[str]) -> str:
+    """What the column of an attribute is called in a run's tables.
+
+    Args:
+        name: of the attribute.
+        groups: all attributes.
+    """
+    return "group" if len(groups) == 1 else f"group.{name}"

@@ -11,9 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
-from biasloop.contract.domains import Context, Requirement, Work
-from biasloop.errors import InvalidInput, Mismatch
+from biasloop.contract.context import Context, Requirement, Work
+from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
+from biasloop.contract.domains import WEIGHTS
+from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop_command import config as settings
 from biasloop_command import folders, samples
@@ -48,8 +49,6 @@ class CommandDomain:
         self.config = config
         self._context = context
         self._programs = Programs(config)
-        samples.check_file(config)
-        self._programs.check()
 
     def programs(self) -> Sequence[Sequence[str]]:
         """The argument lists of the training and the predicting program."""
@@ -59,10 +58,14 @@ class CommandDomain:
         """Nothing that could be fetched."""
         return []
 
-    def check(self, *, epochs: bool) -> None:
-        """Refuse to tell of epochs: what a program does is its own affair."""
-        if epochs:
-            raise Mismatch("the domain 'command' does not say when an epoch ends; take loop.snapshots out")
+    def honours(self) -> frozenset[str]:
+        """Weights, which the training program is given as a column; when an epoch ends is that program's own affair."""
+        return frozenset({WEIGHTS})
+
+    def check(self, demands: frozenset[str]) -> None:
+        """Refuse a table or programs that are not there."""
+        samples.check_file(self.config)
+        self._programs.check()
 
     def fingerprint(self) -> str:
         """A digest of the table's file."""
@@ -95,12 +98,13 @@ class CommandDomain:
         }
         return {"test": Frame({"ids": Column(ids, role="ids"), "target": target, **groups})}
 
-    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop_command.measures.measure`."""
         given = train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
-        classes, follow = self._table.classes, self.config.follow
+        classes, follow = vocabularies[CLASSES], self.config.follow
         chosen = None if follow is None else classes.index(follow)
-        return measure(tables["test"], given, classes, chosen, self._groups)
+        columns = [settings.group_column(name, self.config.groups) for name in self.config.groups]
+        return measure(tables["test"], given, classes, chosen, {name: vocabularies[name] for name in columns})
 
     def fit(self, train: Samples, work: Work) -> Arrays:
         """What the training program leaves when given the samples.
@@ -167,7 +171,7 @@ class CommandDomain:
     def _groups(self) -> Mapping[str, tuple[str, ...]]:
         """Names of the values of each column of groups, by what it is called in our tables."""
         groups = self._table.groups
-        return {"group" if len(groups) == 1 else f"group.{name}": group.names for name, group in groups.items()}
+        return {settings.group_column(name, groups): group.names for name, group in groups.items()}
 
     @cached_property
     def _splits(self) -> Splits:

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from tempfile import gettempdir
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop_command.supervised import NotStarted, Supervised, SupervisorLost
 

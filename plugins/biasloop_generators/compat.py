@@ -9,8 +9,8 @@ from biasloop_generators.coloring import draws
 from biasloop_generators.optimizers import Optimizer, published
 
 if TYPE_CHECKING:
+    from biasloop.contract.context import Context
     from biasloop.contract.data import Floats
-    from biasloop.contract.domains import Context
     from biasloop_generators.config import Config
 
 _ONE_SEED = 0

@@ -10,8 +10,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from biasloop.contract.batching import Star
-from biasloop.contract.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables
-from biasloop.contract.domains import Context, Requirement, Source, Work
+from biasloop.contract.context import Context, Requirement, Work
+from biasloop.contract.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables, Vocabularies
+from biasloop.contract.domains import EPOCHS, Source
 from biasloop.contract.published import Curve, Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -45,9 +46,6 @@ class GeneratorsDomain:
         self.config = config
         self._context = context
         self._source = sources.source(config, context)
-        side = self._source.side
-        kinds.check_generator(config.generator, side, config.latent, loss_of(config), config.data)
-        kinds.check_classifier(config.classifier, side, config.data)
 
     def memory_settings(self) -> Sequence[str]:
         """Sizes of batches."""
@@ -57,8 +55,16 @@ class GeneratorsDomain:
         """The data set, unless it is a person's own."""
         return self._source.requirements()
 
-    def check(self, *, epochs: bool) -> None:
-        """Refuse a device that is not there; whether networks fit is known when the domain is made."""
+    def honours(self) -> frozenset[str]:
+        """The end of every epoch of a classifier."""
+        return frozenset({EPOCHS})
+
+    def check(self, demands: frozenset[str]) -> None:
+        """Refuse files that are not there, networks that do not fit them, and a device that is not there."""
+        config, source = self.config, self._source
+        source.check()
+        kinds.check_generator(config.generator, source.side, config.latent, loss_of(config), config.data)
+        kinds.check_classifier(config.classifier, source.side, config.data)
         if self._context.device not in {"auto", "cpu"}:
             from biasloop.training import device
 
@@ -116,10 +122,11 @@ class GeneratorsDomain:
         counts = {name: data.counts(getattr(data, name)).reshape(data.sizes) for name in ("train", "valid", "test")}
         return Page(self.config.data, np.asarray(data.images[rows]), counts, data.targets, data.classes)
 
-    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Fairness of predictions, what a population is, how a generator ended: `biasloop_generators.measures`."""
-        summed = is_summed(loss_of(self.config))
-        return measure(tables, self._data.targets[1:], self._data.classes, summed=summed)
+        targets = self._source.targets
+        classes = [vocabularies[name] for name in targets]
+        return measure(tables, targets[1:], classes, summed=is_summed(loss_of(self.config)))
 
     def fit_annotator(self, target: str, work: Work) -> Any:
         """A classifier of a target, of real images."""

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays
-from biasloop.contract.domains import Work
 from biasloop.training.recipe import Recipe
 from biasloop.training.sources import Batch, Drawing
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.system.regular import require_regular

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from biasloop.contract.batching import Batches
+from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Ints
-from biasloop.contract.domains import Source, Work
+from biasloop.contract.domains import Source
 from biasloop.training import device as devices
 from biasloop.training import weights
 from biasloop.training.loop import fit

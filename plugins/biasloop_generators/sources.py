@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from biasloop import datasets
+from biasloop.contract.context import Context, Requirement
 from biasloop.contract.data import Array, Floats, Ints
-from biasloop.contract.domains import Context, Requirement
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -23,11 +23,23 @@ if TYPE_CHECKING:
 NPZ = "colored-npz"
 FACES = {"celeba": celeba, "fairface": fairface}
 _NAMES = (("0", "1"), ("green", "red"))
+COLORED = (LABEL, "color")
 _EXPECTED = "expected images (n, H, H) or (n, H, H, C) of uint8, C 1 or 3, and labels (n,) of whole numbers from 0 to 9"
 
 
 class Source(Protocol):
     """Images that are known and not yet read."""
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The label, then groups: known without any data."""
+
+    def check(self) -> None:
+        """Refuse files that are not there.
+
+        Raises:
+            InvalidInput: naming what is missing.
+        """
 
     @property
     def side(self) -> int:
@@ -82,10 +94,10 @@ def names() -> tuple[str, ...]:
 
 
 def source(config: Config, context: Context) -> Source:
-    """The images that `domain.data` and `domain.path` name; reads none.
+    """The images that `domain.data` and `domain.path` name; looks for none.
 
     Raises:
-        InvalidInput: if there are none, or settings do not go together.
+        InvalidInput: if there is no data set of that name, or settings do not go together.
     """
     data = config.data
     if data not in names():
@@ -99,13 +111,6 @@ def source(config: Config, context: Context) -> Source:
     if config.path is None:
         return Named(PUBLISHED[data], config, context)
     path = home_of(Path(config.path))
-    if not (path.is_file() if data == NPZ else path.is_dir()):
-        kind = "file" if data == NPZ else "folder"
-        where = f"; {data} is given to people who agree to its terms: " if data in FACES else ""
-        raise InvalidInput(
-            f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}{where or '; '}"
-            f"name yours with --set domain.path={kind.upper()}"
-        )
     return OwnArrays(path, config, context) if data == NPZ else OwnFaces(FACES[data](path), config, context)
 
 
@@ -116,6 +121,10 @@ class Named:
     facts: Published
     config: Config
     context: Context
+    targets: ClassVar[tuple[str, ...]] = COLORED
+
+    def check(self) -> None:
+        """What has to be fetched, `requirements` say."""
 
     @property
     def side(self) -> int:
@@ -157,6 +166,12 @@ class OwnArrays:
     path: Path
     config: Config
     context: Context
+    targets: ClassVar[tuple[str, ...]] = COLORED
+
+    def check(self) -> None:
+        """Refuse a file that is not there."""
+        if not self.path.is_file():
+            raise _missing(self.config, "file")
 
     @property
     def side(self) -> int:
@@ -223,6 +238,16 @@ class OwnFaces:
     context: Context
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """As published."""
+        return self.faces.targets
+
+    def check(self) -> None:
+        """Refuse a folder that is not there."""
+        if not self.faces.path.is_dir():
+            raise _missing(self.config, "folder")
+
+    @property
     def side(self) -> int:
         """As published."""
         return self.faces.side
@@ -234,6 +259,14 @@ class OwnFaces:
     def read(self) -> Colored:
         """The images, decoded once; then mapped into memory."""
         return _used(self.faces.read(self.context), self.config)
+
+
+def _missing(config: Config, kind: str) -> InvalidInput:
+    where = f"; {config.data} is given to people who agree to its terms: " if config.data in FACES else "; "
+    return InvalidInput(
+        f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}{where}"
+        f"name yours with --set domain.path={kind.upper()}"
+    )
 
 
 def recolored(
@@ -267,7 +300,7 @@ def recolored(
     pixels = colored(luminance(images), groups)
     digest = digest_of(pixels, labels, groups)
     return Colored(
-        pixels, labels, groups[:, None], train, valid, test, _NAMES, (LABEL, "color"), side,
+        pixels, labels, groups[:, None], train, valid, test, _NAMES, COLORED, side,
         mirrored=False, digest=digest,
     )  # fmt: skip
 

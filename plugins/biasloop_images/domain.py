@@ -11,8 +11,22 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from biasloop.contract.data import Array, Arrays, Column, Floats, Frame, Ints, Metric, Page, Samples, Splits, Tables
-from biasloop.contract.domains import Context, Requirement, Work
+from biasloop.contract.context import Context, Requirement, Work
+from biasloop.contract.data import (
+    Array,
+    Arrays,
+    Column,
+    Floats,
+    Frame,
+    Ints,
+    Metric,
+    Page,
+    Samples,
+    Splits,
+    Tables,
+    Vocabularies,
+)
+from biasloop.contract.domains import EPOCHS, WEIGHTS
 from biasloop.contract.published import Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -57,14 +71,11 @@ class ImagesDomain:
         self._context = context
         self._source = sources.source(config, context)
         self._name = config.data if config.path is None else config.path
-        imbalance = config.imbalance
-        self._chosen = None if imbalance is None else class_id(imbalance.class_name, self._source.classes, self._name)
-        if imbalance is not None and config.bias is not None:
+        if config.imbalance is not None and config.bias is not None:
             raise InvalidInput(
                 "domain.imbalance makes a class more frequent and domain.bias merges classes into tasks of equal "
                 "weight; set one of the two"
             )
-        self._design = None if config.bias is None else Design.of(config.bias, self._source.classes)
 
     def memory_settings(self) -> Sequence[str]:
         """Batches, then the size of networks."""
@@ -74,9 +85,15 @@ class ImagesDomain:
         """The data set, unless it is a person's own."""
         return sources.requirements(self._source, self.config.data)
 
-    def check(self, *, epochs: bool) -> None:
-        """Refuse a network that is none or cannot take the images, and a device that is not there."""
+    def honours(self) -> frozenset[str]:
+        """The end of every epoch, and weights."""
+        return frozenset({EPOCHS, WEIGHTS})
+
+    def check(self, demands: frozenset[str]) -> None:
+        """Refuse files, classes, networks and devices that are not there or do not go together."""
         config, device = self.config, self._context.device
+        self._source.check()
+        _ = self._chosen, self._design  # which say so
         if device not in {"auto", "cpu"}:
             from biasloop.training import device as devices
 
@@ -142,13 +159,23 @@ class ImagesDomain:
         counts = {name: _counts([of[ids] for of in values], names) for name, ids in parts.items() if len(ids)}
         return Page(str(self._name), images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)
 
-    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+    def groups(self, ids: Ints) -> Frame:
+        """Of biased data, the group of each image; else no column."""
+        if self._biased is None:
+            return Frame()
+        return Frame({"group": Column(self._biased.attributes[ids], role="group", vocabulary=GROUPS)})
+
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop.metrics.class_metrics`; of biased data also those of groups."""
-        test, given = tables["test"], train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
-        metrics = measure(test, given, self._classes, self._chosen)
-        if self._biased is not None:
-            groups, names = self._biased.attributes[train.ids], self._biased.design.attributes
-            metrics |= biased_measures.measure(test, given, groups, self._classes, names)
+        test, classes = tables["test"], vocabularies[CLASSES]
+        given = train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
+        imbalance = self.config.imbalance
+        chosen = None if imbalance is None else class_id(imbalance.class_name, classes, self._name)
+        metrics = measure(test, given, classes, chosen)
+        if self.config.bias is not None:
+            group = train.labels.columns.get("group")
+            groups = None if group is None else group.values
+            metrics |= biased_measures.measure(test, given, groups, classes, vocabularies[GROUPS])
         return metrics
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
@@ -204,6 +231,17 @@ class ImagesDomain:
     def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
         """The file of that study's code, as `biasloop_images.biased.released.export`."""
         return released.export(self.config, name, setup, later)
+
+    @cached_property
+    def _chosen(self) -> int | None:
+        """The class that is more frequent."""
+        imbalance = self.config.imbalance
+        return None if imbalance is None else class_id(imbalance.class_name, self._source.classes, self._name)
+
+    @cached_property
+    def _design(self) -> Design | None:
+        """How data are biased."""
+        return None if self.config.bias is None else Design.of(self.config.bias, self._source.classes)
 
     @cached_property
     def _data(self) -> Images:

@@ -15,7 +15,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.errors import DownloadError, InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop_images.listing import Listing, is_text, several, shown, visible
@@ -42,6 +42,7 @@ class Folder:
         path: where the class folders are.
         size: (height, width) that images are resized to; None if they have one size.
         context: whose data directory keeps the decoded images.
+        written: the path as settings have it, for messages.
 
     Raises:
         InvalidInput: if there are no class folders, or images beside them.
@@ -50,8 +51,14 @@ class Folder:
     path: Path
     size: tuple[int, int] | None
     context: Context
+    written: str = ""
     mean = std = None
     published: ClassVar[Mapping[str, slice]] = {}
+
+    def check(self) -> None:
+        """Refuse a path at which there is no folder."""
+        if not self.path.is_dir():
+            raise InvalidInput(f"domain.path is {self.written!r}, and there is no such folder in {Path.cwd()}")
 
     @cached_property
     def classes(self) -> tuple[str, ...]:

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Floats, Ints
-from biasloop.contract.domains import Work
 from biasloop.training import device as devices
 from biasloop.training import networks, weights
 from biasloop.training.augment import Preparation

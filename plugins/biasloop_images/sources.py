@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
-from biasloop.contract.domains import Context, Requirement
+from biasloop.contract.context import Context, Requirement
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
-from biasloop.system.regular import require_regular
 from biasloop_images.folder import Folder
 from biasloop_images.listing import is_text, shown
 from biasloop_images.user_arrays import Npz
@@ -42,6 +41,13 @@ class Source(Protocol):
     @property
     def published(self) -> Mapping[str, slice]:
         """Rows of each published split; none of a person's own images."""
+
+    def check(self) -> None:
+        """Refuse a file or folder that is not there.
+
+        Raises:
+            InvalidInput: naming it.
+        """
 
     def read(self) -> Images:
         """Read the labels, and what else has to be read to say what is wrong.
@@ -80,6 +86,9 @@ class Named:
         """Rows of each split."""
         return self.dataset.splits
 
+    def check(self) -> None:
+        """What has to be fetched, `requirements` say."""
+
     def read(self) -> Images:
         """Its labels; its images too, unless it is streamed."""
         return self.dataset.open(self.data)
@@ -93,10 +102,10 @@ def requirements(source: Source, name: str) -> list[Requirement]:
 
 
 def source(config: Config, context: Context) -> Source:
-    """The images that `domain.data` and `domain.path` name; reads none.
+    """The images that `domain.data` and `domain.path` name; looks for none.
 
     Raises:
-        InvalidInput: if there are none, or settings do not go together.
+        InvalidInput: if settings do not go together.
     """
     data, by_path = config.data, config.data in {FOLDER, NPZ}
     if by_path != (config.path is not None):
@@ -110,14 +119,9 @@ def source(config: Config, context: Context) -> Source:
     if not is_text(path):
         raise InvalidInput(f"domain.path is '{shown(path)}', which is not UTF-8 text; give it another name, or link it")
     if data == NPZ:
-        require_regular(path)
-    if not (path.is_dir() if data == FOLDER else path.is_file()):
-        kind = "folder" if data == FOLDER else "file"
-        raise InvalidInput(f"domain.path is {config.path!r}, and there is no such {kind} in {Path.cwd()}")
-    if data == NPZ:
-        return Npz(path)
+        return Npz(path, config.path)
     size = (config.size, config.size) if isinstance(config.size, int) else config.size
-    return Folder(path, None if size is None else (size[0], size[1]), context)
+    return Folder(path, None if size is None else (size[0], size[1]), context, config.path)
 
 
 def check_classes(images: Images, name: str) -> None:

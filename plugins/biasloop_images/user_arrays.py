@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
+from biasloop.system.regular import require_regular
 
 if TYPE_CHECKING:
     from biasloop.contract.data import Ints
@@ -28,9 +29,11 @@ class Npz:
 
     Attributes:
         path: the file.
+        written: the path as settings have it, for messages.
     """
 
     path: Path
+    written: str = ""
     mean = std = None
     published: ClassVar[Mapping[str, slice]] = {}
 
@@ -38,6 +41,12 @@ class Npz:
     def classes(self) -> tuple[str, ...]:
         """The names in the file; the numbers from 0 to the largest label if it has none."""
         return self._classes
+
+    def check(self) -> None:
+        """Refuse a path at which there is no file."""
+        require_regular(self.path)
+        if not self.path.is_file():
+            raise InvalidInput(f"domain.path is {self.written!r}, and there is no such file in {Path.cwd()}")
 
     def read(self) -> Images:
         """The images, which stay in the file until they are taken; their labels are read.

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Column, Frame
-from biasloop.contract.domains import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.training.device import seeded
 from biasloop.training.recipe import Recipe

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
-from biasloop.contract.domains import Context, Requirement
+from biasloop.contract.context import Context, Requirement
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
@@ -28,6 +28,13 @@ class Source(Protocol):
     def requirements(self) -> list[Requirement]:
         """What has to be fetched first; reads nothing."""
 
+    def check(self) -> None:
+        """Refuse a file that is not there.
+
+        Raises:
+            InvalidInput: naming it.
+        """
+
     def read(self) -> Pairs:
         """Prompts and continuations for the loop.
 
@@ -42,10 +49,10 @@ class Source(Protocol):
 
 
 def source(config: Config, context: Context) -> Source:
-    """The corpus that `domain.data` names.
+    """The corpus that `domain.data` names; looks for none.
 
     Raises:
-        InvalidInput: if there is none.
+        InvalidInput: if it can be none.
     """
     data, corpus = config.data, config.corpus
     if data == REALTOXICITYPROMPTS.name:
@@ -61,10 +68,7 @@ def source(config: Config, context: Context) -> Source:
             f'domain.data is {data!r}; expected "{REALTOXICITYPROMPTS.name}", "{SOTU.name}", or a file that ends in '
             f"{user_files.FORMATS}"
         )
-    if not path.exists():
-        raise InvalidInput(f"domain.data is {data!r}, and there is no such file in {Path.cwd()}")
-    require_regular(path)
-    return OwnFile(path, corpus.prompt, corpus.continuation, corpus.from_year)
+    return OwnFile(path, corpus.prompt, corpus.continuation, corpus.from_year, data)
 
 
 def requirement(name: str, data: Path) -> Requirement:
@@ -95,6 +99,9 @@ class RealToxicityPrompts:
         need = requirement(REALTOXICITYPROMPTS.name, self.context.data)
         return [replace(need, present=need.present or realtoxicity.is_prepared(self.context))]
 
+    def check(self) -> None:
+        """What has to be fetched, `requirements` say."""
+
     def read(self) -> Pairs:
         """All rows."""
         return realtoxicity.read(self.context)
@@ -114,6 +121,9 @@ class Sotu:
         """Nothing: it comes with biasloop."""
         return []
 
+    def check(self) -> None:
+        """Nothing."""
+
     def read(self) -> Pairs:
         """The loop's half of the sentences."""
         return sotu.read("loop", self.from_year)
@@ -131,10 +141,17 @@ class OwnFile:
     prompt: str
     continuation: str
     from_year: int
+    written: str  # the path as settings have it
 
     def requirements(self) -> list[Requirement]:
         """Nothing."""
         return []
+
+    def check(self) -> None:
+        """Refuse a path at which there is no file."""
+        if not self.path.exists():
+            raise InvalidInput(f"domain.data is {self.written!r}, and there is no such file in {Path.cwd()}")
+        require_regular(self.path)
 
     def read(self) -> Pairs:
         """All rows."""

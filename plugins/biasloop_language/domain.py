@@ -9,8 +9,21 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from biasloop.contract.data import Arrays, Bools, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables
-from biasloop.contract.domains import Context, Requirement, Work
+from biasloop.contract.context import Context, Requirement, Work
+from biasloop.contract.data import (
+    Arrays,
+    Bools,
+    Column,
+    Floats,
+    Frame,
+    Ints,
+    Metric,
+    Samples,
+    Splits,
+    Tables,
+    Vocabularies,
+)
+from biasloop.contract.domains import EPOCHS, WEIGHTS
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.lazy import numpy as np
 from biasloop.system import launcher
@@ -59,15 +72,21 @@ class LanguageDomain:
             needs.append(corpora.requirement("detoxify-original", self._context.data))
         return needs
 
-    def check(self, *, epochs: bool) -> None:
-        """Refuse a network, scorer or device that is none, and to tell of epochs where others would wait meanwhile."""
-        if epochs and launcher.count() > 1:
+    def honours(self) -> frozenset[str]:
+        """The end of every epoch, and weights."""
+        return frozenset({EPOCHS, WEIGHTS})
+
+    def check(self, demands: frozenset[str]) -> None:
+        """Refuse a corpus, network, scorer or device that is none, and epochs where others would wait meanwhile."""
+        self._corpus.check()
+        if EPOCHS in demands and launcher.count() > 1:
             raise Mismatch(
                 f"loop.snapshots: {launcher.count()} processes were launched, and the others would wait too long for a "
                 "look at the model; launch one, or take loop.snapshots out"
             )
         checkpoints.check(self.config.network, self._context.data, corpora.published_networks())
-        _ = self._scorers
+        for scorer in self._scorers:
+            scorer.check()
         if self._context.device not in {"auto", "cpu"}:
             from biasloop.training import device
 
@@ -117,7 +136,7 @@ class LanguageDomain:
         """Scores of generated continuations, likewise."""
         return self._score(self._written(labels.columns[TOKENS]), work)
 
-    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Scores, ratios of word lists, perplexity, repetition, memorisation: what the columns allow."""
         test, columns = tables["test"], self._score_columns
         metrics = measures.scores(test, train.labels, columns)

@@ -12,8 +12,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays, Column, Floats, Ints
-from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.training import distributed, loop

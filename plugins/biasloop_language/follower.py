@@ -1,7 +1,7 @@
 """What a process does that only helps the first one to fine-tune."""
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays
-from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop.training import distributed as teams
 from biasloop.training.distributed import Group, Message

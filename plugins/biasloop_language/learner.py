@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Arrays, Column, Floats, Ints
-from biasloop.contract.domains import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged
 from biasloop.training import device as devices

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop import hdf5
+from biasloop.contract.context import Context
 from biasloop.contract.data import Array, Column, Frame
-from biasloop.contract.domains import Context
 from biasloop.errors import DownloadError
 
 if TYPE_CHECKING:  # HDF5 is loaded when prepared data are read, not with the plugin

@@ -7,8 +7,8 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from biasloop.contract.context import Context
 from biasloop.contract.data import Frame
-from biasloop.contract.domains import Context
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, TextDataset
 from biasloop_language.pairs import Pairs
 from biasloop_language.prepared import prepared

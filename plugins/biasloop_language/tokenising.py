@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from biasloop.contract.context import Context
 from biasloop.contract.data import Column, Frame, Ints
-from biasloop.contract.domains import Context
 from biasloop.errors import InvalidInput
 from biasloop_language.pairs import Pairs
 from biasloop_language.prepared import prepared

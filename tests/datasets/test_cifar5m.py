@@ -209,7 +209,7 @@ from dataclasses import replace
 from pathlib import Path
 import numpy as np
 from biasloop.datasets import get
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.downloads import Remote
 from biasloop.contract.randomness import Streams
 from biasloop_images import ImagesDomain, sources

@@ -12,8 +12,8 @@ from support.loops import OPTIONS, records, toy_experiment, toy_prepared
 
 from biasloop import bound
 from biasloop.config.experiment import Experiment
+from biasloop.contract.context import Context
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.accumulate import Accumulate, AccumulateSettings

@@ -7,7 +7,7 @@ import pytest
 from biasloop_toy import ToyDomain
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate import Accumulate

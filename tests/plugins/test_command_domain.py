@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from support.commands import PREDICT, TRAIN, domain, script, settings, table
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Column, Frame, Samples
-from biasloop.contract.domains import Domain, Executing, Labelling, Sampled, Storing, Work, missing_methods
+from biasloop.contract.domains import Domain, Executing, Labelling, Sampled, Storing, missing_methods, names_in
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.metrics.amplification import MOST_CELLS
@@ -128,7 +129,7 @@ def test_predictions_labels_and_what_they_say_of_themselves(place):
     assert {name: (column.values.dtype, column.role) for name, column in given.columns.items()} == {
         name: (column.values.dtype, column.role) for name, column in truth.columns.items()
     }
-    metrics = made.measure({"test": references.plus(found)}, train)
+    metrics = made.measure({"test": references.plus(found)}, train, names_in(made))
     wrong = found["prediction"] != references["target"]
     assert metrics["accuracy"].value == pytest.approx(1 - wrong.mean())
     assert metrics["share_predicted"].value == pytest.approx(found["prediction"].mean())
@@ -137,7 +138,7 @@ def test_predictions_labels_and_what_they_say_of_themselves(place):
     assert metrics["demographic_parity_difference"].value == pytest.approx(abs(selected[0] - selected[1]))
     assert metrics["ece"].value == pytest.approx(abs(1 - wrong.mean() - 0.75))
     assert {"bias_amp", "equalized_odds_difference", "worst_class_recall", "recall.a", "bias"} <= metrics.keys()
-    assert set(made.measure({"test": references}, train)) == {"share_target", "share_train"}
+    assert set(made.measure({"test": references}, train, names_in(made))) == {"share_target", "share_train"}
 
 
 def test_several_groups_have_names_of_their_own(place):
@@ -146,7 +147,9 @@ def test_several_groups_have_names_of_their_own(place):
     references = made.references(WORK)["test"]
     assert {"group.sex", "group.note"} < set(references.columns)
     assert {"group.sex", "group.note"} < set(made.vocabularies())
-    metrics = made.measure({"test": references.plus(made.predict(model, WORK)["test"])}, samples(made, [0]))
+    metrics = made.measure(
+        {"test": references.plus(made.predict(model, WORK)["test"])}, samples(made, [0]), names_in(made)
+    )
     assert {"bias_amp.sex", "bias_amp.note", "equalized_odds_difference.sex"} < set(metrics)
     assert cells(model["rows"])[0] == ["id", "label", "made", "x"]
 
@@ -161,7 +164,9 @@ def test_bias_amplification_of_a_biased_program(tmp_path):
     )
     made = domain(settings(tmp_path, predict=predict, id=None, test=None, split="part", group="sex", follow="b"))
     references, train = made.references(WORK)["test"], samples(made, [12, 13])
-    metrics = made.measure({"test": references.plus(made.predict(made.fit(train, WORK), WORK)["test"])}, train)
+    metrics = made.measure(
+        {"test": references.plus(made.predict(made.fit(train, WORK), WORK)["test"])}, train, names_in(made)
+    )
     assert metrics["bias_amp"].value == pytest.approx(1 / 3, abs=1e-12)
     assert metrics["demographic_parity_difference"].value == 1.0
     assert "ece" not in metrics

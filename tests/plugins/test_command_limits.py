@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from support.commands import PREDICT, TRAIN, domain, settings, table
 
+from biasloop.contract.context import Work
 from biasloop.contract.data import Samples
-from biasloop.contract.domains import Work
 from biasloop.contract.randomness import Streams
 from biasloop_command.programs import ProgramFailed
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 from support.commands import alive, domain, settings, table
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Interrupted, InvalidInput
 from biasloop.feedback.work import RoundWork, Session

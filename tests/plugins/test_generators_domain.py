@@ -13,8 +13,9 @@ from support.standard_errors import assert_checked
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
+from biasloop.contract.context import Work
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import Showing, Work, missing_methods
+from biasloop.contract.domains import Showing, missing_methods
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError
 from biasloop.running import engine

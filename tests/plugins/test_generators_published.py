@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop_generators import GeneratorsDomain

@@ -7,7 +7,7 @@ from PIL import Image
 from support.generators import golden
 
 from biasloop import datasets
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
 from biasloop.errors import InvalidInput, SomethingToFetch

@@ -12,8 +12,9 @@ from support.loops import OPTIONS, records
 from support.standard_errors import assert_checked
 
 from biasloop.config.experiment import Experiment
+from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Frame, Samples
-from biasloop.contract.domains import Context, Work
+from biasloop.contract.domains import names_in
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
 from biasloop.errors import InvalidInput
@@ -140,7 +141,9 @@ def test_the_test_set_can_be_halved(data, tmp_path):
         assert 55 <= len(references) <= 57
         predicted = np.random.default_rng(row).integers(0, 2, len(references))
         guessed = Frame({"prediction": references.columns["target"].__class__(predicted)})
-        found = domain.measure({"test": references.plus(guessed)}, labelled(domain, domain.splits().pool))
+        found = domain.measure(
+            {"test": references.plus(guessed)}, labelled(domain, domain.splits().pool), names_in(domain)
+        )
         assert found["bias_amp"].value == pytest.approx(0, abs=1e-12)
         share = (references["target"] == 0).mean()
         assert found["epsilon_target"].value == pytest.approx(abs(share - 0.5))
@@ -178,7 +181,7 @@ def test_three_tasks(data, tmp_path):
     assert np.allclose(shares, [0.1, 0.5, 0.9], atol=0.02)
     model = domain.fit(labelled(domain, pool), work("fit"))
     test = domain.references(work("a"))["test"].plus(domain.predict(model, work("p"))["test"])
-    found = domain.measure({"test": test}, labelled(domain, pool))
+    found = domain.measure({"test": test}, labelled(domain, pool), names_in(domain))
     assert {"bias_amp", "bias_amp.inverted.task2", "recall.task2", "mce"} <= set(found)
     assert "effective_epsilon" not in found
 
@@ -196,7 +199,7 @@ def test_a_swapped_model_learns_what_is_inverted(data, tmp_path):
     domain = make(tmp_path, {"epsilon": 10, "swap": True}, epochs=8, width=4)
     model = domain.fit(labelled(domain, domain.splits().pool), work("fit"))
     test = domain.references(work("a"))["test"].plus(domain.predict(model, work("p"))["test"])
-    found = domain.measure({"test": test}, labelled(domain, domain.splits().pool))
+    found = domain.measure({"test": test}, labelled(domain, domain.splits().pool), names_in(domain))
     assert found["accuracy"].value > 0.9
     assert "accuracy.task0.inverted" in found
 
@@ -332,14 +335,15 @@ import sys
 from pathlib import Path
 import numpy as np
 from biasloop.contract.data import Column, Frame, Samples
-from biasloop.contract.domains import Context, Work
+from biasloop.contract.context import Context, Work
+from biasloop.contract.domains import names_in
 from biasloop.contract.randomness import Streams
 from biasloop_images import ImagesDomain
 config = ImagesDomain.Config.model_validate({"test": 200, "bias": {"epsilon": 20}})
 domain = ImagesDomain(config, Context(Path("unused"), Streams((0, "data"))))
 pool = domain.splits().pool
 answers = domain.references(Work(Streams((0,))))["test"]
-domain.measure({"test": answers}, Samples(pool, np.zeros(len(pool), bool), domain.human_labels(pool)))
+domain.measure({"test": answers}, Samples(pool, np.zeros(len(pool), bool), domain.human_labels(pool)), names_in(domain))
 domain.fingerprint()
 print("torch" in sys.modules)
 """

@@ -7,8 +7,9 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame, Samples
-from biasloop.contract.domains import Context, Domain, Labelling, Learning, Sampled, Storing, Work, missing_methods
+from biasloop.contract.domains import Domain, Labelling, Learning, Sampled, Storing, missing_methods
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
 from biasloop.discovery import checked
@@ -350,7 +351,7 @@ def test_every_setting_is_described():
 
 def test_an_unknown_class_is_refused_before_loading(data, tmp_path):
     with pytest.raises(InvalidInput, match="did you mean 'cross'"):
-        make(tmp_path, imbalance={"class": "crss", "factor": 2})
+        make(tmp_path, imbalance={"class": "crss", "factor": 2}).check(frozenset())
     assert data.loads == 0
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.records.record import Model, Record

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from support.pictures import EPS, animated, png16, put, tiff, turned, written
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError
 from biasloop_images import ImagesDomain

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from biasloop.contract.domains import Context, Work
+from biasloop.contract.context import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, InvalidInput, Mismatch
 from biasloop.feedback.accumulate import Accumulate, AccumulateSettings

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from support.archives import cifar5m, cinic10
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import fetch, get
 from biasloop.errors import InvalidInput

@@ -9,8 +9,8 @@ import pytest
 
 from biasloop.config import presets
 from biasloop.config.validation import validate
+from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame, Samples
-from biasloop.contract.domains import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop_language.config import Config
 from biasloop_language.domain import LanguageDomain
@@ -36,7 +36,7 @@ def measured(made):
     losses = tokens * rng.gamma(2, 3, ROWS)[ids]
     columns = {"ids": Column(ids), "tokens": ragged([[1, 2]] * TEST), "loss": Column(losses)}
     table = Frame({**columns, "loss_tokens": Column(tokens)})
-    return ids, losses, tokens, made.measure({"test": table}, NOBODY)["perplexity"].value
+    return ids, losses, tokens, made.measure({"test": table}, NOBODY, {})["perplexity"].value
 
 
 def published(losses, tokens, batch):

@@ -17,7 +17,7 @@ from support.archives import tar_gz
 from support.language import MEMBER, ROWS, archive, lines, published, put
 from support.servers import serving
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import asset, fetch
 from biasloop.datasets.texts import SOTU

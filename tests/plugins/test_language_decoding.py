@@ -9,7 +9,7 @@ from scipy import stats
 from support.fits import tuned
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM, TopPLogitsWarper
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop_language import networks

@@ -15,8 +15,9 @@ from support.standard_errors import assert_checked
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
+from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import Context, Work
+from biasloop.contract.domains import EPOCHS
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.metrics import ngrams
@@ -131,7 +132,7 @@ def test_snapshots_are_refused_where_others_would_wait(data, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(Mismatch, match="2 processes were launched"):
-        LanguageDomain(LanguageDomain.Config(), Context(data, Streams((0,)))).check(epochs=True)
+        LanguageDomain(LanguageDomain.Config(), Context(data, Streams((0,)))).check(frozenset({EPOCHS}))
 
 
 def test_continuations_of_anybodys_prompts(data, tmp_path):
@@ -194,7 +195,7 @@ def test_the_published_preset_runs_on_stand_ins(tmp_path, monkeypatch):
 
 
 def _present(name):
-    from biasloop.contract.domains import Requirement
+    from biasloop.contract.context import Requirement
 
     return Requirement(name, "data", 1, True)
 

@@ -6,8 +6,8 @@ import h5py
 import numpy as np
 import pytest
 
+from biasloop.contract.context import Context
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DownloadError
 from biasloop.prepared import SUMS

@@ -247,7 +247,7 @@ def test_detoxify_takes_weights_that_hold_positions(changed):
 def test_detoxify_says_what_to_fetch(changed, gone, needs):
     (changed[0] / gone).unlink()
     with pytest.raises(SomethingToFetch, match=f"needs {needs} in .*detoxify-original; `biasloop fetch detoxify-orig"):
-        scorers.build("detoxify", {}, changed[0].parent)
+        scorers.build("detoxify", {}, changed[0].parent).check()
 
 
 def broken_checkpoints():

@@ -103,7 +103,7 @@ def test_an_old_round_is_fitted_again_to_the_same_model(tmp_path):
     stored, fresh = Run.open(tmp_path / "run"), toy_prepared(EXPERIMENT)
     fresh.rule.prepare()
     for number, record in engine.replay(stored, fresh.rule):
-        from biasloop.contract.domains import Work
+        from biasloop.contract.context import Work
         from biasloop.contract.randomness import Streams
 
         model = fresh.rule.refit(number, Work(Streams((0, number))))

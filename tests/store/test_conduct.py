@@ -14,7 +14,7 @@ from support.loops import OPTIONS, cut, stored_bytes, toy_experiment, toy_prepar
 
 from biasloop import prepared
 from biasloop.cli.runs import _line
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, StoreError
 from biasloop.running import engine

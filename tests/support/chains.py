@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from biasloop.config.experiment import Experiment
 from biasloop.contract.batching import strata
+from biasloop.contract.context import Context
 from biasloop.contract.data import Column, Frame, Metric
-from biasloop.contract.domains import Context
 from biasloop.contract.randomness import Streams
 from biasloop.feedback import rules
 from biasloop.running.engine import Prepared
@@ -49,6 +49,9 @@ class ChainDomain:
     def requirements(self):
         return []
 
+    def honours(self):
+        return frozenset({"epochs"})
+
     def fingerprint(self) -> str:
         return "chain"
 
@@ -66,7 +69,7 @@ class ChainDomain:
             "test": Frame({"target": Column(np.repeat(STRATA[:, 0], 25)), "group": Column(np.repeat(STRATA[:, 1], 25))})
         }
 
-    def measure(self, tables, train):
+    def measure(self, tables, train, vocabularies):
         found = {}
         if "prediction" in tables["test"]:
             right = tables["test"]["prediction"] == tables["test"]["target"]

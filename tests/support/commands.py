@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop_command import CommandDomain
 

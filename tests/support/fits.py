@@ -2,7 +2,7 @@
 
 import torch
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.errors import Interrupted
 from biasloop.training import loop
 from biasloop.training.compiling import compiled

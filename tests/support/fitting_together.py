@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, Interrupted
 from biasloop.system import launcher

@@ -7,7 +7,7 @@ import numpy as np
 from biasloop_toy import ToyDomain
 
 from biasloop.config.experiment import Experiment
-from biasloop.contract.domains import Context
+from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.records.record import Record

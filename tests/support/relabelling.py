@@ -7,6 +7,7 @@ It shares nothing with the bundled rules but the protocols that it is written to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -14,7 +15,7 @@ from pydantic import Field, model_validator
 
 from biasloop.config.strict import Strict
 from biasloop.contract.data import Column, Evaluation, Frame, Samples
-from biasloop.contract.domains import Labelling, Sampled, Storing
+from biasloop.contract.domains import Labelling, Sampled, Storing, names_in
 from biasloop.feedback.rule import require
 from biasloop.records.record import MAIN, Model, Record
 
@@ -53,8 +54,8 @@ class Settings(Strict):
     def requires(self):
         return (Sampled, Labelling, Storing)
 
-    def watches_epochs(self):
-        return False
+    def demands(self):
+        return frozenset()
 
     def trained(self, round_number):
         return self.samples
@@ -97,17 +98,24 @@ class Relabelling:
         require(settings, domain, name)
         self.references = {}
         self.newest = None
-        self.trained_on = None
+        self.labels = None
 
     def prepare(self):
-        self.ids = self.streams.at("run", "pool").order(self.domain.splits().pool)[: self.settings.samples]
+        assert len(self.domain.splits().pool) >= self.settings.samples
+
+    @cached_property
+    def ids(self):
+        """Read where they are needed: a stored run is measured without data."""
+        return self.streams.at("run", "pool").order(self.domain.splits().pool)[: self.settings.samples]
 
     def expected_rounds(self):
         return self.settings.rounds
 
     def setup(self, work):
         references = dict(self.domain.references(work))
-        return Record(None, {MAIN: Evaluation(self.domain.measure(references, self._human()), references)})
+        return Record(
+            None, {MAIN: Evaluation(self.domain.measure(references, self._human(), names_in(self.domain)), references)}
+        )
 
     def _human(self):
         return Samples(self.ids, np.zeros(len(self.ids), np.bool_), self.domain.human_labels(self.ids))
@@ -129,7 +137,9 @@ class Relabelling:
         return Record(None, {MAIN: evaluation}, record.frames, record.models, sizes)
 
     def _measured(self, train, tables):
-        return dict(self.domain.measure({"test": self.references["test"].plus(tables["test"])}, train))
+        return dict(
+            self.domain.measure({"test": self.references["test"].plus(tables["test"])}, train, names_in(self.domain))
+        )
 
     def _loaded(self, model):
         return self.domain.load(model.kind, model.arrays)
@@ -139,8 +149,10 @@ class Relabelling:
             self.references = record.evaluations[MAIN].tables
             return
         self.newest = record.models.get("labeller")
-        labels = record.frames["labels"]
-        self.trained_on = Samples(self.ids, labels["made"], Frame({"target": labels.columns["target"]}))
+        self.labels = record.frames["labels"]
+
+    def _trained_on(self, ids):
+        return Samples(ids, self.labels["made"], Frame({"target": self.labels.columns["target"]}))
 
     def stop(self, number):
         return "labelled often enough" if number >= self.settings.rounds else None
@@ -158,7 +170,7 @@ class Relabelling:
         self.newest = Model("labeller", self.domain.save("labeller", model))
 
     def measure(self, number, record, tables):
-        return self._measured(self.trained_on, tables)
+        return self._measured(self._trained_on(np.arange(len(self.labels))), tables)
 
     def entered(self):
         return self.ids
@@ -167,7 +179,7 @@ class Relabelling:
         return self.newest
 
     def refit(self, number, work):
-        return self.domain.fit(self.trained_on, work.at("fit"))
+        return self.domain.fit(self._trained_on(self.ids), work.at("fit"))
 
     def label(self, model, ids, work):
         return self.domain.label(model, ids, "sample", work)

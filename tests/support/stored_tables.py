@@ -8,8 +8,9 @@ import numpy as np
 from support import commands
 from support.loops import OPTIONS, toy_experiment, toy_prepared
 
+from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame, Metric, Samples, Tables
-from biasloop.contract.domains import Context, Work
+from biasloop.contract.domains import Domain, names_in
 from biasloop.contract.randomness import Streams
 from biasloop.running import engine
 from biasloop.running.remeasure import metrics_of
@@ -77,11 +78,17 @@ def two_groups(rng: Rng, group: str = "group") -> Frame:
     return frame(**columns, **{group: of})
 
 
+def measuring(domain: Domain) -> Callable[[Tables, Samples], Mapping[str, Metric]]:
+    """How a domain measures tables, with its own vocabularies."""
+    names = names_in(domain)
+    return lambda tables, train: domain.measure(tables, train, names)
+
+
 def images(directory: Path) -> Case:
     settings = {"data": "fashion-mnist-t10k", "test": 1000, "imbalance": {"class": "shirt", "factor": 9}}
     domain = ImagesDomain(ImagesDomain.Config.model_validate(settings), context(directory))
     return Case(
-        domain.measure,
+        measuring(domain),
         lambda rng: ({"test": ten_classes(rng)}, trained(frame(target=rng.integers(0, 10, TRAINED)))),
     )
 
@@ -95,9 +102,9 @@ def biased_images(directory: Path) -> Case:
     def draw(rng: Rng) -> Drawn:
         rows = rng.integers(0, len(pool), ROWS)  # their groups depend on their labels
         ids, labels = pool[rows], np.where(rng.random(ROWS) < 0.1, 1 - truth[rows], truth[rows])
-        return {"test": two_groups(rng)}, trained(frame(target=labels), ids)
+        return {"test": two_groups(rng)}, trained(frame(target=labels).plus(domain.groups(ids)), ids)
 
-    return Case(domain.measure, draw)
+    return Case(measuring(domain), draw)
 
 
 def command(directory: Path) -> Case:
@@ -110,7 +117,7 @@ def command(directory: Path) -> Case:
     def draw(rng: Rng) -> Drawn:
         return {"test": two_groups(rng, group)}, trained(frame(target=rng.integers(0, 2, TRAINED)))
 
-    return Case(domain.measure, draw)
+    return Case(measuring(domain), draw)
 
 
 def roles(directory: Path) -> Case:
@@ -137,7 +144,7 @@ def generators(directory: Path) -> Case:
         # The tables "valid" and "final_population" are measured as these are.
         return {"test": two_groups(rng, group), "population": population, "generator": last}, trained(Frame())
 
-    return Case(domain.measure, draw)
+    return Case(measuring(domain), draw)
 
 
 LEXICON = {"women": ["she"], "men": ["he"]}
@@ -162,7 +169,7 @@ def language(directory: Path) -> Case:
         labels = scores(rng, columns, rows=TRAINED).plus(given)
         return {"test": test.plus(losses).plus(Frame({"tokens": sentences(rng, ROWS)}))}, trained(labels)
 
-    return Case(domain.measure, draw)
+    return Case(measuring(domain), draw)
 
 
 def scores(rng: Rng, columns: Sequence[str], before: str = "", rows: int = ROWS) -> Frame:

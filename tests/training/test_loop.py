@@ -6,7 +6,7 @@ import torch
 from support.fits import Listed, Recording, fit_rows, sgd
 from torch import nn
 
-from biasloop.contract.domains import Work
+from biasloop.contract.context import Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop.training.augment import Preparation

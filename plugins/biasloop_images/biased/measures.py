@@ -12,7 +12,7 @@ from biasloop.metrics.classification import accuracy
 
 
 def measure(
-    test: Frame, given: Ints, attribute: Ints, targets: Sequence[str], groups: Sequence[str]
+    test: Frame, given: Ints, attribute: Ints | None, targets: Sequence[str], groups: Sequence[str]
 ) -> dict[str, Metric]:
     """Metrics of the test set that look at groups.
 
@@ -28,13 +28,13 @@ def measure(
     Args:
         test: columns "target", "group" and perhaps "prediction" and "confidence".
         given: `(n,)` labels that were trained on; may be empty.
-        attribute: `(n,)` the groups of their samples.
+        attribute: `(n,)` the groups of their samples; None where they are not known.
         targets: names.
         groups: names.
     """
     sizes = (len(groups), len(targets))
     metrics = _dependence("epsilon_target", fairness.strata_counts(test["group"], test["target"], sizes))
-    if len(given):
+    if attribute is not None and len(given):
         metrics |= _dependence("epsilon_train", fairness.strata_counts(attribute, given, sizes))
     if "prediction" not in test:
         return metrics

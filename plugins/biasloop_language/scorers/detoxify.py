@@ -51,13 +51,16 @@ class DetoxifyScorer:
     """Probabilities of six kinds of toxicity; columns `COLUMNS`."""
 
     def __init__(self, options: Options, data_directory: Path, device: str) -> None:
-        """Check that the files are there; they are read when first used.
+        """Files are looked for and read when first used."""
+        self._data, self._folder, self._device = data_directory, data_directory / DIRECTORY, device
+
+    def check(self) -> None:
+        """Refuse files that are not there.
 
         Raises:
-            SomethingToFetch: naming those that are not.
+            SomethingToFetch: naming them.
         """
-        self._folder, self._device = data_directory / DIRECTORY, device
-        absent = missing(data_directory)
+        absent = missing(self._data)
         if absent:
             raise SomethingToFetch(
                 f"scorer 'detoxify' needs {', '.join(absent)} in {self._folder}; "

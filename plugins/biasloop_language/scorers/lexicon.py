@@ -64,6 +64,9 @@ class LexiconScorer:
                     )
                 self._columns_of.setdefault(word, set()).add(column)
 
+    def check(self) -> None:
+        """Nothing is needed."""
+
     def columns(self) -> tuple[str, ...]:
         """One per list, in their order."""
         return self._columns

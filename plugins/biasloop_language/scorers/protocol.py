@@ -20,6 +20,15 @@ class Scorer(Protocol):
         """Names of the numbers, in order; known without loading anything."""
         ...
 
+    def check(self) -> None:
+        """Refuse files that are not there; reads none.
+
+        Raises:
+            SomethingToFetch: naming them.
+            DownloadError: they should have come with biasloop.
+        """
+        ...
+
     def score(self, texts: Sequence[str], tick: Tick | None = None) -> dict[str, Floats]:
         """One number per column and text, `(texts,)` float64.
 

@@ -25,6 +25,9 @@ class QuotesScorer:
     def __init__(self, options: Options, data_directory: Path, device: str) -> None:
         """Needs none of these."""
 
+    def check(self) -> None:
+        """Nothing is needed."""
+
     def columns(self) -> tuple[str, ...]:
         """The one column."""
         return ("quotes",)

@@ -48,12 +48,15 @@ class ToxicityBilstmScorer:
     """Probabilities of six kinds of toxicity; columns `COLUMNS`."""
 
     def __init__(self, options: Options, data_directory: Path, device: str) -> None:
-        """Check that the weights are there; they are read when first used.
+        """Weights are read when first used."""
+        self._rescale = options.rescale
+
+    def check(self) -> None:
+        """Refuse to go without the weights.
 
         Raises:
-            DownloadError: if they are not.
+            DownloadError: if they are not there.
         """
-        self._rescale = options.rescale
         if not FILE.is_file():
             raise DownloadError(f"{FILE}, which comes with biasloop, is not there; reinstall biasloop")
 

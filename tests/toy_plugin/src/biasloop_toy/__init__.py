@@ -12,8 +12,9 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from biasloop.contract.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables
-from biasloop.contract.domains import Context, Requirement, Work
+from biasloop.contract.context import Context, Requirement, Work
+from biasloop.contract.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
+from biasloop.contract.domains import EPOCHS
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,11 @@ class ToyDomain:
         ids = self.splits().test
         return {"test": Frame({"id": Column(ids, role="ids"), "target": self.human_labels(ids).columns["target"]})}
 
-    def measure(self, tables: Tables, train: Samples) -> Mapping[str, Metric]:
+    def honours(self) -> frozenset[str]:
+        """The end of every step, as an epoch."""
+        return frozenset({EPOCHS})
+
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Shares of ones: in the targets, in the training labels, in the predictions."""
         test = tables["test"]
         found = {

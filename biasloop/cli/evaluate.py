@@ -67,23 +67,24 @@ def run(
 
 def _recomputed(directory: Path, wanted: "Sequence[str]", options: "Options") -> list[dict[str, Any]]:
     """Metrics of every round of a run, all or those wanted."""
-    from biasloop.running.engine import replay, reread
-    from biasloop.running.remeasure import recomputed
+    from biasloop.running.remeasure import remeasured
 
-    stored, rule = reread(directory, options)
-    measured = {number: recomputed(rule, number, record) for number, record in replay(stored, rule)}
+    measured = remeasured(directory, options)
     if not measured:
         raise InvalidInput(f"{directory} has no finished round yet; the same `biasloop loop` goes on with it")
-    known = list(dict.fromkeys(name for metrics in measured.values() for name in metrics))
+    known = list(dict.fromkeys(name for again in measured.values() for name in again.metrics))
     unknown = [name for name in wanted if name not in known]
     if unknown:
         raise InvalidInput(f"{directory} has no metric {unknown[0]!r}; it has {', '.join(known)}")
     return [
         {
             "round": number,
-            "metrics": {name: measurement(metric) for name, metric in metrics.items() if not wanted or name in wanted},
+            "metrics": {
+                name: measurement(metric) for name, metric in again.metrics.items() if not wanted or name in wanted
+            },
+            "as_stored": [name for name in again.as_stored if not wanted or name in wanted],
         }
-        for number, metrics in measured.items()
+        for number, again in measured.items()
     ]
 
 
@@ -96,6 +97,9 @@ def _show(rounds: list[dict[str, Any]], title: str) -> None:
     if title:
         say(title)
     show(table(["round", *names], cells, right=range(len(names) + 1)))
+    as_stored = list(dict.fromkeys(name for row in rounds for name in row["as_stored"]))
+    if as_stored:
+        say(f"as the round measured it, for it needs more than is stored: {', '.join(as_stored)}")
 
 
 def _measured(metric: dict[str, Any]) -> str:

@@ -156,7 +156,7 @@ class Rule(Protocol):
 
 
 UNHONOURED = {
-    EPOCHS: "does not say when an epoch of a fit ends; take loop.snapshots out of the preset",
+    EPOCHS: "does not say when an epoch ends; take loop.snapshots out of the preset",
     WEIGHTS: "does not weigh samples",
     INPUTS: "does not take generated inputs",
 }

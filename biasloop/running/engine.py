@@ -145,7 +145,7 @@ def known(experiment: Experiment, seed: int, options: Options, remembered: Memor
 
 
 def prepare(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Prepared:
-    """Build domain and rule and check all that can be known before anything is spent.
+    """Build domain and rule and check all that settings, files and capabilities say; sizes of data, the rule compares.
 
     Args:
         experiment: what is to be run.
@@ -154,7 +154,7 @@ def prepare(experiment: Experiment, seed: int, options: Options, remembered: Mem
         remembered: what other domains have read, if this one is to share it.
 
     Raises:
-        Mismatch: the domain cannot do what the rule needs, or the data do not suffice.
+        Mismatch: the domain cannot do what the rule needs.
         SomethingToFetch: naming what is missing, with sizes and commands.
         InvalidInput: a setting, a file or the device is none.
     """
@@ -167,7 +167,6 @@ def prepare(experiment: Experiment, seed: int, options: Options, remembered: Mem
         raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
     if isinstance(domain, Checking):
         domain.check(experiment.loop.demands())
-    prepared.rule.prepare()
     return prepared
 
 
@@ -330,6 +329,7 @@ def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
         DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data have other words.
     """
     stored, prepared = _opened(directory, options, prepare)
+    prepared.rule.prepare()
     if stored.manifest.steps():
         provenance.check_vocabularies(directory, stored.read(SETUP), prepared.domain)
     return stored, prepared

@@ -1,6 +1,8 @@
 """Metrics of stored per-sample outputs that follow from the roles of their columns, whatever the domain."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -8,6 +10,7 @@ from biasloop.contract.data import Array, Frame, Ints, Metric
 from biasloop.feedback.rule import Rule
 from biasloop.metrics import amplification, calibration, classification, fairness
 from biasloop.records.record import MAIN, Record
+from biasloop.running.engine import Options, replay, reread
 
 _DIFFERENCES = ("demographic_parity_difference", "equalized_odds_difference")
 
@@ -36,6 +39,34 @@ def metrics_of(test: Frame) -> dict[str, Metric]:
         own = _between(test[name].astype(np.int64), target, prediction)
         found |= {f"{metric}{ending}": value for metric, value in own.items()}
     return found
+
+
+@dataclass(frozen=True)
+class Remeasured:
+    """Metrics of a stored round.
+
+    Attributes:
+        metrics: all that it has, computed from what is stored.
+        as_stored: names of those that need more than is stored; they are as the round measured them.
+    """
+
+    metrics: Mapping[str, Metric]
+    as_stored: Sequence[str] = ()
+
+
+def remeasured(directory: Path, options: Options) -> dict[int, Remeasured]:
+    """Metrics of every round of a run, without model or data.
+
+    Raises:
+        DamagedStore: what is stored of its settings is no experiment of this biasloop, or a file is damaged.
+    """
+    stored, rule = reread(directory, options)
+    rounds = {}
+    for number, record in replay(stored, rule):
+        metrics, measured = recomputed(rule, number, record), record.evaluations[MAIN].metrics
+        lacking = [name for name in measured if name not in metrics]
+        rounds[number] = Remeasured(metrics | {name: measured[name] for name in lacking}, lacking)
+    return rounds
 
 
 def recomputed(rule: Rule, number: int, record: Record) -> dict[str, Metric]:

@@ -123,6 +123,7 @@ def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, di
         How many rounds there will be, and defaults of what may be missing in what is stored.
     """
     prepared = engine.prepare(experiment, seed, options)
+    prepared.rule.prepare()
     return prepared.rule.expected_rounds(), engine.defaults(prepared.domain, experiment)
 
 

@@ -75,7 +75,7 @@ def test_other_formats(tmp_path, content, suffix, words):
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InvalidInput, match="there is no file"):
-        domain(settings(tmp_path))
+        domain(settings(tmp_path)).check(frozenset())
 
 
 def test_test_rows_need_labels(tmp_path):

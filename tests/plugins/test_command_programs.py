@@ -80,7 +80,7 @@ def test_a_program_that_is_not_there_is_refused_before_anything_runs(tmp_path, m
     Path("plain").write_text("x")
     known = settings(tmp_path)
     with pytest.raises(InvalidInput) as error:
-        domain({**known, key: [name, *known[key][1:]]})
+        domain({**known, key: [name, *known[key][1:]]}).check(frozenset())
     assert f"domain.{key}" in str(error.value)
     assert words in str(error.value)
 

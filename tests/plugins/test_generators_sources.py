@@ -183,7 +183,7 @@ def test_a_class_or_group_that_is_absent(tmp_path, settings, message):
 )
 def test_settings_that_do_not_go_together(tmp_path, settings, message):
     with pytest.raises(InvalidInput, match=message):
-        source(tmp_path, **settings)
+        source(tmp_path, **settings).check()
 
 
 def test_strata_vary_the_label_slowest():

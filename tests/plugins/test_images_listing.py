@@ -251,7 +251,9 @@ def test_a_class_that_is_called_by_a_number_comes_before_the_number_of_a_class(f
     (folder / "dog").rename(folder / "0")
     assert opened(folder, imbalance={"class": 7, "factor": 2}, test=2)._chosen == 1
     assert opened(folder, imbalance={"class": 0, "factor": 2}, test=2)._chosen == 0
-    assert "domain.imbalance.class is '2', which" in refused(opened, folder, imbalance={"class": 2, "factor": 2})
+    assert "domain.imbalance.class is '2', which" in refused(
+        opened(folder, imbalance={"class": 2, "factor": 2}).check, frozenset()
+    )
 
 
 def test_the_program_says_what_is_left_out_and_takes_a_number(cli, workplace, folder):

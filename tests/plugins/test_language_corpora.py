@@ -304,7 +304,7 @@ def test_sources_by_name(tmp_path, monkeypatch):
     assert read(source.read()) == [("a", "b")]
     assert len(source.pretraining()) > 100
     with pytest.raises(InvalidInput, match=r"'none\.csv', and there is no such file"):
-        corpora.source(settings("none.csv"), here)
+        corpora.source(settings("none.csv"), here).check()
     with pytest.raises(InvalidInput, match='domain.data is \'wikitext\'; expected "realtoxicityprompts", "sotu", or'):
         corpora.source(settings("wikitext"), here)
 

@@ -114,6 +114,7 @@ class DetoxifyScorer:
 
         from biasloop.training.device import resolve
 
+        self.check()
         checkpoint = self._checkpoint()
         heads = self._heads(checkpoint["config"])
         try:

@@ -92,6 +92,7 @@ class ToxicityBilstmScorer:
 
     @cached_property
     def _network(self) -> "_Network":
+        self.check()
         try:
             with np.load(FILE, allow_pickle=False) as arrays:
                 return _Network(dict(arrays))

@@ -372,13 +372,14 @@ def _experiment_of(stored: Run) -> tuple[Experiment, int]:
     return Experiment.model_validate({"name": name, **settings, "loop": loop}), seed
 
 
-def replay(stored: Run, rule: Rule, until: int | None = None) -> Iterator[tuple[int, Record]]:
+def replay(stored: Run, rule: Rule, until: int | None = None, *, models: bool = True) -> Iterator[tuple[int, Record]]:
     """Absorb a stored run's steps in order, yielding each round after it was absorbed.
 
     Args:
         stored: the run.
         rule: a fresh rule of its experiment.
         until: the last round to absorb; None for all.
+        models: whether models are read, too; nothing is measured by them.
 
     Raises:
         InvalidInput: the run has no such round.
@@ -386,7 +387,7 @@ def replay(stored: Run, rule: Rule, until: int | None = None) -> Iterator[tuple[
     if until is not None and until not in stored.rounds:
         raise InvalidInput(f"{stored.directory} has no round {until}; it has rounds 0 to {len(stored.rounds) - 1}")
     for step in stored.manifest.steps():
-        record = stored.read(step, models=True)
+        record = stored.read(step, models=models)
         rule.absorb(record)
         if step != SETUP:
             number = int(step.removeprefix("round-"))

@@ -62,7 +62,7 @@ def remeasured(directory: Path, options: Options) -> dict[int, Remeasured]:
     """
     stored, rule = reread(directory, options)
     rounds = {}
-    for number, record in replay(stored, rule):
+    for number, record in replay(stored, rule, models=False):
         metrics, measured = recomputed(rule, number, record), record.evaluations[MAIN].metrics
         lacking = [name for name in measured if name not in metrics]
         rounds[number] = Remeasured(metrics | {name: measured[name] for name in lacking}, lacking)

@@ -44,6 +44,21 @@ EPOCHS, WEIGHTS, INPUTS = "epochs", "weights", "inputs"
 weigh samples (`Samples.weights`); to take the inputs that samples name (`Samples.inputs`)."""
 
 
+@dataclass(frozen=True)
+class Demands:
+    """What a run will ask of a domain's fits, as far as settings say.
+
+    Attributes:
+        honoured: those of `EPOCHS`, `WEIGHTS` and `INPUTS` that fits must honour.
+        rows: the fewest samples that a fit is given; None where settings do not say.
+        label_by: how models label, of `Labelling.label_rules`; None for the domain's default, or where none does.
+    """
+
+    honoured: frozenset[str] = frozenset()
+    rows: int | None = None
+    label_by: str | None = None
+
+
 @runtime_checkable
 class Domain(Protocol):
     """What every domain has, besides a pydantic class `Config` and `__init__(config, context)`."""
@@ -70,14 +85,14 @@ class Honouring(Protocol):
 class Checking(Protocol):
     """Settings that can be refused before anything is spent."""
 
-    def check(self, demands: frozenset[str]) -> None:
+    def check(self, demands: Demands) -> None:
         """Refuse what a run would fail on later: a file or device that is not there, a network that nobody knows.
 
         Answers without torch unless the answer needs it, and reads no more of the data than the answer needs. What
         stored results are measured by needs no check: a domain can be made where none of its data are.
 
         Args:
-            demands: those of `EPOCHS`, `WEIGHTS` and `INPUTS` that the run makes; all of them are honoured.
+            demands: of the run; what fits must honour, they do.
 
         Raises:
             Mismatch: not with these settings.

@@ -20,6 +20,7 @@ from biasloop.config.strict import Strict
 from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies
 from biasloop.contract.domains import (
     EPOCHS,
+    Demands,
     Domain,
     Grouped,
     Labelling,
@@ -106,9 +107,12 @@ class AccumulateSettings(Strict):
         """Samples with stable ids, and models that label them."""
         return (Sampled, Labelling, Storing, *((Pretrained,) if self.pretrained else ()))
 
-    def demands(self) -> frozenset[str]:
-        """The end of every epoch, for snapshots."""
-        return frozenset() if self.snapshots is None else frozenset({EPOCHS})
+    def demands(self) -> Demands:
+        """The end of every epoch, for snapshots; training sets of some size, and labels."""
+        rows = None if self.start == "all" else self.start
+        if rows is not None and self.keep == "replace" and self.rounds != 1:
+            rows = min(rows, self.human + self.model)
+        return Demands(frozenset() if self.snapshots is None else frozenset({EPOCHS}), rows, self.label_by)
 
     def size(self, round_number: int) -> int:
         """n_t: rows of the accumulated training set at that round."""

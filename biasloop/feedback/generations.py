@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field, model_validator
 from biasloop.config.strict import Strict
 from biasloop.contract.batching import Batches, Star
 from biasloop.contract.data import Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies
-from biasloop.contract.domains import EPOCHS, Annotating, Domain, Generating, Source, Storing, names_in
+from biasloop.contract.domains import EPOCHS, Annotating, Demands, Domain, Generating, Source, Storing, names_in
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback.rule import require
@@ -99,9 +99,9 @@ class GenerationsSettings(Strict):
         """Generators of samples, and models that can be stored."""
         return (Generating, Storing)
 
-    def demands(self) -> frozenset[str]:
+    def demands(self) -> Demands:
         """The end of every epoch of a classifier, for snapshots."""
-        return frozenset() if self.snapshots is None else frozenset({EPOCHS})
+        return Demands(frozenset() if self.snapshots is None else frozenset({EPOCHS}))
 
     def trained(self, round_number: int) -> int:
         """Work of a round, in units of its own: each generation costs the same unless what was made is kept."""

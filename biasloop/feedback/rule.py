@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Protocol
 from pydantic import BaseModel
 
 from biasloop.contract.data import Floats, Frame, Ints, Metric, Tables
-from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Domain, honoured, missing_methods
+from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Demands, Domain, honoured, missing_methods
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.work import RoundWork
@@ -49,8 +49,8 @@ class RuleSettings(Protocol):
     def requires(self) -> tuple[type, ...]:
         """The capabilities (`biasloop.contract.domains`) that a domain needs."""
 
-    def demands(self) -> frozenset[str]:
-        """What fits must honour (`biasloop.contract.domains.Honouring`)."""
+    def demands(self) -> Demands:
+        """What a domain's fits will be asked for."""
 
     def trained(self, round_number: int) -> int:
         """Work of a round in any unit, such as rows trained on: what remaining time is estimated by."""
@@ -172,5 +172,5 @@ def require(settings: RuleSettings, domain: Domain, name: str) -> None:
     if lacking:
         methods = ", ".join(dict.fromkeys(lacking))
         raise Mismatch(f'the domain {name!r} cannot run loop.rule = "{settings.rule}": it has no {methods}')
-    for demand in sorted(settings.demands() - honoured(domain)):
+    for demand in sorted(settings.demands().honoured - honoured(domain)):
         raise Mismatch(f"the domain {name!r} {UNHONOURED[demand]}")

@@ -1,36 +1,35 @@
 """Drives the rounds of one run: decide, resume, compute, commit, read back, go on."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.config.flatten import flatten
 from biasloop.contract.context import Context, Memory
 from biasloop.contract.data import Metric
-from biasloop.contract.domains import Checking, Domain, Sparing
+from biasloop.contract.domains import Checking, Computing, Domain, Sparing
 from biasloop.contract.randomness import Streams
-from biasloop.errors import DamagedStore, Diverged, Interrupted, InvalidInput, OutOfMemory, SomethingToFetch
+from biasloop.errors import Diverged, Interrupted, Mismatch, OutOfMemory, SomethingToFetch
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.records.record import MAIN, PRETRAINED, Record
 from biasloop.running import provenance
-from biasloop.store.entries import EXPERIMENT
 from biasloop.store.lock import locked
 from biasloop.store.manifest import SETUP, round_name
-from biasloop.store.reader import Run
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
 from biasloop.system import memory
 from biasloop.system.directories import data_option
 
 CHECKPOINT_SECONDS = 30.0
+_ANY_DEVICE = ("auto", "cpu")
 
 
 @dataclass(frozen=True)
@@ -165,6 +164,10 @@ def prepare(experiment: Experiment, seed: int, options: Options, remembered: Mem
         needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
         commands = "\n".join(f"  {need.command}{data_option(options.data)}" for need in missing)
         raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
+    if options.device not in _ANY_DEVICE and not isinstance(domain, Computing):
+        raise Mismatch(
+            f"--device {options.device}: the domain {experiment.domain.name!r} chooses no device; leave the option out"
+        )
     if isinstance(domain, Checking):
         domain.check(experiment.loop.demands())
     return prepared
@@ -320,77 +323,3 @@ def about(experiment: Experiment) -> dict[str, Any]:
         key: nesting[key] for key in ("name", "summary", "source", "parameters", "bound", "plot") if key in nesting
     }
     return {**kept, "rounds": experiment.loop.rounds}
-
-
-def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
-    """A stored run with its domain, its data and its rule, to generate from.
-
-    Raises:
-        DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data have other words.
-    """
-    stored, prepared = _opened(directory, options, prepare)
-    prepared.rule.prepare()
-    if stored.manifest.steps():
-        provenance.check_vocabularies(directory, stored.read(SETUP), prepared.domain)
-    return stored, prepared
-
-
-def reread(directory: Path, options: Options) -> tuple[Run, Rule]:
-    """A stored run and its rule, to measure again what is stored; nothing of its data need be there.
-
-    Raises:
-        DamagedStore: what is stored of its settings is no experiment of this biasloop.
-    """
-    stored, prepared = _opened(directory, options, known)
-    return stored, prepared.rule
-
-
-def _opened(
-    directory: Path, options: Options, make: Callable[[Experiment, int, Options], Prepared]
-) -> tuple[Run, Prepared]:
-    stored = Run.open(directory)
-    try:
-        return stored, make(*_experiment_of(stored), options)
-    except ValidationError as error:  # of the experiment, or of its domain's settings
-        first = error.errors()[0]
-        raise _no_experiment(directory, f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
-
-
-def _no_experiment(directory: Path, reason: str) -> DamagedStore:
-    return DamagedStore(f"{directory / EXPERIMENT} holds no experiment that this biasloop knows ({reason})")
-
-
-def _experiment_of(stored: Run) -> tuple[Experiment, int]:
-    """The experiment of a stored run, and its seed."""
-    identity = stored.identity
-    name = str(stored.manifest.about.get("name", stored.directory.name))
-    try:
-        settings = {key: identity[key] for key in ("compat", "domain", "loop")}
-        loop, seed = {**identity["loop"], "rounds": max(1, len(stored.rounds))}, int(identity["seed"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise _no_experiment(stored.directory, f"{type(error).__name__}: {error}") from error
-    return Experiment.model_validate({"name": name, **settings, "loop": loop}), seed
-
-
-def replay(stored: Run, rule: Rule, until: int | None = None, *, models: bool = True) -> Iterator[tuple[int, Record]]:
-    """Absorb a stored run's steps in order, yielding each round after it was absorbed.
-
-    Args:
-        stored: the run.
-        rule: a fresh rule of its experiment.
-        until: the last round to absorb; None for all.
-        models: whether models are read, too; nothing is measured by them.
-
-    Raises:
-        InvalidInput: the run has no such round.
-    """
-    if until is not None and until not in stored.rounds:
-        raise InvalidInput(f"{stored.directory} has no round {until}; it has rounds 0 to {len(stored.rounds) - 1}")
-    for step in stored.manifest.steps():
-        record = stored.read(step, models=models)
-        rule.absorb(record)
-        if step != SETUP:
-            number = int(step.removeprefix("round-"))
-            yield number, record
-            if number == until:
-                return

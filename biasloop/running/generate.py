@@ -28,7 +28,8 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
-from biasloop.running.engine import Options, Prepared, prepare, reopen, replay
+from biasloop.running.engine import Options, Prepared, prepare
+from biasloop.running.reopen import reopen, replay
 from biasloop.store.files import write_atomically
 from biasloop.store.manifest import round_name
 

@@ -10,7 +10,8 @@ from biasloop.contract.data import Array, Frame, Ints, Metric
 from biasloop.feedback.rule import Rule
 from biasloop.metrics import amplification, calibration, classification, fairness
 from biasloop.records.record import MAIN, Record
-from biasloop.running.engine import Options, replay, reread
+from biasloop.running.engine import Options
+from biasloop.running.reopen import replay, reread
 
 _DIFFERENCES = ("demographic_parity_difference", "equalized_odds_difference")
 

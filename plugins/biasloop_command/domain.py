@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
-from biasloop.contract.domains import WEIGHTS
+from biasloop.contract.domains import WEIGHTS, Demands
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop_command import config as settings
@@ -62,7 +62,7 @@ class CommandDomain:
         """Weights, which the training program is given as a column; when an epoch ends is that program's own affair."""
         return frozenset({WEIGHTS})
 
-    def check(self, demands: frozenset[str]) -> None:
+    def check(self, demands: Demands) -> None:
         """Refuse a table or programs that are not there."""
         samples.check_file(self.config)
         self._programs.check()

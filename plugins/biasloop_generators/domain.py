@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from biasloop.contract.batching import Star
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables, Vocabularies
-from biasloop.contract.domains import EPOCHS, Source
+from biasloop.contract.domains import EPOCHS, Demands, Source
 from biasloop.contract.published import Curve, Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -59,7 +59,7 @@ class GeneratorsDomain:
         """The end of every epoch of a classifier."""
         return frozenset({EPOCHS})
 
-    def check(self, demands: frozenset[str]) -> None:
+    def check(self, demands: Demands) -> None:
         """Refuse files that are not there, networks that do not fit them, and a device that is not there."""
         config, source = self.config, self._source
         source.check()

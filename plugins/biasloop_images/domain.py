@@ -26,7 +26,7 @@ from biasloop.contract.data import (
     Tables,
     Vocabularies,
 )
-from biasloop.contract.domains import EPOCHS, WEIGHTS
+from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
 from biasloop.contract.published import Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -39,6 +39,7 @@ from biasloop_images.biased import released
 from biasloop_images.biased.build import Biased, build
 from biasloop_images.biased.design import Design
 from biasloop_images.imbalance import class_id, resample
+from biasloop_images.recipes import recipe
 
 if TYPE_CHECKING:
     from torch import nn
@@ -89,16 +90,21 @@ class ImagesDomain:
         """The end of every epoch, and weights."""
         return frozenset({EPOCHS, WEIGHTS})
 
-    def check(self, demands: frozenset[str]) -> None:
+    def check(self, demands: Demands) -> None:
         """Refuse files, classes, networks and devices that are not there or do not go together."""
         config, device = self.config, self._context.device
         self._source.check()
         _ = self._chosen, self._design  # which say so
+        if demands.rows is not None and not recipe(config, demands.rows).steps(demands.rows):
+            raise InvalidInput(
+                f"there is no batch to train on: {demands.rows} samples, domain.batch_size {config.batch_size}, and "
+                "domain.drop_last; set a smaller batch_size or drop_last = false"
+            )
         if device not in {"auto", "cpu"}:
             from biasloop.training import device as devices
 
             devices.resolve(device)
-        if config.network not in _TAKE_ANY or config.depth is not None:
+        if config.network not in _TAKE_ANY or config.depth is not None or config.precision == "released":
             _ = self._learner  # which says so
 
     def fingerprint(self) -> str:

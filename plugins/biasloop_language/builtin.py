@@ -18,7 +18,7 @@ from biasloop.training.device import seeded
 from biasloop.training.recipe import Recipe
 from biasloop_language import encoder as vocabulary
 from biasloop_language import finetuning, networks
-from biasloop_language.checkpoints import BUILT_IN
+from biasloop_language.checkpoints import BUILT_IN, BUILT_IN_CONTEXT
 from biasloop_language.config import Pretraining
 from biasloop_language.corpora import Source
 from biasloop_language.encoder import Encoder
@@ -28,7 +28,7 @@ from biasloop_language.prepared import prepared
 from biasloop_language.recipes import FINE_TUNING
 
 NAME = BUILT_IN
-CONTEXT = 256
+CONTEXT = BUILT_IN_CONTEXT
 _MADE = 2  # counts up when the same settings make other weights, so that kept ones are made anew
 _WARM_UP = 0.1  # without it, weights at a learning rate that learns fast enough run away in the first updates
 _STREAMS = Streams(("language", "small"))  # the same for every run: it stands for a network that exists already

@@ -10,6 +10,7 @@ from biasloop.errors import InvalidInput, SomethingToFetch
 from biasloop_language.shape import check_shape, read_settings
 
 BUILT_IN = "small"
+BUILT_IN_CONTEXT = 256  # tokens that the built-in network holds
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl")
 
 
@@ -91,6 +92,33 @@ def check(name: str, data: Path, published: Collection[str]) -> None:
             f'written with a separator, as "./mine"){hint}'
         )
     locate(name, data)
+
+
+def check_decoding(name: str, data: Path, new_tokens: int, beams: int) -> None:
+    """Refuse continuations that leave no room for a prompt, and more beams than there are tokens to begin with.
+
+    Args:
+        name: of a network that `check` lets through.
+        data: the data directory.
+        new_tokens: of a continuation at most.
+        beams: 1 for none.
+
+    Raises:
+        InvalidInput: saying what to set.
+    """
+    settings = {} if name == BUILT_IN else read_settings(locate(name, data))
+    stated = [settings.get(key) for key in ("n_positions", "max_position_embeddings")]
+    held = BUILT_IN_CONTEXT if name == BUILT_IN else next((size for size in stated if type(size) is int), None)
+    if held is not None and new_tokens >= held:
+        raise InvalidInput(
+            f"domain.new_tokens = {new_tokens} leaves no room for a prompt: {name} holds {held} tokens; set it below "
+            f"{held}"
+        )
+    vocabulary = settings.get("vocab_size")
+    if type(vocabulary) is int and beams >= vocabulary:
+        raise InvalidInput(
+            f"domain.beams = {beams} needs a vocabulary of more than {vocabulary} tokens; set fewer beams"
+        )
 
 
 def end_of_text(folder: Path) -> int | None:

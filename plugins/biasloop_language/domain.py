@@ -23,7 +23,7 @@ from biasloop.contract.data import (
     Tables,
     Vocabularies,
 )
-from biasloop.contract.domains import EPOCHS, WEIGHTS
+from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.lazy import numpy as np
 from biasloop.system import launcher
@@ -76,15 +76,18 @@ class LanguageDomain:
         """The end of every epoch, and weights."""
         return frozenset({EPOCHS, WEIGHTS})
 
-    def check(self, demands: frozenset[str]) -> None:
+    def check(self, demands: Demands) -> None:
         """Refuse a corpus, network, scorer or device that is none, and epochs where others would wait meanwhile."""
         self._corpus.check()
-        if EPOCHS in demands and launcher.count() > 1:
+        if EPOCHS in demands.honoured and launcher.count() > 1:
             raise Mismatch(
                 f"loop.snapshots: {launcher.count()} processes were launched, and the others would wait too long for a "
                 "look at the model; launch one, or take loop.snapshots out"
             )
-        checkpoints.check(self.config.network, self._context.data, corpora.published_networks())
+        config, data = self.config, self._context.data
+        checkpoints.check(config.network, data, corpora.published_networks())
+        beams = config.beams if config.decoder == "beam" else 1
+        checkpoints.check_decoding(config.network, data, config.new_tokens, beams)
         for scorer in self._scorers:
             scorer.check()
         if self._context.device not in {"auto", "cpu"}:

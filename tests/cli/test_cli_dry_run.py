@@ -111,6 +111,15 @@ def test_a_run_that_is_being_written_is_refused(refused, cli):
         ("words", ["--set", "domain.small.layers=1000000000"], InvalidInput, "less than or equal to 1000"),
         ("quickstart-generations", ["--device", "cuda:99"], InvalidInput, "device 'cuda:99' is not here"),
         ("programs", ["--set", "loop.snapshots=1"], Mismatch, "does not say when an epoch ends"),
+        ("programs", ["--device", "cuda"], Mismatch, "--device cuda: the domain 'command' chooses no device; leave"),
+        ("programs", ["--set", "loop.label_by=drawn"], Mismatch, "the domain 'command' labels by 'argmax' or 'sample'"),
+        ("words", ["--set", "domain.new_tokens=300"], InvalidInput, "leaves no room for a prompt: small holds 256"),
+        (
+            "tiny",
+            ["--set", "domain.drop_last=true", "--set", "domain.batch_size=500"],
+            InvalidInput,
+            "there is no batch",
+        ),
     ],
 )
 def test_what_a_domain_cannot_do_is_refused_before_anything_is_trained(

@@ -21,6 +21,7 @@ from biasloop.records.ledger import HUMAN
 from biasloop.records.record import MAIN
 from biasloop.running import engine
 from biasloop.running.engine import Committed
+from biasloop.running.reopen import replay
 from biasloop.store.reader import Run
 
 SIZES = st.fixed_dictionaries(
@@ -127,7 +128,7 @@ def test_subsampling_redraws_every_round_and_keeps_n0(tmp_path):
     fresh = toy_prepared(prepared.experiment)
     fresh.rule.prepare()
     sets = []
-    for number, _ in engine.replay(run, fresh.rule):
+    for number, _ in replay(run, fresh.rule):
         train = fresh.rule.training_set(number)
         assert len(train) == 100
         sets.append(frozenset(train.ids.tolist()))

@@ -13,6 +13,7 @@ from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback import rules
 from biasloop.running import engine
 from biasloop.running.engine import Options, Step
+from biasloop.running.reopen import replay
 from biasloop.store.reader import Run
 
 
@@ -203,7 +204,7 @@ def test_metrics_are_recomputed_from_stored_tables(tmp_path):
     run, _, _ = ran(tmp_path)
     fresh = chain(data=tmp_path / "data")
     fresh.rule.prepare()
-    for number, record in engine.replay(run, fresh.rule):
+    for number, record in replay(run, fresh.rule):
         evaluation = record.evaluations["test"]
         again = fresh.rule.measure(number, record, evaluation.tables)
         assert {name: metric.value for name, metric in again.items()} == {

@@ -6,6 +6,7 @@ from support.commands import domain, settings, table
 
 from biasloop.contract.context import Work
 from biasloop.contract.data import Samples
+from biasloop.contract.domains import Demands
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop_command.programs import ProgramFailed
@@ -75,7 +76,7 @@ def test_other_formats(tmp_path, content, suffix, words):
 
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InvalidInput, match="there is no file"):
-        domain(settings(tmp_path)).check(frozenset())
+        domain(settings(tmp_path)).check(Demands())
 
 
 def test_test_rows_need_labels(tmp_path):

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from support.commands import alive, domain, settings, table
 
 from biasloop.contract.context import Work
+from biasloop.contract.domains import Demands
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Interrupted, InvalidInput
 from biasloop.feedback.work import RoundWork, Session
@@ -80,7 +81,7 @@ def test_a_program_that_is_not_there_is_refused_before_anything_runs(tmp_path, m
     Path("plain").write_text("x")
     known = settings(tmp_path)
     with pytest.raises(InvalidInput) as error:
-        domain({**known, key: [name, *known[key][1:]]}).check(frozenset())
+        domain({**known, key: [name, *known[key][1:]]}).check(Demands())
     assert f"domain.{key}" in str(error.value)
     assert words in str(error.value)
 

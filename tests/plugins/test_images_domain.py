@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame, Samples
-from biasloop.contract.domains import Domain, Labelling, Learning, Sampled, Storing, missing_methods
+from biasloop.contract.domains import Demands, Domain, Labelling, Learning, Sampled, Storing, missing_methods
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
 from biasloop.discovery import checked
@@ -351,7 +351,7 @@ def test_every_setting_is_described():
 
 def test_an_unknown_class_is_refused_before_loading(data, tmp_path):
     with pytest.raises(InvalidInput, match="did you mean 'cross'"):
-        make(tmp_path, imbalance={"class": "crss", "factor": 2}).check(frozenset())
+        make(tmp_path, imbalance={"class": "crss", "factor": 2}).check(Demands())
     assert data.loads == 0
 
 

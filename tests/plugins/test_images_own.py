@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from biasloop.contract.context import Context, Work
+from biasloop.contract.domains import Demands
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, InvalidInput, Mismatch
 from biasloop.feedback.accumulate import Accumulate, AccumulateSettings
@@ -169,7 +170,7 @@ def test_folders_that_cannot_be_used(folder, tmp_path):
     ],
 )
 def test_settings_that_do_not_go_together_are_refused_at_once(tmp_path, settings, message):
-    assert message in refused(lambda: domain(tmp_path, **settings).check(frozenset()))
+    assert message in refused(lambda: domain(tmp_path, **settings).check(Demands()))
 
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (20, 7, 5, 2), np.uint8)
@@ -263,7 +264,7 @@ def test_more_images_than_a_run_can_take_are_refused(tmp_path, monkeypatch):
 def test_an_npz_that_is_a_pipe_is_not_waited_for(tmp_path):
     os.mkfifo(tmp_path / "own.npz")
     assert "own.npz is a pipe; expected a file" in refused(
-        lambda: domain(tmp_path, data="npz", path=str(tmp_path / "own.npz")).check(frozenset())
+        lambda: domain(tmp_path, data="npz", path=str(tmp_path / "own.npz")).check(Demands())
     )
 
 

@@ -17,12 +17,13 @@ from biasloop.config import presets
 from biasloop.config.validation import arms_of
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame
-from biasloop.contract.domains import EPOCHS
+from biasloop.contract.domains import EPOCHS, Demands
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.metrics import ngrams
 from biasloop.running import engine, generate
 from biasloop.running.engine import Notice, Options
+from biasloop.running.reopen import reopen, replay
 from biasloop.store.reader import Run
 from biasloop_language import measures
 from biasloop_language.domain import LanguageDomain
@@ -103,8 +104,8 @@ def test_stopping_and_metrics_change_no_bit(data, tmp_path):
     assert len(Run.open(tmp_path / "stopped").rounds) < 3
     stored, _ = run(data, tmp_path / "stopped")
     assert_same_run(tmp_path / "whole", tmp_path / "stopped")
-    _, prepared = engine.reopen(tmp_path / "whole", Options(data, threads=1))
-    for number, record in engine.replay(stored, prepared.rule):
+    _, prepared = reopen(tmp_path / "whole", Options(data, threads=1))
+    for number, record in replay(stored, prepared.rule):
         again = prepared.rule.measure(number, record, record.evaluations["test"].tables)
         kept = record.evaluations["test"].metrics
         assert {name: repr(m) for name, m in again.items()} == {name: repr(m) for name, m in kept.items()}
@@ -132,7 +133,7 @@ def test_snapshots_are_refused_where_others_would_wait(data, monkeypatch):
     }.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(Mismatch, match="2 processes were launched"):
-        LanguageDomain(LanguageDomain.Config(), Context(data, Streams((0,)))).check(frozenset({EPOCHS}))
+        LanguageDomain(LanguageDomain.Config(), Context(data, Streams((0,)))).check(Demands(frozenset({EPOCHS})))
 
 
 def test_continuations_of_anybodys_prompts(data, tmp_path):

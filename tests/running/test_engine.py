@@ -12,6 +12,7 @@ from biasloop.contract.data import Column
 from biasloop.errors import DamagedStore
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Options, Step
+from biasloop.running.reopen import reopen, replay
 from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
 
@@ -85,7 +86,7 @@ def test_metrics_are_recomputed_bit_for_bit(tmp_path):
     engine.run(toy_prepared(EXPERIMENT), tmp_path / "run", OPTIONS)
     stored, fresh = Run.open(tmp_path / "run"), toy_prepared(EXPERIMENT)
     fresh.rule.prepare()
-    for number, record in engine.replay(stored, fresh.rule):
+    for number, record in replay(stored, fresh.rule):
         evaluation = record.evaluations["test"]
         again = fresh.rule.measure(number, record, evaluation.tables)
         assert again.keys() == evaluation.metrics.keys()
@@ -102,7 +103,7 @@ def test_an_old_round_is_fitted_again_to_the_same_model(tmp_path):
     engine.run(toy_prepared(EXPERIMENT), tmp_path / "run", options)
     stored, fresh = Run.open(tmp_path / "run"), toy_prepared(EXPERIMENT)
     fresh.rule.prepare()
-    for number, record in engine.replay(stored, fresh.rule):
+    for number, record in replay(stored, fresh.rule):
         from biasloop.contract.context import Work
         from biasloop.contract.randomness import Streams
 
@@ -139,7 +140,7 @@ def test_a_received_run_whose_settings_are_none_is_refused_by_a_sentence(workpla
     manifest.experiment = hashlib.sha256(path.read_bytes()).hexdigest()  # whoever altered it made the manifest fit
     manifest.write(directory)
     with pytest.raises(DamagedStore, match="experiment"):
-        engine.reopen(directory, OPTIONS)
+        reopen(directory, OPTIONS)
 
 
 def test_a_run_whose_data_are_read_in_other_words_is_not_gone_on_with(workplace, tmp_path, monkeypatch):
@@ -152,7 +153,7 @@ def test_a_run_whose_data_are_read_in_other_words_is_not_gone_on_with(workplace,
     with pytest.raises(DamagedStore, match=expected):
         engine.run(toy_prepared(toy_experiment(loop={"rounds": 2})), directory, OPTIONS)
     with pytest.raises(DamagedStore, match=expected):
-        engine.reopen(directory, OPTIONS)
+        reopen(directory, OPTIONS)
     words["classes"] = Column.text(["a", "b"])
     assert engine.run(toy_prepared(toy_experiment(loop={"rounds": 2})), directory, OPTIONS).rounds == 2
 

@@ -14,8 +14,8 @@ from biasloop.metrics.calibration import expected_calibration_error
 from biasloop.records.record import MAIN, Record
 from biasloop.report.output import measurement
 from biasloop.running import engine
-from biasloop.running.engine import replay
 from biasloop.running.remeasure import metrics_of, recomputed
+from biasloop.running.reopen import replay
 from biasloop.store.reader import Run
 
 SAMPLES = json.loads((Path(__file__).parents[1] / "plugins" / "images_biased_golden.json").read_text())

@@ -15,7 +15,7 @@ from pydantic import Field, model_validator
 
 from biasloop.config.strict import Strict
 from biasloop.contract.data import Column, Evaluation, Frame, Samples
-from biasloop.contract.domains import Labelling, Sampled, Storing, names_in
+from biasloop.contract.domains import Demands, Labelling, Sampled, Storing, names_in
 from biasloop.feedback.rule import require
 from biasloop.records.record import MAIN, Model, Record
 
@@ -55,7 +55,7 @@ class Settings(Strict):
         return (Sampled, Labelling, Storing)
 
     def demands(self):
-        return frozenset()
+        return Demands()
 
     def trained(self, round_number):
         return self.samples

@@ -14,6 +14,7 @@ from biasloop.contract.domains import Domain, names_in
 from biasloop.contract.randomness import Streams
 from biasloop.running import engine
 from biasloop.running.remeasure import metrics_of
+from biasloop.running.reopen import replay
 from biasloop.store.reader import Run
 from biasloop_command import CommandDomain
 from biasloop_generators.domain import GeneratorsDomain
@@ -196,7 +197,7 @@ def accumulated(directory: Path) -> Case:
     engine.run(toy_prepared(experiment), directory / "run", OPTIONS)
     prepared = toy_prepared(experiment)
     prepared.rule.prepare()
-    *_, (number, record) = engine.replay(Run.open(directory / "run"), prepared.rule)
+    *_, (number, record) = replay(Run.open(directory / "run"), prepared.rule)
     tables = record.evaluations["test"].tables
 
     def measure(drawn: Tables, train: Samples) -> Mapping[str, Metric]:

@@ -36,7 +36,7 @@ class ToyDomain:
         unlabelled: int = Field(0, ge=0, description="Samples of the pool without a human label.")
         share: float = Field(0.5, ge=0, le=1, description="Human-labelled share of ones.")
         delta: float = Field(0.05, description="How far predictions overshoot the training share.")
-        labels: Literal["shares", "bits"] = "shares"
+        labels: Literal["shares", "bits"] = Field("shares", description="What a label is.")
         epochs: int = Field(3, ge=1, description="Steps of a fit; each can be resumed from.")
 
     def __init__(self, config: Config, context: Context) -> None:

@@ -1,0 +1,59 @@
+"""Generators, classifiers and annotators of a domain of generations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from biasloop.contract.batching import Batches
+from biasloop.contract.data import Frame, Samples
+from biasloop.contract.domains import Annotating, Source, Storing
+from biasloop.contract.testing.models import check_fit, check_measured, check_stored
+from biasloop.contract.testing.subject import Recorder, Subject, demand, work
+from biasloop.lazy import numpy as np
+
+
+def check_generations(subject: Subject) -> None:
+    """Two generations' worth of fits, what they leave and what is measured of it."""
+    domain = subject.built()
+    demand(isinstance(domain, Storing), f"{subject.name} has fits, and no save and load to keep models with")
+    targets = domain.targets()
+    demand(len(targets) > 0 and min(targets.values()) > 1, f"{subject.name}.targets gives {dict(targets)}")
+    annotators = []
+    for target in targets:
+        kind = f"annotator-{target}"
+
+        def annotate(of: Any, call: Recorder, target: str = target) -> Any:
+            return of.fit_annotator(target, call)
+
+        arrays = check_fit(subject, kind, "fit_annotator", annotate)
+        annotators.append(domain.load(kind, arrays))
+        if isinstance(domain, Annotating):
+            check_stored(
+                subject, kind, arrays,
+                lambda of, model, target=target: of.predict_annotator(target, model, work("predict")),
+            )  # fmt: skip
+    generator = _generator(subject, domain, annotators)
+    fresh = Source(generator, annotators[0], annotators, Batches(1.0))
+    arrays = check_fit(subject, "classifier", "fit_classifier", lambda of, call: of.fit_classifier(fresh, call))
+    classifier = check_stored(
+        subject, "classifier", arrays, lambda of, model: of.predict_classifier(model, work("predict"))
+    )
+    population = domain.predict_population(generator, classifier, annotators, work("population"))
+    demand("population" in population, f"{subject.name}.predict_population gives no table 'population'")
+    predicted = domain.predict_classifier(classifier, work("predict"))
+    nothing = np.zeros(0, np.int64)
+    train = Samples(nothing, nothing.astype(np.bool_), Frame())
+    check_measured(subject, domain.references(work("references")), {**predicted, **population}, train)
+
+
+def _generator(subject: Subject, domain: Any, annotators: list[Any]) -> Any:
+    """One of real data, then one of samples of it."""
+    real = Source(None, None, annotators, Batches(0.0))
+    arrays = check_fit(subject, "generator", "fit_generator", lambda of, call: of.fit_generator(real, call))
+    first = domain.load("generator", arrays)
+    second = Source(first, None, annotators, Batches(0.5))
+    arrays = check_fit(subject, "generator", "fit_generator", lambda of, call: of.fit_generator(second, call))
+    return check_stored(
+        subject, "generator", arrays,
+        lambda of, model: of.predict_population(model, annotators[0], annotators, work("population")),
+    )  # fmt: skip

@@ -1,0 +1,106 @@
+"""Data: what a domain says of itself, its splits, its human labels, its references."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from biasloop.contract.context import Requirement
+from biasloop.contract.data import Column, Frame, Ints
+from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Checking, Demands, Grouped, honoured, names_in
+from biasloop.contract.testing.subject import Subject, demand, differing, shuffled, work
+from biasloop.lazy import numpy as np
+
+
+def check_domain(subject: Subject) -> None:
+    """What every domain says of itself."""
+    domain, again = subject.built(), subject.built()
+    needs = domain.requirements()
+    demand(
+        isinstance(needs, list) and all(isinstance(need, Requirement) for need in needs),
+        f"{subject.name}.requirements gives {needs!r}, expected a list of Requirement",
+    )
+    if isinstance(domain, Checking):
+        domain.check(Demands())
+    demand(
+        honoured(domain) <= {EPOCHS, WEIGHTS, INPUTS},
+        f"{subject.name}.honours gives {sorted(honoured(domain))}, of which only {EPOCHS}, {WEIGHTS} and {INPUTS} mean "
+        "anything",
+    )
+    fingerprint = domain.fingerprint()
+    demand(isinstance(fingerprint, str) and fingerprint != "", f"{subject.name}.fingerprint is no text")
+    demand(
+        fingerprint == again.fingerprint(),
+        f"{subject.name}.fingerprint differs between two domains of the same settings and data",
+    )
+    for name, column in domain.vocabularies().items():
+        demand(
+            isinstance(column, Column) and column.offsets is not None,
+            f"{subject.name}.vocabularies[{name!r}] is no column of texts; make it with Column.text",
+        )
+
+
+def check_samples(subject: Subject) -> None:
+    """Splits, human labels and references."""
+    domain, again = subject.built(), subject.built()
+    splits, others = domain.splits(), again.splits()
+    for name in ("test", "pool", "holdout", "unlabelled"):
+        ids = getattr(splits, name)
+        demand(
+            ids.dtype == np.int64 and ids.ndim == 1 and len(np.unique(ids)) == len(ids),
+            f"{subject.name}.splits: {name} is {ids.dtype} of shape {ids.shape}, expected int64 ids, none twice",
+        )
+        demand(
+            np.array_equal(ids, getattr(others, name)),
+            f"{subject.name}.splits: {name} differs between two domains of the same settings and streams",
+        )
+    parts = {"test": splits.test, "pool": splits.pool, "holdout": splits.holdout}
+    for first, second in (("test", "pool"), ("test", "holdout"), ("pool", "holdout")):
+        demand(not np.isin(parts[first], parts[second]).any(), f"{subject.name}.splits: {first} and {second} share ids")
+    demand(len(splits.test) > 0 and len(splits.pool) > 0, f"{subject.name}.splits: the test set or the pool is empty")
+    demand(
+        bool(np.isin(splits.unlabelled, splits.pool).all()),
+        f"{subject.name}.splits: unlabelled samples are not in the pool",
+    )
+    labelled = np.setdiff1d(splits.pool, splits.unlabelled)
+    _check_order(subject, "human_labels", domain.human_labels, labelled)
+    if isinstance(domain, Grouped):
+        _check_order(subject, "groups", domain.groups, labelled)
+    _check_references(subject, domain)
+
+
+def _check_order(subject: Subject, method: str, of: Any, ids: Ints) -> None:
+    """What is asked of ids does not depend on their order, nor on what else is asked for."""
+    frame, order = of(ids), np.array(shuffled(len(ids)), np.int64)
+    if not frame.columns:
+        return
+    demand(len(frame) == len(ids), f"{subject.name}.{method} gives {len(frame)} rows for {len(ids)} ids")
+    column = differing(of(ids[order]), frame.take(order))
+    demand(column is None, f"{subject.name}.{method}: the column {column!r} depends on the order of ids")
+    few = order[: max(1, len(order) // 3)]
+    column = differing(of(ids[few]), frame.take(few))
+    demand(column is None, f"{subject.name}.{method}: the column {column!r} of a sample depends on the other ids")
+
+
+def _check_references(subject: Subject, domain: Any) -> None:
+    tables = domain.references(work("references"))
+    demand("test" in tables, f"{subject.name}.references has no table 'test'")
+    names = names_in(domain)
+    for name, table in tables.items():
+        again = domain.references(work("references"))[name]
+        column = differing(table, again)
+        demand(column is None, f"{subject.name}.references: {name}.{column} differs from call to call")
+        check_vocabularies(f"{subject.name}.references", table, names)
+
+
+def check_vocabularies(where: str, table: Frame, names: Any) -> None:
+    """Columns that index a vocabulary stay within it; -1 stands for nothing."""
+    for name, column in table.columns.items():
+        if not column.vocabulary or not len(column.values) or column.values.dtype.kind not in "iu":
+            continue
+        demand(column.vocabulary in names, f"{where}: {name} indexes {column.vocabulary!r}, which is no vocabulary")
+        low, high = int(column.values.min()), int(column.values.max())
+        demand(
+            low >= -1 and high < len(names[column.vocabulary]),
+            f"{where}: {name} has {low} to {high}, and the vocabulary {column.vocabulary!r} has "
+            f"{len(names[column.vocabulary])} names (-1 stands for nothing)",
+        )

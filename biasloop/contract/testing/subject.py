@@ -1,0 +1,210 @@
+"""A domain under test, and the handles that its calls are given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from biasloop.contract.context import Context, Work
+from biasloop.contract.data import Array, Arrays, Column, Frame, Tables
+from biasloop.contract.randomness import Streams
+from biasloop.errors import Interrupted
+from biasloop.lazy import numpy as np
+
+NOWHERE = Path("nowhere")
+
+
+class Broken(AssertionError):
+    """A domain does not keep its contract."""
+
+
+def demand(kept: bool, sentence: str) -> None:  # noqa: FBT001 # as of `assert`
+    """Raise `Broken` with a sentence unless it is kept."""
+    if not kept:
+        raise Broken(sentence)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A domain to be tested.
+
+    Attributes:
+        kind: the class.
+        config: its settings.
+        context: what it is built with.
+    """
+
+    kind: type
+    config: Any
+    context: Context
+
+    @property
+    def name(self) -> str:
+        """Of the class, for messages."""
+        return self.kind.__name__
+
+    def built(self) -> Any:
+        """A new domain."""
+        return self.kind(self.config, replace(self.context, memory={}))
+
+    def without_data(self) -> Any:
+        """A new domain that finds no fetched data and is asked for none."""
+        asked = ("splits", "human_labels", "groups")
+
+        def refusing(name: str) -> Callable[..., Any]:
+            def refuse(self: object, *arguments: object, **named: object) -> Any:
+                raise Broken(f"measure calls {name}: it is to be a function of settings and of what is stored")
+
+            return refuse
+
+        blind = type(self.kind.__name__, (self.kind,), {n: refusing(n) for n in asked if hasattr(self.kind, n)})
+        return blind(self.config, replace(self.context, data=NOWHERE, memory={}))
+
+    def varied(self, **settings: Any) -> Any:
+        """A new domain with some settings changed."""
+        values = {**self.config.model_dump(), **settings}
+        return self.kind(type(self.config).model_validate(values), replace(self.context, memory={}))
+
+
+@dataclass
+class Kept:
+    """A checkpoint: the state as it is stored, and what was logged before."""
+
+    state: Arrays
+    logs: dict[str, list[Mapping[str, Array]]]
+
+
+@dataclass
+class Notes:
+    """What a call, and calls inside it, have told.
+
+    Attributes:
+        states: names of calls that could have been resumed from, one an offer.
+        epochs: numbers of the epochs that ended, by call.
+        logs: rows, by call and table.
+    """
+
+    states: list[str] = field(default_factory=list)
+    epochs: dict[str, list[int]] = field(default_factory=dict)
+    logs: dict[str, list[Mapping[str, Array]]] = field(default_factory=dict)
+
+
+class Recorder(Work):
+    """A `Work` that notes what it is told, stops at a step, and resumes what was stopped.
+
+    Args:
+        streams: of the call.
+        notes: shared with inner calls.
+        stop_at: number of the offered state after which the call is interrupted; None for never.
+        kept: checkpoints by call, to resume from and to fill.
+        call: its name.
+    """
+
+    def __init__(
+        self,
+        streams: Streams,
+        notes: Notes | None = None,
+        stop_at: int | None = None,
+        kept: dict[str, Kept] | None = None,
+        call: str = "",
+    ) -> None:
+        super().__init__(streams)
+        self.notes = Notes() if notes is None else notes
+        self.stop_at = stop_at
+        self.kept = {} if kept is None else kept
+        self.call = call
+
+    def at(self, name: str) -> Recorder:
+        """A named inner call."""
+        return Recorder(self.streams.at(name), self.notes, self.stop_at, self.kept, f"{self.call}/{name}")
+
+    def tick(
+        self, done: int, total: int, state: Callable[[], Arrays] | None = None, epoch: tuple[int, Any] | None = None
+    ) -> None:
+        """Note a step."""
+        if epoch is not None:
+            self.notes.epochs.setdefault(self.call, []).append(epoch[0])
+        if state is None:
+            return
+        self.notes.states.append(self.call)
+        if self.stop_at is not None and len(self.notes.states) > self.stop_at:
+            stored = {name: np.array(values) for name, values in state().items()}
+            self.kept[self.call] = Kept(stored, {key: [*rows] for key, rows in self.notes.logs.items()})
+            raise Interrupted
+
+    def resume(self) -> Arrays | None:
+        """The state that this very call was stopped in."""
+        kept = self.kept.pop(self.call, None)
+        if kept is None:
+            return None
+        self.notes.logs |= {key: [*rows] for key, rows in kept.logs.items()}
+        return kept.state
+
+    def log(self, table: str, **values: float) -> None:
+        """Note a row."""
+        self.log_many(table, **{name: np.array([value], np.float64) for name, value in values.items()})
+
+    def log_many(self, table: str, **columns: Array) -> None:
+        """Note rows."""
+        self.notes.logs.setdefault(f"{self.call}.{table}", []).append({n: np.array(v) for n, v in columns.items()})
+
+
+def work(name: str) -> Recorder:
+    """A fresh handle of a call; calls of equal names have equal streams."""
+    return Recorder(Streams((0, "testing", name)))
+
+
+def same_arrays(one: Arrays, other: Arrays) -> bool:
+    """Whether names, types, shapes and bits are equal."""
+    return one.keys() == other.keys() and all(_same(np.asarray(one[name]), np.asarray(other[name])) for name in one)
+
+
+def _same(one: Array, other: Array) -> bool:
+    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
+
+
+def differing(one: Frame, other: Frame, tolerance: float = 0.0) -> str | None:
+    """The first column in which frames differ; None for none.
+
+    Args:
+        one: a frame.
+        other: with which it is compared, row for row.
+        tolerance: of numbers that are no whole ones, relative to 1 or to the number.
+    """
+    if one.columns.keys() != other.columns.keys():
+        return f"columns {sorted(one.columns)} and {sorted(other.columns)}"
+    return next((name for name in one.columns if not alike(one.columns[name], other.columns[name], tolerance)), None)
+
+
+def alike(one: Column, other: Column, tolerance: float) -> bool:
+    """Whether columns are equal, apart from rounding."""
+    if (one.role, one.vocabulary, one.offsets is None) != (other.role, other.vocabulary, other.offsets is None):
+        return False
+    if one.offsets is not None and not np.array_equal(one.offsets, np.asarray(other.offsets)):
+        return False
+    first, second = np.asarray(one.values), np.asarray(other.values)
+    if first.dtype != second.dtype or first.shape != second.shape:
+        return False
+    if first.dtype.kind != "f" or not tolerance:
+        return bool(np.array_equal(first, second, equal_nan=first.dtype.kind == "f"))
+    return bool(np.allclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True))
+
+
+def stored(tables: Tables) -> Tables:
+    """Tables as they are read back: columns by name, each an array of its own."""
+    return {name: stored_frame(table) for name, table in sorted(tables.items())}
+
+
+def stored_frame(frame: Frame) -> Frame:
+    """A frame as it is read back."""
+    return Frame({
+        name: replace(column, values=np.array(column.values)) for name, column in sorted(frame.columns.items())
+    })  # fmt: skip
+
+
+def shuffled(count: int) -> Sequence[int]:
+    """Positions in a random order that is always the same."""
+    order: list[int] = np.random.default_rng(0).permutation(count).tolist()
+    return order

@@ -1,0 +1,115 @@
+"""The conformance kit: every bundled domain and the toy pass it, and it names the one defect of each broken toy."""
+
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tomli
+from support import commands, small_generators
+
+from biasloop.contract.testing import Broken, check
+from biasloop_command import CommandDomain
+from biasloop_generators.domain import GeneratorsDomain
+from biasloop_images import ImagesDomain
+from biasloop_language.domain import LanguageDomain
+
+TOYS = Path(__file__).parents[1] / "toy_plugin" / "src"
+KEPT = Path(__file__).parents[1] / "runs_before"
+SMALL = {"data": "npz", "network": "small-cnn", "width": 2, "epochs": 2, "batch_size": 20, "evaluation_batch": 50,
+         "test": 20, "holdout": 6}  # fmt: skip
+TOY = {"pool": 60, "test": 20, "labels": "bits", "unlabelled": 7}
+ALL = ["protocols", "requirements, vocabularies, honours", "splits, human labels, references",
+       "fits, checkpoints, stored models, predictions, metrics", "labels"]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def toys(monkeypatch):
+    monkeypatch.syspath_prepend(TOYS)
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "support")
+    yield
+    for name in ("biasloop_toy", "broken_toys"):
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    rng = np.random.default_rng(0)
+    labels = np.arange(90) % 3
+    images = (rng.integers(0, 90, (90, 8, 8)) + 80 * labels[:, None, None]).astype(np.uint8)
+    np.savez(tmp_path / "own.npz", images=images, labels=np.where(np.arange(90) < 84, labels, -1))
+    return str(tmp_path / "own.npz")
+
+
+def test_the_toy_passes():
+    from biasloop_toy import ToyDomain
+
+    assert check(ToyDomain, **TOY) == ALL
+
+
+@pytest.mark.parametrize("more", [{}, {"imbalance": {"class": "1", "factor": 2}, "drop_last": True}])
+def test_images_pass(pictures, tmp_path, more):
+    assert check(ImagesDomain, data_directory=tmp_path, path=pictures, **SMALL, **more) == ALL
+
+
+def test_biased_images_pass(tmp_path):
+    rng = np.random.default_rng(1)
+    labels = np.arange(80) % 2
+    np.savez(tmp_path / "two.npz", images=rng.integers(0, 256, (80, 8, 8)).astype(np.uint8), labels=labels)
+    more = {"bias": {"epsilon": 30, "tasks": [["0"], ["1"]]}}
+    assert check(ImagesDomain, data_directory=tmp_path, path=str(tmp_path / "two.npz"), **SMALL, **more) == ALL
+
+
+def test_programs_pass(tmp_path):
+    commands.table(tmp_path)
+    assert check(CommandDomain, data_directory=tmp_path, **commands.settings(tmp_path, group="sex", follow="b")) == ALL
+
+
+def test_language_passes(tmp_path, monkeypatch):
+    shutil.copytree(KEPT / "language", tmp_path / "language")
+    monkeypatch.chdir(tmp_path / "language")
+    settings = {**tomli.loads(Path("preset.toml").read_text())["domain"], "epochs": 1}
+    settings.pop("name")
+    assert check(LanguageDomain, data_directory=tmp_path, **settings) == ALL
+
+
+def test_generators_pass(tmp_path, monkeypatch):
+    small_generators.put_in(monkeypatch.setattr)
+    shutil.copy(KEPT / "generators" / "pictures.npz", tmp_path)
+    settings = {**tomli.loads((KEPT / "generators" / "preset.toml").read_text())["domain"]}
+    settings |= {"path": str(tmp_path / "pictures.npz"), "classifier_epochs": 2}
+    settings.pop("name")
+    checked = check(GeneratorsDomain, data_directory=tmp_path, **settings)
+    assert checked == [*ALL[:2], "annotators, generators, classifiers, populations"]
+
+
+def broken():
+    sys.path[:0] = [str(TOYS), str(Path(__file__).parents[1] / "support")]
+    try:
+        from broken_toys import BROKEN
+
+        return [kind.__name__ for kind in BROKEN]
+    finally:
+        del sys.path[:2]
+
+
+@pytest.mark.parametrize("name", broken())
+def test_a_broken_domain_is_named_by_its_defect(name):
+    from broken_toys import BROKEN
+
+    kind = next(kind for kind in BROKEN if kind.__name__ == name)
+    with pytest.raises(Broken, match=BROKEN[kind]):
+        check(kind, **TOY)
+
+
+def test_what_is_no_domain_is_said():
+    with pytest.raises(Broken, match="int has no pydantic model `Config`"):
+        check(int)
+
+
+def test_settings_that_are_none_are_refused_as_in_a_preset():
+    from biasloop_toy import ToyDomain
+
+    with pytest.raises(ValueError, match="pol"):
+        check(ToyDomain, pol=3)

@@ -11,6 +11,7 @@ from torch.utils import deterministic
 from biasloop.contract.data import Array
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
+from biasloop.system import launcher
 from biasloop.system.threads import check as check_threads
 
 
@@ -38,6 +39,28 @@ def resolve(name: str) -> torch.device:
     if index >= count:
         raise InvalidInput(f'device {name!r} is not here (torch sees {count} GPUs); use "auto" or "cpu"')
     return torch.device("cuda", index)
+
+
+def of_process(name: str) -> torch.device:
+    """The device of that name; of several processes, this one's, if there is one for each.
+
+    Raises:
+        InvalidInput: there is none, or there are fewer than processes.
+    """
+    device = resolve(name)
+    if device.type != "cuda" or launcher.count() == 1:
+        return device
+    if device.index:
+        raise InvalidInput(
+            f"--device {device} is one GPU, but {launcher.count()} processes were launched and each takes its own; "
+            "use --device auto"
+        )
+    if launcher.here() > torch.cuda.device_count():
+        raise InvalidInput(
+            f"{launcher.here()} processes were launched here, but there are {torch.cuda.device_count()} GPUs; "
+            "launch as many processes as GPUs, or use --device cpu"
+        )
+    return device
 
 
 def describe(device: torch.device) -> str:

@@ -24,8 +24,7 @@ from torch import Tensor, nn
 
 from biasloop.contract.data import Array, Arrays, Ints
 from biasloop.contract.randomness import Streams
-from biasloop.errors import BiasloopError, Interrupted, InvalidInput
-from biasloop.system import launcher
+from biasloop.errors import BiasloopError, Interrupted
 from biasloop.training import device as devices
 
 PATIENCE = timedelta(minutes=10)  # of one operation in a fit; the longest pause in it is a checkpoint being written
@@ -345,8 +344,7 @@ def following(device: str) -> Iterator[Group]:
 
 def _join(name: str) -> Group:
     """All processes meet; later steps of the leader wait for nobody."""
-    device = devices.resolve(name)
-    _check(device)
+    device = devices.of_process(name)
     from accelerate import PartialState  # type: ignore[import-untyped]
     from torch.distributed import TCPStore  # type: ignore[attr-defined]
 
@@ -363,21 +361,6 @@ def _join(name: str) -> Group:
     if group.rank:
         group.store = TCPStore(host, port, is_master=False)
     return group
-
-
-def _check(device: torch.device) -> None:
-    if device.type != "cuda":
-        return
-    if device.index:
-        raise InvalidInput(
-            f"--device {device} is one GPU, but {launcher.count()} processes were launched and each takes its own; "
-            "use --device auto"
-        )
-    if launcher.here() > torch.cuda.device_count():
-        raise InvalidInput(
-            f"{launcher.here()} processes were launched here, but there are {torch.cuda.device_count()} GPUs; "
-            "launch as many processes as GPUs, or use --device cpu"
-        )
 
 
 def _part(group: Group) -> None:

@@ -90,10 +90,10 @@ class LanguageDomain:
         checkpoints.check_decoding(config.network, data, config.new_tokens, beams)
         for scorer in self._scorers:
             scorer.check()
-        if self._context.device not in {"auto", "cpu"}:
+        if self._context.device not in {"auto", "cpu"} or launcher.count() > 1:
             from biasloop.training import device
 
-            device.resolve(self._context.device)
+            device.of_process(self._context.device)
 
     def environment(self) -> Mapping[str, str]:
         """What it computes on."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from biasloop.contract.batching import Batches
-from biasloop.contract.data import Frame, Samples
+from biasloop.contract.data import Frame, Samples, Tables
 from biasloop.contract.domains import Annotating, Source, Storing
 from biasloop.contract.testing.models import check_fit, check_measured, check_stored
 from biasloop.contract.testing.subject import Recorder, Subject, demand, work
@@ -28,10 +28,12 @@ def check_generations(subject: Subject) -> None:
         arrays = check_fit(subject, kind, "fit_annotator", annotate)
         annotators.append(domain.load(kind, arrays))
         if isinstance(domain, Annotating):
-            check_stored(
-                subject, kind, arrays,
-                lambda of, model, target=target: of.predict_annotator(target, model, work("predict")),
-            )  # fmt: skip
+
+            def predict(of: Any, model: Any, target: str = target) -> Tables:
+                predicted: Tables = of.predict_annotator(target, model, work("predict"))
+                return predicted
+
+            check_stored(subject, kind, arrays, predict)
     generator = _generator(subject, domain, annotators)
     fresh = Source(generator, annotators[0], annotators, Batches(1.0))
     arrays = check_fit(subject, "classifier", "fit_classifier", lambda of, call: of.fit_classifier(fresh, call))

@@ -14,20 +14,18 @@ from typing import TYPE_CHECKING
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
 from biasloop.contract.domains import WEIGHTS, Demands
-from biasloop.errors import InvalidInput
+from biasloop.contract.labels import ARGMAX, CLASSES, SAMPLE, check_rule, class_labels, labelled
 from biasloop.lazy import numpy as np
 from biasloop_command import config as settings
 from biasloop_command import folders, samples
 from biasloop_command.calls import Programs
 from biasloop_command.measures import measure
+from biasloop_command.outputs import PROBABILITY
 from biasloop_command.programs import ProgramFailed
 
 if TYPE_CHECKING:
     from biasloop_command.outputs import Output
     from biasloop_command.samples import Table
-
-CLASSES = "classes"  # the vocabulary that targets and predictions index
-ARGMAX, SAMPLE = "argmax", "sample"
 
 
 class CommandDomain:
@@ -86,7 +84,7 @@ class CommandDomain:
 
     def human_labels(self, ids: Ints) -> Frame:
         """Labels of the table, with confidence 1."""
-        return _labels(self._table.labels[ids], np.ones(len(ids)))
+        return class_labels(self._table.labels[ids], np.ones(len(ids)))
 
     def references(self, work: Work) -> Tables:
         """The table "test": ids, targets and groups."""
@@ -137,20 +135,31 @@ class CommandDomain:
             InvalidInput: if there is no such rule.
             ProgramFailed: as `predict`, or if labels are to be drawn and it writes no probabilities.
         """
-        if by not in self.label_rules():
-            raise InvalidInput(f"loop.label_by is {by!r}; domain command knows {' and '.join(self.label_rules())}")
+        check_rule(by, "command")
         output = self._predicted(model, ids, work)
-        if by == ARGMAX:
-            return _labels(
-                output.prediction, np.full(len(ids), np.nan) if output.confidence is None else output.confidence
-            )
+        if by == ARGMAX:  # whatever the program says of probabilities, its prediction is the label
+            unsaid = np.full(len(ids), np.nan)
+            return class_labels(output.prediction, unsaid if output.confidence is None else output.confidence)
         if output.probabilities is None:
             raise ProgramFailed(
                 'loop.label_by = "sample" draws labels with probabilities, and the {output} of domain.predict has no '
-                'columns probability.CLASS; write them, or set loop.label_by = "argmax"'
+                f'columns {PROBABILITY}CLASS; write them, or set loop.label_by = "argmax"'
             )
-        drawn = _drawn(output.probabilities, work.streams.uniform(ids)[:, 0])
-        return _labels(drawn, output.probabilities[np.arange(len(ids)), drawn])
+        return labelled(output.probabilities, by, ids, work.streams)
+
+    def probabilities(self, model: Arrays, ids: Ints, work: Work) -> Floats:
+        """`(rows, classes)` as the program writes them: rows sum to 1 as far as its digits go.
+
+        Raises:
+            ProgramFailed: as `predict`, or if it writes none.
+        """
+        probabilities = self._predicted(model, ids, work).probabilities
+        if probabilities is None:
+            raise ProgramFailed(
+                f"the {{output}} of domain.predict has no columns {PROBABILITY}CLASS; write one for every class that "
+                "may have a probability above 0"
+            )
+        return probabilities
 
     def save(self, kind: str, model: Arrays) -> Arrays:
         """The files of a model."""
@@ -176,17 +185,3 @@ class CommandDomain:
     @cached_property
     def _splits(self) -> Splits:
         return samples.split(self._table, self.config, self._context.streams.at("split"))
-
-
-def _drawn(probabilities: Floats, uniform: Floats) -> Ints:
-    """The class at which summed probabilities pass a uniform number, row by row; one of probability 0 never."""
-    summed = probabilities.cumsum(1)
-    # What was written may not sum to 1 exactly; divided by the last sum, it does.
-    return np.asarray((summed / summed[:, -1:] <= uniform[:, None]).sum(1), np.int64)
-
-
-def _labels(target: Ints, confidence: Floats) -> Frame:
-    return Frame({
-        "target": Column(target.astype(np.int64), role="target", vocabulary=CLASSES),
-        "confidence": Column(confidence.astype(np.float32), role="confidence"),
-    })  # fmt: skip

@@ -27,6 +27,17 @@ from biasloop.contract.data import (
     Vocabularies,
 )
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.labels import (
+    ARGMAX,
+    CLASSES,
+    SAMPLE,
+    check_rule,
+    class_labels,
+    cross_entropy,
+    labelled,
+    most_probable,
+    softmax,
+)
 from biasloop.contract.published import Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -47,9 +58,7 @@ if TYPE_CHECKING:
     from biasloop.datasets import Images
     from biasloop_images.learner import Learner
 
-CLASSES = "classes"  # the vocabulary that targets and predictions index
 GROUPS, SOURCES = "groups", "sources"  # of biased data: those of groups, and of classes before they were merged
-ARGMAX, SAMPLE = "argmax", "sample"
 # Networks that take images of any size: of others, whose library has to be imported, it is found out.
 _TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet")
 
@@ -135,7 +144,7 @@ class ImagesDomain:
 
     def human_labels(self, ids: Ints) -> Frame:
         """Classes as published, or what biased data are to be learnt, with confidence 1."""
-        return _labels(self._targets[ids], np.ones(len(ids)))
+        return class_labels(self._targets[ids], np.ones(len(ids)))
 
     def references(self, work: Work) -> Tables:
         """The table "test": ids and targets; of biased data also the group and the class before the merge."""
@@ -195,13 +204,10 @@ class ImagesDomain:
 
     def predict(self, model: nn.Module, work: Work) -> Tables:
         """The table "test": most probable class (int64) and its probability (float32)."""
-        best, confidence = _most_probable(self._learner.logits(model, self._splits.test))
-        return {
-            "test": Frame({
-                "prediction": Column(best, role="prediction", vocabulary=CLASSES),
-                "confidence": Column(confidence.astype(np.float32), role="confidence"),
-            })
-        }  # fmt: skip
+        ids = self._splits.test
+        given = self.label(model, ids, ARGMAX, work).columns
+        prediction = Column(given["target"].values, role="prediction", vocabulary=CLASSES)
+        return {"test": Frame({"prediction": prediction, "confidence": given["confidence"]})}
 
     def label_rules(self) -> tuple[str, ...]:
         """The most probable class, or one drawn with the probabilities."""
@@ -213,14 +219,30 @@ class ImagesDomain:
         Raises:
             InvalidInput: if there is no such rule.
         """
-        if by not in self.label_rules():
-            raise InvalidInput(f"loop.label_by is {by!r}; domain images knows {' and '.join(self.label_rules())}")
-        logits = self._learner.logits(model, ids)
-        if by == ARGMAX:
-            return _labels(*_most_probable(logits))
-        probabilities = softmax(logits)
-        drawn = inverse_cdf(probabilities, work.streams.uniform(ids)[:, 0])
-        return _labels(drawn, probabilities[np.arange(len(ids)), drawn])
+        check_rule(by, "images")
+        logits = self._learner.logits(model, ids)  # (rows, classes)
+        return labelled(softmax(logits), by, ids, work.streams, best=most_probable(logits))
+
+    def probabilities(self, model: nn.Module, ids: Ints, work: Work) -> Floats:
+        """`(rows, classes)` float64, the softmax of the logits that labels are given by."""
+        return softmax(self._learner.logits(model, ids))
+
+    def losses(self, model: nn.Module, samples: Samples, work: Work) -> Floats:
+        """`(rows,)` float64 cross-entropy of each sample's label, of the logits that labels are given by.
+
+        The network is in evaluation mode, images are not augmented and weights do not count.
+
+        Raises:
+            InvalidInput: a label is no class.
+        """
+        return cross_entropy(self._learner.logits(model, samples.ids), samples.labels["target"])
+
+    def categories(self, samples: Samples) -> Ints:
+        """`(rows,)` the class; of biased data, where classes of each group are told apart, class x groups + group."""
+        target: Ints = samples.labels["target"]
+        if self._biased is None:
+            return target
+        return target * len(self._biased.design.attributes) + self._biased.attributes[samples.ids]
 
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of the network by name; every kind of model is a network here."""
@@ -330,36 +352,3 @@ def _counts(values: Sequence[Ints], names: Sequence[Sequence[str]]) -> Ints:
     """How often each combination of values occurs; an axis for each of `values`."""
     shape = tuple(map(len, names))
     return np.bincount(np.ravel_multi_index(tuple(values), shape), minlength=math.prod(shape)).reshape(shape)
-
-
-def softmax(logits: Array) -> Floats:
-    """Probabilities in float64 of `(n, classes)` logits."""
-    shifted = np.exp(logits.astype(np.float64) - logits.max(1, keepdims=True, initial=-np.inf))
-    return np.asarray(shifted / shifted.sum(1, keepdims=True))
-
-
-def inverse_cdf(probabilities: Floats, uniform: Floats) -> Ints:
-    """The class at which the summed probabilities pass a uniform number, row by row.
-
-    Args:
-        probabilities: `(n, classes)`, rows sum to 1.
-        uniform: `(n,)` in [0, 1).
-
-    Returns:
-        `(n,)` class ids; a class of probability 0 is never drawn.
-    """
-    summed = probabilities.cumsum(1)
-    # Rounding may leave the last sum below 1; divided by it, it is above any uniform number.
-    return np.asarray((summed / summed[:, -1:] <= uniform[:, None]).sum(1), np.int64)
-
-
-def _most_probable(logits: Array) -> tuple[Ints, Floats]:
-    best = logits.argmax(1)
-    return best, softmax(logits)[np.arange(len(best)), best]
-
-
-def _labels(target: Ints, confidence: Floats) -> Frame:
-    return Frame({
-        "target": Column(target.astype(np.int64), role="target", vocabulary=CLASSES),
-        "confidence": Column(confidence.astype(np.float32), role="confidence"),
-    })  # fmt: skip

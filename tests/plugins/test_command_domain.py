@@ -8,9 +8,19 @@ import polars as pl
 import pytest
 from support.commands import PREDICT, TRAIN, domain, script, settings, table
 
+from biasloop.contract import labels
 from biasloop.contract.context import Work
 from biasloop.contract.data import Column, Frame, Samples
-from biasloop.contract.domains import Domain, Executing, Labelling, Sampled, Storing, missing_methods, names_in
+from biasloop.contract.domains import (
+    Domain,
+    Executing,
+    Labelling,
+    Probabilistic,
+    Sampled,
+    Storing,
+    missing_methods,
+    names_in,
+)
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.metrics.amplification import MOST_CELLS
@@ -39,7 +49,7 @@ def cells(content):
 def test_it_has_what_the_rule_needs():
     assert not [
         name
-        for protocol in (Domain, Executing, Sampled, Labelling, Storing)
+        for protocol in (Domain, Executing, Sampled, Labelling, Storing, Probabilistic)
         for name in missing_methods(CommandDomain, protocol)
     ]
 
@@ -190,6 +200,18 @@ def test_labels_are_drawn_by_id_with_the_probabilities(place):
         made.label(model, ids, "beam", WORK)
 
 
+def test_probabilities_are_those_that_the_program_writes_of_each_row(place):
+    made = domain(settings(place))
+    model = made.fit(samples(made, [0, 1, 2, 3]), WORK)
+    ids = made.splits().pool
+    probabilities = made.probabilities(model, ids, WORK)
+    best = made.label(model, ids, "argmax", WORK)["target"]
+    assert probabilities.tolist() == [[0.75, 0.25] if label == 0 else [0.25, 0.75] for label in best]
+    np.testing.assert_array_equal(made.probabilities(model, ids[::-3], WORK), probabilities[::-3])
+    drawn = made.label(model, ids, "sample", WORK)["target"]
+    np.testing.assert_array_equal(drawn, labels.draw(probabilities, WORK.streams.uniform(ids)[:, 0]))
+
+
 def test_without_confidences_there_is_none(place):
     plain = PREDICT.replace("id,prediction,confidence,probability.a,probability.b", "id,prediction").replace(
         """ ",0.75," (given == "a" ? "0.75,0.25" : "0.25,0.75")""", ""
@@ -200,6 +222,8 @@ def test_without_confidences_there_is_none(place):
     assert np.isnan(made.label(model, np.array([5]), "argmax", WORK)["confidence"]).all()
     with pytest.raises(ProgramFailed, match=r"has no columns probability.CLASS.*argmax"):
         made.label(model, np.array([5]), "sample", WORK)
+    with pytest.raises(ProgramFailed, match=r"^the \{output\} of domain.predict has no columns probability.CLASS"):
+        made.probabilities(model, np.array([5]), WORK)
 
 
 def test_a_slip_of_rounding_is_forgiven(place):

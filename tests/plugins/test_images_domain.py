@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -7,9 +8,20 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+from biasloop.contract import labels
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame, Samples
-from biasloop.contract.domains import Demands, Domain, Labelling, Learning, Sampled, Storing, missing_methods
+from biasloop.contract.domains import (
+    Demands,
+    Domain,
+    Labelling,
+    Learning,
+    Losing,
+    Probabilistic,
+    Sampled,
+    Storing,
+    missing_methods,
+)
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
 from biasloop.discovery import checked
@@ -72,7 +84,7 @@ def same(left, right):
 
 def test_has_the_capabilities_it_says(data):
     assert checked("images", ImagesDomain) is ImagesDomain
-    for protocol in (Domain, Sampled, Learning, Labelling, Storing):
+    for protocol in (Domain, Sampled, Learning, Labelling, Storing, Probabilistic, Losing):
         assert missing_methods(ImagesDomain, protocol) == []
         assert protocol not in ImagesDomain.__mro__
 
@@ -268,29 +280,50 @@ def test_an_unknown_label_rule_is_refused(data, tmp_path):
         make(tmp_path).label(None, np.arange(3), "beam", work("label"))
 
 
-def test_inverse_cdf_draws_with_the_probabilities():
-    probabilities = np.array([0.2, 0.0, 0.5, 0.3])
-    uniform = Streams((1,)).uniform(np.arange(40_000))[:, 0]
-    drawn = module.inverse_cdf(np.tile(probabilities, (40_000, 1)), uniform)
-    np.testing.assert_allclose(np.bincount(drawn, minlength=4) / 40_000, probabilities, atol=0.01)
-    assert 1 not in drawn
+def test_probabilities_are_what_labels_and_predictions_are_given_by(data, tmp_path):
+    domain = make(tmp_path)
+    model = domain.fit(samples(domain), work("fit"))
+    ids = domain.splits().test
+    probabilities = domain.probabilities(model, ids, work("probabilities"))
+    assert (probabilities.shape, probabilities.dtype) == ((12, 4), np.float64)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-12)
+    predicted = domain.predict(model, work("predict"))["test"]
+    np.testing.assert_array_equal(probabilities.argmax(1), predicted["prediction"])
+    np.testing.assert_array_equal(probabilities.max(1).astype(np.float32), predicted["confidence"])
+    drawn = domain.label(model, ids, "sample", work("label"))
+    expected = labels.labelled(probabilities, "sample", ids, work("label").streams)
+    np.testing.assert_array_equal(drawn["target"], expected["target"])
+    np.testing.assert_array_equal(drawn["confidence"], expected["confidence"])
+    assert domain.probabilities(model, ids[:0], work("probabilities")).shape == (0, 4)
 
 
-@pytest.mark.parametrize(("uniform", "label"), [(0.0, 1), (0.2499, 1), (0.25, 2), (1 - 2**-53, 2)])
-def test_inverse_cdf_at_its_edges(uniform, label):
-    assert module.inverse_cdf(np.array([[0.0, 0.25, 0.75, 0.0]]), np.array([uniform])).tolist() == [label]
+def test_probabilities_and_losses_of_a_row_depend_on_no_other(data, tmp_path):
+    domain = make(tmp_path)
+    train = samples(domain)
+    model = domain.fit(train, work("fit"))
+    order = np.random.default_rng(0).permutation(len(train))[:23]  # in other batches, in another order
+    some = Samples(train.ids[order], train.synthetic[order], train.labels.take(order))
+    together = domain.probabilities(model, train.ids, work("p"))
+    np.testing.assert_allclose(domain.probabilities(model, some.ids, work("p")), together[order], atol=1e-6)
+    losses = domain.losses(model, train, work("l"))
+    np.testing.assert_allclose(domain.losses(model, some, work("l")), losses[order], atol=1e-5)
 
 
-def test_inverse_cdf_stays_inside_when_sums_round_down():
-    rows = np.random.default_rng(0).dirichlet(np.ones(10), 5_000) * (1 - 1e-15)
-    assert module.inverse_cdf(rows, np.full(5_000, 1 - 2**-53)).max() == 9
+def test_losses_are_cross_entropies_without_weights_and_leave_the_network_in_its_mode(data, tmp_path):
+    domain = make(tmp_path)
+    train = samples(domain)
+    model = domain.fit(train, work("fit"))
+    model.train()
+    losses = domain.losses(model, replace(train, weights=np.full(len(train), 3.0)), work("losses"))
+    assert (losses.shape, losses.dtype, model.training) == ((40,), np.float64, True)
+    given = domain.probabilities(model, train.ids, work("p"))[np.arange(40), train.labels["target"]]
+    np.testing.assert_allclose(losses, -np.log(given), rtol=1e-9)
 
 
-def test_softmax():
-    logits = np.array([[0.0, np.log(3)], [1e30, 0.0], [-200.0, -200.0]], np.float32)
-    found = module.softmax(logits)
-    assert found.dtype == np.float64
-    np.testing.assert_allclose(found, [[0.25, 0.75], [1, 0], [0.5, 0.5]], atol=1e-7)
+def test_categories_are_the_classes(data, tmp_path):
+    domain = make(tmp_path)
+    train = samples(domain)
+    np.testing.assert_array_equal(domain.categories(train), train.labels["target"])
 
 
 def test_predicting_leaves_modes_and_generators_alone(data, tmp_path):

@@ -3,12 +3,12 @@ import pytest
 import torch
 
 from biasloop.contract.context import Work
+from biasloop.contract.labels import softmax
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.records.record import Model, Record
 from biasloop.store import codec
 from biasloop_images.config import Config
-from biasloop_images.domain import softmax
 from biasloop_images.learner import Learner
 from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe

@@ -72,7 +72,7 @@ MUTANTS = [
     Mutant("cast-dropped", f"{TRAINING}/precision.py", "return torch.autocast(self.device.type, self.dtype)",
            "return nullcontext()", ("images-bfloat16", "images-float16", "generators-frozen")),
     Mutant("loss-not-scaled", f"{TRAINING}/precision.py", "enabled=self.scaled", "enabled=False", ("images-float16",)),
-    Mutant("labels-not-drawn", f"{IMAGES}/domain.py", "if by == ARGMAX:", "if by:",
+    Mutant("labels-not-drawn", "biasloop/contract/labels.py", "if by == ARGMAX:", "if by:",
            ("images-sampled", "images-extended")),
     Mutant("subsample-never-redrawn", f"{RULES}/accumulate.py", 'at(number, "subsample")', 'at("subsample")',
            ("images-sampled", "language-nucleus")),

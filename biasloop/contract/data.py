@@ -170,6 +170,17 @@ class Metric:
 Tables = Mapping[str, Frame]
 """Per-sample outputs; several tables (test, valid, population, ...), each with its own rows."""
 
+
+def joined(references: Tables, tables: Tables) -> Tables:
+    """What a model changed beside what never changes, row for row; where there are no references, tables as they are.
+
+    Raises:
+        ValueError: a table has other rows than its references.
+    """
+    beside = {name: references[name].plus(table) if name in references else table for name, table in tables.items()}
+    return {**references, **beside}
+
+
 Vocabularies = Mapping[str, Sequence[str]]
 """Names of what columns index, by vocabulary: value i of a column is called the i-th."""
 

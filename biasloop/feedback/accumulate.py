@@ -17,9 +17,10 @@ from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
 
 from biasloop.bound import Theorem1
 from biasloop.config.strict import Strict
-from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies
+from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies, joined
 from biasloop.contract.domains import (
     EPOCHS,
+    Comparing,
     Demands,
     Domain,
     Grouped,
@@ -36,7 +37,7 @@ from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.reserve import Reserve, lacking
 from biasloop.feedback.rule import require
 from biasloop.feedback.snapshots import evaluated, watching
-from biasloop.feedback.tables import joined, kept_tables
+from biasloop.feedback.tables import kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
 from biasloop.metrics.label_error import label_errors, mean_error
@@ -299,7 +300,9 @@ class Accumulate:
         columns = {"known": Column(known)}
         if known.all():
             columns |= self.domain.human_labels(ids).columns
-        errors = label_errors(labels.take(known), self.domain.human_labels(ids[known]))
+        given, truth = labels.take(known), self.domain.human_labels(ids[known])
+        domain = self.domain
+        errors = domain.errors(given, truth) if isinstance(domain, Comparing) else label_errors(given, truth)
         if errors is not None:
             error = np.full(len(ids), np.nan)
             error[known] = errors

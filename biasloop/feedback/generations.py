@@ -20,13 +20,13 @@ from pydantic import BaseModel, Field, model_validator
 
 from biasloop.config.strict import Strict
 from biasloop.contract.batching import Batches, Star
-from biasloop.contract.data import Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies
+from biasloop.contract.data import Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies, joined
 from biasloop.contract.domains import EPOCHS, Annotating, Demands, Domain, Generating, Source, Storing, names_in
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback.rule import require
 from biasloop.feedback.snapshots import evaluated, watching
-from biasloop.feedback.tables import joined, kept_tables
+from biasloop.feedback.tables import kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
 from biasloop.records.record import MAIN, Model, Record

@@ -1,4 +1,4 @@
-"""Test tables as rules handle them: made once and kept over an interruption, human answers beside predictions."""
+"""Tables as rules handle them: made once and kept over an interruption."""
 
 from collections.abc import Callable
 
@@ -10,11 +10,3 @@ from biasloop.records.record import Record
 def kept_tables(work: RoundWork, name: str, build: Callable[[RoundWork], Tables]) -> Tables:
     """The tables of an inner call, kept over an interruption."""
     return work.memo(name, lambda call: Record(frames=dict(build(call)))).frames
-
-
-def joined(references: Tables, tables: Tables) -> Tables:
-    """What a model changed beside what never changes, row for row; tables without answers as they are."""
-    return {
-        **references,
-        **{name: references[name].plus(table) if name in references else table for name, table in tables.items()},
-    }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from biasloop.contract.data import Floats, Frame, Metric
 from biasloop.lazy import numpy as np
 
@@ -19,9 +21,22 @@ def label_errors(given: Frame, truth: Frame) -> Floats | None:
 
 
 def mean_error(errors: Floats) -> Metric:
-    """The share of errors among those known, which are 0 or 1; NaN is one that nobody knows."""
-    known = errors[~np.isnan(errors)]
-    if not len(known):
-        return Metric(float("nan"), 0)
-    share = float(known.mean())
-    return Metric(share, len(known), float(np.sqrt(share * (1 - share) / len(known))))
+    """The mean of the errors that are known.
+
+    Where labels are wrong or not, its standard error is that of a share, sqrt(p (1 - p) / n). Where they are wrong in
+    part it is the sample standard deviation (with n - 1) over sqrt(n), and NaN of a single label.
+
+    Args:
+        errors: `(rows,)` from 0 to 1; NaN of a label whose truth nobody knows.
+
+    Returns:
+        A value in [0, 1], with n the number of known errors; NaN where there are none.
+    """
+    known = errors[~np.isnan(errors)]  # (known,)
+    n = len(known)
+    if not n:
+        return Metric(math.nan, 0)
+    mean = float(known.mean())
+    if ((known == 0) | (known == 1)).all():
+        return Metric(mean, n, float(np.sqrt(mean * (1 - mean) / n)))
+    return Metric(mean, n, float(known.std(ddof=1)) / math.sqrt(n) if n > 1 else math.nan)

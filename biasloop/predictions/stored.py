@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from biasloop.contract.data import Column, Frame, Vocabularies
+from biasloop.contract.data import Column, Frame, Vocabularies, joined
+from biasloop.contract.labels import texts_of
 from biasloop.errors import InvalidInput
 from biasloop.records.record import MAIN
 from biasloop.store.manifest import SETUP, round_name
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
-    """A round's table beside the set-up's answers, indexes as names where they have a vocabulary.
+    """A round's table beside the set-up's references, indexes as names where they have a vocabulary.
 
     Args:
         path: the run's directory or one of its files `round-NNNN.h5`.
@@ -40,9 +41,8 @@ def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
     chosen = name or (MAIN if MAIN in tables else next(iter(tables), ""))
     if chosen not in tables or (not name and MAIN not in tables and len(tables) > 1):
         raise InvalidInput(f"{path} has no table {name or MAIN!r}; --table is one of {', '.join(sorted(tables))}")
-    answers = setup.evaluations[MAIN].tables if MAIN in setup.evaluations else {}
-    frame = answers[chosen].plus(tables[chosen]) if chosen in answers else tables[chosen]
-    return _shown(frame, setup.vocabularies())
+    references = setup.evaluations[MAIN].tables if MAIN in setup.evaluations else {}
+    return _shown(joined(references, {chosen: tables[chosen]})[chosen], setup.vocabularies())
 
 
 def _run_and_round(path: Path, number: int | None) -> tuple[Path, int | None]:
@@ -57,7 +57,10 @@ def _run_and_round(path: Path, number: int | None) -> tuple[Path, int | None]:
 
 
 def _shown(frame: Frame, words: Vocabularies) -> "pl.DataFrame":
-    """Columns of one value a row; what has several (pictures, embeddings, tokens) is left out."""
+    """Columns of one value a row; what has several (pictures, embeddings, tokens) is left out.
+
+    A number that names nothing, such as -1 where nobody knows, is no value.
+    """
     import polars as pl
 
     shown: dict[str, pl.Series] = {}
@@ -71,12 +74,9 @@ def _shown(frame: Frame, words: Vocabularies) -> "pl.DataFrame":
 def _values(column: Column, words: Vocabularies) -> "pl.Series | None":
     import polars as pl
 
-    if column.offsets is not None:
-        return pl.Series(column.strings()) if column.role == "text" else None
     if column.values.ndim != 1:
         return None
-    names = words.get(column.vocabulary)
-    if names is None or column.values.dtype.kind not in "iu":
-        return pl.Series(np.ascontiguousarray(column.values))
-    ids = column.values.tolist()
-    return pl.Series([names[value] if 0 <= value < len(names) else str(value) for value in ids], dtype=pl.String)
+    texts = texts_of(column, words)
+    if texts is not None:
+        return pl.Series(texts, dtype=pl.String)
+    return None if column.offsets is not None else pl.Series(np.ascontiguousarray(column.values))

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from biasloop.config.strict import Strict
-from biasloop.contract.data import Column, Evaluation, Frame, Samples
+from biasloop.contract.data import Column, Evaluation, Frame, Samples, joined
 from biasloop.contract.domains import Demands, Labelling, Sampled, Storing, names_in
 from biasloop.feedback.rule import require
 from biasloop.records.record import MAIN, Model, Record
@@ -137,9 +137,7 @@ class Relabelling:
         return Record(None, {MAIN: evaluation}, record.frames, record.models, sizes)
 
     def _measured(self, train, tables):
-        return dict(
-            self.domain.measure({"test": self.references["test"].plus(tables["test"])}, train, names_in(self.domain))
-        )
+        return dict(self.domain.measure(joined(self.references, tables), train, names_in(self.domain)))
 
     def _loaded(self, model):
         return self.domain.load(model.kind, model.arrays)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from biasloop.contract.data import Column, Floats, Ints
+from biasloop.contract.data import Column, Floats, Ints, joined
 from biasloop.contract.published import Splitting
 from biasloop.errors import InvalidInput
 from biasloop.metrics.fairness import counts, fairness, intersections
@@ -84,14 +84,13 @@ def _measured(run: Run) -> dict[Key, dict[str, float]]:
     setup = run.read(SETUP) if f"{SETUP}.h5" in run.manifest.files else Record()
     if ANNOTATOR not in setup.evaluations:
         raise InvalidInput(f"{run.directory} has no annotators; runs of the rule generations have some")
-    references = setup.evaluations[MAIN].tables
+    tables = joined(setup.evaluations[MAIN].tables, setup.evaluations[ANNOTATOR].tables)
     domain = build_domain(run.identity["domain"], int(run.identity["seed"]), Options(data_directory()))
     measures: dict[Key, dict[str, float]] = {}
-    for split, table in references.items():
+    for split, table in tables.items():
         name = domain.split_of(split) if isinstance(domain, Splitting) else split
         groups = {column.vocabulary: column for column in table.columns.values() if column.role == "group"}
-        judged = setup.evaluations[ANNOTATOR].tables[split]
-        measures[table.columns["target"].vocabulary, name] = _between(table["target"], judged["prediction"], groups)
+        measures[table.columns["target"].vocabulary, name] = _between(table["target"], table["prediction"], groups)
         for target, column in groups.items():
             given = setup.evaluations.get(f"{ANNOTATOR}-{target}")
             if given is None:

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from biasloop.contract.data import Array, Bools, Floats, Ints
+from biasloop.contract.data import Array, Bools, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.fairness import cell_counts
@@ -102,6 +102,72 @@ def amplification(
     signs = _signs(true if train is None else train, tie)
     cells, deltas = _cells(true, predicted, signs)
     return Amplification(float(_mean(deltas, signs, empty)), cells, signs > 0, deltas)
+
+
+def total(joint: Ints) -> Metric:
+    """Bias amplification of rows, with its standard error given how many rows each attribute value has.
+
+    The error is that of a mean of rows, with the signs of associations as they are: a row adds the difference of its
+    predicted and its true task value's sign. It is NaN where rows do not differ: at exact independence the total is 0
+    whatever is predicted.
+
+    Args:
+        joint: `(A, T, T)` as `joint_counts` returns it.
+
+    Raises:
+        InvalidInput: as `amplification`.
+    """
+    true, predicted = tables(joint)  # (A, T)
+    result = amplification(true, predicted)
+    sign = np.where(result.y, 1.0, -1.0)  # (A, T)
+    rows = true.sum(axis=1)  # (A,)
+    filled = np.flatnonzero(rows)  # (attribute values with rows,)
+    variances = _variances(joint, sign[:, None, :] - sign[:, :, None])  # (A,)
+    cells = max(len(filled), 1) * true.shape[1]
+    error = _error(float((variances[filled] / rows[filled]).sum()) / cells**2)
+    return Metric(result.total, int(rows.sum()), error)
+
+
+def by_cell(joint: Ints) -> dict[tuple[int, int], Metric]:
+    """The cells of bias amplification, by attribute and task value, with errors as `total` has them.
+
+    Attribute values without rows have no cells.
+
+    Args:
+        joint: `(A, T, T)` as `joint_counts` returns it.
+
+    Raises:
+        InvalidInput: as `amplification`.
+    """
+    true, predicted = tables(joint)  # (A, T)
+    values = amplification(true, predicted).cells  # (A, T)
+    rows = true.sum(axis=1)  # (A,)
+    cells = {}
+    for task in range(true.shape[1]):
+        is_task = (np.arange(true.shape[1]) == task).astype(np.float64)  # (T,)
+        steps = np.broadcast_to(is_task[None, None, :] - is_task[None, :, None], joint.shape)  # (A, T, T)
+        variances = _variances(joint, steps)  # (A,)
+        for attribute in np.flatnonzero(rows).tolist():
+            n = int(rows[attribute])
+            cells[attribute, task] = Metric(float(values[attribute, task]), n, _error(float(variances[attribute]) / n))
+    return cells
+
+
+def _variances(joint: Ints, values: Floats) -> Floats:
+    """`(A,)` variance over the rows of an attribute value of what depends on it, true and predicted task value.
+
+    Args:
+        joint: `(A, T, T)` counts.
+        values: `(A, T, T)`.
+    """
+    with np.errstate(invalid="ignore"):
+        weights = joint / joint.sum(axis=(1, 2), keepdims=True)  # (A, T, T)
+    mean = (weights * values).sum(axis=(1, 2))  # (A,)
+    return np.asarray((weights * (values - mean[:, None, None]) ** 2).sum(axis=(1, 2)), np.float64)
+
+
+def _error(variance: float) -> float:
+    return math.sqrt(variance) if variance > 0 else math.nan
 
 
 def interval(

@@ -6,6 +6,7 @@ Guo et al., "On Calibration of Modern Neural Networks" (2017).
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from biasloop.contract.data import Array, Floats, Ints, Metric
@@ -85,6 +86,31 @@ def _places(p: Floats, edges: Floats) -> Ints:
     bin_index -= (p <= edges[bin_index]) & (bin_index > 0)  # equal to an edge is below it
     bin_index += p > edges[bin_index + 1]
     return bin_index
+
+
+def calibration_gap(confidence: Array, correct: Array) -> Metric:
+    """Accuracy minus mean confidence: negative where the model is overconfident.
+
+    Both are of the same rows: the standard error is that of the mean of the row-wise differences, sqrt(variance / n)
+    with the population variance; NaN where rows do not differ.
+
+    Args:
+        confidence: `(n,)` floats in [0, 1].
+        correct: `(n,)` bool, or 0 and 1.
+
+    Returns:
+        A value in [-1, 1]; NaN where there are no rows.
+
+    Raises:
+        InvalidInput: as `reliability`.
+    """
+    p, right, _ = places_of(confidence, correct, 1)  # (n,) each
+    n = len(p)
+    if n == 0:
+        return Metric(math.nan, 0)
+    variance = float((right - p).var())
+    error = math.sqrt(variance / n) if variance / n > 0 else math.nan
+    return Metric(np.count_nonzero(right) / n - float(p.mean()), n, error)
 
 
 def expected_calibration_error(confidence: Array, correct: Array, bins: int = 15) -> Metric:

@@ -71,6 +71,7 @@ def recalls(counts: Ints) -> list[Metric]:
     metrics = []
     for right, n in zip(counts.diagonal().tolist(), counts.sum(axis=1).tolist(), strict=True):
         p = right / n if n else float("nan")
+        # The power, of which one in a thousand differs from `math.sqrt` in the last bit: stored errors are its.
         metrics.append(Metric(p, n, (p * (1 - p) / n) ** 0.5) if n else _MISSING)
     return metrics
 

@@ -29,10 +29,14 @@ def share_of(hits: Array) -> Metric:
     check_paired(rows=hits)
     if hits.dtype != np.bool_:
         raise InvalidInput(f"a share needs true or false in each row, not {hits.dtype}")
-    n = len(hits)
+    return binomial(int(np.count_nonzero(hits)), len(hits))
+
+
+def binomial(hits: int, n: int) -> Metric:
+    """The share of `hits` among n rows, with the standard error sqrt(p (1 - p) / n); NaN where there are no rows."""
     if n == 0:
         return Metric(math.nan, 0)
-    p = int(np.count_nonzero(hits)) / n
+    p = hits / n
     return Metric(p, n, math.sqrt(p * (1 - p) / n))
 
 

@@ -1,12 +1,13 @@
 """Metrics of stored per-sample outputs that follow from the roles of their columns, whatever the domain."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from biasloop.contract.data import Array, Frame, Ints, Metric
+from biasloop.contract.data import Array, Bools, Frame, Ints, Metric, joined
 from biasloop.feedback.rule import Rule
 from biasloop.metrics import amplification, calibration, classification, fairness
 from biasloop.records.record import MAIN, Record
@@ -24,22 +25,30 @@ def metrics_of(test: Frame) -> dict[str, Metric]:
     equalized_odds_difference, for which the second class is positive. Of several columns of groups each name ends in
     .<column>.
 
+    The class is the only column of class ids with one a row: of labels that have more besides, that column alone is
+    looked at. A negative number is no class and no group: rows without a true class are left out, a prediction that is
+    no class is wrong, and between groups rows count that have a group and a predicted class.
+
     Args:
-        test: a table of classes by number, human answers and predictions side by side.
+        test: a table of classes by number, references and predictions side by side.
     """
     target, prediction = _classes(test, "target"), _classes(test, "prediction")
-    if target is None or prediction is None or not len(target):
+    if target is None or prediction is None:
         return {}
-    found = {"accuracy": classification.accuracy(prediction, target)}
-    sure = _of_role(test, "confidence")
-    if len(sure) == 1 and _known(test[sure[0]]):
-        found |= _calibration(test[sure[0]], prediction == target)
-    groups = [name for name in _of_role(test, "group") if test[name].dtype.kind in "iu" and test[name].ndim == 1]
-    for name in groups:
-        ending = f".{name}" if len(groups) > 1 else ""
-        own = _between(test[name].astype(np.int64), target, prediction)
-        found |= {f"{metric}{ending}": value for metric, value in own.items()}
-    return found
+    labelled = target >= 0  # (rows,)
+    if not labelled.any():
+        return {}
+    test, target, prediction = test.take(labelled), target[labelled], prediction[labelled]
+    metrics = {"accuracy": classification.accuracy(prediction, target)}
+    confidences = _of_role(test, "confidence")
+    if len(confidences) == 1 and _known(test[confidences[0]]):
+        metrics |= _calibration(test[confidences[0]], prediction == target)
+    columns = [name for name in _of_role(test, "group") if test[name].dtype.kind in "iu" and test[name].ndim == 1]
+    for name in columns:
+        ending = f".{name}" if len(columns) > 1 else ""
+        between = _between(test[name].astype(np.int64), target, prediction)
+        metrics |= {f"{metric}{ending}": value for metric, value in between.items()}
+    return metrics
 
 
 @dataclass(frozen=True)
@@ -73,10 +82,19 @@ def remeasured(directory: Path, options: Options) -> dict[int, Remeasured]:
 def recomputed(rule: Rule, number: int, record: Record) -> dict[str, Metric]:
     """All metrics of an absorbed round: those of its domain, and besides them what the roles of columns allow."""
     tables = record.evaluations[MAIN].tables
-    references = rule.references.get(MAIN, Frame())
-    predicted = tables.get(MAIN, Frame())
-    joined = references.plus(predicted) if len(references) == len(predicted) else Frame()
-    return {**metrics_of(joined), **rule.measure(number, record, tables)}
+    rows = [len(of.get(MAIN, Frame())) for of in (rule.references, tables)]
+    by_role = metrics_of(joined(rule.references, tables)[MAIN]) if rows[0] == rows[1] > 0 else {}
+    return {**by_role, **_with_errors(rule.measure(number, record, tables), by_role)}
+
+
+def _with_errors(of_domain: Mapping[str, Metric], by_role: Mapping[str, Metric]) -> dict[str, Metric]:
+    """A domain's metrics; the error of one that it gives without comes from the same value by role, if there is one."""
+    metrics = dict(of_domain)
+    for name, metric in of_domain.items():
+        same = by_role.get(name)
+        if same is not None and math.isnan(metric.error) and (metric.value, metric.n) == (same.value, same.n):
+            metrics[name] = same
+    return metrics
 
 
 def _of_role(test: Frame, role: str) -> Sequence[str]:
@@ -93,24 +111,25 @@ def _known(confidence: Array) -> bool:
     return confidence.ndim == 1 and bool(np.isfinite(confidence).all())
 
 
-def _calibration(confidence: Array, right: Array) -> dict[str, Metric]:
-    differences = right - confidence.astype(np.float64)
-    n = len(right)
+def _calibration(confidence: Array, right: Bools) -> dict[str, Metric]:
     return {
         "ece": calibration.expected_calibration_error(confidence, right),
         "mce": calibration.maximum_calibration_error(confidence, right),
-        "calibration_gap": Metric(float(differences.mean()), n, float(differences.std() / np.sqrt(n))),
+        "calibration_gap": calibration.calibration_gap(confidence, right),
     }
 
 
 def _between(groups: Ints, target: Ints, prediction: Ints) -> dict[str, Metric]:
+    known = (groups >= 0) & (prediction >= 0)  # (rows,)
+    if not known.any():
+        return {}
+    groups, target, prediction = groups[known], target[known], prediction[known]
     sizes = (int(groups.max()) + 1, int(max(target.max(), prediction.max())) + 1)
     if min(sizes) < 2 or sizes[0] * sizes[1] ** 2 > amplification.MOST_CELLS:
         return {}
     joint = amplification.joint_counts(groups, target, prediction, sizes)
-    total = amplification.amplification(*amplification.tables(joint)).total
-    found = {"bias_amp": Metric(total, len(target))}
+    metrics = {"bias_amp": amplification.total(joint)}
     if sizes[1] == 2:
         rates = fairness.fairness(joint, [str(group) for group in range(sizes[0])])
-        found |= {name: rates[name] for name in _DIFFERENCES}
-    return found
+        metrics |= {name: rates[name] for name in _DIFFERENCES}
+    return metrics

@@ -44,6 +44,8 @@ def _between(
 ) -> dict[str, Metric]:
     """What lies between groups."""
     true, predicted = tables(joint_counts(group, target, prediction, (len(names), classes)))
+    # Without the standard error that `metrics.amplification.total` has: runs never stored one, and what is stored stays
+    # as it is. Measured again, a run has it (`running.remeasure`).
     metrics = {"bias_amp": Metric(amplification(true, predicted).total, len(target))}
     if follow is not None:
         ours = np.asarray(target == follow, np.int64), np.asarray(prediction == follow, np.int64)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biasloop.errors import InvalidInput
-from biasloop.metrics.amplification import amplification, interval, joint_counts, tables
+from biasloop.metrics.amplification import amplification, by_cell, interval, joint_counts, tables, total
 
 GOLDEN = json.loads((Path(__file__).parent / "amplification_golden.json").read_text())
 EXACT = {"rel": 0, "abs": 1e-12}
@@ -254,6 +254,35 @@ GOOD = np.array([[1, 2], [3, 4]])
 def test_what_is_no_table_of_counts_is_refused(call, words):
     with pytest.raises(InvalidInput, match=words):
         call()
+
+
+@given(st.integers(0, 2**32), st.integers(1, 3), st.integers(2, 4))
+def test_errors_are_those_of_means_over_the_rows_of_each_attribute_value(seed, attributes, tasks):
+    draws = np.random.default_rng(seed)
+    attribute, target, prediction = (draws.integers(0, k, 60) for k in (attributes + 1, tasks, tasks))
+    attribute %= attributes  # the last value has no rows
+    joint = joint_counts(attribute, target, prediction, (attributes + 1, tasks))
+    result = amplification(*tables(joint))
+    cells, metric = by_cell(joint), total(joint)
+    assert (metric.value, metric.n) == (result.total, 60)
+    present = sorted(set(attribute.tolist()))
+    assert sorted(cells) == [(a, t) for a in present for t in range(tasks)]
+    sign, variance = np.where(result.y, 1, -1), 0.0
+    for a in present:
+        rows = attribute == a
+        steps = sign[a, prediction[rows]] - sign[a, target[rows]]
+        variance += steps.var() / rows.sum()
+        for t in range(tasks):
+            moved = (prediction[rows] == t).astype(int) - (target[rows] == t)
+            cell = cells[a, t]
+            assert (cell.value, cell.n) == (result.cells[a, t], rows.sum())
+            assert same(cell.error, moved.std() / rows.sum() ** 0.5)
+    assert same(metric.error, variance**0.5 / (len(present) * tasks))
+
+
+def same(error, expected):
+    """Whether an error is as expected; it is NaN where rows do not differ."""
+    return math.isnan(error) if expected < 1e-9 else error == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("seed", range(20))

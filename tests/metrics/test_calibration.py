@@ -10,7 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biasloop.errors import InvalidInput
-from biasloop.metrics.calibration import expected_calibration_error, maximum_calibration_error, reliability
+from biasloop.metrics.calibration import (
+    calibration_gap,
+    expected_calibration_error,
+    maximum_calibration_error,
+    reliability,
+)
 
 
 def row_by_row(confidence, correct, bins):
@@ -76,11 +81,24 @@ def test_overconfidence_is_negative():
     assert expected_calibration_error(np.full(10, 0.9), np.arange(10) < 5).value == pytest.approx(0.4)
 
 
+def test_the_gap_is_a_mean_of_rows_with_its_error():
+    draws = np.random.default_rng(0)
+    confidence, correct = draws.uniform(0, 1, 400), draws.random(400) < 0.6
+    gap = calibration_gap(confidence, correct)
+    assert (gap.value, gap.n) == (pytest.approx(correct.mean() - confidence.mean(), abs=1e-12), 400)
+    assert gap.error == pytest.approx(np.std(correct - confidence) / 20)
+    alike = calibration_gap(np.full(5, 0.75), np.ones(5, np.bool_))
+    assert alike.value == 0.25
+    assert math.isnan(alike.error)  # rows that do not differ say nothing of others
+    with pytest.raises(InvalidInput, match="confidence of row 0 is 2"):
+        calibration_gap(np.array([2.0]), np.array([True]))
+
+
 def test_no_rows_and_no_warning():
     empty = np.zeros(0)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for metric in (expected_calibration_error, maximum_calibration_error):
+        for metric in (calibration_gap, expected_calibration_error, maximum_calibration_error):
             found = metric(empty, empty)
             assert math.isnan(found.value)
             assert found.n == 0

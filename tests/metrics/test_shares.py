@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biasloop.errors import InvalidInput
-from biasloop.metrics.shares import share, share_bias, share_of
+from biasloop.metrics.shares import binomial, share, share_bias, share_of
 
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
 
@@ -53,8 +53,12 @@ def test_values_of_any_dtype():
     assert share_of(np.array([True, False])).value == 0.5
 
 
+def test_a_share_of_counts_is_that_of_rows():
+    assert binomial(3, 4) == share_of(np.array([True, True, False, True]))
+
+
 def test_no_rows_are_not_a_zero():
-    for found in (share(np.zeros(0), 1), share_bias(np.zeros(0), np.zeros(0), 1)):
+    for found in (binomial(0, 0), share(np.zeros(0), 1), share_bias(np.zeros(0), np.zeros(0), 1)):
         assert math.isnan(found.value)
         assert math.isnan(found.error)
         assert found.n == 0

@@ -186,6 +186,16 @@ def test_three_tasks(data, tmp_path):
     assert "effective_epsilon" not in found
 
 
+def test_losses_are_balanced_over_the_classes_of_each_group(data, tmp_path):
+    domain = make(tmp_path, {"epsilon": 20, "tasks": TASKS})
+    ids = domain.splits().pool
+    train = labelled(domain, ids)
+    categories = domain.categories(train)
+    assert set(categories.tolist()) == {0, 1, 2, 3}
+    np.testing.assert_array_equal(categories // 2, train.labels["target"])
+    np.testing.assert_array_equal(categories % 2, domain.groups(ids)["group"])
+
+
 def test_swapped(data, tmp_path):
     plain, swapped = (make(tmp_path, {"epsilon": 30, "swap": swap}) for swap in (False, True))
     one, other = (domain.references(work("a"))["test"] for domain in (plain, swapped))

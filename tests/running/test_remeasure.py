@@ -1,6 +1,7 @@
 """Metrics that follow from the roles of stored columns, against scikit-learn, fairlearn and golden samples."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import fairlearn.metrics as oracle
@@ -10,6 +11,7 @@ from sklearn.metrics import accuracy_score
 from support.loops import OPTIONS, toy_experiment, toy_prepared
 
 from biasloop.contract.data import Column, Evaluation, Frame, Metric
+from biasloop.metrics.amplification import joint_counts, total
 from biasloop.metrics.calibration import expected_calibration_error
 from biasloop.records.record import MAIN, Record
 from biasloop.report.output import measurement
@@ -136,6 +138,34 @@ def test_columns_that_do_not_say_enough(changes, names):
     assert metrics_of(Frame({**BASE, **changes})).keys() == names
 
 
+def test_what_is_no_class_or_group_is_left_out_and_a_prediction_of_none_is_wrong():
+    columns = {
+        "y": column([0, 1, 1, 0, -1, -1], "target"),
+        "p": column([0, 1, -1, 1, 0, -1], "prediction"),
+        "c": column([0.5, 0.5, 0.5, 0.5, 0.9, 0.9], "confidence"),
+        "g": column([0, 1, 1, -1, 0, 1], "group"),
+        "more": column([[0, -1]] * 6, "target"),  # several a row: not looked at
+    }
+    metrics = metrics_of(Frame(columns))
+    assert (metrics["accuracy"].value, metrics["accuracy"].n) == (0.5, 4)
+    assert (metrics["calibration_gap"].value, metrics["calibration_gap"].n) == (0.0, 4)
+    assert metrics["bias_amp"].n == 2
+    assert metrics["demographic_parity_difference"].value == 1.0
+    rows = {name: replace(values, values=values.values[:2]) for name, values in columns.items()}
+    assert metrics_of(Frame(rows))["bias_amp"] == metrics["bias_amp"]
+    for name in ("y", "p", "g"):
+        nobody = {**columns, name: column([-1] * 6, columns[name].role)}
+        assert "bias_amp" not in metrics_of(Frame(nobody))
+    assert metrics_of(Frame({**columns, "y": column([-1] * 6, "target")})) == {}
+
+
+def test_bias_amp_has_the_error_of_the_biased_images():
+    test = table(3)
+    joint = joint_counts(test["who"], test["truth"], test["guess"], (2, 2))
+    assert metrics_of(test)["bias_amp"] == total(joint)
+    assert total(joint).error > 0
+
+
 def test_a_group_that_is_declared_and_has_no_rows_changes_nothing():
     two, gap = (Frame({**BASE, "g": column(groups, "group")}) for groups in ([0, 1, 0, 1], [0, 2, 0, 2]))
     assert metrics_of(two) == metrics_of(gap)
@@ -150,11 +180,11 @@ def test_classes_that_are_all_one_are_not_compared_between_groups():
 class Measuring:
     """A rule whose domain measures one thing, and accuracy in its own way."""
 
-    def __init__(self, references):
-        self.references = references
+    def __init__(self, references, accuracy=-1.0):
+        self.references, self.accuracy = references, accuracy
 
     def measure(self, number, record, tables):
-        return {"own": Metric(number, len(tables)), "accuracy": Metric(-1.0, 4)}
+        return {"own": Metric(number, len(tables)), "accuracy": Metric(self.accuracy, 4)}
 
 
 def test_a_domains_own_metrics_go_before_those_by_role():
@@ -163,6 +193,11 @@ def test_a_domains_own_metrics_go_before_those_by_role():
     metrics = recomputed(Measuring({MAIN: Frame({"y": BASE["y"]})}), 7, record)
     assert metrics.keys() == {"own", "accuracy", "ece", "mce", "calibration_gap"}
     assert (metrics["own"].value, metrics["accuracy"].value, metrics["ece"].value) == (7, -1.0, 0.25)
+    # One that the domain gives without its error has that of the same value.
+    right = {MAIN: Frame({"y": BASE["y"]})}
+    again = recomputed(Measuring(right, 0.75), 7, record)["accuracy"]
+    assert (again.value, again.error) == (0.75, pytest.approx((0.75 * 0.25 / 4) ** 0.5))
+    assert np.isnan(recomputed(Measuring(right, 0.5), 7, record)["accuracy"].error)
     # Rows that do not correspond are not put side by side.
     for references in ({}, {MAIN: Frame({"y": column([0, 1], "target")})}):
         assert recomputed(Measuring(references), 7, record).keys() == {"own", "accuracy"}

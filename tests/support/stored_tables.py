@@ -191,7 +191,18 @@ def sentences(rng: Rng, rows: int) -> Column:
     return Column(start + rng.integers(0, 3, int(offsets[-1])), offsets)
 
 
-def accumulated(directory: Path) -> Case:
+def wrong_or_not(rng: Rng) -> np.ndarray:
+    """`(n,)` errors of labels that are a class."""
+    return (rng.random(ROWS) < 0.2) + 0.0
+
+
+def wrong_in_part(rng: Rng) -> np.ndarray:
+    """`(n,)` errors of labels of up to seven parts, some of which are far harder than others."""
+    parts = rng.integers(1, 8, ROWS)
+    return rng.binomial(parts, rng.choice([0.05, 0.6], ROWS)) / parts
+
+
+def accumulated(directory: Path, errors: Callable[[Rng], np.ndarray] = wrong_or_not) -> Case:
     """The metrics that the rule `accumulate` adds to those of a domain, of which the toy domain's are no test."""
     experiment = toy_experiment(loop={"rounds": 2, "human": 0, "model": 400}, labels="bits", share=0.3)
     engine.run(toy_prepared(experiment), directory / "run", OPTIONS)
@@ -204,7 +215,7 @@ def accumulated(directory: Path) -> Case:
         metrics = prepared.rule.measure(number, replace(record, frames=drawn), tables)
         return {name: metric for name, metric in metrics.items() if not name.startswith("share_")}
 
-    return Case(measure, lambda rng: ({"truth": frame(error=(rng.random(ROWS) < 0.2) + 0.0)}, trained(Frame())))
+    return Case(measure, lambda rng: ({"truth": frame(error=errors(rng))}, trained(Frame())))
 
 
 CASES: Mapping[str, Callable[[Path], Case]] = {
@@ -215,4 +226,5 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "generators": generators,
     "language": language,
     "accumulate": accumulated,
+    "accumulate, labels of parts": lambda directory: accumulated(directory, wrong_in_part),
 }

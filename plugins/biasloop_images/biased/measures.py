@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from biasloop.contract.data import Array, Floats, Frame, Ints, Metric
+from biasloop.contract.data import Array, Frame, Ints, Metric
 from biasloop.lazy import numpy as np
 from biasloop.metrics import amplification, calibration, fairness
-from biasloop.metrics.classification import accuracy
+from biasloop.metrics.shares import binomial
 
 
 def measure(
@@ -69,42 +69,10 @@ def _dependence(name: str, counts: Ints) -> dict[str, Metric]:
 
 
 def _amplified(joint: Ints, targets: Sequence[str], groups: Sequence[str]) -> dict[str, Metric]:
-    """Directional bias amplification, in total and by cell.
-
-    Errors are those of means of rows, with the signs of associations as they are: a row adds to the total the
-    difference of its predicted and its true target's sign. They are NaN where rows do not differ: at exact
-    independence the total is 0 whatever is predicted.
-    """
-    true, predicted = amplification.tables(joint)  # (groups, targets)
-    result = amplification.amplification(true, predicted)
-    sign = np.where(result.y, 1.0, -1.0)  # (groups, targets)
-    rows = true.sum(axis=1)  # (groups,)
-    filled = np.flatnonzero(rows)  # (groups with rows,)
-    variance = float((_variances(joint, sign[:, None, :] - sign[:, :, None])[filled] / rows[filled]).sum())
-    cells = max(len(filled), 1) * len(targets)
-    total = Metric(result.total, int(rows.sum()), _error(variance / cells**2))
-    metrics = {"bias_amp": total}
-    for target, name in enumerate(targets):
-        is_target = (np.arange(len(targets)) == target).astype(np.float64)
-        steps = np.broadcast_to(is_target[None, None, :] - is_target[None, :, None], joint.shape)  # as `joint`
-        spread = _variances(joint, steps)  # (groups,)
-        for group in filled.tolist():
-            n = int(rows[group])
-            cell = Metric(float(result.cells[group, target]), n, _error(float(spread[group]) / n))
-            metrics[f"bias_amp.{groups[group]}.{name}"] = cell
-    return metrics
-
-
-def _variances(joint: Ints, values: Floats) -> Floats:
-    """`(groups,)` variance over a group's rows of a value that depends on group, true and predicted target."""
-    with np.errstate(invalid="ignore"):
-        weights = joint / joint.sum(axis=(1, 2), keepdims=True)  # (groups, true, predicted)
-    mean = (weights * values).sum(axis=(1, 2))  # (groups,)
-    return np.asarray((weights * (values - mean[:, None, None]) ** 2).sum(axis=(1, 2)), np.float64)
-
-
-def _error(variance: float) -> float:
-    return math.sqrt(variance) if variance > 0 else math.nan
+    """Directional bias amplification, in total and by cell."""
+    cells = amplification.by_cell(joint).items()
+    named = {f"bias_amp.{groups[group]}.{targets[target]}": metric for (group, target), metric in cells}
+    return {"bias_amp": amplification.total(joint), **named}
 
 
 def _accuracies(joint: Ints, targets: Sequence[str], groups: Sequence[str]) -> dict[str, Metric]:
@@ -114,18 +82,14 @@ def _accuracies(joint: Ints, targets: Sequence[str], groups: Sequence[str]) -> d
         for target, other in enumerate(targets):
             n = int(joint[group, target].sum())
             if n:
-                p = int(joint[group, target, target]) / n
-                metrics[f"accuracy.{name}.{other}"] = Metric(p, n, math.sqrt(p * (1 - p) / n))
+                metrics[f"accuracy.{name}.{other}"] = binomial(int(joint[group, target, target]), n)
     return metrics
 
 
 def _sureness(confidence: Array, right: Array) -> dict[str, Metric]:
-    p = np.asarray(confidence, np.float64)
-    n = len(p)
-    gap = accuracy(right, np.ones(n, np.bool_)).value - float(p.mean()) if n else math.nan
-    error = _error(float((right - p).var()) / n) if n else math.nan
+    gap = calibration.calibration_gap(confidence, right)
     return {
         "mce": calibration.maximum_calibration_error(confidence, right),
-        "calibration_gap": Metric(gap, n, error),
-        "overconfidence": Metric(-gap, n, error),
+        "calibration_gap": gap,
+        "overconfidence": Metric(-gap.value, gap.n, gap.error),
     }

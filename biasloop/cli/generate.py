@@ -25,7 +25,7 @@ PICTURES = (".png", ".h5")
 def generate(
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Labels .csv; continuations .jsonl; samples .png, .h5."),
+        typer.Option("--output", "-o", metavar="FILE", help="Labels .csv, .jsonl; texts .jsonl; samples .png, .h5."),
     ],
     run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="A run's directory.")] = None,
     preset: Annotated[
@@ -84,9 +84,9 @@ def generate(
             generate.write_pictures(pictures, output)
             written, what = len(pictures), "samples"
         else:
-            frame = generate.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
-            generate.write_csv(frame, output)
-            written, what = len(frame), "labels"
+            table = generate.labels(maker, part, count, options)  # type: ignore[arg-type] # checked above
+            generate.write_table(table, output)
+            written, what = len(table["id"]), "labels"
     if maker.how == "refitted":
         note("the round's model is no longer stored; it was fitted again from the round's training set")
     if json:
@@ -134,7 +134,7 @@ def _check(
         raise InvalidInput(f'--of {part}: expected "test", "pool" or "reserve"')
     if source is not None and output.suffix != ".jsonl":
         raise InvalidInput(f"--output {output}: continuations are written as a .jsonl file")
-    if source is None and output.suffix not in {".csv", *PICTURES}:
-        raise InvalidInput(f"--output {output}: labels are written as a .csv file, samples as .png or .h5")
+    if source is None and output.suffix not in {".csv", ".jsonl", *PICTURES}:
+        raise InvalidInput(f"--output {output}: labels are written as a .csv or .jsonl file, samples as .png or .h5")
     if not output.parent.is_dir():
         raise InvalidInput(f"--output {output}: there is no directory {output.parent}")

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -12,9 +12,10 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from biasloop.config.experiment import Experiment
-from biasloop.contract.data import Array, Column, Frame, Ints, Vocabularies
+from biasloop.contract.data import Array, Frame, Ints
 from biasloop.contract.domains import (
     Continuing,
+    Describing,
     Domain,
     Executing,
     Labelling,
@@ -24,6 +25,7 @@ from biasloop.contract.domains import (
     Storing,
     names_in,
 )
+from biasloop.contract.labels import Cell, described
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.feedback.rule import Rule
@@ -34,6 +36,8 @@ from biasloop.store.files import write_atomically
 from biasloop.store.manifest import round_name
 
 Part = Literal["test", "pool", "reserve"]
+Table = Mapping[str, list[Cell]]
+"""Columns of cells, by name; a row is what stands at one place in all of them."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ def from_preset(experiment: Experiment, options: Options) -> Maker:
     return Maker(domain, model, None, streams, "pretrained")
 
 
-def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Frame:
+def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Table:
     """Labels of samples.
 
     Args:
@@ -130,8 +134,8 @@ def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Fra
 
     Returns:
         Columns id, "prediction" (the model's label), what comes with it ("confidence"), and where there is truth
-        "target", empty where nobody labelled the sample: named as in stored tables. Of a domain with several label
-        columns each has its own, `prediction_NAME` beside `NAME`.
+        "target", None where nobody labelled the sample: named as in stored tables. Of a domain with several label
+        columns, or that describes labels in several cells, each has its own, `prediction_NAME` beside `NAME`.
 
     Raises:
         InvalidInput: the domain labels nothing.
@@ -142,7 +146,7 @@ def labels(maker: Maker, part: Part, count: int | None, options: Options) -> Fra
     if maker.rule is None:
         raise InvalidInput("an untouched model labels nothing; give --run RUN")
     ids = _ids(domain, maker.rule, part)[:count]
-    return _readable(domain, ids, maker.rule.label(maker.model, ids, maker.work(options)))
+    return _beside_truth(domain, ids, maker.rule.label(maker.model, ids, maker.work(options)))
 
 
 def continuations(maker: Maker, prompts: list[str], options: Options) -> list[dict[str, str]]:
@@ -167,7 +171,7 @@ def samples(maker: Maker, count: int, options: Options) -> Array:
         InvalidInput: the domain generates no pictures.
     """
     if not isinstance(maker.domain, Sampling):
-        raise InvalidInput("--output: this run's domain generates no pictures; its labels are written as a .csv file")
+        raise InvalidInput("--output: this run's domain generates no pictures; write labels, FILE.csv or FILE.jsonl")
     return np.asarray(maker.domain.samples(maker.model, count, maker.work(options)))
 
 
@@ -189,45 +193,44 @@ def _ids(domain: Sampled, rule: Rule, part: Part) -> Ints:
     return np.setdiff1d(splits.pool, rule.entered())
 
 
-def _readable(domain: _Readable, ids: Ints, given: Frame) -> Frame:
-    """Ids, the model's labels by name, confidence, and the human label where there is one."""
-    names = names_in(domain)
-    known = ~np.isin(ids, domain.splits().unlabelled)
-    truth = domain.human_labels(ids[known])
-    columns = {"id": Column(ids)}
-    for name, column in given.columns.items():
-        # A domain's labels are targets of what is trained on them; beside the truth they are predictions.
-        label = column.role == "target"
-        columns[_predicted(name) if label else name] = _named(column, names)
-    for name, column in truth.columns.items():
-        if column.role == "target" and column.offsets is None:
-            rows = np.full(len(ids), "", object)
-            rows[known] = _cells(_named(column, names))
-            columns[name] = Column.text([str(row) for row in rows])
-    return Frame(columns)
+def _read_as(domain: Domain, ids: Ints, labels: Frame) -> Table:
+    """What labels read as: what the domain says, else the names of classes."""
+    if not isinstance(domain, Describing):
+        return described(labels, names_in(domain))
+    rows = domain.describe(ids, labels)
+    return {name: [row.get(name) for row in rows] for name in dict.fromkeys(name for row in rows for name in row)}
+
+
+def _beside_truth(domain: _Readable, ids: Ints, given: Frame) -> Table:
+    """Ids, the model's labels and what comes with them, and the human label where there is one."""
+    known = ~np.isin(ids, domain.splits().unlabelled)  # (rows,)
+    human = domain.human_labels(ids[known])
+    # A domain's labels are targets of what is trained on them; beside the truth they are predictions.
+    columns = {**given.columns, **human.columns}
+    with_labels = {name for name, column in columns.items() if column.role != "target"}
+    table: dict[str, list[Cell]] = {"id": ids.tolist()}
+    for name, cells in _read_as(domain, ids, given).items():
+        table[name if name in with_labels else _predicted(name)] = cells
+    for name, cells in _read_as(domain, ids[known], human).items():
+        if name not in with_labels:
+            rows = iter(cells)
+            table[name] = [next(rows) if is_known else None for is_known in known.tolist()]
+    return table
 
 
 def _predicted(name: str) -> str:
     return "prediction" if name == "target" else f"prediction_{name}"
 
 
-def _named(column: Column, names: Vocabularies) -> Column:
-    """Class ids as class names."""
-    if column.vocabulary not in names or column.values.dtype.kind not in "iu":
-        return column
-    return Column.text([names[column.vocabulary][value] for value in column.values.tolist()])
-
-
-def _cells(column: Column) -> list[Any]:
-    return column.strings() if column.offsets is not None else list(column.values.tolist())
-
-
-def write_csv(frame: Frame, path: Path) -> None:
-    """A frame as a CSV file with a header."""
+def write_table(table: Table, path: Path) -> None:
+    """Columns as a CSV file with a header, or as a file .jsonl of one object a row; a cell without a value is empty."""
+    if path.suffix == ".jsonl":
+        write_jsonl([dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)], path)
+        return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(frame.columns)
-    writer.writerows(zip(*(_cells(column) for column in frame.columns.values()), strict=True))
+    writer.writerow(table)
+    writer.writerows(zip(*table.values(), strict=True))
     write_atomically(path, text.getvalue().encode())
 
 
@@ -253,6 +256,7 @@ def write_pictures(pictures: Array, path: Path) -> None:
     write_atomically(path, held.getvalue())
 
 
-def write_jsonl(rows: list[dict[str, str]], path: Path) -> None:
-    """One JSON object a line."""
-    write_atomically(path, "".join(f"{json.dumps(row, ensure_ascii=False)}\n" for row in rows).encode())
+def write_jsonl(rows: Sequence[Mapping[str, Cell]], path: Path) -> None:
+    """One JSON object a line; null where there is no value, or a number is none."""
+    lines = [{name: None if cell != cell else cell for name, cell in row.items()} for row in rows]  # noqa: PLR0124
+    write_atomically(path, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode())

@@ -34,6 +34,7 @@ if TYPE_CHECKING:  # finding plugins loads no NumPy
         Tables,
         Vocabularies,
     )
+    from biasloop.contract.labels import Cell
 
 M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
@@ -174,7 +175,7 @@ class Probabilistic(Protocol[M_contra]):
     """Models that say how probable every class is."""
 
     def probabilities(self, model: M_contra, ids: Ints, work: Work) -> Floats:
-        """`(rows, classes)` from 0 to 1; rows sum to 1, a row depends on no other.
+        """`(rows, classes)` from 0 to 1; a row depends on no other, and sums to 1 as far as it was written.
 
         Raises:
             BiasloopError: if this model says none.
@@ -193,8 +194,12 @@ class Comparing(Protocol):
 class Describing(Protocol):
     """Labels that read as something else than the names of classes."""
 
-    def describe(self, ids: Ints, labels: Frame) -> Sequence[Mapping[str, str | float]]:
-        """A row an id, of readable cells by name: what `generate`, tables and reports show of labels."""
+    def describe(self, ids: Ints, labels: Frame) -> Sequence[Mapping[str, Cell]]:
+        """A row an id, of readable cells by name: what `generate`, tables and reports show of labels.
+
+        A cell without a value is None, or is not there. Without this capability labels read as
+        `biasloop.contract.labels.described` has them.
+        """
 
 
 @runtime_checkable
@@ -205,7 +210,10 @@ class Losing(Protocol[M_contra]):
         """`(rows,)` the loss of each sample, of its label, as it is trained on, without its weight."""
 
     def categories(self, samples: Samples) -> Ints:
-        """`(rows,)` from 0: the class or group of each sample that losses are balanced over."""
+        """`(rows,)` from 0: the class or group of each sample that losses are balanced over.
+
+        Of samples whose groups matter as much as their classes, class x groups + group.
+        """
 
 
 @runtime_checkable

@@ -188,6 +188,10 @@ class LanguageDomain:
         """The model's continuations of the prompts."""
         return Frame({TOKENS: self._learner.generate(model, self._tokens.take(ids).prompts, ids, work)})
 
+    def describe(self, ids: Ints, labels: Frame) -> list[dict[str, str]]:
+        """Continuations as texts, of people or a model."""
+        return [{TEXT: text} for text in self._learner.texts(labels.columns[TOKENS])]
+
     def continuations(self, model: nn.Module, prompts: list[str], work: Work) -> list[str]:
         """The model's continuations of anybody's prompts."""
         tokens = self._learner.generate(model, self._learner.encode(prompts), np.arange(len(prompts)), work)

@@ -298,3 +298,16 @@ def test_labels_do_not_depend_on_the_batch(data, tmp_path):
     same = whole.take(np.arange(0, 12, 3))
     assert np.array_equal(same.values, part.values)
     assert Path(tmp_path / "run" / "round-0000.h5").exists()
+
+
+def test_generated_labels_are_texts_beside_those_of_people(data, tmp_path):
+    _, prepared = run(data, tmp_path / "run", {("loop", "rounds"): 1})
+    domain: LanguageDomain = prepared.domain
+    model = domain.pretrained(Work(Streams(("x",))))
+    maker = generate.Maker(domain, model, prepared.rule, Streams((0,)), "pretrained")
+    table = generate.labels(maker, "test", 3, Options(data, device="cpu", threads=1))
+    assert list(table) == ["id", "prediction_text", "text"]
+    ids = domain.splits().test[:3]
+    assert table["id"] == ids.tolist()
+    assert table["text"] == domain._learner.texts(domain.human_labels(ids).columns["tokens"])
+    assert all(isinstance(text, str) for text in table["prediction_text"])

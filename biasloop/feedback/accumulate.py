@@ -20,7 +20,6 @@ from biasloop.config.strict import Strict
 from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies, joined
 from biasloop.contract.domains import (
     EPOCHS,
-    Comparing,
     Demands,
     Domain,
     Grouped,
@@ -37,10 +36,10 @@ from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.reserve import Reserve, lacking
 from biasloop.feedback.rule import require
 from biasloop.feedback.snapshots import evaluated, watching
-from biasloop.feedback.tables import kept_tables
+from biasloop.feedback.tables import errors_of, kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
-from biasloop.metrics.label_error import label_errors, mean_error
+from biasloop.metrics.label_error import mean_error
 from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
 from biasloop.records.record import MAIN, PRETRAINED, Model, Record
 
@@ -300,9 +299,7 @@ class Accumulate:
         columns = {"known": Column(known)}
         if known.all():
             columns |= self.domain.human_labels(ids).columns
-        given, truth = labels.take(known), self.domain.human_labels(ids[known])
-        domain = self.domain
-        errors = domain.errors(given, truth) if isinstance(domain, Comparing) else label_errors(given, truth)
+        errors = errors_of(self.domain, labels.take(known), self.domain.human_labels(ids[known]))
         if errors is not None:
             error = np.full(len(ids), np.nan)
             error[known] = errors

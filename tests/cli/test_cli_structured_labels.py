@@ -27,7 +27,8 @@ def run(cli, tmp_path, monkeypatch):
 
 def human():
     """The domain as the run has it."""
-    from biasloop.running.engine import Options, reopen
+    from biasloop.running.engine import Options
+    from biasloop.running.reopen import reopen
 
     return reopen(RUN, Options(Path("data")))[1].domain
 

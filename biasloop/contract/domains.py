@@ -175,7 +175,7 @@ class Probabilistic(Protocol[M_contra]):
     """Models that say how probable every class is."""
 
     def probabilities(self, model: M_contra, ids: Ints, work: Work) -> Floats:
-        """`(rows, classes)` from 0 to 1; a row depends on no other, and sums to 1 as far as it was written.
+        """`(rows, classes)` from 0 to 1; rows sum to 1, a row depends on no other.
 
         Raises:
             BiasloopError: if this model says none.

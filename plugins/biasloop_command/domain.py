@@ -148,7 +148,7 @@ class CommandDomain:
         return labelled(output.probabilities, by, ids, work.streams)
 
     def probabilities(self, model: Arrays, ids: Ints, work: Work) -> Floats:
-        """`(rows, classes)` as the program writes them: rows sum to 1 as far as its digits go.
+        """`(rows, classes)` as the program writes them, with what its digits lack of a sum of 1 made up in proportion.
 
         Raises:
             ProgramFailed: as `predict`, or if it writes none.
@@ -159,7 +159,7 @@ class CommandDomain:
                 f"the {{output}} of domain.predict has no columns {PROBABILITY}CLASS; write one for every class that "
                 "may have a probability above 0"
             )
-        return probabilities
+        return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True), np.float64)
 
     def save(self, kind: str, model: Arrays) -> Arrays:
         """The files of a model."""

@@ -212,6 +212,14 @@ def test_probabilities_are_those_that_the_program_writes_of_each_row(place):
     np.testing.assert_array_equal(drawn, labels.draw(probabilities, WORK.streams.uniform(ids)[:, 0]))
 
 
+def test_probabilities_of_few_digits_sum_to_1(place):
+    predict = PREDICT.replace('"0.75,0.25"', '"0.6667,0.3334"').replace('"0.25,0.75"', '"0.3333,0.6666"')
+    made = domain(settings(place, predict=predict))
+    probabilities = made.probabilities(made.fit(samples(made, [0, 1, 2, 3]), WORK), np.arange(40), WORK)
+    np.testing.assert_allclose(probabilities.sum(1), 1, rtol=1e-15)
+    assert set(probabilities[:, 0].tolist()) <= {0.6667 / (0.6667 + 0.3334), 0.3333 / (0.3333 + 0.6666)}
+
+
 def test_without_confidences_there_is_none(place):
     plain = PREDICT.replace("id,prediction,confidence,probability.a,probability.b", "id,prediction").replace(
         """ ",0.75," (given == "a" ? "0.75,0.25" : "0.25,0.75")""", ""

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tomli
-from support import commands, small_generators
+from support import commands, scenes, small_generators
 
 from biasloop.contract.testing import Broken, check
 from biasloop_command import CommandDomain
@@ -46,6 +46,11 @@ def test_the_toy_passes():
     from biasloop_toy import ToyDomain
 
     assert check(ToyDomain, **TOY) == ALL
+
+
+@pytest.mark.parametrize("domain", [scenes.ScenesDomain, scenes.PlainScenes])
+def test_labels_of_several_columns_pass(domain):
+    assert check(domain, unlabelled=20) == ALL
 
 
 @pytest.mark.parametrize("more", [{}, {"imbalance": {"class": "1", "factor": 2}, "drop_last": True}])

@@ -42,9 +42,9 @@ class PlainScenes:
 
     class Config(BaseModel):
         model_config = ConfigDict(extra="forbid", frozen=True)
-        pool: int = Field(200, ge=1)
-        test: int = Field(30, ge=1)
-        unlabelled: int = Field(0, ge=0)
+        pool: int = Field(200, ge=1, description="Scenes that are not in the test set.")
+        test: int = Field(30, ge=1, description="Scenes of the test set.")
+        unlabelled: int = Field(0, ge=0, description="Scenes of the pool that nobody has labelled.")
 
     def __init__(self, config: Config, context: Context) -> None:
         self.config, self.streams = config, context.streams

@@ -225,19 +225,15 @@ def split(table: Table, config: Config, streams: Streams) -> Splits:
     Raises:
         InvalidInput: if nothing with a label is left to train on.
     """
-    labelled = np.flatnonzero(table.labels >= 0)
+    from biasloop.datasets.splitting import Given, draw
+
+    labelled, unlabelled = np.flatnonzero(table.labels >= 0), np.flatnonzero(table.labels < 0)
+    test: int | Given = config.test or 0
     if table.part is not None:
-        test, holdout = np.flatnonzero(table.part == 1), np.flatnonzero(table.part == 2)
-    else:
-        ends = config.test or 0, (config.test or 0) + (config.holdout or 0)
-        test, holdout, _ = (np.sort(ids) for ids in np.split(streams.order(labelled), ends))
-    out = np.concatenate([test, holdout])
-    if len(np.setdiff1d(labelled, out)) == 0:
-        raise InvalidInput(
-            f"test set and holdout leave no labelled row of {config.data} to train on: {len(labelled):,} have a label"
-        )
-    pool = np.setdiff1d(np.arange(len(table.labels)), out)
-    return Splits(test=test, pool=pool, holdout=holdout, unlabelled=np.flatnonzero(table.labels < 0))
+        inside = [np.flatnonzero(table.part == PARTS.index(name)) for name in ("test", "holdout")]
+        test = Given(inside[0], f'domain.split "{config.split}"', 'write "train" for some of them there', inside[1])
+    has = f"{config.data} has {len(labelled)} rows with a label"
+    return draw(labelled, streams, test, config.holdout or 0, unlabelled=unlabelled, has=has)
 
 
 def _listed(names: Sequence[str]) -> str:

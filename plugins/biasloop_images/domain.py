@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -39,6 +38,7 @@ from biasloop.contract.labels import (
     softmax,
 )
 from biasloop.contract.published import Kept
+from biasloop.datasets.imbalance import class_id, resample
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.class_metrics import measure
@@ -49,7 +49,6 @@ from biasloop_images.biased import measures as biased_measures
 from biasloop_images.biased import released
 from biasloop_images.biased.build import Biased, build
 from biasloop_images.biased.design import Design
-from biasloop_images.imbalance import class_id, resample
 from biasloop_images.recipes import recipe
 
 if TYPE_CHECKING:
@@ -335,9 +334,8 @@ class ImagesDomain:
         """Splits of the data as they come, with what has no label in the pool."""
         sources.check_classes(self._data, self._name)
         streams = self._context.streams.at("data", "split")
-        drawn = splitting.draw(self.config, self._source, self._name, self._used(), streams)
         unlabelled = np.flatnonzero(self._data.labels < 0)
-        return replace(drawn, pool=np.union1d(drawn.pool, unlabelled), unlabelled=unlabelled)
+        return splitting.draw(self.config, self._source, self._name, self._used(), unlabelled, streams)
 
     def _used(self) -> Ints:
         """The labelled images that are used."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import (
     Arrays,
-    Bools,
     Column,
     Floats,
     Frame,
@@ -24,7 +23,8 @@ from biasloop.contract.data import (
     Vocabularies,
 )
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
-from biasloop.errors import InvalidInput, Mismatch
+from biasloop.datasets.splitting import draw
+from biasloop.errors import Mismatch
 from biasloop.lazy import numpy as np
 from biasloop.system import launcher
 from biasloop_language import checkpoints, compat, corpora, measures, scorers
@@ -258,17 +258,9 @@ class LanguageDomain:
 
     @cached_property
     def _splits(self) -> Splits:
-        pairs, test = self._pairs, self.config.test
-        labelled = np.flatnonzero(pairs.labelled)
-        if test >= len(labelled):
-            raise InvalidInput(
-                f"domain.test = {test}: {self.config.data} has {len(labelled)} rows with a continuation; "
-                f"set it to less than {len(labelled)}"
-            )
-        order = self._drawn.order(labelled)
-        in_test: Bools = np.zeros(len(pairs), np.bool_)
-        in_test[order[:test]] = True
-        return Splits(np.flatnonzero(in_test), np.flatnonzero(~in_test), unlabelled=np.flatnonzero(~pairs.labelled))
+        labelled, unlabelled = np.flatnonzero(self._pairs.labelled), np.flatnonzero(~self._pairs.labelled)
+        has = f"{self.config.data} has {len(labelled)} rows with a continuation"
+        return draw(labelled, self._drawn, self.config.test, unlabelled=unlabelled, has=has)
 
 
 def _narrow(values: Floats) -> Floats:

@@ -21,7 +21,7 @@ def refused(place, content, suffix=".csv", **changes) -> str:
     with pytest.raises(InvalidInput) as error:
         domain(settings(place, **{"data": str(path), "test": 1, **changes})).splits()
     assert "\n" not in str(error.value)
-    assert str(error.value).startswith((str(path), "domain.", f"test set and holdout leave no labelled row of {path}"))
+    assert str(error.value).startswith((str(path), "domain."))
     return str(error.value)
 
 
@@ -40,9 +40,11 @@ def refused(place, content, suffix=".csv", **changes) -> str:
         (GOOD.replace("v", "u"), {}, "has labels of 1 class(es) in column 'class'"),
         (GOOD.replace("u", "").replace("v", ""), {}, "has labels of 0 class(es)"),
         (GOOD, {"follow": "w"}, "domain.follow = 'w' is no class"),
-        (GOOD, {"test": 4}, "leave no labelled row"),
-        (GOOD, {"test": 400}, "leave no labelled row"),
-        (GOOD, {"test": 2, "holdout": 2}, "4 have a label"),
+        (GOOD, {"test": 4}, "domain.test 4 leaves nothing to train on: "),
+        (GOOD, {"test": 400}, "has 4 rows with a label; set it below 4"),
+        (GOOD, {"test": 2, "holdout": 2}, "set them together below 4"),
+        ("name,class,part\na,u,test\nb,v,holdout\n", {"group": None, "split": "part", "test": None},
+         'has 2 rows with a label; write "train" for some of them there'),
         (GOOD + "e,u,5,f,g\n", {}, "does not read as CSV with a header (line 6: 5 values in 4 columns"),
         ("name,class,x,x\n1,2,3,4\n", {}, "has two columns 'x'"),
         ("name,class,x\n", {}, "has no rows"),

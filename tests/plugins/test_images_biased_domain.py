@@ -105,7 +105,7 @@ def test_data_without_a_published_test_split(data, tmp_path):
 
 def test_a_data_set_that_is_a_test_split_leaves_nothing(tmp_path):
     config = ImagesDomain.Config.model_validate({"test": "published"})
-    with pytest.raises(InvalidInput, match='"published" leave nothing to train on: .* set domain.test to a number'):
+    with pytest.raises(InvalidInput, match='"published" leaves nothing to train on: .* set domain.test to a number'):
         ImagesDomain(config, Context(tmp_path, Streams((0, "data")))).splits()
 
 

@@ -218,7 +218,7 @@ def test_what_is_missing_is_said_with_its_commands(tmp_path):
         ({("domain", "scorers"): []}, "need each other"),
         ({("domain", "ratios"): {"x": ["singular", "nobody"]}}, "expected two names of lists"),
         ({("domain", "data"): "nowhere.jsonl"}, "there is no such file"),
-        ({("domain", "test"): 400}, "set it to less than"),
+        ({("domain", "test"): 400}, "set it below"),
         ({("loop", "label_by"): "argmax"}, "labels by 'beam'"),
         ({("domain", "decoder"): "magic"}, "domain.decoder"),
     ],

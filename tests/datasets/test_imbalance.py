@@ -1,11 +1,13 @@
+"""One class is made more frequent, with the counts that were published."""
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.imbalance import class_id, resample
 from biasloop.errors import InvalidInput
-from biasloop_images.imbalance import class_id, resample
 
 CIFAR = ("plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STREAMS = Streams((0, "data", "imbalance"))

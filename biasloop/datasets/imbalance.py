@@ -1,4 +1,4 @@
-"""Class imbalance: which images of a data set are used, so that one class is more frequent."""
+"""Class imbalance: which samples of a data set are used, so that one class is more frequent."""
 
 from __future__ import annotations
 
@@ -26,38 +26,41 @@ def class_id(name: str, classes: Sequence[str], dataset: str) -> int:
     raise InvalidInput(f"domain.imbalance.class is {name!r}, which {dataset} does not have{hint}")
 
 
-def resample(labels: Ints, classes: Sequence[str], chosen: int, factor: int, streams: Streams) -> Ints:
-    """Images kept so that the chosen class is `factor` times as frequent as each other class.
+def resample(
+    labels: Ints, classes: Sequence[str], chosen: int, factor: int, streams: Streams, *, sample: str = "image"
+) -> Ints:
+    """Samples kept so that the chosen class is `factor` times as frequent as each other class.
 
-    With f the number of images of the chosen class: factor 1 cuts every class to the smallest; a larger one
+    With f the number of samples of the chosen class: factor 1 cuts every class to the smallest; a larger one
     keeps f - f mod factor of the chosen class, and floor(f / factor) of each other class, or the whole class
     where it has fewer (Taori & Hashimoto 2022, released code). Which ones: the first in a random order that
-    depends on (stream, id), so two factors share all the images they can.
+    depends on (stream, id), so two factors share all the samples they can.
 
     Args:
-        labels: `(N,)` class of each image of the data set; -1 for those without one, of which none is kept.
+        labels: `(N,)` class of each sample of the data set; -1 for those without one, of which none is kept.
         classes: names.
         chosen: the class that is to be more frequent.
         factor: >= 1.
         streams: where the order comes from.
+        sample: what one is called in messages.
 
     Returns:
         `(n,)` ascending positions in `labels`.
 
     Raises:
-        InvalidInput: if a class has no image, or the factor leaves none of the other classes.
+        InvalidInput: if a class has no sample, or the factor leaves none of the other classes.
     """
     counts = np.bincount(labels[labels >= 0], minlength=len(classes))
     if not counts.all():
         missing = classes[int(np.flatnonzero(counts == 0)[0])]
         raise InvalidInput(
-            f"class {missing!r} has no image in the data, and domain.imbalance needs images of each of the "
+            f"class {missing!r} has no {sample} in the data, and domain.imbalance needs some of each of the "
             f"{len(classes)} classes; leave out domain.imbalance or use other data"
         )
     of_chosen = int(counts[chosen])
     if factor > of_chosen:
         raise InvalidInput(
-            f"domain.imbalance.factor {factor} leaves no image of the other classes, because "
+            f"domain.imbalance.factor {factor} leaves no {sample} of the other classes, because "
             f"{classes[chosen]!r} has only {of_chosen}; set a factor of at most {of_chosen}"
         )
     keep = np.full(len(classes), of_chosen // factor)

@@ -68,6 +68,22 @@ def describe(device: torch.device) -> str:
     return f"{device} ({torch.cuda.get_device_name(device)})" if device.type == "cuda" else str(device)
 
 
+def environment(device: torch.device, threads: int, processes: int = 1) -> dict[str, str]:
+    """What a domain says that it computes on, which is compared when a run goes on.
+
+    Args:
+        device: as `resolve` gives it.
+        threads: CPU threads; 0 leaves torch's choice, which is what is said.
+        processes: how many compute together.
+    """
+    with computing(threads):
+        said = {"device": describe(device), "threads": str(torch.get_num_threads())}
+    if processes == 1:
+        return said
+    # With the device, since sums of several have other last bits.
+    return said | {"device": f"{said['device']}, {processes} processes", "processes": str(processes)}
+
+
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
     """Thread count and deterministic algorithms for what runs inside; what was set before comes back.

@@ -56,8 +56,7 @@ class Learner:
 
     def environment(self) -> dict[str, str]:
         """The device, and how many CPU threads."""
-        with devices.computing(self.threads):
-            return {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+        return devices.environment(self._device, self.threads)
 
     def annotator(self, target: str, work: Work) -> nn.Module:
         """A classifier of the label or of a group, trained on real images and their true classes."""

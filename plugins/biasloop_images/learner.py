@@ -92,8 +92,7 @@ class Learner:
 
     def environment(self) -> dict[str, str]:
         """The device, and how many CPU threads."""
-        with devices.computing(self.threads):
-            return {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
+        return devices.environment(self._device, self.threads)
 
     def save(self, network: nn.Module) -> Arrays:
         """Parameters and buffers by name."""

@@ -43,12 +43,7 @@ class Learner:
 
     def environment(self) -> dict[str, str]:
         """The device, how many CPU threads, and how many processes if there are several."""
-        with devices.computing(self.context.threads):
-            environment = {"device": devices.describe(self._device), "threads": str(torch.get_num_threads())}
-        processes = teams.current().count
-        # With the device, since that is compared when a run goes on: other sums have other last bits.
-        more = {"device": f"{environment['device']}, {processes} processes", "processes": str(processes)}
-        return environment | more if processes > 1 else environment
+        return devices.environment(self._device, self.context.threads, teams.current().count)
 
     def lead(self) -> AbstractContextManager[None]:
         """Inside, other processes help with every fit."""

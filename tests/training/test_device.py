@@ -3,7 +3,7 @@ import torch
 
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
-from biasloop.training.device import computing, generator, resolve, seeded
+from biasloop.training.device import computing, environment, generator, resolve, seeded
 
 CPU = torch.device("cpu")
 
@@ -43,6 +43,12 @@ def test_zero_threads_leave_the_choice():
     before = torch.get_num_threads()
     with computing(0):
         assert torch.get_num_threads() == before
+
+
+def test_what_is_computed_on_names_the_device_threads_and_several_processes():
+    assert environment(CPU, 1) == {"device": "cpu", "threads": "1"}
+    assert environment(CPU, 0)["threads"] == str(torch.get_num_threads())
+    assert environment(CPU, 2, 3) == {"device": "cpu, 3 processes", "threads": "2", "processes": "3"}
 
 
 def test_seeded_depends_on_the_stream_and_restores():

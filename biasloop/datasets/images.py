@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -88,6 +88,26 @@ def digest_of(*arrays: npt.NDArray[np.generic]) -> str:
     for array in arrays:
         digest.update(repr((array.shape, array.dtype.str)).encode())
         digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def digest_of_blocks(shape: tuple[int, ...], blocks: Iterable[Pixels], labels: Ints, classes: str) -> str:
+    """A digest of images that come block by block.
+
+    Args:
+        shape: (N, H, W, C) of all.
+        blocks: of consecutive images, uint8; however they are cut, the digest is the same.
+        labels: `(N,)`.
+        classes: their names, as JSON.
+    """
+    import numpy as np
+
+    digest = hashlib.blake2b(digest_size=16)
+    digest.update(repr(shape).encode())
+    for block in blocks:
+        digest.update(np.ascontiguousarray(block).data)
+    digest.update(np.asarray(labels, "<i8").tobytes())
+    digest.update(classes.encode())
     return digest.hexdigest()
 
 

@@ -1,8 +1,7 @@
-"""Images in one HDF5 file that was made of many image files: `images`, `labels`, the names of classes and a digest."""
+"""Images of a fetched archive in one HDF5 file: `images`, `labels`, the names of classes and a digest."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ import h5py
 import numpy as np
 
 from biasloop import hdf5
+from biasloop.datasets.images import digest_of_blocks
 from biasloop.datasets.streaming import StreamedImages, Unreadable, spans
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def why_damaged(path: Path) -> str | None:
     try:
         with _opened(path) as file:
             images, labels = file.dataset("images"), file.dataset("labels").read()
-            digest = _digest(images.shape, images.rows, labels, str(file.attributes["classes"]))
+            blocks = _all(images.shape, images.rows)
+            digest = digest_of_blocks(images.shape, blocks, labels, str(file.attributes["classes"]))
             return None if digest == file.attributes["digest"] else "its digest is not that of its content"
     except Unreadable as error:
         return str(error)
@@ -94,20 +95,14 @@ def storing(path: Path, shape: tuple[int, ...], labels: Ints, classes: Sequence[
         )
         yield images
         file.flush()
-        file.attrs["digest"] = _digest(
-            images.shape, lambda start, stop: images[start:stop], labels, str(file.attrs["classes"])
-        )
+        blocks = _all(images.shape, lambda start, stop: images[start:stop])
+        file.attrs["digest"] = digest_of_blocks(images.shape, blocks, labels, str(file.attrs["classes"]))
 
 
-def _digest(shape: tuple[int, ...], rows: Callable[[int, int], Pixels], labels: Ints, classes: str) -> str:
-    """Of images, which `rows` gives from one position to before another, labels and names of classes."""
-    digest = hashlib.blake2b(digest_size=16)
-    digest.update(repr(shape).encode())
+def _all(shape: tuple[int, ...], rows: Callable[[int, int], Pixels]) -> Iterator[Pixels]:
+    """Images block by block; `rows` gives those from one position to before another."""
     for start, stop in spans(shape[0], int(np.prod(shape[1:])), np.arange(shape[0])):
-        digest.update(np.ascontiguousarray(rows(start, stop)).data)
-    digest.update(np.asarray(labels, "<i8").tobytes())
-    digest.update(classes.encode())
-    return digest.hexdigest()
+        yield rows(start, stop)
 
 
 @contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.contract.context import Context
+from biasloop.contract.data import Column
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.system.regular import require_regular
@@ -21,6 +22,7 @@ from biasloop_generators.pictures import LABEL, Colored
 
 if TYPE_CHECKING:
     from biasloop.contract.data import Array, Ints
+    from biasloop.datasets.decoded import Writer
 
 SIDE = 128
 FAIRFACE_TEST = 10_954  # first rows of the training list, which are the published test set
@@ -80,10 +82,12 @@ class Faces:
         Raises:
             InvalidInput: if a list or an image is not there, or is not as published; naming it.
         """
+        from biasloop.datasets.decoded import decoded
+
         listing = self.listing(self.path)
-        folder = context.prepared(f"faces-{self._key()}", lambda made: self._decode(listing.files, made))
-        images = np.load(folder / "images.npy", mmap_mode="r", allow_pickle=False)
-        content = (folder / "digest.txt").read_text() + hashlib.blake2b(listing.attributes.tobytes()).hexdigest()
+        kept = decoded(context, f"faces-{self._key()}", lambda writer: self._decode(listing.files, writer))
+        images = kept.frame["images"]
+        content = kept.facts["digest"] + hashlib.blake2b(listing.attributes.tobytes()).hexdigest()
         train, valid, test = (np.flatnonzero(listing.splits == split) for split in range(3))
         return Colored(
             images, listing.attributes[:, 0].copy(), listing.attributes[:, 1:].copy(), train, valid, test, self.classes,
@@ -96,16 +100,14 @@ class Faces:
         text = "\0".join(f"{name}\0{at.st_size}\0{at.st_mtime_ns}" for name, at in about)
         return hashlib.blake2b(f"{self.path.resolve()}\0{self.side}\0{text}".encode(), digest_size=12).hexdigest()
 
-    def _decode(self, files: Sequence[str], folder: Path) -> None:
-        shape = (len(files), self.side, self.side, 3)
-        images = np.lib.format.open_memmap(folder / "images.npy", "w+", np.uint8, shape)
+    def _decode(self, files: Sequence[str], writer: Writer) -> None:
+        writer.append("images", Column(np.zeros((0, self.side, self.side, 3), np.uint8)))  # lists may name none
         digest = hashlib.blake2b(digest_size=16)
-        for row, file in enumerate(files):
-            pixels = resized(_decoded(self.path / file), self.side)
-            images[row] = np.floor(pixels + 0.5).astype(np.uint8)
-            digest.update(images[row].data)
-        images.flush()
-        (folder / "digest.txt").write_text(digest.hexdigest())
+        for file in files:
+            pixels = np.floor(resized(_decoded(self.path / file), self.side) + 0.5).astype(np.uint8, order="C")
+            writer.append("images", Column(pixels[None]))
+            digest.update(pixels.data)
+        writer.facts["digest"] = digest.hexdigest()
 
 
 def celeba(path: Path) -> Faces:

@@ -1,7 +1,7 @@
 """A person's own images: a folder of class folders.
 
-They are decoded once, into a file in the directory of prepared data that runs read blocks of. A file that was added,
-removed or written to makes another one.
+They are decoded once, into the directory of prepared data, and mapped into memory from there. A file that was added,
+removed or written to makes other ones.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from biasloop.contract.context import Context
-from biasloop.errors import DownloadError, InvalidInput
+from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop_images.listing import Listing, is_text, several, shown, visible
 
@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 
     from biasloop.contract.data import Array
     from biasloop.datasets import Images
+    from biasloop.datasets.decoded import Writer
 
 UNLABELLED = "unlabelled"  # the folder of images that nobody labelled
-_FILE, _NOTES = "images.h5", "notes.txt"
 _DECODING = "upright"  # how files become pixels: what was decoded in another way is not used
 _GREY = {"1", "L", "LA"}  # Pillow's modes
 _COLOUR = {"RGB", "RGBA", "RGBX", "RGBa", "P", "PA", "CMYK", "YCbCr", "LAB", "HSV", "La"}
@@ -102,20 +102,16 @@ class Folder:
 
         Raises:
             InvalidInput: if an image does not read, or the images differ in size; naming a file.
+            DownloadError: if decoded images are not what they have to be; naming their directory.
         """
-        from biasloop.datasets.stored import open_stored
-        from biasloop.datasets.streaming import Unreadable
+        from biasloop.datasets import mapped_images
+        from biasloop.datasets.decoded import decoded
 
         files = self._files()
-        directory = self.context.prepared(f"folder-{self._key(files)}", lambda folder: self._decode(files, folder))
-        mend = f"delete {directory}, and the same command makes it anew"
-        try:
-            images = open_stored(directory / _FILE, mend)
-        except Unreadable as error:
-            raise DownloadError(f"{directory / _FILE} is damaged: {error}; {mend}") from error
-        if said := (directory / _NOTES).read_text(encoding="utf-8").strip():
+        kept = decoded(self.context, f"folder-{self._key(files)}", lambda writer: self._decode(files, writer))
+        if said := kept.facts.get("note"):
             self.context.on_note(said)
-        return images
+        return mapped_images.read(kept)
 
     def _files(self) -> list[tuple[Path, int]]:
         """All images with their labels; says what else is there."""
@@ -142,18 +138,23 @@ class Folder:
             key.update(os.fsencode(line))
         return key.hexdigest()
 
-    def _decode(self, files: list[tuple[Path, int]], folder: Path) -> None:
-        from biasloop.datasets.stored import storing
+    def _decode(self, files: list[tuple[Path, int]], writer: Writer) -> None:
+        from biasloop.datasets import mapped_images
 
-        (height, width, channels), animated = self._shape(files)
-        (folder / _NOTES).write_text(several(animated, self.path) if animated else "", encoding="utf-8")
+        shape, animated = self._shape(files)
+        if animated:
+            writer.facts["note"] = several(animated, self.path)
         labels = np.array([label for _, label in files], np.int64)
-        with storing(folder / _FILE, (len(files), height, width, channels), labels, self.classes) as stored:
-            for row, (file, _) in enumerate(files):
-                pixels = self._pixels(file, channels)
-                if pixels.shape[:2] != (height, width):
-                    raise self._differs(file, pixels.shape[:2], files[0][0], (height, width))
-                stored[row] = pixels
+        mapped_images.write(writer, (len(files), *shape), self._images(files, shape), labels, self.classes)
+
+    def _images(self, files: list[tuple[Path, int]], shape: tuple[int, int, int]) -> Iterator[Array]:
+        """Decoded, one after the other."""
+        height, width, channels = shape
+        for file, _ in files:
+            pixels = self._pixels(file, channels)
+            if pixels.shape[:2] != (height, width):
+                raise self._differs(file, pixels.shape[:2], files[0][0], (height, width))
+            yield pixels
 
     def _shape(self, files: list[tuple[Path, int]]) -> tuple[tuple[int, int, int], list[Path]]:
         """Of all images, grey only if all are, and the files with several; reads how each file begins."""

@@ -1,4 +1,7 @@
-"""Columns in an HDF5 file of the directory of prepared data: what is slow to make is made once for all runs."""
+"""Columns that are made once for all runs, and those of an earlier version, which are taken over.
+
+A network that was pre-trained before goes on with the same bits, and prompts need no archive a second time.
+"""
 
 from __future__ import annotations
 
@@ -8,60 +11,61 @@ from typing import TYPE_CHECKING
 
 from biasloop import hdf5
 from biasloop.contract.context import Context
-from biasloop.contract.data import Array, Column, Frame
-from biasloop.errors import DownloadError
+from biasloop.contract.data import Column, Frame
 
-if TYPE_CHECKING:  # HDF5 is loaded when prepared data are read, not with the plugin
-    import h5py
-
+if TYPE_CHECKING:
+    from biasloop.datasets.decoded import Writer
     from biasloop.hdf5 import Group
 
-_CHUNK = 768 * 1024  # bytes
-_FILE = "columns.h5"
+_FILE = "columns.h5"  # of an earlier version
 
 
 def prepared(context: Context, name: str, build: Callable[[], Frame]) -> Frame:
-    """Columns that are built at most once and read from then on.
+    """Columns that are built at most once and mapped into memory from then on.
 
     Args:
         context: whose data directory keeps them.
         name: says what they are and what they were made from; a changed input needs another name.
-        build: makes them.
+        build: makes them, unless an earlier version left them.
 
     Raises:
-        DownloadError: if the file does not read; it can be deleted, and is then made anew.
+        DownloadError: if they do not read; their directory can be deleted, and is then made anew.
     """
-    directory = context.prepared(name, lambda folder: _write(folder / _FILE, build()))
+    from biasloop.datasets.decoded import decoded
+
+    def make(writer: Writer) -> None:
+        earlier = _of_earlier(context, name)
+        for column, values in (build() if earlier is None else earlier).columns.items():
+            writer.append(column, values)
+
+    return decoded(context, name, make).frame
+
+
+def is_prepared(context: Context, name: str) -> bool:
+    """Whether they were built before, by this version or an earlier one."""
+    from biasloop.datasets.decoded import is_decoded
+
+    return is_decoded(context, name) or context.is_prepared(name)
+
+
+class _NotThere(Exception):
+    """What an earlier version left is damaged."""
+
+
+def _of_earlier(context: Context, name: str) -> Frame | None:
+    """Columns in an HDF5 file, if they are there and are as they were made."""
+    if not context.is_prepared(name):
+        return None
     try:
+        directory = context.prepared(name, _never)
         with hdf5.opened(directory / _FILE, strings=True) as file:
             return Frame({column: _read(file.group(column)) for column in str(file.attributes["columns"]).split()})
-    except (hdf5.Malformed, OSError, KeyError, ValueError, IndexError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise DownloadError(
-            f"{directory / _FILE} is damaged ({reason}); delete {directory}, and the same command makes it anew"
-        ) from error
+    except (_NotThere, hdf5.Malformed, OSError, KeyError, ValueError, IndexError):
+        return None
 
 
-def _write(path: Path, frame: Frame) -> None:
-    import h5py
-
-    with h5py.File(path, "w", libver=("v108", "v108")) as file:
-        file.attrs["columns"] = " ".join(frame.columns)
-        for name, column in frame.columns.items():
-            group = file.create_group(name)
-            group.attrs["role"] = column.role
-            _put(group, "values", column.values)
-            if column.offsets is not None:
-                _put(group, "offsets", column.offsets)
-
-
-def _put(group: h5py.Group, name: str, array: Array) -> None:
-    if not array.size:  # HDF5 knows no chunks of nothing
-        group.create_dataset(name, data=array)
-        return
-    rows = max(1, _CHUNK // array[:1].nbytes)
-    chunks = (min(rows, len(array)), *array.shape[1:])
-    group.create_dataset(name, data=array, chunks=chunks, fletcher32=True, track_times=False)
+def _never(directory: Path) -> None:
+    raise _NotThere
 
 
 def _read(group: Group) -> Column:

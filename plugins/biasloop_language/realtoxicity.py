@@ -10,8 +10,8 @@ from pathlib import Path
 from biasloop.contract.context import Context
 from biasloop.contract.data import Frame
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, TextDataset
+from biasloop_language import prepared
 from biasloop_language.pairs import Pairs
-from biasloop_language.prepared import prepared
 
 _PROMPTS = "realtoxicityprompts-data/prompts.jsonl"
 
@@ -37,13 +37,13 @@ def read(context: Context, dataset: TextDataset = REALTOXICITYPROMPTS) -> Pairs:
         dataset.require(context.data)  # damaged prepared data count as absent, and the archive may be gone
         return _unpacked(dataset, file).frame()
 
-    frame = prepared(context, _name(dataset), build)
+    frame = prepared.prepared(context, _name(dataset), build)
     return Pairs.from_frame(frame, "RealToxicityPrompts")
 
 
 def is_prepared(context: Context, dataset: TextDataset = REALTOXICITYPROMPTS) -> bool:
     """Whether they were read before, so that the archive is no longer needed."""
-    return context.is_prepared(_name(dataset))
+    return prepared.is_prepared(context, _name(dataset))
 
 
 def _name(dataset: TextDataset) -> str:

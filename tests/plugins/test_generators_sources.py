@@ -286,7 +286,7 @@ def test_celeba(tmp_path):
     assert again.digest == data.digest
     assert np.array_equal(again.images, data.images)
     whole = np.array(data.images)
-    for name in ("images.npy", "digest.txt"):
+    for name in ("images.npy", "about.json"):
         (file,) = (tmp_path / "prepared").rglob(name)
         content = bytearray(file.read_bytes())
         content[-9] ^= 4

@@ -69,7 +69,7 @@ def test_another_archive_is_not_taken_for_the_one_that_was_read(tmp_path):
 def test_damaged_prepared_data_are_made_anew_while_the_archive_is_there(tmp_path):
     dataset = put(tmp_path, archive(lines()))
     realtoxicity.read(context(tmp_path), dataset)
-    (file,) = (tmp_path / "prepared").rglob("*.h5")
+    (file,) = (tmp_path / "prepared").rglob("continuation.npy")
 
     def hurt():
         content = bytearray(file.read_bytes())

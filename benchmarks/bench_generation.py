@@ -16,8 +16,8 @@ import torch
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import left_padded, lengths, ragged
 from biasloop_language.decoding import Decoder, batches, generate
-from biasloop_language.tokens import left_padded, lengths, ragged
 
 END = 50256
 OPTIONS = {

@@ -90,9 +90,10 @@ def language(rows, folder):
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
+    from biasloop.datasets.tokens import ragged
     from biasloop_language import finetuning
     from biasloop_language.recipes import PUBLISHED
-    from biasloop_language.tokens import TokenRows, ragged
+    from biasloop_language.tokens import TokenRows
 
     draws = np.random.default_rng(0)
     texts = [ragged([draws.integers(0, 2000, size) for size in draws.integers(5, 26, rows)]) for _ in range(2)]

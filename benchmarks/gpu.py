@@ -35,6 +35,7 @@ from biasloop.config import presets
 from biasloop.contract.context import Work
 from biasloop.contract.data import Column
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import ragged
 from biasloop.training.device import computing
 from biasloop_images.config import Config
 from biasloop_images.learner import Learner
@@ -42,7 +43,7 @@ from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
 from biasloop_language import finetuning
 from biasloop_language.recipes import PUBLISHED
-from biasloop_language.tokens import TokenRows, padded, ragged
+from biasloop_language.tokens import TokenRows, padded
 
 WORKERS = min(6, os.cpu_count() or 1)
 KERNELS = {"kernel"}  # categories of a trace in which the card computes

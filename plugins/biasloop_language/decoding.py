@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from biasloop.contract.data import Column, Ints
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import last, lengths, ragged
 from biasloop.errors import InvalidInput
 from biasloop_language.beams import search
 from biasloop_language.compat import ReleasedScoring
@@ -15,7 +16,6 @@ from biasloop_language.kv_cache import Sequences, context
 from biasloop_language.recipes import Decoder
 from biasloop_language.sampling import nucleus
 from biasloop_language.scoring import Scoring
-from biasloop_language.tokens import last, lengths, ragged
 
 __all__ = ["Decoder", "batches", "generate"]
 

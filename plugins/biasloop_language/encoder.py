@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biasloop.contract.data import Array, Column
+from biasloop.datasets.tokenising import encoded
 from biasloop.errors import InvalidInput
-from biasloop_language.tokenising import encoded
 
 if TYPE_CHECKING:
     from pathlib import Path

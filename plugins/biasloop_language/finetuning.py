@@ -15,6 +15,7 @@ from torch.nn import functional
 from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays, Column, Floats, Ints
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import ragged
 from biasloop.errors import InvalidInput
 from biasloop.training import distributed, loop
 from biasloop.training.distributed import Alone
@@ -25,7 +26,7 @@ from biasloop_language import fit_message
 from biasloop_language.compat import ReleasedUpdates
 from biasloop_language.kv_cache import context
 from biasloop_language.networks import load, save
-from biasloop_language.tokens import TokenRows, padded, ragged
+from biasloop_language.tokens import TokenRows, padded
 from biasloop_language.updates import Updates
 
 

@@ -9,7 +9,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from biasloop.contract.data import Column
-from biasloop_language.tokens import left_padded
+from biasloop.datasets.tokens import left_padded
 
 
 def context(model: nn.Module) -> int | None:

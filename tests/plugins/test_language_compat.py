@@ -12,9 +12,10 @@ from biasloop.config.validation import validate
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame, Samples
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import ragged
 from biasloop_language.config import Config
 from biasloop_language.domain import LanguageDomain
-from biasloop_language.tokens import TokenRows, ragged
+from biasloop_language.tokens import TokenRows
 
 ROWS, TEST = 260, 190
 NOBODY = Samples(np.zeros(0, np.int64), np.zeros(0, np.bool_), Frame({"tokens": ragged([])}))

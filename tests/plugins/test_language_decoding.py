@@ -11,12 +11,13 @@ from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralFo
 
 from biasloop.contract.context import Work
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import lengths, ragged
 from biasloop.errors import InvalidInput
 from biasloop_language import networks
 from biasloop_language.decoding import Decoder, batches, generate
 from biasloop_language.finetuning import losses, pretrain
 from biasloop_language.sampling import nucleus
-from biasloop_language.tokens import TokenRows, lengths, ragged
+from biasloop_language.tokens import TokenRows
 
 VOCABULARY, EOS, CONTEXT = 300, 0, 48
 STREAMS = Streams((3, "test"))

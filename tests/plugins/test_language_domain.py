@@ -19,6 +19,7 @@ from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Column, Frame
 from biasloop.contract.domains import EPOCHS, Demands
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import ragged
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.metrics import ngrams
 from biasloop.running import engine, generate
@@ -27,7 +28,6 @@ from biasloop.running.reopen import reopen, replay
 from biasloop.store.reader import Run
 from biasloop_language import measures
 from biasloop_language.domain import LanguageDomain
-from biasloop_language.tokens import ragged
 
 TINY = {
     ("domain", "small"): {"vocabulary": 300, "layers": 1, "width": 16, "epochs": 1},

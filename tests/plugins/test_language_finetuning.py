@@ -10,12 +10,13 @@ from hypothesis import strategies as st
 from support.fits import Recording, tuned
 
 from biasloop.contract.randomness import Streams
+from biasloop.datasets.tokens import left_padded, ragged
 from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop_language import networks, perplexity
 from biasloop_language.compat import ReleasedUpdates, cleaned, evaluation_batch
 from biasloop_language.finetuning import fit, losses, pretrain
 from biasloop_language.recipes import PUBLISHED, evaluation_rows, generation_rows
-from biasloop_language.tokens import TokenRows, left_padded, padded, ragged
+from biasloop_language.tokens import TokenRows, padded
 from biasloop_language.updates import Updates
 
 VOCABULARY, EOS, CONTEXT = 50, 0, 32

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save_file
 from tokenizers import ByteLevelBPETokenizer
 
+from biasloop.datasets.tokens import ragged
 from biasloop.errors import InvalidInput, SomethingToFetch
 from biasloop_language import checkpoints, networks
 from biasloop_language.encoder import END, Encoder, train
-from biasloop_language.tokens import ragged
 
 WORDS = np.random.default_rng(0)
 TEXTS = [

@@ -111,7 +111,8 @@ def rows(count=23, longest=7):
     """Prompts and continuations of random tokens; some continuations are empty."""
     import numpy as np
 
-    from biasloop_language.tokens import TokenRows, ragged
+    from biasloop.datasets.tokens import ragged
+    from biasloop_language.tokens import TokenRows
 
     rng = np.random.default_rng(0)
 

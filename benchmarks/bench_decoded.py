@@ -48,7 +48,11 @@ def tokens(directory, images, labels):
     context, draws = Context(directory, Streams((0,))), np.random.default_rng(2)
     offsets = np.concatenate([[0], np.cumsum(draws.integers(0, 40, len(images)))])
     column = Column(draws.integers(0, 50_000, offsets[-1], np.int32), offsets)
-    return lambda ids: decoded(context, "tokens", lambda to: to.append("text", column)).frame.columns["text"].take(ids)
+
+    def read(ids):
+        return decoded(context, "tokens", lambda to: to.append("text", column)).frame.columns["text"].take(ids)
+
+    return read
 
 
 def seconds(read, count):
@@ -69,8 +73,8 @@ def main(count: int) -> None:
         before, after, ragged = (
             seconds(form(Path(place), images, labels), count) for form in (in_hdf5, mapped, tokens)
         )
-    print(f"{BATCH} of {count:,} images of {SIDE}x{SIDE}x3, opened and read: HDF5 {before * 1e3:.1f} ms, "
-          f"mapped {after * 1e3:.2f} ms, {before / after:.0f} x; {BATCH} rows of tokens {ragged * 1e3:.2f} ms")  # fmt: skip
+    print(f"{BATCH} of {count:,} images of {SIDE}x{SIDE}x3, opened and read: HDF5 {before * 1e3:.1f} ms")
+    print(f"mapped {after * 1e3:.2f} ms, {before / after:.0f} x; {BATCH} rows of tokens {ragged * 1e3:.2f} ms")
 
 
 def test_a_batch_of_mapped_images(benchmark, tmp_path):

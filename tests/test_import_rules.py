@@ -12,6 +12,7 @@ from support import toy
 CORE = toy.PROJECT / "biasloop"
 PLUGINS = toy.PROJECT / "plugins"
 LONGEST = 400
+ALIKE = 3  # lines of code from which on two functions say the same by no accident
 
 GROUND = ("bound", "config.flatten", "config.strict", "contract", "datasets", "downloads", "errors", "hdf5", "lazy",
           "metrics", "parsing", "prepared", "printable", "records", "store", "system", "tables")  # fmt: skip
@@ -172,6 +173,44 @@ def test_a_plugin_imports_the_contract_the_ground_floor_and_training(folder):
         return part(name) in MAY | {None, ""}
 
     assert not wrong(sources(folder), allowed)
+
+
+def test_no_plugin_imports_another():
+    folders = sorted(path.parent for path in PLUGINS.glob("*/__init__.py"))
+    assert folders == plugin_folders()
+    for folder in folders:
+        others = tuple(other.name for other in folders if other != folder)
+        assert not wrong(sources(folder), lambda name, others=others: name.split(".")[0] not in others)
+
+
+def _same_everywhere(function: ast.FunctionDef) -> str:
+    """What a function does, without its name, its docstring and how it is laid out."""
+    body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+    return "\n".join(ast.unparse(statement) for statement in body)
+
+
+def test_what_two_plugins_would_write_alike_stands_in_the_core():
+    written: dict[str, set[str]] = {}
+    for folder in plugin_folders():
+        for path in sources(folder):
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.FunctionDef) and len(_same_everywhere(node).splitlines()) >= ALIKE:
+                    written.setdefault(_same_everywhere(node), set()).add(f"{folder.name}: {node.name}")
+    assert len(written) > 100
+    assert not [names for names in written.values() if len({name.split(":")[0] for name in names}) > 1]
+
+
+def test_a_plugin_has_no_form_of_its_own_for_decoded_data():
+    form = re.compile(r"\b(?:open_memmap|memmap|h5py|np\.savez?)\b")
+    for path in sources(PLUGINS):
+        assert not form.findall(ast.unparse(_without_docstrings(ast.parse(path.read_text())))), named(path)
+
+
+def _without_docstrings(tree: ast.Module) -> ast.Module:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return tree
 
 
 LIGHT = "biasloop.training.recipe."  # settings resolve to a recipe before anything is computed

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from biasloop.errors import DownloadError
+from biasloop.system.locking import NoLocks, alone
 
 SUMS = "SHA256SUMS"
 _BLOCK = 1 << 20  # bytes
@@ -24,12 +26,12 @@ def is_sealed(directory: Path) -> bool:
 
 
 def take(directory: Path, build: Callable[[Path], None], on_note: Callable[[str], None]) -> Path:
-    """A directory of prepared data as it was made; a damaged one counts as absent.
+    """A directory of prepared data as it was made, by one process while others wait; a damaged one counts as absent.
 
     Args:
         directory: where it is, or will be.
         build: fills an empty directory; what it leaves there appears whole or not at all.
-        on_note: told of one that is damaged.
+        on_note: told of one that is damaged, and of another process that is making it.
 
     Raises:
         DownloadError: a damaged one cannot be removed.
@@ -41,13 +43,17 @@ def take(directory: Path, build: Callable[[Path], None], on_note: Callable[[str]
         else:
             _checked[directory] = _looks(directory)
     if not directory.exists():
-        _make(directory, build)
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            with suppress(NoLocks):  # then two processes may both make it, and the slower takes the other's
+                stack.enter_context(alone(directory, "preparing", on_note))
+            if not directory.exists():
+                _make(directory, build)
         _checked[directory] = _looks(directory)
     return directory
 
 
 def _make(directory: Path, build: Callable[[Path], None]) -> None:
-    directory.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=".tmp-", dir=directory.parent) as temporary:
         made = Path(temporary) / "made"
         made.mkdir()

@@ -25,7 +25,7 @@ BELOW: dict[str, set[str]] = {
     "config.strict": set(),
     "system": {"errors"},
     "parsing": {"errors", "system"},
-    "prepared": {"errors"},
+    "prepared": {"errors", "system"},
     "contract": {"errors", "lazy", "prepared"},
     "hdf5": {"contract", "errors", "lazy", "printable", "system"},
     "tables": {"contract", "errors", "lazy", "system"},

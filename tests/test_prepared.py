@@ -1,6 +1,9 @@
 """Prepared data are made once, and anew when they are not as they were made."""
 
+import errno
+import fcntl
 import subprocess
+import threading
 
 import numpy as np
 import pytest
@@ -118,6 +121,48 @@ def test_a_build_that_fails_leaves_nothing_that_looks_prepared(place):
     with pytest.raises(SomethingToFetch):
         place.context.prepared("thing", fail)
     assert not place.context.is_prepared("thing")
+
+
+def test_another_process_that_wants_the_same_waits_and_makes_nothing(tmp_path):
+    first, second, begun, going_on = Place(tmp_path), Place(tmp_path), threading.Event(), threading.Event()
+    waiting = threading.Event()
+    second.context = Context(tmp_path, Streams((0,)), on_note=lambda text: (second.notes.append(text), waiting.set()))
+
+    def slow(directory):
+        begun.set()
+        assert going_on.wait(30)
+        first.build(directory)
+
+    one = threading.Thread(target=first.context.prepared, args=("thing", slow))
+    two = threading.Thread(target=second.context.prepared, args=("thing", second.build))
+    one.start()
+    assert begun.wait(30)
+    two.start()
+    assert waiting.wait(30)
+    going_on.set()
+    one.join(30)
+    two.join(30)
+    assert (first.built, second.built) == (1, 0)
+    assert second.notes == ["another process is preparing thing; waiting for it to finish"]
+    assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["thing"]
+
+
+def test_a_build_that_failed_lets_the_next_begin(tmp_path):
+    place = Place(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        place.context.prepared("thing", lambda directory: 1 / 0)
+    place.take()
+    assert (place.built, place.notes) == (1, [])
+
+
+def test_where_there_are_no_locks_it_is_made_all_the_same(tmp_path, monkeypatch):
+    def none(*_):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    place = Place(tmp_path)
+    place.take()
+    assert (place.built, place.notes) == (1, [])
 
 
 def test_decoded_images_of_a_folder_are_decoded_anew_when_a_bit_of_them_is_flipped(tmp_path):

@@ -15,8 +15,9 @@ from biasloop.downloads import (
     is_remote,
     require_space,
 )
-from biasloop.downloads.temporary import alone, flush_directory, home_of
+from biasloop.downloads.temporary import flush_directory, home_of
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
+from biasloop.system.locking import alone
 from biasloop.system.new_files import discard_strange
 
 _PATIENCE = Patience()

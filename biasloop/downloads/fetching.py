@@ -7,9 +7,10 @@ from biasloop.downloads.addresses import Answer, is_remote, opened, refuse_page
 from biasloop.downloads.partial import Partial
 from biasloop.downloads.patience import Patience
 from biasloop.downloads.remote import Notice, Progress, Remote
-from biasloop.downloads.temporary import alone, free_bytes, home_of, require_space
+from biasloop.downloads.temporary import free_bytes, home_of, require_space
 from biasloop.downloads.troubles import Again, StaleRange, Trickle, Trouble, WrongContent
 from biasloop.errors import DownloadError, SomethingToFetch
+from biasloop.system.locking import alone
 
 _PATIENCE = Patience()
 

@@ -1,41 +1,10 @@
-"""A directory that files are fetched into: one process at a time, enough room, names that survive a power cut."""
+"""A directory that files are fetched into: enough room, names that survive a power cut."""
 
 import os
 import shutil
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from biasloop.downloads.remote import Notice
 from biasloop.errors import DownloadError
-from biasloop.system.locking import Taken, exclusive
-
-
-@contextmanager
-def alone(path: Path, doing: str, notice: Notice) -> Iterator[bool]:
-    """Be the only process that makes this file or directory; a second one says so and waits.
-
-    The operating system gives the lock back when a process ends, however it ends.
-
-    Yields:
-        Whether it had to wait.
-    """
-    lock, waited = path.with_name(f".{path.name}.lock"), False
-    while True:
-        try:
-            with exclusive(lock):
-                try:
-                    yield waited
-                finally:
-                    with suppress(OSError):  # while it is held: who waits notices that it is gone, and asks anew
-                        lock.unlink(missing_ok=True)
-            return
-        except Taken:
-            if not waited:
-                notice(f"another process is {doing} {path.name}; waiting for it to finish")
-            waited = True
-            time.sleep(0.1)
 
 
 def home_of(path: Path) -> Path:

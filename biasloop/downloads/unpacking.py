@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.downloads.remote import Notice
-from biasloop.downloads.temporary import alone, flush_directory
+from biasloop.downloads.temporary import flush_directory
 from biasloop.errors import DownloadError
+from biasloop.system.locking import alone
 from biasloop.system.new_files import discard_strange
 from biasloop.system.regular import require_regular
 

@@ -3,8 +3,9 @@
 import errno
 import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from biasloop.errors import BiasloopError
@@ -38,6 +39,40 @@ def exclusive(path: Path) -> Iterator[None]:
         yield
     finally:
         os.close(handle)  # which gives the lock back
+
+
+@contextmanager
+def alone(path: Path, doing: str, notice: Callable[[str], None]) -> Iterator[bool]:
+    """Be the only process that makes this file or directory; a second one says so and waits.
+
+    The operating system gives the lock back when a process ends, however it ends.
+
+    Args:
+        path: where it will be; its directory is there.
+        doing: what the other process does, for the notice.
+        notice: told once if there is another.
+
+    Yields:
+        Whether it had to wait.
+
+    Raises:
+        NoLocks: the file system cannot say.
+    """
+    lock, waited = path.with_name(f".{path.name}.lock"), False
+    while True:
+        try:
+            with exclusive(lock):
+                try:
+                    yield waited
+                finally:
+                    with suppress(OSError):  # while it is held: who waits notices that it is gone, and asks anew
+                        lock.unlink(missing_ok=True)
+            return
+        except Taken:
+            if not waited:
+                notice(f"another process is {doing} {path.name}; waiting for it to finish")
+            waited = True
+            time.sleep(0.1)
 
 
 def _locked(path: Path) -> int:

@@ -16,8 +16,8 @@ from support.servers import Reply, serving
 from biasloop.datasets import fetch
 from biasloop.datasets.fetching import kept
 from biasloop.downloads import download, is_offline, partial
-from biasloop.downloads.temporary import alone
 from biasloop.errors import DownloadError, SomethingToFetch
+from biasloop.system.locking import alone
 
 CONTENT = bytes(range(256)) * 1000
 FETCH = """

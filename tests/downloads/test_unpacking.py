@@ -13,8 +13,8 @@ import pytest
 from support.archives import special, tar_gz
 
 from biasloop.downloads import unpack
-from biasloop.downloads.temporary import alone
 from biasloop.errors import DownloadError, InvalidInput
+from biasloop.system.locking import alone
 
 CONTENT = bytes(range(256)) * 1000
 

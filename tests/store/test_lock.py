@@ -12,10 +12,9 @@ import time
 
 import pytest
 
-from biasloop.downloads.temporary import alone
 from biasloop.errors import BiasloopError, StoreError
 from biasloop.store.lock import locked
-from biasloop.system.locking import NoLocks, Taken, exclusive
+from biasloop.system.locking import NoLocks, Taken, alone, exclusive
 
 HOLD = (
     "import sys; from pathlib import Path; from biasloop.store.lock import locked\n"

@@ -3,8 +3,7 @@
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -16,6 +15,9 @@ from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.parsing import dotted, shown
+
+Settings = dict[str, dict[str, Any]]
+"""Sections [domain] with every default, by what was written."""
 
 MOST_ARMS = 10_000
 _MOST_LINES = 40  # of mistakes of all arms
@@ -38,13 +40,10 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
             "fewer keys or values, or start several commands"
         )
     found, mistakes = [], []
-    for combination in product(*grid.values()):
-        chosen = dict(zip(grid, combination, strict=True))
-        arm = preset
-        for key, value in chosen.items():
-            arm = arm.override({tuple(key.split(".")): value}, _origin_of_grid(preset, key))
+    settings: Settings = {}
+    for chosen, arm in _combinations(preset, {}, [(key, grid[key], _origin_of_grid(preset, key)) for key in grid]):
         try:
-            found.append((chosen, validate(arm)))
+            found.append((chosen, validate(arm, settings)))
         except InvalidInput as error:
             mistakes += str(error).splitlines()
     if mistakes:
@@ -53,6 +52,18 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
         raise InvalidInput("\n".join([*lines[:_MOST_LINES], *more]))
     _refuse_twins(preset, found)
     return found
+
+
+def _combinations(
+    arm: Preset, chosen: dict[str, Any], varied: Sequence[tuple[str, list[Any], str]]
+) -> Iterator[tuple[dict[str, Any], Preset]]:
+    """Every combination of values of the keys that are left, with the preset that has them set."""
+    if not varied:
+        yield chosen, arm
+        return
+    (key, values, origin), *others = varied
+    for value in values:
+        yield from _combinations(arm.override({tuple(key.split(".")): value}, origin), {**chosen, key: value}, others)
 
 
 def _origin_of_grid(preset: Preset, key: str) -> str:
@@ -70,8 +81,12 @@ def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]])
         seen[run] = arm
 
 
-def validate(preset: Preset) -> Experiment:
+def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
     """The typed experiment, with the domain's own settings checked and completed.
+
+    Args:
+        preset: as read.
+        settings: of sections [domain] that other arms have; that of this one is added.
 
     Raises:
         InvalidInput: one line a mistake, all of them at once.
@@ -82,8 +97,7 @@ def validate(preset: Preset) -> Experiment:
     domain = values.get("domain")
     if isinstance(domain, dict) and isinstance(domain.get("name"), str):
         try:
-            config = _domain_config(domain, values.get("compat", "fixed"))
-            values["domain"] = {"name": domain["name"], **config.model_dump(mode="json")}
+            values["domain"] = _completed(domain, values.get("compat", "fixed"), {} if settings is None else settings)
         except ValidationError as error:
             model = discovery.load(domain["name"]).Config
             mistakes += _explain_all(preset, ("domain",), error, model)
@@ -98,6 +112,15 @@ def validate(preset: Preset) -> Experiment:
     if mistakes:
         raise InvalidInput("\n".join(mistakes))
     return experiment
+
+
+def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> dict[str, Any]:
+    """The section [domain] with every default; worked out once for arms that do not differ in it."""
+    written = repr((compat, domain))  # 1, 1.0 and True are three values
+    if written not in settings:
+        config = _domain_config(domain, compat)
+        settings[written] = {"name": domain["name"], **config.model_dump(mode="json")}
+    return settings[written]
 
 
 def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:

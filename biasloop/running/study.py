@@ -1,10 +1,11 @@
 """Several runs of one preset: seeds x a grid of arms, one directory each."""
 
 import hashlib
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,8 @@ from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.config.presets import MINI, Key, Preset, parse_value
 from biasloop.contract import domains
-from biasloop.contract.domains import Following
+from biasloop.contract.context import Memory
+from biasloop.contract.domains import Domain, Following
 from biasloop.errors import InvalidInput
 from biasloop.running import engine
 from biasloop.running.engine import Event, Options, Outcome
@@ -96,17 +98,25 @@ def plan(
     if len(arms) * len(seeds) > MOST_RUNS:
         raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
     _require_directory(options.data)
-    checked = [_check(experiment, seeds[0], options) for _, experiment in arms]
-    planned = []
+    checks = _Checks(seeds[0], options)
+    expected = [checks.rounds(experiment) for _, experiment in arms]
+    names = [describe(chosen) for chosen, _ in arms]
     writable: set[Path] = set()
-    for seed in seeds:
-        for (chosen, experiment), (expected, defaults) in zip(arms, checked, strict=True):
-            arm = describe(chosen)
-            path = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
-            preview.require_creatable(path, writable)
-            done = preview.rounds_done(path, experiment.identity(seed), defaults)
-            planned.append(Planned(arm, seed, path, experiment, expected, done))
-    return planned
+    return [
+        Planned(arm, seed, path, experiment, rounds, _done(path, experiment, seed, writable))
+        for seed in seeds
+        for arm, (_, experiment), rounds in zip(names, arms, expected, strict=True)
+        for path in [directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"]
+    ]
+
+
+def _done(path: Path, experiment: Experiment, seed: int, writable: set[Path]) -> int:
+    """How many rounds of a run are finished; refuses a directory that it cannot lie in."""
+    if not os.path.lexists(path):
+        preview.require_creatable(path, writable)
+        return 0
+    defaults = engine.defaults(discovery.load(experiment.domain.name), experiment)
+    return preview.rounds_done(path, experiment.identity(seed), defaults)
 
 
 def _require_directory(data: Path) -> None:
@@ -116,15 +126,38 @@ def _require_directory(data: Path) -> None:
         raise InvalidInput(f"{above} is no directory, so that no data can lie in {data}; use another --data")
 
 
-def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, dict[str, Any]]:
-    """Everything that can be known of an arm before it runs: what is lacking, whether the pool suffices.
+@dataclass
+class _Checks:
+    """Everything that can be known of arms before they run: what is lacking, whether the pool suffices.
 
-    Returns:
-        How many rounds there will be, and defaults of what may be missing in what is stored.
+    Arms of one section [domain] share a domain, which is checked once; domains share what they read (`Context.once`).
+
+    Attributes:
+        seed: of the runs.
+        options: where data lie, and where to compute.
     """
-    prepared = engine.prepare(experiment, seed, options)
-    prepared.rule.prepare()
-    return prepared.rule.expected_rounds(), engine.defaults(prepared.domain, experiment)
+
+    seed: int
+    options: Options
+    _memory: Memory = field(default_factory=dict)
+    _section: str = ""
+    _domain: Domain | None = None
+    _demands: set[frozenset[str]] = field(default_factory=set)
+
+    def rounds(self, experiment: Experiment) -> int:
+        """How many rounds a run will have; whatever keeps it from starting is raised."""
+        settings = experiment.domain.model_dump()
+        section = repr(settings)  # 1, 1.0 and True are three values
+        if self._domain is None or section != self._section:
+            self._domain = engine.build_domain(settings, self.seed, self.options, self._memory)
+            self._section, self._demands = section, set()
+        prepared = engine.known(experiment, self.seed, self.options, self._domain)
+        demands = experiment.loop.demands()
+        if demands not in self._demands:
+            engine.check(self._domain, experiment, self.options)
+            self._demands.add(demands)
+        prepared.rule.prepare()
+        return prepared.rule.expected_rounds()
 
 
 def shortfalls(planned: Sequence[Planned]) -> list[str]:

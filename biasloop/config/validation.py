@@ -4,6 +4,7 @@ import difflib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -124,11 +125,17 @@ def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> di
 
 
 def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:
+    mistake = _mistake_in(seeds)
+    return [f"{preset.origin(('seeds',))}: {mistake}"] if mistake else []
+
+
+@lru_cache(maxsize=1)  # all arms have the same
+def _mistake_in(seeds: str) -> str:
     try:
         parse_seeds(seeds)
     except InvalidInput as error:
-        return [f"{preset.origin(('seeds',))}: {error}"]
-    return []
+        return str(error)
+    return ""
 
 
 def resolved(preset: Preset) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """Several runs of one preset: seeds x a grid of arms, one directory each."""
 
 import hashlib
-import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -101,20 +100,25 @@ def plan(
     checks = _Checks(seeds[0], options)
     expected = [checks.rounds(experiment) for _, experiment in arms]
     names = [describe(chosen) for chosen, _ in arms]
+    absent: set[Path] = set()
     writable: set[Path] = set()
     return [
-        Planned(arm, seed, path, experiment, rounds, _done(path, experiment, seed, writable))
+        Planned(
+            arm,
+            seed,
+            path,
+            experiment,
+            rounds,
+            0 if preview.is_absent(path, absent, writable) else _done(path, experiment, seed),
+        )
         for seed in seeds
         for arm, (_, experiment), rounds in zip(names, arms, expected, strict=True)
         for path in [directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"]
     ]
 
 
-def _done(path: Path, experiment: Experiment, seed: int, writable: set[Path]) -> int:
-    """How many rounds of a run are finished; refuses a directory that it cannot lie in."""
-    if not os.path.lexists(path):
-        preview.require_creatable(path, writable)
-        return 0
+def _done(path: Path, experiment: Experiment, seed: int) -> int:
+    """How many rounds of a run are finished."""
     defaults = engine.defaults(discovery.load(experiment.domain.name), experiment)
     return preview.rounds_done(path, experiment.identity(seed), defaults)
 

@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from biasloop.contract.randomness import Streams
     from biasloop_language.learner import Learner
     from biasloop_language.tokens import TokenRows
-
 TOKENS, TEXT = "tokens", "text"
 
 
@@ -235,7 +234,8 @@ class LanguageDomain:
 
     @cached_property
     def _pairs(self) -> corpora.Pairs:
-        return self._corpus.read()
+        made_from = repr(self.config.model_dump(exclude=settings.TRAINING | {"test"}))
+        return self._context.once("language.pairs", made_from, self._corpus.read)
 
     @cached_property
     def _learner(self) -> Learner:
@@ -254,6 +254,10 @@ class LanguageDomain:
 
     @cached_property
     def _splits(self) -> Splits:
+        made_from = repr(self.config.model_dump(exclude=settings.TRAINING))
+        return self._context.once("language.splits", (made_from, self._context.streams.path), self._split)
+
+    def _split(self) -> Splits:
         pairs, test = self._pairs, self.config.test
         labelled = np.flatnonzero(pairs.labelled)
         if test >= len(labelled):

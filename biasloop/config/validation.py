@@ -10,14 +10,14 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from biasloop import discovery
-from biasloop.config.experiment import Experiment
+from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import Key, Preset, parse_seeds
 from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.parsing import dotted, shown
 
-Settings = dict[str, dict[str, Any]]
+Settings = dict[str, DomainSection]
 """Sections [domain] with every default, by what was written."""
 
 MOST_ARMS = 10_000
@@ -73,13 +73,17 @@ def _origin_of_grid(preset: Preset, key: str) -> str:
 
 
 def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], dict[str, Any]] = {}
+    sections: dict[int, str] = {}  # arms that do not differ in [domain] have one object of it
     for chosen, experiment in arms:
-        arm = ", ".join(f"{key} = {shown(value)}" for key, value in chosen.items())
-        run = json.dumps(experiment.identity(0), sort_keys=True, default=str)
+        identity = experiment.identity(0, domain=id(experiment.domain) not in sections)
+        if "domain" in identity:
+            sections[id(experiment.domain)] = json.dumps(identity.pop("domain"), sort_keys=True, default=str)
+        run = sections[id(experiment.domain)], json.dumps(identity, sort_keys=True, default=str)
         if run in seen:
-            raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {seen[run]} and {arm} are one and the same run")
-        seen[run] = arm
+            twins = (", ".join(f"{key} = {shown(value)}" for key, value in arm.items()) for arm in (seen[run], chosen))
+            raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {' and '.join(twins)} are one and the same run")
+        seen[run] = chosen
 
 
 def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
@@ -115,12 +119,13 @@ def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
     return experiment
 
 
-def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> dict[str, Any]:
+def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> DomainSection:
     """The section [domain] with every default; worked out once for arms that do not differ in it."""
     written = repr((compat, domain))  # 1, 1.0 and True are three values
     if written not in settings:
         config = _domain_config(domain, compat)
-        settings[written] = {"name": domain["name"], **config.model_dump(mode="json")}
+        completed = {"name": domain["name"], **config.model_dump(mode="json")}
+        settings[written] = DomainSection.model_validate(completed)
     return settings[written]
 
 

@@ -5,11 +5,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from biasloop import discovery
-from biasloop.config.experiment import Experiment
+from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import MINI, Key, Preset, parse_value
 from biasloop.contract import domains
 from biasloop.contract.context import Memory
@@ -55,6 +56,15 @@ def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
 
 def _safe(value: Any) -> str:
     """The value as it is typed; with a digest where that is no safe name or could be read as another value."""
+    return _safe_of(value) if type(value) in {int, str} else _worked_out(value)
+
+
+@lru_cache(maxsize=20_000, typed=True)  # ten thousand arms have a few hundred of them
+def _safe_of(value: int | str) -> str:
+    return _worked_out(value)
+
+
+def _worked_out(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     safe = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
     typed = isinstance(value, int | float) or _as_typed(text) == value
@@ -144,17 +154,16 @@ class _Checks:
     seed: int
     options: Options
     _memory: Memory = field(default_factory=dict)
-    _section: str = ""
+    _section: DomainSection | None = None
     _domain: Domain | None = None
     _demands: set[frozenset[str]] = field(default_factory=set)
 
     def rounds(self, experiment: Experiment) -> int:
         """How many rounds a run will have; whatever keeps it from starting is raised."""
-        settings = experiment.domain.model_dump()
-        section = repr(settings)  # 1, 1.0 and True are three values
-        if self._domain is None or section != self._section:
+        if self._domain is None or experiment.domain is not self._section:  # equal ones of a grid are one object
+            settings = experiment.domain.model_dump()
             self._domain = engine.build_domain(settings, self.seed, self.options, self._memory)
-            self._section, self._demands = section, set()
+            self._section, self._demands = experiment.domain, set()
         prepared = engine.known(experiment, self.seed, self.options, self._domain)
         demands = experiment.loop.demands()
         if demands not in self._demands:

@@ -62,25 +62,22 @@ def is_absent(directory: Path, absent: set[Path], writable: set[Path]) -> bool:
     Raises:
         StoreError: it is not there and cannot be made, saying what is in the way.
     """
-    if directory.parent not in absent and os.path.lexists(directory):
+    above = directory.parent
+    if above not in absent and os.path.lexists(directory):
         return False
-    long = [part for part in directory.parts if len(os.fsencode(part)) > _LONGEST]
-    if long:
-        raise StoreError(f"{long[0][:80]}... is too long for the name of a directory; use another --out")
-    missing: list[Path] = []
-    for above in directory.parents:
-        if above in absent:
-            absent.update(missing)
-            return True
-        if os.path.lexists(above) or above == above.parent:
-            break
+    missing = [directory]
+    while above not in absent and not os.path.lexists(above) and above != above.parent:
         missing.append(above)
-    if not above.is_dir():
+        above = above.parent
+    if above not in absent and not above.is_dir():
         raise StoreError(f"{above} is no directory, so that no run can lie in {directory}; use another --out")
-    if above not in writable:
+    long = [path.name for path in missing if len(os.fsencode(path.name)) > _LONGEST]
+    if long:
+        raise StoreError(f"{long[-1][:80]}... is too long for the name of a directory; use another --out")
+    if above not in absent and above not in writable:
         _require_writable(above, directory)
         writable.add(above)
-    absent.update(missing)
+    absent.update(missing[1:])
     return True
 
 

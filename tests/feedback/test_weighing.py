@@ -1,5 +1,6 @@
 """Weights, propensities and inputs of samples: stored, gone on with, measured again, honoured or refused."""
 
+import ast
 import json
 import shutil
 from pathlib import Path
@@ -121,3 +122,13 @@ def test_weights_and_inputs_that_nobody_demanded_are_dropped_by_no_fit(given, re
     with pytest.raises(Mismatch, match=f"the domain 'toy' .*{reason}"):
         fit(ToyDomain(ToyDomain.Config(), context), "toy", train, Work(Streams((0,))))
     assert fit(Heeding(Heeding.Config(), context), "toy", train, Work(Streams((0,)))).share >= 1.05
+
+
+def test_every_rule_fits_on_samples_through_the_function_that_drops_nothing():
+    fits = {
+        path.name
+        for path in (toy.PROJECT / "biasloop" / "feedback").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr == "fit"
+    }
+    assert fits == {"rule.py"}

@@ -110,8 +110,8 @@ class ImagesDomain:
         if by_shape or config.shape is not None or config.pixel_mean is not None or config.pixel_std is not None:
             _ = self._splits  # which says so if there is no image
             first = self._once("first", settings.DRAWN, lambda: self._data.take(np.zeros(1, np.int64)))  # (1, H, W, C)
-            self._check_channels(first.shape[-1])
-            height, width, channels = self._shaped(first).shape[1:]
+            pictures.check_channels(config, first.shape[-1])
+            height, width, channels = pictures.shaped(first, config.shape).shape[1:]
             if by_shape:
                 self._check_network(height, width, channels)
 
@@ -310,26 +310,13 @@ class ImagesDomain:
             raw = self._biased.changed(raw, ids, data.take)
         if config.compat == "released" and config.data == "cinic10":
             raw = pictures.wrapped(raw, mean, std)
-        raw = self._shaped(raw)
+        raw = pictures.shaped(raw, config.shape)
         channels = raw.shape[-1] // len(mean)  # grey that was repeated
         return pictures.Pictures(raw, ids, np.tile(mean, channels), np.tile(std, channels)), digest
 
-    def _shaped(self, raw: Array) -> Array:
-        """Images in the shape that is set."""
-        if self.config.shape is None:
-            return raw
-        height, width, channels = self.config.shape
-        return pictures.shaped(raw, (height, width, channels))
-
-    def _check_channels(self, channels: int) -> None:
-        for key in ("pixel_mean", "pixel_std"):
-            values = getattr(self.config, key)
-            if values is not None and len(values) != channels:
-                raise InvalidInput(f"domain.{key} has {len(values)} numbers, and the images {channels} channels")
-
     def _pixel_statistics(self, raw: Array) -> tuple[Floats, Floats]:
         """As set, as published, else measured on the whole data set if in memory; zeros of padding do not count."""
-        self._check_channels(raw.shape[-1])
+        pictures.check_channels(self.config, raw.shape[-1])
         mean, std = self.config.pixel_mean or self._source.mean, self.config.pixel_std or self._source.std
         if mean is not None and std is not None:
             return np.array(mean), np.array(std)

@@ -75,8 +75,10 @@ class Ledger:
         inputs: Frame | None = None,
     ) -> Ledger:
         """Rows that come in together."""
-        origins, rounds = (np.full(len(ids), value, np.int32) for value in (origin, since))
-        return cls(ids, origins, rounds, payload, weight, propensity, inputs or Frame())
+        rows, others = len(ids), inputs or Frame()
+        return cls(
+            ids, np.full(rows, origin, np.int32), np.full(rows, since, np.int32), payload, weight, propensity, others
+        )
 
     @staticmethod
     def join(parts: Sequence[Ledger]) -> Ledger:

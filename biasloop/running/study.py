@@ -14,7 +14,7 @@ from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import MINI, Key, Preset, parse_value
 from biasloop.contract import domains
 from biasloop.contract.context import Memory
-from biasloop.contract.domains import Domain, Following
+from biasloop.contract.domains import Demands, Domain, Following
 from biasloop.errors import InvalidInput
 from biasloop.running import engine
 from biasloop.running.engine import Event, Options, Outcome
@@ -156,7 +156,7 @@ class _Checks:
     _memory: Memory = field(default_factory=dict)
     _section: DomainSection | None = None
     _domain: Domain | None = None
-    _demands: set[frozenset[str]] = field(default_factory=set)
+    _demands: set[Demands] = field(default_factory=set)
 
     def rounds(self, experiment: Experiment) -> int:
         """How many rounds a run will have; whatever keeps it from starting is raised."""

@@ -253,7 +253,7 @@ def _write_ledger(group: h5py.Group, ledger: Ledger) -> None:
         _write_frame(group.create_group("inputs"), ledger.inputs)
 
 
-def _read_ledger(group: Group, version: Value) -> Ledger:
+def _read_ledger(group: Group, version: Value | None) -> Ledger:
     _expect(group, "ledger")
     of_version_2 = [name for name in ("weight", "propensity", "inputs") if name in group]
     if of_version_2 and version == 1:

@@ -165,7 +165,7 @@ class CommandDomain:
 
     @cached_property
     def _table(self) -> Table:
-        made_from = repr(self.config.model_dump(exclude=settings.TRAINING | {"test", "holdout"}))
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, "test", "holdout"}))
         return self._context.once("command.table", made_from, lambda: samples.load(self.config))
 
     @cached_property
@@ -176,7 +176,10 @@ class CommandDomain:
 
     @cached_property
     def _splits(self) -> Splits:
-        made_from, streams = repr(self.config.model_dump(exclude=settings.TRAINING)), self._context.streams.at("split")
+        made_from, streams = (
+            repr(self.config.model_dump(exclude={*settings.TRAINING})),
+            self._context.streams.at("split"),
+        )
         draw = partial(samples.split, self._table, self.config, streams)
         return self._context.once("command.splits", (made_from, streams.path), draw)
 

@@ -272,7 +272,7 @@ class ImagesDomain:
     def _once(self, name: str, without: frozenset[str], build: Callable[[], T], *drawn: Streams) -> T:
         """What depends on settings, all but those `without`, and on streams that it is drawn from; shared in a plan."""
         made_from = repr(
-            self.config.model_dump(exclude=settings.TRAINING | without)
+            self.config.model_dump(exclude={*settings.TRAINING, *without})
         )  # 1, 1.0 and True are three values
         return self._context.once(f"images.{name}", (made_from, *(streams.path for streams in drawn)), build)
 

@@ -234,7 +234,7 @@ class LanguageDomain:
 
     @cached_property
     def _pairs(self) -> corpora.Pairs:
-        made_from = repr(self.config.model_dump(exclude=settings.TRAINING | {"test"}))
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, "test"}))
         return self._context.once("language.pairs", made_from, self._corpus.read)
 
     @cached_property
@@ -254,7 +254,7 @@ class LanguageDomain:
 
     @cached_property
     def _splits(self) -> Splits:
-        made_from = repr(self.config.model_dump(exclude=settings.TRAINING))
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING}))
         return self._context.once("language.splits", (made_from, self._context.streams.path), self._split)
 
     def _split(self) -> Splits:

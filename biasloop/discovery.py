@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout, suppress
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
 
@@ -18,6 +19,7 @@ from biasloop.contract.domains import Domain, missing_methods
 from biasloop.errors import InvalidInput
 
 GROUP = "biasloop.domains"
+_loaded: WeakKeyDictionary[ModuleType, type[Any]] = WeakKeyDictionary()  # modules that imported well, and their domains
 
 
 def entries(group: str = GROUP) -> dict[str, list[EntryPoint]]:
@@ -49,7 +51,15 @@ def load(name: str) -> type[Any]:
     if len(domains[name]) > 1:
         both = " and ".join(entry.dist.name for entry in domains[name] if entry.dist)
         raise InvalidInput(f"two distributions declare the domain {name!r}: {both}; uninstall one of them")
-    return checked(name, _imported(name, domains[name][0]))
+    entry = domains[name][0]
+    module = sys.modules.get(entry.module)
+    if module is not None and module in _loaded:  # a plan of ten thousand runs asks as often
+        loaded = getattr(module, entry.attr, None)
+        if loaded is _loaded[module]:
+            return _loaded[module]
+    loaded = checked(name, _imported(name, entry))
+    _loaded[sys.modules[entry.module]] = loaded
+    return loaded
 
 
 def _imported(name: str, entry: EntryPoint) -> object:

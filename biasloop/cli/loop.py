@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from biasloop.running.study import Planned
 
 
+_MOST_NOTES = 20  # of settings that the reserve is too small for
+
+
 def loop(
     preset: Annotated[str, typer.Option("--preset", "-p", help="A preset's name, or the path of a TOML file.")],
     out: Annotated[
@@ -82,8 +85,11 @@ def loop(
     options = Options(data_directory(data), device, threads, keep_models, checkpoint, on_notice, stopping)
     planned = study.plan(arms, chosen, directory, options)
     tell_whose(found, json=json)
-    for text in study.shortfalls(planned):
+    short = study.shortfalls(planned)
+    for text in short[:_MOST_NOTES]:
         note(text)
+    if len(short) > _MOST_NOTES:
+        note(f"the reserve allows fewer rounds than loop.rounds with {len(short) - _MOST_NOTES:,} more settings")
     if dry_run:
         _show_plan(planned, json=json)
         return

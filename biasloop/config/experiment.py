@@ -95,18 +95,14 @@ class Experiment(Strict):
             )
         return self
 
-    def identity(self, seed: int) -> dict[str, Any]:
+    def identity(self, seed: int, *, domain: bool = True) -> dict[str, Any]:
         """All that determines the results of a run, and nothing else: what a resume compares.
 
-        `loop.rounds` is not part of it, so a finished run can be extended.
+        `loop.rounds` is not part of it, so a finished run can be extended. Without `domain` that section is left out.
         """
+        section = {"domain": _without_none(self.domain.model_dump())} if domain else {}
         loop = self.loop.model_dump(exclude_none=True, exclude={"rounds"})
-        return {
-            "seed": seed,
-            "compat": self.compat,
-            "domain": _without_none(self.domain.model_dump()),
-            "loop": loop,
-        }
+        return {"seed": seed, "compat": self.compat, **section, "loop": loop}
 
     def nesting(self) -> dict[str, Any]:
         """The resolved experiment in the nesting of a preset (`presets show NAME --json`)."""

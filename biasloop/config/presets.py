@@ -60,8 +60,9 @@ class Preset:
 
     def override(self, changes: Mapping[Key, Any], origin: str) -> "Preset":
         """The preset with some keys set; a key that the grid varies is fixed by that and leaves the grid."""
-        values, origins = _copy(self.values), dict(self.origins)
-        grid = values.get("grid", {})
+        changed = {"grid", *(key[0] for key in changes)}  # a grid of thousands of arms copies no other tables
+        values = {name: _copy(value) if name in changed else value for name, value in self.values.items()}
+        origins, grid = dict(self.origins), values.get("grid", {})
         switches = self._switches(changes)
         for key, value in sorted(changes.items(), key=lambda change: change[0] not in switches):  # these first
             nested: Any = value

@@ -3,19 +3,22 @@
 import difflib
 import json
 import math
-from collections.abc import Iterable, Mapping
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from biasloop import discovery
-from biasloop.config.experiment import Experiment
+from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import Key, Preset, parse_seeds
 from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.parsing import dotted, shown
+
+Settings = dict[str, DomainSection]
+"""Sections [domain] with every default, by what was written."""
 
 MOST_ARMS = 10_000
 _MOST_LINES = 40  # of mistakes of all arms
@@ -38,13 +41,10 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
             "fewer keys or values, or start several commands"
         )
     found, mistakes = [], []
-    for combination in product(*grid.values()):
-        chosen = dict(zip(grid, combination, strict=True))
-        arm = preset
-        for key, value in chosen.items():
-            arm = arm.override({tuple(key.split(".")): value}, _origin_of_grid(preset, key))
+    settings: Settings = {}
+    for chosen, arm in _combinations(preset, {}, [(key, grid[key], _origin_of_grid(preset, key)) for key in grid]):
         try:
-            found.append((chosen, validate(arm)))
+            found.append((chosen, validate(arm, settings)))
         except InvalidInput as error:
             mistakes += str(error).splitlines()
     if mistakes:
@@ -55,23 +55,43 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
     return found
 
 
+def _combinations(
+    arm: Preset, chosen: dict[str, Any], varied: Sequence[tuple[str, list[Any], str]]
+) -> Iterator[tuple[dict[str, Any], Preset]]:
+    """Every combination of values of the keys that are left, with the preset that has them set."""
+    if not varied:
+        yield chosen, arm
+        return
+    (key, values, origin), *others = varied
+    for value in values:
+        yield from _combinations(arm.override({tuple(key.split(".")): value}, origin), {**chosen, key: value}, others)
+
+
 def _origin_of_grid(preset: Preset, key: str) -> str:
     origin = preset.origin(("grid", key))
     return origin if origin.startswith("--") else f"{origin} [grid]"
 
 
 def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]]) -> None:
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, str], dict[str, Any]] = {}
+    sections: dict[int, str] = {}  # arms that do not differ in [domain] have one object of it
     for chosen, experiment in arms:
-        arm = ", ".join(f"{key} = {shown(value)}" for key, value in chosen.items())
-        run = json.dumps(experiment.identity(0), sort_keys=True, default=str)
+        identity = experiment.identity(0, domain=id(experiment.domain) not in sections)
+        if "domain" in identity:
+            sections[id(experiment.domain)] = json.dumps(identity.pop("domain"), sort_keys=True, default=str)
+        run = sections[id(experiment.domain)], json.dumps(identity, sort_keys=True, default=str)
         if run in seen:
-            raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {seen[run]} and {arm} are one and the same run")
-        seen[run] = arm
+            twins = (", ".join(f"{key} = {shown(value)}" for key, value in arm.items()) for arm in (seen[run], chosen))
+            raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {' and '.join(twins)} are one and the same run")
+        seen[run] = chosen
 
 
-def validate(preset: Preset) -> Experiment:
+def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
     """The typed experiment, with the domain's own settings checked and completed.
+
+    Args:
+        preset: as read.
+        settings: of sections [domain] that other arms have; that of this one is added.
 
     Raises:
         InvalidInput: one line a mistake, all of them at once.
@@ -82,8 +102,7 @@ def validate(preset: Preset) -> Experiment:
     domain = values.get("domain")
     if isinstance(domain, dict) and isinstance(domain.get("name"), str):
         try:
-            config = _domain_config(domain, values.get("compat", "fixed"))
-            values["domain"] = {"name": domain["name"], **config.model_dump(mode="json")}
+            values["domain"] = _completed(domain, values.get("compat", "fixed"), {} if settings is None else settings)
         except ValidationError as error:
             model = discovery.load(domain["name"]).Config
             mistakes += _explain_all(preset, ("domain",), error, model)
@@ -100,12 +119,28 @@ def validate(preset: Preset) -> Experiment:
     return experiment
 
 
+def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> DomainSection:
+    """The section [domain] with every default; worked out once for arms that do not differ in it."""
+    written = repr((compat, domain))  # 1, 1.0 and True are three values
+    if written not in settings:
+        config = _domain_config(domain, compat)
+        completed = {"name": domain["name"], **config.model_dump(mode="json")}
+        settings[written] = DomainSection.model_validate(completed)
+    return settings[written]
+
+
 def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:
+    mistake = _mistake_in(seeds)
+    return [f"{preset.origin(('seeds',))}: {mistake}"] if mistake else []
+
+
+@lru_cache(maxsize=1)  # all arms have the same
+def _mistake_in(seeds: str) -> str:
     try:
         parse_seeds(seeds)
     except InvalidInput as error:
-        return [f"{preset.origin(('seeds',))}: {error}"]
-    return []
+        return str(error)
+    return ""
 
 
 def resolved(preset: Preset) -> dict[str, Any]:

@@ -144,8 +144,12 @@ class Samples:
         ids: `(n,)` stable positions in the source data.
         synthetic: `(n,)` True where a model made the label or the input; never which round's.
         labels: one row per id.
-        inputs: one row per id with `synthetic` True, or no columns where models label real inputs.
-        weights: `(n,)` or None.
+        inputs: keys of inputs that models made, one row per id: int64 columns such as shard and member, each with its
+            vocabulary; -1 where the input is the sample's own. No columns where all inputs are the samples' own.
+        weights: `(n,)` factors of the samples' losses, finite and not negative; None for 1. What a batch's weighted
+            losses are divided by is the domain's to say.
+        propensities: `(n,)` probabilities with which the samples were drawn, NaN where nobody knows; for estimates,
+            not for fits. None where nobody knows any.
     """
 
     ids: Ints
@@ -153,6 +157,7 @@ class Samples:
     labels: Frame
     inputs: Frame = field(default_factory=Frame)
     weights: Floats | None = None
+    propensities: Floats | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

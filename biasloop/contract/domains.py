@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from typing_extensions import get_protocol_members
@@ -383,4 +384,10 @@ def names_in(domain: Domain) -> Vocabularies:
 
 def missing_methods(domain: type, protocol: Any) -> list[str]:
     """Names of the protocol's methods that a class does not have."""
-    return [name for name in sorted(get_protocol_members(protocol)) if not callable(getattr(domain, name, None))]
+    return [name for name in _members_of(protocol) if not callable(getattr(domain, name, None))]
+
+
+@cache
+def _members_of(protocol: Any) -> tuple[str, ...]:
+    """Sorted names; looked up once, since a plan of thousands of runs asks for each."""
+    return tuple(sorted(get_protocol_members(protocol)))

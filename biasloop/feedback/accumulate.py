@@ -34,7 +34,7 @@ from biasloop.contract.domains import (
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.reserve import Reserve, lacking
-from biasloop.feedback.rule import require
+from biasloop.feedback.rule import fit, require
 from biasloop.feedback.snapshots import evaluated, watching
 from biasloop.feedback.tables import errors_of, kept_tables
 from biasloop.feedback.work import RoundWork
@@ -243,7 +243,7 @@ class Accumulate:
             ledger.append(added)
         train = self._training_set(ledger, number)
         fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict))
-        model = fitting.memo("fit", lambda call: self._saved(self.domain.fit(train, call))).models[KIND]
+        model = fitting.memo("fit", lambda call: self._saved(fit(self.domain, self.name, train, call))).models[KIND]
         measured = self._grouped(train)
         snapshots = evaluated(work, "fit", lambda predicted: self._metrics(predicted, measured))
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
@@ -394,4 +394,4 @@ class Accumulate:
         return self._fit(number, work.at("fit"))
 
     def _fit(self, number: int, work: RoundWork) -> Any:
-        return self.domain.fit(self.training_set(number), work)
+        return fit(self.domain, self.name, self.training_set(number), work)

@@ -11,8 +11,9 @@ from typing import Any, ClassVar, Protocol
 
 from pydantic import BaseModel
 
-from biasloop.contract.data import Floats, Frame, Ints, Metric, Tables
-from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Demands, Domain, honoured, missing_methods
+from biasloop.contract.context import Work
+from biasloop.contract.data import Floats, Frame, Ints, Metric, Samples, Tables
+from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Demands, Domain, Learning, M, honoured, missing_methods
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.work import RoundWork
@@ -157,9 +158,13 @@ class Rule(Protocol):
 
 UNHONOURED = {
     EPOCHS: "does not say when an epoch ends; take loop.snapshots out of the preset",
-    WEIGHTS: "does not weigh samples",
-    INPUTS: "does not take generated inputs",
+    WEIGHTS: "does not weigh samples, and this run gives them weights; use a domain that does, or a rule without any",
+    INPUTS: "does not take generated inputs, and this run has some; use a domain that does, or a rule without any",
 }
+
+
+class _Fitting(Domain, Learning[M], Protocol[M]):
+    """A domain with models that are fitted on samples."""
 
 
 def require(settings: RuleSettings, domain: Domain, name: str) -> None:
@@ -174,3 +179,22 @@ def require(settings: RuleSettings, domain: Domain, name: str) -> None:
         raise Mismatch(f'the domain {name!r} cannot run loop.rule = "{settings.rule}": it has no {methods}')
     for demand in sorted(settings.demands().honoured - honoured(domain)):
         raise Mismatch(f"the domain {name!r} {UNHONOURED[demand]}")
+
+
+def fit(domain: _Fitting[M], name: str, train: Samples, work: Work) -> M:
+    """A model fitted on samples, none of whose weights or inputs the domain drops: every rule fits through this.
+
+    Args:
+        domain: to fit a model of.
+        name: the domain's, for messages.
+        train: what the model is trained on.
+        work: of the call.
+
+    Raises:
+        Mismatch: the samples have weights or inputs that the domain's fits do not honour; a rule whose settings
+            demand them is refused before.
+    """
+    given = {*([] if train.weights is None else [WEIGHTS]), *([INPUTS] if train.inputs.columns else [])}
+    for unhonoured in sorted(given - honoured(domain)):
+        raise Mismatch(f"the domain {name!r} {UNHONOURED[unhonoured]}")
+    return domain.fit(train, work)

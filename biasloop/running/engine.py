@@ -132,33 +132,48 @@ def build_domain(settings: Mapping[str, Any], seed: int, options: Options, remem
     return domain
 
 
-def known(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Prepared:
+def known(experiment: Experiment, seed: int, options: Options, domain: Domain | None = None) -> Prepared:
     """Domain and rule of an experiment, where nothing of its data need be there; to measure what is stored.
+
+    Args:
+        experiment: what is to be run, or was.
+        seed: of the run.
+        options: where data lie, and where to compute.
+        domain: of this very section [domain] and seed; without it, it is built.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
     """
-    domain = build_domain(experiment.domain.model_dump(), seed, options, remembered)
+    if domain is None:
+        domain = build_domain(experiment.domain.model_dump(), seed, options)
     rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
     return Prepared(experiment, seed, domain, rule)
 
 
-def prepare(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Prepared:
+def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
     """Build domain and rule and check all that settings, files and capabilities say; sizes of data, the rule compares.
 
     Args:
         experiment: what is to be run.
         seed: of the run.
         options: where data lie, and where to compute.
-        remembered: what other domains have read, if this one is to share it.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
         SomethingToFetch: naming what is missing, with sizes and commands.
         InvalidInput: a setting, a file or the device is none.
     """
-    prepared = known(experiment, seed, options, remembered)
-    domain = prepared.domain
+    prepared = known(experiment, seed, options)
+    check(prepared.domain, experiment, options)
+    return prepared
+
+
+def check(domain: Domain, experiment: Experiment, options: Options) -> None:
+    """Check what of a domain is to be there for an experiment.
+
+    Raises:
+        Mismatch, SomethingToFetch, InvalidInput: as `prepare`.
+    """
     missing = [need for need in domain.requirements() if not need.present]
     if missing:
         needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
@@ -170,7 +185,6 @@ def prepare(experiment: Experiment, seed: int, options: Options, remembered: Mem
         )
     if isinstance(domain, Checking):
         domain.check(experiment.loop.demands())
-    return prepared
 
 
 def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
@@ -199,7 +213,8 @@ class _Driver:
         identity, made_with = experiment.identity(prepared.seed), provenance.environment(self.domain)
         self.store = RunWriter.create_or_resume(
             directory, identity, about(experiment), made_with,
-            keep_models=options.keep_models or self.rule.needs_all_models, defaults=defaults(self.domain, experiment),
+            keep_models=options.keep_models or self.rule.needs_all_models,
+            defaults=defaults(type(self.domain), experiment),
         )  # fmt: skip
         # The loop's own settings are left out: calls that do not depend on them are what is shared.
         alike = {name: identity[name] for name in ("seed", "compat", "domain")} | {
@@ -303,10 +318,10 @@ def _sparing(domain: Domain) -> Sequence[str]:
     return domain.memory_settings() if isinstance(domain, Sparing) else ()
 
 
-def defaults(domain: Domain, experiment: Experiment) -> dict[str, Any]:
+def defaults(domain: type[Domain], experiment: Experiment) -> dict[str, Any]:
     """Default values of the settings that a run's identity holds as one value, by flat key."""
     settings = flatten(experiment.identity(0))
-    config: type[BaseModel] = type(domain).Config  # type: ignore[attr-defined] # `discovery` has seen it
+    config: type[BaseModel] = domain.Config  # type: ignore[attr-defined] # `discovery` has seen it
     fields = {"domain": config.model_fields, "loop": rules.RULES[experiment.loop.rule].Settings.model_fields}
     return {
         f"{section}.{name}": info.default

@@ -4,15 +4,17 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from biasloop import discovery
-from biasloop.config.experiment import Experiment
+from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import MINI, Key, Preset, parse_value
 from biasloop.contract import domains
-from biasloop.contract.domains import Following
+from biasloop.contract.context import Memory
+from biasloop.contract.domains import Demands, Domain, Following
 from biasloop.errors import InvalidInput
 from biasloop.running import engine
 from biasloop.running.engine import Event, Options, Outcome
@@ -54,6 +56,15 @@ def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
 
 def _safe(value: Any) -> str:
     """The value as it is typed; with a digest where that is no safe name or could be read as another value."""
+    return _safe_of(value) if type(value) in {int, str} else _worked_out(value)
+
+
+@lru_cache(maxsize=20_000, typed=True)  # ten thousand arms have a few hundred of them
+def _safe_of(value: int | str) -> str:
+    return _worked_out(value)
+
+
+def _worked_out(value: Any) -> str:
     text = str(value).lower() if isinstance(value, bool) else str(value)
     safe = re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_")
     typed = isinstance(value, int | float) or _as_typed(text) == value
@@ -96,17 +107,30 @@ def plan(
     if len(arms) * len(seeds) > MOST_RUNS:
         raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
     _require_directory(options.data)
-    checked = [_check(experiment, seeds[0], options) for _, experiment in arms]
-    planned = []
+    checks = _Checks(seeds[0], options)
+    expected = [checks.rounds(experiment) for _, experiment in arms]
+    names = [describe(chosen) for chosen, _ in arms]
+    absent: set[Path] = set()
     writable: set[Path] = set()
-    for seed in seeds:
-        for (chosen, experiment), (expected, defaults) in zip(arms, checked, strict=True):
-            arm = describe(chosen)
-            path = directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"
-            preview.require_creatable(path, writable)
-            done = preview.rounds_done(path, experiment.identity(seed), defaults)
-            planned.append(Planned(arm, seed, path, experiment, expected, done))
-    return planned
+    return [
+        Planned(
+            arm,
+            seed,
+            path,
+            experiment,
+            rounds,
+            0 if preview.is_absent(path, absent, writable) else _done(path, experiment, seed),
+        )
+        for seed in seeds
+        for arm, (_, experiment), rounds in zip(names, arms, expected, strict=True)
+        for path in [directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"]
+    ]
+
+
+def _done(path: Path, experiment: Experiment, seed: int) -> int:
+    """How many rounds of a run are finished."""
+    defaults = engine.defaults(discovery.load(experiment.domain.name), experiment)
+    return preview.rounds_done(path, experiment.identity(seed), defaults)
 
 
 def _require_directory(data: Path) -> None:
@@ -116,15 +140,37 @@ def _require_directory(data: Path) -> None:
         raise InvalidInput(f"{above} is no directory, so that no data can lie in {data}; use another --data")
 
 
-def _check(experiment: Experiment, seed: int, options: Options) -> tuple[int, dict[str, Any]]:
-    """Everything that can be known of an arm before it runs: what is lacking, whether the pool suffices.
+@dataclass
+class _Checks:
+    """Everything that can be known of arms before they run: what is lacking, whether the pool suffices.
 
-    Returns:
-        How many rounds there will be, and defaults of what may be missing in what is stored.
+    Arms of one section [domain] share a domain, which is checked once; domains share what they read (`Context.once`).
+
+    Attributes:
+        seed: of the runs.
+        options: where data lie, and where to compute.
     """
-    prepared = engine.prepare(experiment, seed, options)
-    prepared.rule.prepare()
-    return prepared.rule.expected_rounds(), engine.defaults(prepared.domain, experiment)
+
+    seed: int
+    options: Options
+    _memory: Memory = field(default_factory=dict)
+    _section: DomainSection | None = None
+    _domain: Domain | None = None
+    _demands: set[Demands] = field(default_factory=set)
+
+    def rounds(self, experiment: Experiment) -> int:
+        """How many rounds a run will have; whatever keeps it from starting is raised."""
+        if self._domain is None or experiment.domain is not self._section:  # equal ones of a grid are one object
+            settings = experiment.domain.model_dump()
+            self._domain = engine.build_domain(settings, self.seed, self.options, self._memory)
+            self._section, self._demands = experiment.domain, set()
+        prepared = engine.known(experiment, self.seed, self.options, self._domain)
+        demands = experiment.loop.demands()
+        if demands not in self._demands:
+            engine.check(self._domain, experiment, self.options)
+            self._demands.add(demands)
+        prepared.rule.prepare()
+        return prepared.rule.expected_rounds()
 
 
 def shortfalls(planned: Sequence[Planned]) -> list[str]:

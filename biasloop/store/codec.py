@@ -23,7 +23,7 @@ from biasloop.records.record import Model, Record
 T = TypeVar("T")
 
 FORMAT = "biasloop"
-VERSION = 1
+VERSION = 2  # of a file whose ledger has weight, propensity or inputs; any other has 1, which older biasloops read
 _ENCODINGS = ("record", "mapping", "frame", "ragged", "ledger", "evaluation", "model", "sizes")
 _LIBVER = ("v108", "v108")
 _CONTIGUOUS = 64 * 1024  # below this many bytes a chunk index costs more than it gives
@@ -69,7 +69,7 @@ def write(target: Window, header: Header, record: Record) -> None:
 def _fill(file: h5py.File, header: Header, record: Record) -> None:
     _stamp(file, "record")
     file.attrs["format"] = np.bytes_(FORMAT)
-    file.attrs["format-version"] = VERSION
+    file.attrs["format-version"] = 1 if record.added is None or record.added.plain else VERSION
     for name, value in vars(header).items():
         file.attrs[name] = np.bytes_(value.encode())
     if record.added is not None:
@@ -155,7 +155,7 @@ def _read_record(root: Group) -> Record:
         _expect(root.group(name), "mapping").groups() for name in ("evaluations", "frames", "models")
     )
     return Record(
-        added=_read_ledger(root.group("added")) if "added" in root else None,
+        added=_read_ledger(root.group("added"), root.attributes.get("format-version")) if "added" in root else None,
         evaluations={name: _read_evaluation(group) for name, group in evaluations.items()},
         frames={name: _read_frame(group) for name, group in frames.items()},
         models={name: _read_model(group) for name, group in models.items()},
@@ -245,15 +245,30 @@ def _write_ledger(group: h5py.Group, ledger: Ledger) -> None:
     for name in ("ids", "origin", "since"):
         _write_array(group, name, getattr(ledger, name))
     _write_frame(group.create_group("payload"), ledger.payload)
+    if ledger.weight is not None:
+        _write_array(group, "weight", ledger.weight)
+    if ledger.propensity is not None:
+        _write_array(group, "propensity", ledger.propensity)
+    if ledger.inputs.columns:
+        _write_frame(group.create_group("inputs"), ledger.inputs)
 
 
-def _read_ledger(group: Group) -> Ledger:
+def _read_ledger(group: Group, version: Value | None) -> Ledger:
     _expect(group, "ledger")
+    of_version_2 = [name for name in ("weight", "propensity", "inputs") if name in group]
+    if of_version_2 and version == 1:
+        raise hdf5.Malformed(f"{group.path} has {' and '.join(of_version_2)}, which store format 1 does not have")
+    inputs = _read_frame(group.group("inputs")) if "inputs" in group else Frame()
+    if "inputs" in group and not inputs.columns:
+        raise hdf5.Malformed(f"{group.path}/inputs has no column")
     return Ledger(
         _read_whole_numbers(group.dataset("ids"), np.int64),
         _read_whole_numbers(group.dataset("origin"), np.int32),
         _read_whole_numbers(group.dataset("since"), np.int32),
         _read_frame(group.group("payload")),
+        group.dataset("weight").read() if "weight" in group else None,
+        group.dataset("propensity").read() if "propensity" in group else None,
+        inputs,
     )
 
 

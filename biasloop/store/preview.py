@@ -51,29 +51,39 @@ def rounds_done(directory: Path, identity: Mapping[str, Any], defaults: Mapping[
     return sum(step != SETUP for step in stored.manifest.steps())
 
 
-def require_creatable(directory: Path, writable: set[Path]) -> None:
-    """Refuse a directory that is not there and cannot be made.
+def is_absent(directory: Path, absent: set[Path], writable: set[Path]) -> bool:
+    """Whether nothing lies where a run is to be written; then a directory can be made there.
 
     Args:
         directory: of a run.
-        writable: directories in which others were made; the one in which this can be made is added.
+        absent: directories that are known not to be there; those above this one are added.
+        writable: directories in which others can be made; the one in which this can be made is added.
 
     Raises:
-        StoreError: saying what is in the way.
+        StoreError: it is not there and cannot be made, saying what is in the way.
     """
-    if os.path.lexists(directory):
-        return
-    above = next(path for path in directory.parents if os.path.lexists(path) or path == path.parent)
-    if not above.is_dir():
+    above = directory.parent
+    if above not in absent and os.path.lexists(directory):
+        return False
+    missing = [directory]
+    while above not in absent and not os.path.lexists(above) and above != above.parent:
+        missing.append(above)
+        above = above.parent
+    if above not in absent and not above.is_dir():
         raise StoreError(f"{above} is no directory, so that no run can lie in {directory}; use another --out")
-    long = [part for part in directory.parts if len(os.fsencode(part)) > _LONGEST]
+    long = [path.name for path in missing if len(os.fsencode(path.name)) > _LONGEST]
     if long:
-        raise StoreError(f"{long[0][:80]}... is too long for the name of a directory; use another --out")
-    if above in writable:
-        return
+        raise StoreError(f"{long[-1][:80]}... is too long for the name of a directory; use another --out")
+    if above not in absent and above not in writable:
+        _require_writable(above, directory)
+        writable.add(above)
+    absent.update(missing[1:])
+    return True
+
+
+def _require_writable(above: Path, directory: Path) -> None:
     try:
         # Nothing but making one tells: a file system may be read-only for everybody, or refuse for reasons of its own.
         Path(mkdtemp(prefix=".biasloop-", dir=above)).rmdir()
     except OSError as error:
         raise StoreError(f"{directory} cannot be written ({above}: {error.strerror}); use another --out") from error
-    writable.add(above)

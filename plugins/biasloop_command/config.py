@@ -9,6 +9,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 from biasloop_command.programs import check_placeholders
 
+# Settings that neither the table nor splits depend on; one that is not named here is taken to matter.
+TRAINING = frozenset({
+    "train", "predict", "train_seconds", "predict_seconds", "model_megabytes", "output_megabytes", "version",
+})  # fmt: skip
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 Name = Annotated[str, Field(min_length=1)]

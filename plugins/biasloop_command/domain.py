@@ -7,7 +7,7 @@ makes a resumed run equal an uninterrupted one bit for bit.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -174,7 +174,8 @@ class CommandDomain:
 
     @cached_property
     def _table(self) -> Table:
-        return samples.load(self.config)
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, "test", "holdout"}))
+        return self._context.once("command.table", made_from, lambda: samples.load(self.config))
 
     @cached_property
     def _groups(self) -> Mapping[str, tuple[str, ...]]:
@@ -184,4 +185,9 @@ class CommandDomain:
 
     @cached_property
     def _splits(self) -> Splits:
-        return samples.split(self._table, self.config, self._context.streams.at("split"))
+        made_from, streams = (
+            repr(self.config.model_dump(exclude={*settings.TRAINING})),
+            self._context.streams.at("split"),
+        )
+        draw = partial(samples.split, self._table, self.config, streams)
+        return self._context.once("command.splits", (made_from, streams.path), draw)

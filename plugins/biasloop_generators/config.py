@@ -7,6 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from biasloop.training.recipe import Kind
 from biasloop_generators.kinds import LossName
 
+# Settings that images, labels and groups do not depend on; one that is not named here is taken to matter.
+TRAINING = frozenset({
+    "generator", "classifier", "latent", "loss", "generator_epochs", "classifier_epochs", "generator_batch",
+    "classifier_batch", "generator_optimizer", "classifier_optimizer", "generator_learning_rate",
+    "classifier_learning_rate", "generator_weight_decay", "classifier_weight_decay", "classifier_steps",
+    "match_samples", "freeze_norm", "mirror_evaluation", "evaluate_on", "population", "precision", "evaluation_batch",
+})  # fmt: skip
 Share = Annotated[float, Field(ge=0, le=1)]
 
 

@@ -206,7 +206,8 @@ class GeneratorsDomain:
 
     @cached_property
     def _data(self) -> Colored:
-        return self._source.read()
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING}))
+        return self._context.once("generators.data", (made_from, self._context.streams.path), self._source.read)
 
     @cached_property
     def _learner(self) -> Learner:

@@ -8,6 +8,14 @@ from biasloop import datasets
 from biasloop_images.biased.settings import Bias
 from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT, released_weight_decay
 
+# Settings that neither images nor labels nor splits depend on; one that is not named here is taken to matter.
+TRAINING = frozenset({
+    "network", "width", "depth", "augment", "epochs", "epochs_for", "batch_size", "learning_rate", "momentum",
+    "nesterov", "weight_decay", "decay_norms", "underfit", "schedule", "warm_up", "warm_up_whole_epochs", "drop_last",
+    "precision", "compile", "evaluation_batch", "compat", "shape", "pixel_mean", "pixel_std",
+})  # fmt: skip
+BIAS = frozenset({"bias"})
+DRAWN = frozenset({"test", "holdout", "imbalance"}) | BIAS  # what is drawn of the data
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
 
 

@@ -6,9 +6,9 @@ No torch here: it is imported with the learner, by the methods that compute.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import (
@@ -54,9 +54,11 @@ from biasloop_images.recipes import recipe
 if TYPE_CHECKING:
     from torch import nn
 
+    from biasloop.contract.randomness import Streams
     from biasloop.datasets import Images
     from biasloop_images.learner import Learner
 
+T = TypeVar("T")
 GROUPS, SOURCES = "groups", "sources"  # of biased data: those of groups, and of classes before they were merged
 # Networks that take images of any size: of others, whose library has to be imported, it is found out.
 _TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet")
@@ -78,7 +80,7 @@ class ImagesDomain:
     def __init__(self, config: settings.Config, context: Context) -> None:
         self.config = config
         self._context = context
-        self._source = sources.source(config, context)
+        self._source = self._once("source", settings.DRAWN, lambda: sources.source(config, context))
         self._name = config.data if config.path is None else config.path
         if config.imbalance is not None and config.bias is not None:
             raise InvalidInput(
@@ -112,8 +114,26 @@ class ImagesDomain:
             from biasloop.training import device as devices
 
             devices.resolve(device)
-        if config.network not in _TAKE_ANY or config.depth is not None or config.precision == "released":
-            _ = self._learner  # which says so
+        by_shape = config.network not in _TAKE_ANY or config.depth is not None or config.precision == "released"
+        if by_shape or config.shape is not None or config.pixel_mean is not None or config.pixel_std is not None:
+            _ = self._splits  # which says so if there is no image
+            first = self._once("first", settings.DRAWN, lambda: self._data.take(np.zeros(1, np.int64)))  # (1, H, W, C)
+            pictures.check_channels(config, first.shape[-1])
+            height, width, channels = pictures.shaped(first, config.shape).shape[1:]
+            if by_shape:
+                self._check_network(height, width, channels)
+
+    def _check_network(self, height: int, width: int, channels: int) -> None:
+        """Refuse a network that is none or takes no such images."""
+        config, device, classes = self.config, self._context.device, len(self._classes)
+
+        def check() -> None:
+            from biasloop_images.learner import check_network
+
+            check_network(config, classes, (height, width, channels), device)
+
+        built = (config.network, config.width, config.depth, config.precision)
+        self._context.once("images.network", (built, classes, height, width, channels, device), check)
 
     def fingerprint(self) -> str:
         """The data set's name and a digest of its images and labels: of those kept, if all are too much to read."""
@@ -270,9 +290,16 @@ class ImagesDomain:
         """How data are biased."""
         return None if self.config.bias is None else Design.of(self.config.bias, self._source.classes)
 
+    def _once(self, name: str, without: frozenset[str], build: Callable[[], T], *drawn: Streams) -> T:
+        """What depends on settings, all but those `without`, and on streams that it is drawn from; shared in a plan."""
+        made_from = repr(
+            self.config.model_dump(exclude={*settings.TRAINING, *without})
+        )  # 1, 1.0 and True are three values
+        return self._context.once(f"images.{name}", (made_from, *(streams.path for streams in drawn)), build)
+
     @cached_property
     def _data(self) -> Images:
-        return self._source.read()
+        return self._once("data", settings.DRAWN, self._source.read)
 
     @property
     def _classes(self) -> tuple[str, ...]:
@@ -286,7 +313,11 @@ class ImagesDomain:
 
     @cached_property
     def _biased(self) -> Biased | None:
-        return None if self._design is None else build(self._design, self._data.labels, self._drawn)
+        design = self._design
+        if design is None:
+            return None
+        streams = self._context.streams
+        return self._once("biased", frozenset(), lambda: build(design, self._data.labels, self._drawn), streams)
 
     @cached_property
     def _pictures(self) -> tuple[pictures.Pictures, str]:
@@ -300,19 +331,14 @@ class ImagesDomain:
             raw = self._biased.changed(raw, ids, data.take)
         if config.compat == "released" and config.data == "cinic10":
             raw = pictures.wrapped(raw, mean, std)
-        if config.shape is not None:
-            height, width, channels = config.shape
-            raw = pictures.shaped(raw, (height, width, channels))
+        raw = pictures.shaped(raw, config.shape)
         channels = raw.shape[-1] // len(mean)  # grey that was repeated
         return pictures.Pictures(raw, ids, np.tile(mean, channels), np.tile(std, channels)), digest
 
     def _pixel_statistics(self, raw: Array) -> tuple[Floats, Floats]:
         """As set, as published, else measured on the whole data set if in memory; zeros of padding do not count."""
-        settings = {"pixel_mean": self.config.pixel_mean, "pixel_std": self.config.pixel_std}
-        for key, values in settings.items():
-            if values is not None and len(values) != raw.shape[-1]:
-                raise InvalidInput(f"domain.{key} has {len(values)} numbers, and the images {raw.shape[-1]} channels")
-        mean, std = settings["pixel_mean"] or self._source.mean, settings["pixel_std"] or self._source.std
+        pictures.check_channels(self.config, raw.shape[-1])
+        mean, std = self.config.pixel_mean or self._source.mean, self.config.pixel_std or self._source.std
         if mean is not None and std is not None:
             return np.array(mean), np.array(std)
         measured = pictures.pixel_statistics(getattr(self._data, "images", raw))
@@ -332,6 +358,9 @@ class ImagesDomain:
     @cached_property
     def _drawn(self) -> Splits:
         """Splits of the data as they come, with what has no label in the pool."""
+        return self._once("drawn", settings.BIAS, self._draw, self._context.streams)
+
+    def _draw(self) -> Splits:
         sources.check_classes(self._data, self._name)
         streams = self._context.streams.at("data", "split")
         unlabelled = np.flatnonzero(self._data.labels < 0)

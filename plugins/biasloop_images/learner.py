@@ -24,6 +24,28 @@ from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
 
 
+def check_network(config: Config, classes: int, shape: tuple[int, int, int], device: str) -> None:
+    """Refuse a network and a precision that nobody knows or can have.
+
+    Args:
+        config: the domain's settings.
+        classes: number of classes.
+        shape: height, width and channels of the images.
+        device: torch's name of the device.
+
+    Raises:
+        InvalidInput: as `Learner`.
+    """
+    networks.check(config.network, classes, shape, config.width, config.depth)
+    if config.precision == "released":  # refused before anything is trained where it cannot be had
+        check_float16(_precision(config, devices.resolve(device)))
+
+
+def _precision(config: Config, device: torch.device) -> Precision:
+    name = config.precision
+    return precision(compat.RELEASED_NUMBERS[config.network] if name == "released" else name, device)
+
+
 @dataclass(frozen=True)
 class Learner:
     """Networks over the images of one run.
@@ -50,10 +72,7 @@ class Learner:
 
     def __post_init__(self) -> None:
         height, width, channels = self.pictures.images.shape[1:]
-        config = self.config
-        networks.check(config.network, self.classes, (height, width, channels), config.width, config.depth)
-        if config.precision == "released":  # refused before anything is trained where it cannot be had
-            check_float16(self._precision)
+        check_network(self.config, self.classes, (height, width, channels), self.device)
 
     def fit(self, ids: Ints, labels: Ints, factors: Floats | None, work: Work) -> nn.Module:
         """A new network trained on the given images and labels; `factors` weigh the samples' losses."""
@@ -111,8 +130,7 @@ class Learner:
 
     @cached_property
     def _precision(self) -> Precision:
-        name = self.config.precision
-        return precision(compat.RELEASED_NUMBERS[self.config.network] if name == "released" else name, self._device)
+        return _precision(self.config, self._device)
 
     @cached_property
     def _prepare(self) -> Preparation:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Array, Floats, Ints
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
+
+if TYPE_CHECKING:
+    from biasloop_images.config import Config
 
 _AT_A_TIME = 4096  # images
 _ENOUGH = 20_000  # images that the mean and spread of pixels are measured on
@@ -90,13 +95,25 @@ def wrapped(images: Array, mean: Floats, std: Floats) -> Array:
     return changed
 
 
-def shaped(images: Array, shape: tuple[int, int, int]) -> Array:
+def check_channels(config: Config, channels: int) -> None:
+    """Refuse statistics of pixels that are not of as many channels as the images have.
+
+    Raises:
+        InvalidInput: naming the setting.
+    """
+    for key in ("pixel_mean", "pixel_std"):
+        values = getattr(config, key)
+        if values is not None and len(values) != channels:
+            raise InvalidInput(f"domain.{key} has {len(values)} numbers, and the images {channels} channels")
+
+
+def shaped(images: Array, shape: Sequence[int] | None) -> Array:
     """Images with zeros around them, and grey ones repeated in every channel.
 
     Args:
         images: `(n, h, w, c)` uint8.
         shape: (H, W, C) with H >= h, W >= w, and C = c unless c is 1; of an odd number of rows or columns to add, the
-            larger half comes last.
+            larger half comes last. None leaves them as they are.
 
     Returns:
         `(n, H, W, C)` uint8; the very same array if it has that shape.
@@ -104,13 +121,15 @@ def shaped(images: Array, shape: tuple[int, int, int]) -> Array:
     Raises:
         InvalidInput: if images cannot get that shape.
     """
+    if shape is None:
+        return images
     (height, width, channels), (h, w, c) = shape, images.shape[1:]
     if h > height or w > width or c not in {1, channels}:
         raise InvalidInput(
             f"domain.shape is {list(shape)} and the images are {[h, w, c]} (height, width, channels): they can be "
             "padded, and grey repeated, but not cut"
         )
-    if images.shape[1:] == shape:
+    if images.shape[1:] == (height, width, channels):
         return images
     padded = np.zeros((len(images), *shape), np.uint8)
     top, left = (height - h) // 2, (width - w) // 2

@@ -6,6 +6,11 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from biasloop_language import compat, recipes
 
+# Settings that neither texts nor splits depend on; one that is not named here is taken to matter.
+TRAINING = frozenset({
+    "network", "small", "decoder", "top_p", "beams", "new_tokens", "generation_tokens", "epochs", "batch_size",
+    "accumulation", "learning_rate", "evaluation_batch", "scorers", "lexicon", "ratios", "memorization", "compat",
+})  # fmt: skip
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, defer_build=True)
 
 

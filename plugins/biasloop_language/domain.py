@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from biasloop.contract.randomness import Streams
     from biasloop_language.learner import Learner
     from biasloop_language.tokens import TokenRows
-
 TOKENS, TEXT = "tokens", "text"
 
 
@@ -239,7 +238,8 @@ class LanguageDomain:
 
     @cached_property
     def _pairs(self) -> corpora.Pairs:
-        return self._corpus.read()
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, "test"}))
+        return self._context.once("language.pairs", made_from, self._corpus.read)
 
     @cached_property
     def _learner(self) -> Learner:
@@ -258,6 +258,10 @@ class LanguageDomain:
 
     @cached_property
     def _splits(self) -> Splits:
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING}))
+        return self._context.once("language.splits", (made_from, self._context.streams.path), self._split)
+
+    def _split(self) -> Splits:
         labelled, unlabelled = np.flatnonzero(self._pairs.labelled), np.flatnonzero(~self._pairs.labelled)
         has = f"{self.config.data} has {len(labelled)} rows with a continuation"
         return draw(labelled, self._drawn, self.config.test, unlabelled=unlabelled, has=has)

@@ -110,7 +110,7 @@ def test_a_run_goes_on_also_if_it_was_made_before_a_setting_was_there(missing, t
     domain = engine.prepare(experiment, 0, options).domain
     identity = experiment.identity(0)
     older = {**identity, "domain": {name: value for name, value in identity["domain"].items() if name not in missing}}
-    kept = {**engine.defaults(domain, experiment), **flatten(older)}
+    kept = {**engine.defaults(type(domain), experiment), **flatten(older)}
     differing = {
         name for name in kept.keys() | flatten(identity).keys() if kept.get(name) != flatten(identity).get(name)
     }

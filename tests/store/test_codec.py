@@ -1,3 +1,4 @@
+import io
 import tempfile
 
 import numpy as np
@@ -5,13 +6,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from support.hostile import altered
 
 from biasloop.contract.data import Column, Evaluation, Frame, Metric
-from biasloop.errors import DamagedStore
+from biasloop.errors import DamagedStore, NewerFormat
 from biasloop.hdf5 import Window
 from biasloop.records.ledger import Ledger
 from biasloop.records.record import Model, Record
-from biasloop.store.codec import Header, decode, encode, write
+from biasloop.store.codec import Header, decode, encode, read_summary, write
 
 HEADER = Header("round", "round-0003", "ab" * 32, "cd" * 32, "model")
 NAMES = st.text(
@@ -36,9 +38,22 @@ METRICS = st.dictionaries(NAMES, st.builds(Metric, st.floats(), st.integers(0, 1
 
 
 def ledgers():
-    return FRAMES.filter(lambda frame: frame.columns).map(
-        lambda frame: Ledger.entry(np.arange(len(frame)) * 7, 3, 4, frame)
-    )
+    return FRAMES.filter(lambda frame: frame.columns).flatmap(lambda frame: st.just(plain(frame)) | weighed(frame))
+
+
+def plain(frame):
+    return Ledger.entry(np.arange(len(frame)) * 7, 3, 4, frame)
+
+
+def weighed(frame):
+    rows = len(frame)
+    numbers = hnp.arrays(np.float64, rows, elements=st.floats(0, 1))
+    keys = hnp.arrays(np.int64, rows, elements=st.integers(-1, 9)).map(lambda v: Column(v, vocabulary="shards"))
+    return st.builds(
+        Ledger.entry, st.just(np.arange(rows)), st.just(3), st.just(4), st.just(frame),
+        weight=st.none() | numbers, propensity=st.none() | numbers | st.just(np.full(rows, np.nan)),
+        inputs=st.dictionaries(NAMES, keys, max_size=2).map(Frame),
+    )  # fmt: skip
 
 
 RECORDS = st.builds(
@@ -92,8 +107,6 @@ def big_record():
 
 
 def test_large_arrays_are_chunked_and_checksummed():
-    import io
-
     import h5py
 
     with h5py.File(io.BytesIO(encode(HEADER, big_record()))) as file:
@@ -123,14 +136,110 @@ def test_truncated_files_are_refused_in_a_sentence(keep):
         decode(cut, "file")
 
 
+def version(data):
+    import h5py
+
+    with h5py.File(io.BytesIO(data)) as file:
+        return int(file.attrs["format-version"])
+
+
+def rows_with(**columns):
+    """A record whose ledger has five rows and these columns."""
+    return Record(Ledger.entry(np.arange(5), 3, 4, Frame({"target": Column(np.arange(5))}), **columns))
+
+
+ALL = {
+    "weight": np.linspace(0, 2, 5),
+    "propensity": np.array([0, 1, 0.5, np.nan, 1]),
+    "inputs": Frame({"shard": Column(np.array([-1, 0, 0, 1, 1]), vocabulary="shards"), "member": Column(np.arange(5))}),
+}
+
+
 def test_a_newer_format_is_refused_by_name(monkeypatch):
     from biasloop.store import codec
 
+    monkeypatch.setattr(codec, "VERSION", 3)
+    data = encode(HEADER, rows_with(**ALL))
     monkeypatch.setattr(codec, "VERSION", 2)
-    data = encode(HEADER, Record())
-    monkeypatch.setattr(codec, "VERSION", 1)
-    with pytest.raises(DamagedStore, match=r"file has store format 2, this biasloop reads up to 1; install a newer"):
+    with pytest.raises(NewerFormat, match=r"file has store format 3, this biasloop reads up to 2; install a newer"):
         decode(data, "file")
+
+
+def test_a_file_is_of_format_2_only_where_an_older_biasloop_would_miss_something(monkeypatch):
+    from biasloop.store import codec
+
+    assert version(encode(HEADER, Record())) == version(encode(HEADER, rows_with())) == 1
+    newer = [encode(HEADER, rows_with(**{name: values})) for name, values in ALL.items()]
+    assert [version(data) for data in newer] == [2, 2, 2]
+    before = encode(HEADER, rows_with())
+    monkeypatch.setattr(codec, "VERSION", 1)  # as an older biasloop has it
+    assert encode(*decode(before, "file")) == before
+    for data in newer:
+        with pytest.raises(
+            NewerFormat, match=r"^file has store format 2, this biasloop reads up to 1; install a newer"
+        ):
+            decode(data, "file")
+        with pytest.raises(NewerFormat, match="store format 2"):
+            read_summary(data, "file")
+
+
+def test_weights_propensities_and_inputs_come_back():
+    added = decode(encode(HEADER, rows_with(**ALL)), "file")[1].added
+    assert added.weight.tolist() == ALL["weight"].tolist()
+    assert np.array_equal(added.propensity, ALL["propensity"], equal_nan=True)
+    assert added.inputs["shard"].tolist() == [-1, 0, 0, 1, 1]
+    assert added.inputs.columns["shard"].vocabulary == "shards"
+    assert added.inputs["member"].tolist() == [0, 1, 2, 3, 4]
+
+
+def instead(name, values):
+    """What a person does who puts other values into a ledger's column."""
+
+    def change(file):
+        del file[f"added/{name}"]
+        file[f"added/{name}"] = values
+
+    return change
+
+
+def older(file):
+    file.attrs["format-version"] = 1
+
+
+def emptied(file):
+    del file["added/inputs/shard"], file["added/inputs/member"]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (instead("weight", np.ones(5, np.float32)), "weight is a float64 a row, not float32 of shape (5,)"),
+        (instead("weight", np.ones(4)), "weight is a float64 a row, not float64 of shape (4,)"),
+        (instead("weight", np.ones((5, 1))), "weight is a float64 a row, not float64 of shape (5, 1)"),
+        (instead("weight", 1.0), "weight is a float64 a row, not float64 of shape ()"),
+        (instead("weight", np.full(5, -0.5)), "weight is a finite number, 0 or more"),
+        (instead("weight", np.full(5, np.inf)), "weight is a finite number, 0 or more"),
+        (instead("weight", np.full(5, np.nan)), "weight is a finite number, 0 or more"),
+        (instead("propensity", np.full(5, 1.01)), "propensity is from 0 to 1, or NaN"),
+        (instead("propensity", np.full(5, -0.01)), "propensity is from 0 to 1, or NaN"),
+        (instead("propensity", np.ones(5, np.int64)), "propensity is a float64 a row, not int64"),
+        (instead("inputs/shard", np.full(5, -2)), "input 'shard' is a key from 0, or -1"),
+        (instead("inputs/shard", np.ones(5)), "input 'shard' is an int64 a row, not float64"),
+        (
+            instead("inputs/shard", np.zeros((5, 2), np.int64)),
+            "input 'shard' is an int64 a row, not int64 of shape (5, 2)",
+        ),
+        (instead("inputs/shard", np.zeros(4, np.int64)), "columns of a frame differ in length"),
+        (instead("inputs", np.zeros(5)), "/added has no group 'inputs'"),
+        (emptied, "/added/inputs has no column"),
+        (older, "/added has weight and propensity and inputs, which store format 1 does not have"),
+    ],
+)
+def test_columns_of_a_ledger_that_are_not_as_written_are_refused_in_a_sentence(change, reason, tmp_path):
+    data = altered(encode(HEADER, rows_with(**ALL)), change, tmp_path)
+    with pytest.raises(DamagedStore, match=r"^file is damaged \([^\n]+\)$") as caught:
+        decode(data, "file")
+    assert reason in str(caught.value)
 
 
 def test_another_hdf5_file_is_refused(tmp_path):

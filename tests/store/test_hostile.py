@@ -139,10 +139,10 @@ def test_text_whose_offsets_overlap_is_refused(tmp_path):
 
 def test_a_newer_format_is_named_whatever_else_is_new(tmp_path):
     def renew(file):
-        file.attrs["format-version"] = 2
+        file.attrs["format-version"] = 3
         file["link"] = h5py.SoftLink("/frames")
 
-    with pytest.raises(DamagedStore, match="has store format 2, this biasloop reads up to 1"):
+    with pytest.raises(DamagedStore, match="has store format 3, this biasloop reads up to 2"):
         codec.decode(altered(record_file(), renew, tmp_path), "file")
 
 

@@ -28,6 +28,7 @@ def record_file(rows: int = 300) -> bytes:
     """A valid file with everything that files have: large columns are packed, larger ones have checksums."""
     rng = np.random.default_rng(0)
     labels = Frame({"target": Column(rng.integers(0, 10, rows), vocabulary="classes")})
+    keys = Frame({"shard": Column(np.arange(rows) // 10 - 1, vocabulary="shards")})
     table = Frame({"prediction": Column(rng.integers(0, 3, 9000)), "confidence": Column(rng.random(9000))})
     curve = {
         "epoch": Column(np.arange(5)),
@@ -36,7 +37,7 @@ def record_file(rows: int = 300) -> bytes:
     }
     metrics = {"accuracy": Metric(0.5, 3, 0.1), "share": Metric(0.1, 3)}
     record = Record(
-        Ledger.entry(np.arange(rows), 1, 2, labels),
+        Ledger.entry(np.arange(rows), 1, 2, labels, weight=rng.random(rows), propensity=rng.random(rows), inputs=keys),
         {"test": Evaluation(metrics, {"test": table})},
         {"curve": Frame(curve)},
         {"model": Model("kind", {"weight": rng.random((4, 3)).astype(np.float32), "scale": np.float32(2)})},

@@ -27,8 +27,9 @@ from biasloop.running.engine import Committed, Options, Prepared
 from biasloop.store.manifest import round_name
 from biasloop.store.reader import Run
 from biasloop_language import scorers, sotu
-from biasloop_language.domain import TOKENS, LanguageDomain
+from biasloop_language.domain import LanguageDomain
 from biasloop_language.encoder import Encoder, train
+from biasloop_language.measures import TOKENS
 from biasloop_language.pairs import Pairs
 from biasloop_language.tokens import TokenRows
 

@@ -7,6 +7,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from biasloop.contract.names import (
+    CONFIDENCE,
+    EMBEDDING,
+    GROUP,
+    IDS,
+    PREDICTION,
+    PROBABILITY,
+    SCORE,
+    TARGET,
+    TEXT,
+    WEIGHT,
+)
 from biasloop.lazy import numpy as np
 
 if TYPE_CHECKING:
@@ -21,9 +33,7 @@ else:
 
 Arrays = Mapping[str, Array]
 
-ROLES = (
-    "", "ids", "target", "prediction", "group", "confidence", "probability", "score", "text", "embedding", "weight",
-)  # fmt: skip
+ROLES = ("", IDS, TARGET, PREDICTION, GROUP, CONFIDENCE, PROBABILITY, SCORE, TEXT, EMBEDDING, WEIGHT)
 
 
 @dataclass(frozen=True)
@@ -54,7 +64,7 @@ class Column:
         return len(self.values) if self.offsets is None else len(self.offsets) - 1
 
     @classmethod
-    def text(cls, rows: Sequence[str], role: str = "text") -> Column:
+    def text(cls, rows: Sequence[str], role: str = TEXT) -> Column:
         """A column of strings, kept as UTF-8 bytes and offsets."""
         encoded = [row.encode() for row in rows]
         offsets = np.zeros(len(encoded) + 1, np.int64)

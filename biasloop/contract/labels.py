@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Array, Column, Floats, Frame, Ints, Vocabularies
+from biasloop.contract.names import CLASSES, CONFIDENCE, TARGET, TEXT
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 
 if TYPE_CHECKING:
     from biasloop.contract.randomness import Streams
-
-CLASSES = "classes"
-"""The vocabulary that targets and predictions index, where a domain has but one."""
 
 ARGMAX, SAMPLE = "argmax", "sample"
 BETWEEN = "; "
@@ -108,8 +106,8 @@ def class_labels(target: Ints, confidence: Floats, vocabulary: str = CLASSES) ->
         vocabulary: that classes index.
     """
     return Frame({
-        "target": Column(target.astype(np.int64), role="target", vocabulary=vocabulary),
-        "confidence": Column(confidence.astype(np.float32), role="confidence"),
+        TARGET: Column(target.astype(np.int64), role=TARGET, vocabulary=vocabulary),
+        CONFIDENCE: Column(confidence.astype(np.float32), role=CONFIDENCE),
     })  # fmt: skip
 
 
@@ -135,7 +133,7 @@ def texts_of(column: Column, vocabularies: Vocabularies) -> list[str | None] | N
     Several classes of a row are one text.
     """
     if column.offsets is not None:
-        return [*column.strings()] if column.role == "text" else None
+        return [*column.strings()] if column.role == TEXT else None
     names = vocabularies.get(column.vocabulary)
     if names is None or column.values.dtype.kind not in "iu":
         return None

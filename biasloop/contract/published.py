@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from biasloop.contract.data import Evaluation, Floats, Frame
+    from biasloop.contract.data import Evaluation, Floats, Frame, Vocabularies
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,10 @@ class Kept(Protocol):
 
     @property
     def frames(self) -> Mapping[str, Frame]:
-        """Curves; of the set-up also vocabularies, as "vocabulary.NAME"."""
+        """Curves, each as `biasloop.contract.names.logged` calls it."""
+
+    def vocabularies(self) -> Vocabularies:
+        """Of the set-up, what columns index."""
 
 
 @runtime_checkable

@@ -66,7 +66,7 @@ def encoded(tokenizer: Any, texts: Sequence[str]) -> Column:
         tokenizer: as `plain` gives it.
         texts: any; an empty text has no tokens.
     """
-    return Frame.join([Frame({"ids": ids}) for ids in _batches(tokenizer, texts)]).columns["ids"]
+    return Frame.join([Frame({"tokens": ids}) for ids in _batches(tokenizer, texts)]).columns["tokens"]
 
 
 def _batches(tokenizer: Any, texts: Sequence[str]) -> Iterator[Column]:

@@ -31,6 +31,7 @@ from biasloop.contract.domains import (
     Storing,
     names_in,
 )
+from biasloop.contract.names import FIT, MAIN, PRETRAINED, TRUTH
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.reserve import Reserve, lacking
@@ -41,9 +42,11 @@ from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
 from biasloop.metrics.label_error import mean_error
 from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
-from biasloop.records.record import MAIN, PRETRAINED, Model, Record
+from biasloop.records.record import Model, Record
 
 KIND = "model"
+GIVEN, SCORES = "given", "scores"  # tables that calls are kept with
+KNOWN, ERROR = "known", "error"  # columns of the frame `TRUTH`: whether there is a human label; how wrong the model is
 Start = Annotated[
     Annotated[int, Field(ge=1), Tag("number")] | Annotated[Literal["all"], Tag("all")],
     Discriminator(lambda value: "all" if value == "all" else "number"),
@@ -243,9 +246,9 @@ class Accumulate:
             ledger.append(added)
         train = self._training_set(ledger, number)
         fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict))
-        model = fitting.memo("fit", lambda call: self._saved(fit(self.domain, self.name, train, call))).models[KIND]
+        model = fitting.memo(FIT, lambda call: self._saved(fit(self.domain, self.name, train, call))).models[KIND]
         measured = self._grouped(train)
-        snapshots = evaluated(work, "fit", lambda predicted: self._metrics(predicted, measured))
+        snapshots = evaluated(work, FIT, lambda predicted: self._metrics(predicted, measured))
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
         sizes = {
@@ -279,8 +282,8 @@ class Accumulate:
             parts.append(Ledger.entry(for_human, HUMAN, number, labels))
         if len(for_model):
             model = self._loaded(self.carried[KIND])
-            given = kept_tables(work, "label", lambda call: {"given": self.label(model, for_model, call)})["given"]
-            frames["truth"] = self._truth(for_model, given)
+            given = kept_tables(work, "label", lambda call: {GIVEN: self.label(model, for_model, call)})[GIVEN]
+            frames[TRUTH] = self._truth(for_model, given)
             labels = self._scored(for_model, given, work.at("model"), by_model=True)
             parts.append(Ledger.entry(for_model, number - 1, number, labels))
         return (Ledger.join(parts) if parts else None), frames
@@ -291,19 +294,19 @@ class Accumulate:
         if not isinstance(domain, Scoring):
             return labels
         score = domain.score_given if by_model and isinstance(domain, ScoringGiven) else domain.score
-        return labels.plus(kept_tables(work, "score", lambda call: {"scores": score(ids, labels, call)})["scores"])
+        return labels.plus(kept_tables(work, "score", lambda call: {SCORES: score(ids, labels, call)})[SCORES])
 
     def _truth(self, ids: Ints, labels: Frame) -> Frame:
         """Human labels beside the model's, where there are any; nothing is said of unlabelled samples."""
         known = ~np.isin(ids, self.reserve.unlabelled)
-        columns = {"known": Column(known)}
+        columns = {KNOWN: Column(known)}
         if known.all():
             columns |= self.domain.human_labels(ids).columns
         errors = errors_of(self.domain, labels.take(known), self.domain.human_labels(ids[known]))
         if errors is not None:
             error = np.full(len(ids), np.nan)
             error[known] = errors
-            columns["error"] = Column(error)
+            columns[ERROR] = Column(error)
         return Frame(columns)
 
     def absorb(self, record: Record) -> None:
@@ -380,18 +383,18 @@ class Accumulate:
 
     def _measure(self, record: Record, tables: Tables, train: Samples) -> dict[str, Metric]:
         metrics = self._metrics(tables, train)
-        truth = record.frames.get("truth")
-        if truth is not None and "error" in truth:
-            metrics["label_error"] = mean_error(truth["error"])
+        truth = record.frames.get(TRUTH)
+        if truth is not None and ERROR in truth:
+            metrics["label_error"] = mean_error(truth[ERROR])
         return metrics
 
     def recover(self, number: int, work: RoundWork) -> None:
         """Fit the newest absorbed round's model again, for the next round to label with."""
-        self.carried = dict(work.memo("fit", lambda call: self._saved(self._fit(number, call))).models)
+        self.carried = dict(work.memo(FIT, lambda call: self._saved(self._fit(number, call))).models)
 
     def refit(self, number: int, work: RoundWork) -> Any:
         """The model of the newest absorbed round, fitted again from its ledger and streams."""
-        return self._fit(number, work.at("fit"))
+        return self._fit(number, work.at(FIT))
 
     def _fit(self, number: int, work: RoundWork) -> Any:
         return fit(self.domain, self.name, self.training_set(number), work)

@@ -22,6 +22,7 @@ from biasloop.config.strict import Strict
 from biasloop.contract.batching import Batches, Star
 from biasloop.contract.data import Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies, joined
 from biasloop.contract.domains import EPOCHS, Annotating, Demands, Domain, Generating, Source, Storing, names_in
+from biasloop.contract.names import ANNOTATOR, ANNOTATOR_OF, CLASSIFIER, FINAL_POPULATION, GENERATOR, MAIN, POPULATION
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback.rule import require
@@ -29,10 +30,7 @@ from biasloop.feedback.snapshots import evaluated, watching
 from biasloop.feedback.tables import kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
-from biasloop.records.record import MAIN, Model, Record
-
-GENERATOR, CLASSIFIER, ANNOTATOR = "generator", "classifier", "annotator"
-POPULATION = "population"
+from biasloop.records.record import Model, Record
 
 
 class GenerationsSettings(Strict):
@@ -179,12 +177,12 @@ class Generations:
         """The annotators, and the test tables as humans fill them; what each annotator makes of them is kept too."""
         models: dict[str, Model] = {}
         for target in self.domain.targets():
-            name = f"{ANNOTATOR}-{target}"
+            name = f"{ANNOTATOR_OF}{target}"
             fit = _saving(self.domain, name, partial(self.domain.fit_annotator, target))
             models |= work.memo(name, fit, shared=True).models
         references, names = self.domain.references(work.at("answers")), names_in(self.domain)
         first = next(iter(self.domain.targets()))
-        judged = self.domain.predict_classifier(self._load(models[f"{ANNOTATOR}-{first}"]), work.at("predict"))
+        judged = self.domain.predict_classifier(self._load(models[f"{ANNOTATOR_OF}{first}"]), work.at("predict"))
         evaluations = {
             MAIN: Evaluation(self._measured(references, names), references),
             ANNOTATOR: Evaluation(self._measured(joined(references, judged), names), judged),
@@ -194,7 +192,7 @@ class Generations:
 
     def _annotated(self, models: Mapping[str, Model], work: RoundWork) -> dict[str, Evaluation]:
         """What the annotators of groups make of the test tables; metrics of it are not those of a label."""
-        names = {target: f"{ANNOTATOR}-{target}" for target in list(self.domain.targets())[1:]}
+        names = {target: f"{ANNOTATOR_OF}{target}" for target in list(self.domain.targets())[1:]}
         if not isinstance(self.domain, Annotating):
             return {}
         return {
@@ -232,7 +230,7 @@ class Generations:
         """
         if self.settings.generator != "frozen" or number != self.settings.rounds - 1:
             return {}
-        predict, name = self.domain.predict_population, f"final_{POPULATION}"
+        predict, name = self.domain.predict_population, FINAL_POPULATION
         outputs = kept_tables(work, name, lambda call: predict(generator, classifier, self._annotators, call))
         return {name: outputs[POPULATION]} if POPULATION in outputs else {}
 
@@ -276,7 +274,7 @@ class Generations:
     def _annotators(self) -> list[Any]:
         """Of the label, then of each group."""
         if not self._loaded:  # they never change, and are asked for several times a generation
-            self._loaded = [self._load(self.carried[f"{ANNOTATOR}-{target}"]) for target in self.domain.targets()]
+            self._loaded = [self._load(self.carried[f"{ANNOTATOR_OF}{target}"]) for target in self.domain.targets()]
         return self._loaded
 
     def _load(self, model: Model) -> Any:

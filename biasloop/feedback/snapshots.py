@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from biasloop.contract import names
 from biasloop.contract.data import Evaluation, Frame, Metric, Tables
 from biasloop.feedback.work import OnEpoch, RoundWork
-from biasloop.records.record import SNAPSHOT
 
 
 def watching(every: int | None, predict: Callable[[Any, RoundWork], Tables]) -> OnEpoch | None:
@@ -21,9 +21,9 @@ def watching(every: int | None, predict: Callable[[Any, RoundWork], Tables]) -> 
     def look(epoch: int, model: Any, fit: RoundWork) -> None:
         if epoch % every:
             return
-        call = RoundWork(fit.streams.at("snapshot", epoch), fit.session, f"{fit.call}/{SNAPSHOT}{epoch}")
+        call = RoundWork(fit.streams.at("snapshot", epoch), fit.session, f"{fit.call}/{names.SNAPSHOT}{epoch}")
         for name, table in predict(model, call).items():
-            fit.keep(f"{SNAPSHOT}{epoch:04}.{name}", table)
+            fit.keep(f"{names.SNAPSHOT}{epoch:04}.{name}", table)
 
     return look
 
@@ -37,7 +37,7 @@ def evaluated(work: RoundWork, fit: str, measure: Callable[[Tables], dict[str, M
         measure: metrics of what was predicted.
     """
     tables: dict[str, dict[str, Frame]] = {}
-    for name, table in work.taken(fit, SNAPSHOT).items():
+    for name, table in work.taken(fit, names.SNAPSHOT).items():
         epoch, _, part = name.partition(".")
         tables.setdefault(epoch, {})[part] = table
     return {epoch: Evaluation(measure(predicted), predicted) for epoch, predicted in tables.items()}

@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Column, Frame
+from biasloop.contract.names import logged
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, Interrupted, Mismatch
 from biasloop.lazy import numpy as np
@@ -128,7 +129,7 @@ class Session:
 
     def take_logs(self) -> dict[str, Frame]:
         """The curves of the finished step, by table; the session forgets them."""
-        frames = {f"{call.rsplit('/', 1)[-1]}.{table}": log.frame() for (call, table), log in self.logs.items()}
+        frames = {logged(call.rsplit("/", 1)[-1], table): log.frame() for (call, table), log in self.logs.items()}
         self.logs = {}
         return frames
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from biasloop.contract import names
 from biasloop.contract.data import Frame, Ints, Metric
 from biasloop.metrics.calibration import expected_calibration_error
 from biasloop.metrics.classification import accuracy, confusion, recalls, worst_class_recall
@@ -23,8 +24,8 @@ def measure(test: Frame, given: Ints, classes: Sequence[str], chosen: int | None
         chosen: the class whose share is followed, or None.
     """
     metrics: dict[str, Metric] = {}
-    target = test["target"]
-    prediction = test.columns["prediction"].values if "prediction" in test else None
+    target = test[names.TARGET]
+    prediction = test.columns[names.PREDICTION].values if names.PREDICTION in test else None
     if prediction is not None:
         metrics["accuracy"] = accuracy(prediction, target)
     if chosen is not None:
@@ -41,6 +42,6 @@ def measure(test: Frame, given: Ints, classes: Sequence[str], chosen: int | None
     recall = recalls(confusion(prediction, target, len(classes)))
     metrics |= {f"recall.{name}": metric for name, metric in zip(classes, recall, strict=True) if metric.n}
     metrics["worst_class_recall"] = worst_class_recall(prediction, target, len(classes))
-    if "confidence" in test:
-        metrics["ece"] = expected_calibration_error(test["confidence"], prediction == target)
+    if names.CONFIDENCE in test:
+        metrics["ece"] = expected_calibration_error(test[names.CONFIDENCE], prediction == target)
     return metrics

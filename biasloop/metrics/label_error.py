@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 
+from biasloop.contract import names
 from biasloop.contract.data import Floats, Frame, Metric
 from biasloop.lazy import numpy as np
 
 
 def label_errors(given: Frame, truth: Frame) -> Floats | None:
     """1.0 where a fixed-size label differs from the human's; None for labels that have no such thing as equal."""
-    targets = [name for name, column in truth.columns.items() if column.role == "target"]
+    targets = [name for name, column in truth.columns.items() if column.role == names.TARGET]
     if not targets or any(truth.columns[name].offsets is not None for name in targets):
         return None
     wrong = np.zeros(len(truth), np.bool_)

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from biasloop.contract import names
 from biasloop.contract.data import Column, Frame, Vocabularies, joined
 from biasloop.contract.labels import texts_of
 from biasloop.errors import InvalidInput
-from biasloop.records.record import MAIN
 from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
 
@@ -37,11 +37,11 @@ def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
     if number not in run.rounds:
         raise InvalidInput(f"{directory} has no round {number}; it has rounds 0 to {run.rounds[-1]}")
     setup, record = run.read(SETUP), run.read(round_name(number))
-    tables = record.evaluations[MAIN].tables
-    chosen = name or (MAIN if MAIN in tables else next(iter(tables), ""))
-    if chosen not in tables or (not name and MAIN not in tables and len(tables) > 1):
-        raise InvalidInput(f"{path} has no table {name or MAIN!r}; --table is one of {', '.join(sorted(tables))}")
-    references = setup.evaluations[MAIN].tables if MAIN in setup.evaluations else {}
+    tables = record.evaluations[names.MAIN].tables
+    chosen = name or (names.TEST if names.TEST in tables else next(iter(tables), ""))
+    if chosen not in tables or (not name and names.TEST not in tables and len(tables) > 1):
+        raise InvalidInput(f"{path} has no table {name or names.TEST!r}; --table is one of {', '.join(sorted(tables))}")
+    references = setup.evaluations[names.MAIN].tables if names.MAIN in setup.evaluations else {}
     return _shown(joined(references, {chosen: tables[chosen]})[chosen], setup.vocabularies())
 
 

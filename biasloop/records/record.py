@@ -3,19 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from biasloop.contract.data import Arrays, Evaluation, Frame, Vocabularies
+from biasloop.contract import names
+from biasloop.contract.data import Arrays, Column, Evaluation, Frame, Vocabularies
 from biasloop.records.ledger import Ledger
 
-MAIN = "test"
-"""The evaluation whose metrics are a round's."""
-PRETRAINED = "pretrained"
-"""The evaluation of the untouched model, round -1; it is in the set-up."""
-
-SNAPSHOT = "epoch-"
-"""Begins the name of an evaluation at the end of an epoch; its number follows, in four or more digits."""
-
-VOCABULARY = "vocabulary."
-"""Begins the name of a set-up's frame that names what columns index; the vocabulary's name follows."""
+WORDS = "name"  # the only column of a vocabulary's frame
 
 
 @dataclass(frozen=True)
@@ -51,7 +43,12 @@ class Record:
     def vocabularies(self) -> Vocabularies:
         """Of a set-up, what columns index; nothing else has any."""
         return {
-            name.removeprefix(VOCABULARY): frame.columns["name"].strings()
+            name.removeprefix(names.VOCABULARY): frame.columns[WORDS].strings()
             for name, frame in self.frames.items()
-            if name.startswith(VOCABULARY)
+            if name.startswith(names.VOCABULARY)
         }
+
+
+def vocabulary_frames(vocabularies: Mapping[str, Column]) -> dict[str, Frame]:
+    """The frames in which a set-up keeps them."""
+    return {f"{names.VOCABULARY}{name}": Frame({WORDS: words}) for name, words in vocabularies.items()}

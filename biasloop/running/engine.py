@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.config.flatten import flatten
+from biasloop.contract import names
 from biasloop.contract.context import Context, Memory
 from biasloop.contract.data import Metric
 from biasloop.contract.domains import Checking, Computing, Domain, Sparing
@@ -19,7 +20,7 @@ from biasloop.errors import Diverged, Interrupted, Mismatch, OutOfMemory, Someth
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
-from biasloop.records.record import MAIN, PRETRAINED, Record
+from biasloop.records.record import Record
 from biasloop.running import provenance
 from biasloop.store.lock import locked
 from biasloop.store.manifest import SETUP, round_name
@@ -302,7 +303,7 @@ class _Driver:
     def _report(self, step: str, record: Record, size: int, *, resumed: bool = False) -> None:
         seconds = self.store.manifest.files[f"{step}.h5"].seconds
         number = -1 if step == SETUP else int(step.removeprefix("round-"))
-        evaluation = record.evaluations.get(PRETRAINED if step == SETUP else MAIN)
+        evaluation = record.evaluations.get(names.PRETRAINED if step == SETUP else names.MAIN)
         if evaluation is not None:
             self.options.on_event(Committed(number, evaluation.metrics, record.sizes, seconds, size, resumed))
 

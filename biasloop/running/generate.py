@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 import numpy as np
 
 from biasloop.config.experiment import Experiment
+from biasloop.contract import names
 from biasloop.contract.data import Array, Frame, Ints
 from biasloop.contract.domains import (
     Continuing,
@@ -207,7 +208,7 @@ def _beside_truth(domain: _Readable, ids: Ints, given: Frame) -> Table:
     human = domain.human_labels(ids[known])
     # A domain's labels are targets of what is trained on them; beside the truth they are predictions.
     columns = {**given.columns, **human.columns}
-    with_labels = {name for name, column in columns.items() if column.role != "target"}
+    with_labels = {name for name, column in columns.items() if column.role != names.TARGET}
     table: dict[str, list[Cell]] = {"id": ids.tolist()}
     for name, cells in _read_as(domain, ids, given).items():
         table[name if name in with_labels else _predicted(name)] = cells
@@ -219,7 +220,7 @@ def _beside_truth(domain: _Readable, ids: Ints, given: Frame) -> Table:
 
 
 def _predicted(name: str) -> str:
-    return "prediction" if name == "target" else f"prediction_{name}"
+    return names.PREDICTION if name == names.TARGET else f"prediction_{name}"
 
 
 def write_table(table: Table, path: Path) -> None:

@@ -7,14 +7,16 @@ from itertools import zip_longest
 from pathlib import Path
 
 from biasloop import __version__
+from biasloop.contract import names
 from biasloop.contract.data import Column, Frame
 from biasloop.contract.domains import Computing, Domain, names_in
 from biasloop.errors import DamagedStore
-from biasloop.records.record import VOCABULARY, Record
+from biasloop.records.record import Record, vocabulary_frames
 from biasloop.store.writer import RunWriter
 
 COMPARED = ("biasloop", "python", "numpy", "torch", "device", "threads")
 """What of an environment the bits of a result may depend on."""
+DATA = "data"  # the column of the frame `FINGERPRINT`
 
 
 def environment(domain: Domain) -> dict[str, str]:
@@ -31,8 +33,10 @@ def environment(domain: Domain) -> dict[str, str]:
 
 def of_domain(domain: Domain) -> dict[str, Frame]:
     """What a set-up keeps of the data: the words that ids stand for, and the fingerprint."""
-    frames = {f"{VOCABULARY}{name}": Frame({"name": column}) for name, column in domain.vocabularies().items()}
-    return {**frames, "fingerprint": Frame({"data": Column.text([domain.fingerprint()])})}
+    return {
+        **vocabulary_frames(domain.vocabularies()),
+        names.FINGERPRINT: Frame({DATA: Column.text([domain.fingerprint()])}),
+    }
 
 
 def other_environment(store: RunWriter) -> str | None:
@@ -58,7 +62,7 @@ def check_fingerprint(directory: Path, setup: Record, domain: Domain) -> None:
     Raises:
         DamagedStore: the fingerprint is another one.
     """
-    stored = setup.frames["fingerprint"].columns["data"].strings()[0]
+    stored = setup.frames[names.FINGERPRINT].columns[DATA].strings()[0]
     if stored != domain.fingerprint():
         raise DamagedStore(
             f"{directory} was made from other data ({stored}) than is there now ({domain.fingerprint()}); "

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from biasloop.contract.data import Array, Bools, Frame, Ints, Metric, joined
+from biasloop.contract.names import CONFIDENCE, GROUP, MAIN, PREDICTION, TARGET, TEST
 from biasloop.feedback.rule import Rule
 from biasloop.metrics import amplification, calibration, classification, fairness
-from biasloop.records.record import MAIN, Record
+from biasloop.records.record import Record
 from biasloop.running.engine import Options
 from biasloop.running.reopen import replay, reread
 
@@ -32,7 +33,7 @@ def metrics_of(test: Frame) -> dict[str, Metric]:
     Args:
         test: a table of classes by number, references and predictions side by side.
     """
-    target, prediction = _classes(test, "target"), _classes(test, "prediction")
+    target, prediction = _classes(test, TARGET), _classes(test, PREDICTION)
     if target is None or prediction is None:
         return {}
     labelled = target >= 0  # (rows,)
@@ -40,10 +41,10 @@ def metrics_of(test: Frame) -> dict[str, Metric]:
         return {}
     test, target, prediction = test.take(labelled), target[labelled], prediction[labelled]
     metrics = {"accuracy": classification.accuracy(prediction, target)}
-    confidences = _of_role(test, "confidence")
+    confidences = _of_role(test, CONFIDENCE)
     if len(confidences) == 1 and _known(test[confidences[0]]):
         metrics |= _calibration(test[confidences[0]], prediction == target)
-    columns = [name for name in _of_role(test, "group") if test[name].dtype.kind in "iu" and test[name].ndim == 1]
+    columns = [name for name in _of_role(test, GROUP) if test[name].dtype.kind in "iu" and test[name].ndim == 1]
     for name in columns:
         ending = f".{name}" if len(columns) > 1 else ""
         between = _between(test[name].astype(np.int64), target, prediction)
@@ -82,7 +83,7 @@ def remeasured(directory: Path, options: Options) -> dict[int, Remeasured]:
 def recomputed(rule: Rule, number: int, record: Record) -> dict[str, Metric]:
     """All metrics of an absorbed round: those of its domain, and besides them what the roles of columns allow."""
     tables = record.evaluations[MAIN].tables
-    rows = [len(of.get(MAIN, Frame())) for of in (rule.references, tables)]
+    rows = [len(of.get(TEST, Frame())) for of in (rule.references, tables)]
     by_role = metrics_of(joined(rule.references, tables)[MAIN]) if rows[0] == rows[1] > 0 else {}
     return {**by_role, **_with_errors(rule.measure(number, record, tables), by_role)}
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import tomli
 
+from biasloop.contract import names
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.store.entries import EXPERIMENT
 from biasloop.store.files import sha256
@@ -146,13 +147,12 @@ class Run:
         Raises:
             DamagedStore: a file is missing, altered or of a newer format.
         """
-        from biasloop.records.record import MAIN
         from biasloop.store import codec
 
         for number in self.rounds:
             name = f"{round_name(number)}.h5"
             _, metrics, sizes = codec.read_summary(self.content(name), name)
-            yield number, metrics.get(MAIN, {}), sizes, self.manifest.files[name].seconds
+            yield number, metrics.get(names.MAIN, {}), sizes, self.manifest.files[name].seconds
 
     def snapshots(self, number: int) -> dict[int, dict[str, Metric]]:
         """What a round's model measured after the epochs at which it was looked at, by epoch; empty without any.
@@ -160,13 +160,14 @@ class Run:
         Raises:
             DamagedStore: the round's file is missing, altered or of a newer format.
         """
-        from biasloop.records.record import SNAPSHOT
         from biasloop.store import codec
 
         name = f"{round_name(number)}.h5"
         _, metrics, _ = codec.read_summary(self.content(name), name)
         by_epoch = {
-            int(name.removeprefix(SNAPSHOT)): dict(m) for name, m in metrics.items() if name.startswith(SNAPSHOT)
+            int(name.removeprefix(names.SNAPSHOT)): dict(m)
+            for name, m in metrics.items()
+            if name.startswith(names.SNAPSHOT)
         }
         return dict(sorted(by_epoch.items()))
 
@@ -176,14 +177,13 @@ class Run:
         Raises:
             DamagedStore: the set-up's file is missing, altered or of a newer format.
         """
-        from biasloop.records.record import PRETRAINED
         from biasloop.store import codec
 
         name = f"{SETUP}.h5"
         if name not in self.manifest.files:
             return {}
         _, metrics, _ = codec.read_summary(self.content(name), name)
-        return dict(metrics.get(PRETRAINED, {}))
+        return dict(metrics.get(names.PRETRAINED, {}))
 
 
 def read_identity(directory: Path, expected: str | None = None) -> dict[str, Any]:

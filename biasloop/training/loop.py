@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from biasloop.contract import names
 from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays
 from biasloop.errors import Diverged, InvalidInput
@@ -255,7 +256,7 @@ class _Fit(Generic[B]):
             values = {name: value / (count or 1) for name, value in zip(columns, row, strict=True)}
             update = first + index if "update" in extra else first + at.updates - 1
             more = {"lr": self.recipe.rate(update, self.planned), "update": update}
-            self.work.log("curve", epoch=at.number + 1, **values, **{name: more[name] for name in extra})
+            self.work.log(names.CURVE, epoch=at.number + 1, **values, **{name: more[name] for name in extra})
         self.ended = Ended(loss, at.batches, at.samples)
 
     def state(self) -> Arrays:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from biasloop.contract import names
 from biasloop.contract.context import Work
 from biasloop.contract.data import Ints, Samples
 from biasloop.lazy import numpy as np
@@ -54,7 +55,7 @@ class Programs:
 
         order = np.argsort(samples.ids, kind="stable")
         ids = samples.ids[order]
-        given = samples.labels["target"][order].tolist()
+        given = samples.labels[names.TARGET][order].tolist()
         columns = {
             "label": pl.Series([table.classes[label] for label in given], dtype=pl.String),
             "made": pl.Series(samples.synthetic[order].astype(np.int8)),

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from biasloop.contract import names
 from biasloop_command.programs import check_placeholders
 
 # Settings that neither the table nor splits depend on; one that is not named here is taken to matter.
@@ -97,4 +98,4 @@ def group_column(name: str, groups: Collection[str]) -> str:
         name: of the attribute.
         groups: all attributes.
     """
-    return "group" if len(groups) == 1 else f"group.{name}"
+    return names.GROUP if len(groups) == 1 else f"{names.GROUP_OF}{name}"

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
 from biasloop.contract.domains import WEIGHTS, Demands
-from biasloop.contract.labels import ARGMAX, CLASSES, SAMPLE, check_rule, class_labels, labelled
+from biasloop.contract.labels import ARGMAX, SAMPLE, check_rule, class_labels, labelled
+from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, IDS, PREDICTION, TARGET, TEST
 from biasloop.lazy import numpy as np
 from biasloop_command import config as settings
 from biasloop_command import folders, samples
@@ -89,20 +90,20 @@ class CommandDomain:
     def references(self, work: Work) -> Tables:
         """The table "test": ids, targets and groups."""
         ids, table = self._splits.test, self._table
-        target = Column(table.labels[ids], role="target", vocabulary=CLASSES)
+        target = Column(table.labels[ids], role=TARGET, vocabulary=CLASSES)
         groups = {
-            name: Column(group.values[ids], role="group", vocabulary=name)
+            name: Column(group.values[ids], role=GROUP, vocabulary=name)
             for name, group in zip(self._groups, table.groups.values(), strict=True)
         }
-        return {"test": Frame({"ids": Column(ids, role="ids"), "target": target, **groups})}
+        return {TEST: Frame({IDS: Column(ids, role=IDS), TARGET: target, **groups})}
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop_command.measures.measure`."""
-        given = train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
+        given = train.labels[TARGET] if TARGET in train.labels else np.zeros(0, np.int64)
         classes, follow = vocabularies[CLASSES], self.config.follow
         chosen = None if follow is None else classes.index(follow)
         columns = [settings.group_column(name, self.config.groups) for name in self.config.groups]
-        return measure(tables["test"], given, classes, chosen, {name: vocabularies[name] for name in columns})
+        return measure(tables[TEST], given, classes, chosen, {name: vocabularies[name] for name in columns})
 
     def fit(self, train: Samples, work: Work) -> Arrays:
         """What the training program leaves when given the samples.
@@ -119,10 +120,10 @@ class CommandDomain:
             ProgramFailed: if the predicting program fails, or writes something else.
         """
         output = self._predicted(model, self._splits.test, work)
-        columns = {"prediction": Column(output.prediction, role="prediction", vocabulary=CLASSES)}
+        columns = {PREDICTION: Column(output.prediction, role=PREDICTION, vocabulary=CLASSES)}
         if output.confidence is not None:
-            columns["confidence"] = Column(output.confidence.astype(np.float32), role="confidence")
-        return {"test": Frame(columns)}
+            columns[CONFIDENCE] = Column(output.confidence.astype(np.float32), role=CONFIDENCE)
+        return {TEST: Frame(columns)}
 
     def label_rules(self) -> tuple[str, ...]:
         """The predicted class, or one drawn with the probabilities that the program writes."""
@@ -174,7 +175,7 @@ class CommandDomain:
 
     @cached_property
     def _table(self) -> Table:
-        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, "test", "holdout"}))
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, TEST, "holdout"}))
         return self._context.once("command.table", made_from, lambda: samples.load(self.config))
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from biasloop.contract.data import Array, Frame, Ints, Metric
+from biasloop.contract.names import GROUP, PREDICTION, TARGET
 from biasloop.lazy import numpy as np
 from biasloop.metrics import class_metrics
 from biasloop.metrics.amplification import amplification, joint_counts, tables
@@ -30,12 +31,12 @@ def measure(
         groups: names of the values of each column of groups.
     """
     metrics = class_metrics.measure(test, given, classes, follow)
-    if "prediction" not in test:
+    if PREDICTION not in test:
         return metrics
-    target, prediction = test["target"], test["prediction"]
+    target, prediction = test[TARGET], test[PREDICTION]
     for column, names in groups.items():
         differences = _between(test[column], names, target, prediction, len(classes), follow)
-        metrics |= {f"{name}{column.removeprefix('group')}": metric for name, metric in differences.items()}
+        metrics |= {f"{name}{column.removeprefix(GROUP)}": metric for name, metric in differences.items()}
     return metrics
 
 

@@ -13,14 +13,26 @@ from biasloop.contract.batching import Star
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables, Vocabularies
 from biasloop.contract.domains import EPOCHS, Demands, Source
+from biasloop.contract.names import (
+    CONFIDENCE,
+    GENERATOR,
+    GROUP,
+    GROUP_OF,
+    IDS,
+    POPULATION,
+    PREDICTION,
+    TARGET,
+    TEST,
+    VALID,
+)
 from biasloop.contract.published import Curve, Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.fairness import margins
 from biasloop_generators import config as settings
 from biasloop_generators import kinds, released, sources
-from biasloop_generators.measures import GROUP, measure
-from biasloop_generators.pictures import Colored
+from biasloop_generators.measures import MARGIN, measure
+from biasloop_generators.pictures import LABEL, SPLITS, Colored
 from biasloop_generators.recipes import classifier_recipe, generator_recipe, is_summed, loss_of
 
 if TYPE_CHECKING:
@@ -101,25 +113,25 @@ class GeneratorsDomain:
 
     def references(self, work: Work) -> Tables:
         """Real images to evaluate on: ids, label, groups."""
-        wanted = ("test", "valid") if self.config.evaluate_on == "both" else (self.config.evaluate_on,)
+        wanted = (TEST, VALID) if self.config.evaluate_on == "both" else (self.config.evaluate_on,)
         # The table "test" is what metrics without a prefix are of.
-        return {("test" if len(wanted) == 1 else name): self._table(name) for name in wanted}
+        return {(TEST if len(wanted) == 1 else name): self._table(name) for name in wanted}
 
     def _table(self, split: str) -> Frame:
         data, rows = self._data, getattr(self._data, split)
         columns = {
-            "ids": Column(rows, role="ids"),
-            "target": Column(data.labels[rows], role="target", vocabulary="label"),
+            IDS: Column(rows, role=IDS),
+            TARGET: Column(data.labels[rows], role=TARGET, vocabulary=LABEL),
         }
         for column, name in enumerate(data.targets[1:]):
-            columns[GROUP + name] = Column(data.groups[rows, column], role="group", vocabulary=name)
+            columns[GROUP_OF + name] = Column(data.groups[rows, column], role=GROUP, vocabulary=name)
         return Frame(columns)
 
     def page(self, count: int, work: Work) -> Page:
         """Training images drawn at random, and how many there are of each label and group in every split."""
         data = self._data
         rows = work.streams.order(data.train)[:count]
-        counts = {name: data.counts(getattr(data, name)).reshape(data.sizes) for name in ("train", "valid", "test")}
+        counts = {name: data.counts(getattr(data, name)).reshape(data.sizes) for name in SPLITS}
         return Page(self.config.data, np.asarray(data.images[rows]), counts, data.targets, data.classes)
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
@@ -144,32 +156,32 @@ class GeneratorsDomain:
         """Predicted label, and by how much it leads, of every real image to evaluate on."""
         tables = {}
         for name, table in self.references(work).items():
-            logits = self._learner.logits(classifier, table["ids"], work.at(name))
-            prediction = Column(logits.argmax(1).astype(np.int64), role="prediction", vocabulary="label")
-            lead = Column(margins(logits).astype(np.float32), role="confidence")
-            tables[name] = Frame({"prediction": prediction, "margin": lead})
+            logits = self._learner.logits(classifier, table[IDS], work.at(name))
+            prediction = Column(logits.argmax(1).astype(np.int64), role=PREDICTION, vocabulary=LABEL)
+            lead = Column(margins(logits).astype(np.float32), role=CONFIDENCE)
+            tables[name] = Frame({PREDICTION: prediction, MARGIN: lead})
         return tables
 
     def predict_annotator(self, target: str, annotator: Any, work: Work) -> Tables:
         """Predicted class of a target of every real image to evaluate on."""
         tables = {}
         for name, table in self.references(work).items():
-            logits = self._learner.logits(annotator, table["ids"], work.at(name))
+            logits = self._learner.logits(annotator, table[IDS], work.at(name))
             prediction = logits.argmax(1).astype(np.int64)
-            tables[name] = Frame({"prediction": Column(prediction, role="prediction", vocabulary=target)})
+            tables[name] = Frame({PREDICTION: Column(prediction, role=PREDICTION, vocabulary=target)})
         return tables
 
     def predict_population(self, generator: Any, labeller: Any, annotators: Sequence[Any], work: Work) -> Tables:
         """The table "population" of fresh samples, "samples", the first of them as pictures, and "generator"."""
         pictures, labels, groups = self._learner.population(generator, labeller, annotators[1:], work)
-        columns = {"label": Column(labels.astype(np.int64), role="prediction", vocabulary="label")}
+        columns = {LABEL: Column(labels.astype(np.int64), role=PREDICTION, vocabulary=LABEL)}
         for name, logits in zip(self._data.targets[1:], groups, strict=True):
-            columns[GROUP + name] = Column(logits.argmax(1).astype(np.int64), role="group", vocabulary=name)
-        columns["margin"] = Column(margins(groups[0]).astype(np.float32), role="confidence")
-        tables = {"population": Frame(columns), "samples": Frame({"image": Column(pictures)})}
+            columns[GROUP_OF + name] = Column(logits.argmax(1).astype(np.int64), role=GROUP, vocabulary=name)
+        columns[MARGIN] = Column(margins(groups[0]).astype(np.float32), role=CONFIDENCE)
+        tables = {POPULATION: Frame(columns), "samples": Frame({"image": Column(pictures)})}
         if generator.last is not None:
             ended = {name: Column(np.array([value])) for name, value in vars(generator.last).items()}
-            tables["generator"] = Frame(ended)
+            tables[GENERATOR] = Frame(ended)
         return tables
 
     def samples(self, generator: Any, count: int, work: Work) -> Array:
@@ -190,7 +202,7 @@ class GeneratorsDomain:
 
     def export(self, name: str, setup: Kept, later: Iterable[Kept]) -> Mapping[str, Sequence[Sequence[object]]]:
         """The files of the published code, as `biasloop_generators.released.export`."""
-        return released.export(self.config.data, self.split_of("test"), name, setup, later)
+        return released.export(self.config.data, self.split_of(TEST), name, setup, later)
 
     def split_of(self, table: str) -> str:
         """Of one table alone, which is always called "test", the split that is evaluated on."""
@@ -198,7 +210,7 @@ class GeneratorsDomain:
 
     def published_name(self, metric: str, metrics: Sequence[str]) -> tuple[str, str]:
         """As `biasloop_generators.released.published_name`."""
-        return released.published_name(metric, metrics, self.split_of("test"))
+        return released.published_name(metric, metrics, self.split_of(TEST))
 
     def curves(self, directory: Path, split: str, name: str) -> Mapping[str, Curve]:
         """As `biasloop_generators.released.curves`."""

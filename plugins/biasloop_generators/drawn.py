@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from torch import Tensor
 
+from biasloop.contract import names
 from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays
 from biasloop.training.recipe import Recipe
@@ -51,11 +52,11 @@ class Drawn:
             return
         batches = len(counts.shortfall)
         columns = {
-            "epoch": np.full(batches, epoch + 1),
+            names.EPOCH: np.full(batches, epoch + 1),
             "batch": np.arange(batches),
-            "shortfall": counts.shortfall,
+            names.SHORTFALL: counts.shortfall,
             "draws": counts.draws,
-            **{f"drawn.{number}": drawn for number, drawn in enumerate(counts.drawn.T)},
-            **{f"placed.{number}": placed for number, placed in enumerate(counts.placed.T)},
+            **{f"{names.DRAWN}{number}": drawn for number, drawn in enumerate(counts.drawn.T)},
+            **{f"{names.PLACED}{number}": placed for number, placed in enumerate(counts.placed.T)},
         }
-        work.log_many("star", **{name: values.astype(np.int32) for name, values in columns.items()})
+        work.log_many(names.STAR, **{name: values.astype(np.int32) for name, values in columns.items()})

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from biasloop.contract import names
 from biasloop.contract.batching import Batches
 from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Ints
@@ -31,7 +32,6 @@ from biasloop_generators.objectives import BatchCrossEntropy, Evidence
 from biasloop_generators.pictures import Colored
 from biasloop_generators.recipes import classifier_recipe, generator_recipe, loss_of
 
-GENERATOR = "generator"
 LAST = "last"  # beside parameters and buffers, whose names have a dot
 N = TypeVar("N", bound=nn.Module)
 SHOWN = 64  # samples kept with a generation
@@ -161,7 +161,7 @@ class Learner:
         return network.eval()
 
     def _empty(self, kind: str) -> nn.Module:
-        if kind == GENERATOR:
+        if kind == names.GENERATOR:
             return networks.build_generator(self.config.generator)
         target = kind.partition("-")[2]
         column = self.data.targets.index(target) if target else 0

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from biasloop.contract.data import Frame, Ints, Metric, Tables
+from biasloop.contract.names import FINAL_POPULATION, GENERATOR, GROUP_OF, POPULATION, PREDICTION, TARGET, TEST, VALID
 from biasloop.lazy import numpy as np
 from biasloop.metrics import fairness
+from biasloop_generators.pictures import LABEL
 
-GROUP = "group."  # before the name of a group, in columns
-POPULATIONS = ("population", "final_population")
+MARGIN = "margin"  # the column of by how much a prediction leads
+POPULATIONS = (POPULATION, FINAL_POPULATION)
 Names = Sequence[Sequence[str]]
 
 
@@ -29,28 +31,28 @@ def measure(tables: Tables, groups: Sequence[str], classes: Names, *, summed: bo
         summed: whether the loss of a batch is a sum over its images; if not, there is none by image.
     """
     metrics: dict[str, Metric] = {}
-    for table, prefix in (("test", ""), ("valid", "valid.")):
-        if table in tables and "prediction" in tables[table]:
+    for table, prefix in ((TEST, ""), (VALID, f"{VALID}.")):
+        if table in tables and PREDICTION in tables[table]:
             metrics |= {prefix + name: metric for name, metric in _predictions(tables[table], groups, classes).items()}
     for name in POPULATIONS:
         if name in tables:
             values = _population(tables[name], groups, classes)
             metrics |= {f"{name}.{key}": metric for key, metric in values.items()}
-    return metrics | (_loss(tables["generator"], summed=summed) if "generator" in tables else {})
+    return metrics | (_loss(tables[GENERATOR], summed=summed) if GENERATOR in tables else {})
 
 
 def _predictions(table: Frame, groups: Sequence[str], classes: Names) -> dict[str, Metric]:
     group, names = _intersections(table, groups, classes)
-    counted = fairness.counts(table["target"], table["prediction"], group, len(names))
-    return fairness.fairness(counted, names) | _strata(table["prediction"], group, classes[0], names)
+    counted = fairness.counts(table[TARGET], table[PREDICTION], group, len(names))
+    return fairness.fairness(counted, names) | _strata(table[PREDICTION], group, classes[0], names)
 
 
 def _population(table: Frame, groups: Sequence[str], classes: Names) -> dict[str, Metric]:
     group, names = _intersections(table, groups, classes)
     # Confidence is the first group's annotator's, as published where there is one group alone.
-    margin = table["margin"] if len(groups) == 1 else None
-    metrics = dict(fairness.population(table["label"], group, classes[0], names, margin))
-    return metrics | _strata(table["label"], group, classes[0], names)
+    margin = table[MARGIN] if len(groups) == 1 else None
+    metrics = dict(fairness.population(table[LABEL], group, classes[0], names, margin))
+    return metrics | _strata(table[LABEL], group, classes[0], names)
 
 
 def _loss(table: Frame, *, summed: bool) -> dict[str, Metric]:
@@ -72,7 +74,7 @@ def _strata(label: Ints, group: Ints, labels: Sequence[str], groups: Sequence[st
 def _intersections(table: Frame, groups: Sequence[str], classes: Names) -> tuple[Ints, list[str]]:
     """A row's combination of groups as one number, and the names of all combinations."""
     attributes: Mapping[str, tuple[Ints, int]] = {
-        name: (table[GROUP + name], len(values)) for name, values in zip(groups, classes[1:], strict=True)
+        name: (table[GROUP_OF + name], len(values)) for name, values in zip(groups, classes[1:], strict=True)
     }
     names = [""]
     for values in classes[1:]:

@@ -8,7 +8,8 @@ from biasloop.contract.data import Array, Ints
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 
-LABEL = "label"
+LABEL = "label"  # the first target, its vocabulary, and the column of what samples are labelled
+SPLITS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ def check(data: Colored, name: str) -> None:
     Raises:
         InvalidInput: if a class of the label or of a group has no training image, or a split is empty.
     """
-    for split in ("train", "valid", "test"):
+    for split in SPLITS:
         if not len(getattr(data, split)):
             raise InvalidInput(f"{name} leaves no image for the {split} set; give more images")
     for column, (target, names) in enumerate(zip(data.targets, data.classes, strict=True)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from biasloop.contract.names import CLASSIFIER, GENERATOR
 from biasloop.training.recipe import Kind, Recipe
 from biasloop_generators import compat
 from biasloop_generators.config import Config
@@ -98,7 +99,7 @@ def _optimizer(
 
 def effective(config: Config) -> dict[str, object]:
     """What settings that are left open, or "published", come to, and those that compat overrides, by name."""
-    fits = {"generator": generator_recipe(config, 1), "classifier": classifier_recipe(config, 1)}
+    fits = {GENERATOR: generator_recipe(config, 1), CLASSIFIER: classifier_recipe(config, 1)}
     names = ("optimizer", "learning_rate", "weight_decay")
     values: dict[str, object] = {
         f"{fit}_{name}": getattr(recipe, name) for fit, recipe in fits.items() for name in names

@@ -9,12 +9,13 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+from biasloop.contract import names
 from biasloop.contract.data import Frame, Ints, Tables
 from biasloop.contract.published import Curve, Kept
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics import fairness
-from biasloop_generators.measures import GROUP
+from biasloop_generators.measures import MARGIN
 from biasloop_generators.pictures import LABEL
 
 Row = tuple[object, ...]
@@ -83,21 +84,21 @@ def export(data: str, split: str, name: str, setup: Kept, later: Iterable[Kept])
         InvalidInput: if there are not two labels and one group of two classes, which the files are made for.
     """
     group = _only_group(setup)
-    references = setup.evaluations["test"].tables
+    references = setup.evaluations[names.MAIN].tables
     files: Files = {}
     for who, evaluation, target in (
-        ("ano_label", "annotator", "target"),
-        ("ano_fair", f"annotator-{group}", GROUP + group),
+        ("ano_label", names.ANNOTATOR, names.TARGET),
+        ("ano_fair", f"{names.ANNOTATOR_OF}{group}", names.GROUP_OF + group),
     ):
         if evaluation in setup.evaluations:
             _add_model(files, who, split, references, setup.evaluations[evaluation].tables, group, target, None)
     number, final = -1, None
     for number, step in enumerate(later):
-        tables = step.evaluations["test"].tables
-        _add_model(files, "cla", split, references, tables, group, "target", number)
-        _add_population(files, tables["population"], group, number)
+        tables = step.evaluations[names.MAIN].tables
+        _add_model(files, "cla", split, references, tables, group, names.TARGET, number)
+        _add_population(files, tables[names.POPULATION], group, number)
         _add_curves(files, step, number)
-        final = tables.get("final_population")
+        final = tables.get(names.FINAL_POPULATION)
     if final is not None:  # of the last generation; an earlier one has it where a run was extended
         _add_population(files, final, group, number + 1)
     _join_batches(files)
@@ -117,8 +118,7 @@ def folder(name: str) -> str:
 
 
 def _only_group(setup: Kept) -> str:
-    prefix = "vocabulary."
-    sizes = {name.removeprefix(prefix): len(frame) for name, frame in setup.frames.items() if name.startswith(prefix)}
+    sizes = {name: len(words) for name, words in setup.vocabularies().items()}
     groups = [name for name in sizes if name != LABEL]
     if len(groups) != 1 or set(sizes.values()) != {2}:
         found = ", ".join(f"{name} ({size})" for name, size in sizes.items())
@@ -139,19 +139,19 @@ def _add_model(
     target: str,
     number: int | None,
 ) -> None:
-    both = "valid" in references
-    for published in ("valid", "test") if both else (split,):
-        table = published if both else "test"
+    both = names.VALID in references
+    for published in (names.VALID, names.TEST) if both else (split,):
+        table = published if both else names.TEST
         if table not in predicted:
             continue
         truth = references[table]
-        counts = fairness.counts(truth[target], predicted[table]["prediction"], truth[GROUP + group], 2)
+        counts = fairness.counts(truth[target], predicted[table][names.PREDICTION], truth[names.GROUP_OF + group], 2)
         _add(files, f"{who}_{published}_overall", OVERALL, [(*overall(counts), number)])
         _add(files, f"{who}_{published}_aggregated", AGGREGATED, [(*aggregated(counts), number)])
 
 
 def _add_population(files: Files, table: Frame, group: str, number: int) -> None:
-    labels, groups, margin = table[LABEL], table[GROUP + group], table["margin"].astype(np.float64)
+    labels, groups, margin = table[LABEL], table[names.GROUP_OF + group], table[MARGIN].astype(np.float64)
     _add(files, "gen_pop_stats", POPULATION, [(number, float(labels.mean()), float(groups.mean()))])
     sure = [margin[(groups == value) & (margin >= SURE)] for value in (0, 1)]
     confidence = [float(values.mean()) if len(values) else float("nan") for values in sure]
@@ -159,12 +159,12 @@ def _add_population(files: Files, table: Frame, group: str, number: int) -> None
 
 
 def _add_curves(files: Files, step: Kept, number: int) -> None:
-    if "generator.curve" in step.frames:
-        curve = step.frames["generator.curve"]
-        epochs = zip(curve["epoch"].tolist(), curve["loss"].tolist(), strict=True)
+    curve = step.frames.get(names.logged(names.GENERATOR, names.CURVE))
+    if curve is not None:
+        epochs = zip(curve[names.EPOCH].tolist(), curve["loss"].tolist(), strict=True)
         _add(files, "gen_loss", LOSS, [(number, int(epoch) - 1, loss) for epoch, loss in epochs])
-    for model, short in (("classifier", "cla"), ("generator", "gen")):
-        star = step.frames.get(f"{model}.star")
+    for model, short in ((names.CLASSIFIER, "cla"), (names.GENERATOR, "gen")):
+        star = step.frames.get(names.logged(model, names.STAR))
         if star is not None and "batch" in star:  # earlier versions kept means over the batches of an epoch
             _add(files, f"ar_{short}_batches", BATCHES, _batches(star, number))
 
@@ -178,7 +178,7 @@ def _join_batches(files: Files) -> None:
 
 
 def _batches(star: Frame, number: int) -> Iterator[Row]:
-    columns = ["epoch", "shortfall", *(f"drawn.{stratum}" for stratum in range(len(STRATA)))]
+    columns = [names.EPOCH, names.SHORTFALL, *(f"{names.DRAWN}{stratum}" for stratum in range(len(STRATA)))]
     for epoch, *counts in zip(*(star[column].tolist() for column in columns), strict=True):
         yield number, int(epoch) - 1, *map(int, counts)
 
@@ -221,7 +221,7 @@ def published_name(metric: str, metrics: Sequence[str], plain_split: str) -> tup
             known[classes[1]] = name
     if plain not in known or (plain != metric and plain not in METRICS):
         raise InvalidInput(f"no released results can be drawn over {metric!r}; they are of {', '.join(known)}")
-    return plain_split if plain == metric else "valid", known[plain]
+    return plain_split if plain == metric else names.VALID, known[plain]
 
 
 def curves(path: Path, split: str, name: str) -> dict[str, Curve]:

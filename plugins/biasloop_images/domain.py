@@ -28,7 +28,6 @@ from biasloop.contract.data import (
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
 from biasloop.contract.labels import (
     ARGMAX,
-    CLASSES,
     SAMPLE,
     check_rule,
     class_labels,
@@ -37,6 +36,7 @@ from biasloop.contract.labels import (
     most_probable,
     softmax,
 )
+from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, GROUPS, IDS, PREDICTION, SOURCES, TARGET, TEST
 from biasloop.contract.published import Kept
 from biasloop.datasets.imbalance import class_id, resample
 from biasloop.errors import InvalidInput
@@ -59,7 +59,6 @@ if TYPE_CHECKING:
     from biasloop_images.learner import Learner
 
 T = TypeVar("T")
-GROUPS, SOURCES = "groups", "sources"  # of biased data: those of groups, and of classes before they were merged
 # Networks that take images of any size: of others, whose library has to be imported, it is found out.
 _TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet")
 
@@ -168,12 +167,12 @@ class ImagesDomain:
     def references(self, work: Work) -> Tables:
         """The table "test": ids and targets; of biased data also the group and the class before the merge."""
         ids = self._splits.test
-        target = Column(self._targets[ids], role="target", vocabulary=CLASSES)
-        columns = {"ids": Column(ids, role="ids"), "target": target}
+        target = Column(self._targets[ids], role=TARGET, vocabulary=CLASSES)
+        columns = {IDS: Column(ids, role=IDS), TARGET: target}
         if self._biased is not None:
-            columns["group"] = Column(self._biased.attributes[ids], role="group", vocabulary=GROUPS)
+            columns[GROUP] = Column(self._biased.attributes[ids], role=GROUP, vocabulary=GROUPS)
             columns["source"] = Column(self._data.labels[ids], vocabulary=SOURCES)
-        return {"test": Frame(columns)}
+        return {TEST: Frame(columns)}
 
     def page(self, count: int, work: Work) -> Page:
         """Images of the pool drawn at random, and how many of each class the labelled ones of every split are.
@@ -187,8 +186,8 @@ class ImagesDomain:
         strata = {"class": (self._targets, self._classes)}
         if biased is not None:
             images = biased.changed(images, ascending, self._data.take)
-            strata["group"] = (biased.attributes, biased.design.attributes)
-        parts = {"pool": np.setdiff1d(splits.pool, splits.unlabelled), "holdout": splits.holdout, "test": splits.test}
+            strata[GROUP] = (biased.attributes, biased.design.attributes)
+        parts = {"pool": np.setdiff1d(splits.pool, splits.unlabelled), "holdout": splits.holdout, TEST: splits.test}
         values, names = zip(*strata.values(), strict=True)
         counts = {name: _counts([of[ids] for of in values], names) for name, ids in parts.items() if len(ids)}
         return Page(str(self._name), images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)
@@ -197,17 +196,17 @@ class ImagesDomain:
         """Of biased data, the group of each image; else no column."""
         if self._biased is None:
             return Frame()
-        return Frame({"group": Column(self._biased.attributes[ids], role="group", vocabulary=GROUPS)})
+        return Frame({GROUP: Column(self._biased.attributes[ids], role=GROUP, vocabulary=GROUPS)})
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop.metrics.class_metrics`; of biased data also those of groups."""
-        test, classes = tables["test"], vocabularies[CLASSES]
-        given = train.labels["target"] if "target" in train.labels else np.zeros(0, np.int64)
+        test, classes = tables[TEST], vocabularies[CLASSES]
+        given = train.labels[TARGET] if TARGET in train.labels else np.zeros(0, np.int64)
         imbalance = self.config.imbalance
         chosen = None if imbalance is None else class_id(imbalance.class_name, classes, self._name)
         metrics = measure(test, given, classes, chosen)
         if self.config.bias is not None:
-            group = train.labels.columns.get("group")
+            group = train.labels.columns.get(GROUP)
             groups = None if group is None else group.values
             metrics |= biased_measures.measure(test, given, groups, classes, vocabularies[GROUPS])
         return metrics
@@ -219,14 +218,14 @@ class ImagesDomain:
             Diverged: if the loss is not finite.
             InvalidInput: if there is not one batch to train on.
         """
-        return self._learner.fit(train.ids, train.labels["target"], train.weights, work)
+        return self._learner.fit(train.ids, train.labels[TARGET], train.weights, work)
 
     def predict(self, model: nn.Module, work: Work) -> Tables:
         """The table "test": most probable class (int64) and its probability (float32)."""
         ids = self._splits.test
         given = self.label(model, ids, ARGMAX, work).columns
-        prediction = Column(given["target"].values, role="prediction", vocabulary=CLASSES)
-        return {"test": Frame({"prediction": prediction, "confidence": given["confidence"]})}
+        prediction = Column(given[TARGET].values, role=PREDICTION, vocabulary=CLASSES)
+        return {TEST: Frame({PREDICTION: prediction, CONFIDENCE: given[CONFIDENCE]})}
 
     def label_rules(self) -> tuple[str, ...]:
         """The most probable class, or one drawn with the probabilities."""
@@ -254,11 +253,11 @@ class ImagesDomain:
         Raises:
             InvalidInput: a label is no class.
         """
-        return cross_entropy(self._learner.logits(model, samples.ids), samples.labels["target"])
+        return cross_entropy(self._learner.logits(model, samples.ids), samples.labels[TARGET])
 
     def categories(self, samples: Samples) -> Ints:
         """`(rows,)` the class; of biased data, where classes of each group are told apart, class x groups + group."""
-        target: Ints = samples.labels["target"]
+        target: Ints = samples.labels[TARGET]
         if self._biased is None:
             return target
         return target * len(self._biased.design.attributes) + self._biased.attributes[samples.ids]

@@ -23,12 +23,14 @@ from biasloop.contract.data import (
     Vocabularies,
 )
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.names import IDS, SCORE, TEST, TEXT
 from biasloop.datasets.splitting import draw
 from biasloop.errors import Mismatch
 from biasloop.lazy import numpy as np
 from biasloop.system import launcher
 from biasloop_language import checkpoints, compat, corpora, measures, scorers
 from biasloop_language import config as settings
+from biasloop_language.measures import TOKENS
 from biasloop_language.memorization import Memorized
 
 if TYPE_CHECKING:
@@ -39,7 +41,10 @@ if TYPE_CHECKING:
     from biasloop.contract.randomness import Streams
     from biasloop_language.learner import Learner
     from biasloop_language.tokens import TokenRows
-TOKENS, TEXT = "tokens", "text"
+LOSS, LOSS_TOKENS = (
+    "loss",
+    "loss_tokens",
+)  # columns: -log probability of each human continuation, and of how many tokens
 
 
 class LanguageDomain:
@@ -128,7 +133,7 @@ class LanguageDomain:
         human = self.human_labels(ids)
         scored = self._score(self._learner.texts(human.columns[TOKENS]), work.at("score"))
         columns = {measures.REFERENCE + name: column for name, column in scored.columns.items()}
-        return {"test": Frame({"ids": Column(ids, role="ids"), "reference": human.columns[TOKENS], **columns})}
+        return {TEST: Frame({IDS: Column(ids, role=IDS), "reference": human.columns[TOKENS], **columns})}
 
     def score(self, ids: Ints, labels: Frame, work: Work) -> Frame:
         """Scores of human continuations, computed once, when the rows enter the training set."""
@@ -140,7 +145,7 @@ class LanguageDomain:
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Scores, ratios of word lists, perplexity, repetition, memorisation: what the columns allow."""
-        test, columns = tables["test"], self._score_columns
+        test, columns = tables[TEST], self._score_columns
         metrics = measures.scores(test, train.labels, columns)
         metrics |= measures.ratios(test, train.labels, self.config.ratios)
         if TOKENS in test:
@@ -152,10 +157,10 @@ class LanguageDomain:
 
     def _fit_quality(self, test: Frame) -> Metric:
         if self.config.compat != "released":
-            return measures.fit_quality(test["loss"], test["loss_tokens"], None)
-        ids = test["ids"]  # ascending; the published batches are cut from rows in the order that they were drawn in
+            return measures.fit_quality(test[LOSS], test[LOSS_TOKENS], None)
+        ids = test[IDS]  # ascending; the published batches are cut from rows in the order that they were drawn in
         rows = np.searchsorted(ids, self._drawn.order(ids))
-        return measures.fit_quality(test["loss"][rows], test["loss_tokens"][rows], self.config.evaluation_batch)
+        return measures.fit_quality(test[LOSS][rows], test[LOSS_TOKENS][rows], self.config.evaluation_batch)
 
     def pretrained(self, work: Work) -> nn.Module:
         """The network before any round."""
@@ -174,10 +179,10 @@ class LanguageDomain:
         columns = {
             TOKENS: tokens,
             TEXT: Column.text(texts),
-            "loss": Column(losses),
-            "loss_tokens": Column(counted),
+            LOSS: Column(losses),
+            LOSS_TOKENS: Column(counted),
         }
-        return {"test": Frame(columns).plus(self._score(texts, work.at("score")))}
+        return {TEST: Frame(columns).plus(self._score(texts, work.at("score")))}
 
     def label_rules(self) -> tuple[str, ...]:
         """The decoder."""
@@ -218,7 +223,7 @@ class LanguageDomain:
         columns = {}
         for scorer in self._scorers:
             for name, values in scorer.score(texts, work.tick).items():
-                columns[name] = Column(_narrow(values), role="score")
+                columns[name] = Column(_narrow(values), role=SCORE)
         return Frame(columns)
 
     @cached_property
@@ -238,7 +243,7 @@ class LanguageDomain:
 
     @cached_property
     def _pairs(self) -> corpora.Pairs:
-        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, "test"}))
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, TEST}))
         return self._context.once("language.pairs", made_from, self._corpus.read)
 
     @cached_property

@@ -17,6 +17,7 @@ from biasloop.metrics.ratios import ratio
 from biasloop.metrics.shares import share_of
 from biasloop_language import perplexity
 
+TOKENS = "tokens"  # the column of token ids
 REFERENCE = "reference."
 THRESHOLD = 0.5
 REPEATED, DISTINCT = 4, (1, 2)

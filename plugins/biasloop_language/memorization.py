@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from biasloop.contract.data import Column, Ints, Metric, Samples
 from biasloop.lazy import numpy as np
 from biasloop.metrics.ngrams import NgramIndex
+from biasloop_language.measures import TOKENS
 
 
 class Memorized:
@@ -27,7 +28,7 @@ class Memorized:
 
     def overlaps(self, generated: Column, train: Samples) -> dict[str, Metric]:
         """For each n, the share of generated n-grams that occur in a continuation of the training set."""
-        self._follow(train.ids, train.labels.columns["tokens"])
+        self._follow(train.ids, train.labels.columns[TOKENS])
         return {f"memorization.{n}": self._index.overlap(generated, n) for n in self.sizes}
 
     def _follow(self, ids: Ints, tokens: Column) -> None:

@@ -14,11 +14,11 @@ from biasloop import bound
 from biasloop.config.experiment import Experiment
 from biasloop.contract.context import Context
 from biasloop.contract.data import Column, Frame
+from biasloop.contract.names import MAIN
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.accumulate import Accumulate, AccumulateSettings
 from biasloop.records.ledger import HUMAN
-from biasloop.records.record import MAIN
 from biasloop.running import engine
 from biasloop.running.engine import Committed
 from biasloop.running.reopen import replay

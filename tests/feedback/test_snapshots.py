@@ -8,10 +8,10 @@ from biasloop_toy import ToyDomain
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
 from biasloop.contract.context import Context
+from biasloop.contract.names import MAIN
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate import Accumulate
-from biasloop.records.record import MAIN
 from biasloop.running import engine
 from biasloop.running.engine import Options, Prepared
 from biasloop.store.reader import Run

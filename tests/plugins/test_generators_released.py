@@ -2,7 +2,6 @@
 
 import json
 import math
-from dataclasses import dataclass, field
 
 import fairlearn.metrics as oracle
 import numpy as np
@@ -12,6 +11,7 @@ from support.toy import TESTS
 
 from biasloop.contract.data import Column, Evaluation, Frame
 from biasloop.errors import InvalidInput
+from biasloop.records.record import Record
 from biasloop_generators.released import AGGREGATED, OVERALL, aggregated, export, folder, overall
 
 GOLDEN = json.loads((TESTS / "metrics" / "fairness_golden.json").read_text())["eval_classifier"]
@@ -32,14 +32,6 @@ def test_rows_are_those_that_the_authors_wrote_to_the_last_bit(name):
 
 
 # --- whole files of made-up predictions
-
-
-@dataclass
-class Step:
-    """What a run keeps of a step."""
-
-    evaluations: dict
-    frames: dict = field(default_factory=dict)
 
 
 def names(*words):
@@ -79,12 +71,12 @@ def setup(rng, splits=("test", "valid"), groups=2, **more):
         "annotator-color": Evaluation({}, {split: predicted(rng) for split in splits}),
     }
     vocabularies = {"vocabulary.color": names(*"gr"[:groups]), "vocabulary.label": names("0", "1"), **more}
-    return Step(evaluations, vocabularies)
+    return Record(evaluations=evaluations, frames=vocabularies)
 
 
 def generation(rng, splits=("test", "valid"), frames=None, **tables):
     tables = {split: predicted(rng) for split in splits} | {"population": population(rng)} | tables
-    return Step({"test": Evaluation({}, tables)}, frames or {})
+    return Record(evaluations={"test": Evaluation({}, tables)}, frames=frames or {})
 
 
 def fairlearns(truth, prediction, group):

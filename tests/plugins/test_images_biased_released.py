@@ -3,13 +3,13 @@
 import ast
 import json
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from biasloop.contract.data import Column, Evaluation, Frame
 from biasloop.errors import InvalidInput
+from biasloop.records.record import Record
 from biasloop_images.biased.released import COLUMNS, FILE, export
 from biasloop_images.config import Config
 
@@ -27,13 +27,13 @@ def kept(target, group, classes=2, groups=2):
     names = {"classes": classes, "groups": groups}
     frames = {f"vocabulary.{kind}": Frame({"name": Column.text(["x"] * n)}) for kind, n in names.items()}
     frames["vocabulary.sources"] = Frame({"name": Column.text([f"class {n}" for n in range(10)])})
-    return SimpleNamespace(evaluations={"test": Evaluation({}, {"test": table})}, frames=frames)
+    return Record(evaluations={"test": Evaluation({}, {"test": table})}, frames=frames)
 
 
 def step(test, epochs=3, snapshots=()):
     curve = Frame({"epoch": Column(np.arange(1.0, epochs + 1))})
     evaluations = {"test": test} | {f"epoch-{epoch:04}": found for epoch, found in snapshots}
-    return SimpleNamespace(evaluations=evaluations, frames={"fit.curve": curve})
+    return Record(evaluations=evaluations, frames={"fit.curve": curve})
 
 
 def rows(config, setup, later):

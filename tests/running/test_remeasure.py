@@ -11,9 +11,10 @@ from sklearn.metrics import accuracy_score
 from support.loops import OPTIONS, toy_experiment, toy_prepared
 
 from biasloop.contract.data import Column, Evaluation, Frame, Metric
+from biasloop.contract.names import MAIN
 from biasloop.metrics.amplification import joint_counts, total
 from biasloop.metrics.calibration import expected_calibration_error
-from biasloop.records.record import MAIN, Record
+from biasloop.records.record import Record
 from biasloop.report.output import measurement
 from biasloop.running import engine
 from biasloop.running.remeasure import metrics_of, recomputed

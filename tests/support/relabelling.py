@@ -16,8 +16,9 @@ from pydantic import Field, model_validator
 from biasloop.config.strict import Strict
 from biasloop.contract.data import Column, Evaluation, Frame, Samples, joined
 from biasloop.contract.domains import Demands, Labelling, Sampled, Storing, names_in
+from biasloop.contract.names import MAIN
 from biasloop.feedback.rule import require
-from biasloop.records.record import MAIN, Model, Record
+from biasloop.records.record import Model, Record
 
 PRESET = """
 summary = "Labels that models replace"

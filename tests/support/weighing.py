@@ -17,9 +17,10 @@ from pydantic import Field
 from biasloop.config.strict import Strict
 from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Demands, Labelling, Sampled, Storing, names_in
+from biasloop.contract.names import MAIN
 from biasloop.feedback.rule import fit, require
 from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
-from biasloop.records.record import MAIN, Model, Record
+from biasloop.records.record import Model, Record
 
 PRESET = """
 summary = "Labels of models count less"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from biasloop.contract import names
 from biasloop.contract.batching import Batches
 from biasloop.contract.data import Frame, Samples, Tables
 from biasloop.contract.domains import Annotating, Source, Storing
@@ -20,7 +21,7 @@ def check_generations(subject: Subject) -> None:
     demand(len(targets) > 0 and min(targets.values()) > 1, f"{subject.name}.targets gives {dict(targets)}")
     annotators = []
     for target in targets:
-        kind = f"annotator-{target}"
+        kind = f"{names.ANNOTATOR_OF}{target}"
 
         def annotate(of: Any, call: Recorder, target: str = target) -> Any:
             return of.fit_annotator(target, call)
@@ -36,12 +37,12 @@ def check_generations(subject: Subject) -> None:
             check_stored(subject, kind, arrays, predict)
     generator = _generator(subject, domain, annotators)
     fresh = Source(generator, annotators[0], annotators, Batches(1.0))
-    arrays = check_fit(subject, "classifier", "fit_classifier", lambda of, call: of.fit_classifier(fresh, call))
+    arrays = check_fit(subject, names.CLASSIFIER, "fit_classifier", lambda of, call: of.fit_classifier(fresh, call))
     classifier = check_stored(
-        subject, "classifier", arrays, lambda of, model: of.predict_classifier(model, work("predict"))
+        subject, names.CLASSIFIER, arrays, lambda of, model: of.predict_classifier(model, work("predict"))
     )
-    population = domain.predict_population(generator, classifier, annotators, work("population"))
-    demand("population" in population, f"{subject.name}.predict_population gives no table 'population'")
+    population = domain.predict_population(generator, classifier, annotators, work(names.POPULATION))
+    demand(names.POPULATION in population, f"{subject.name}.predict_population gives no table 'population'")
     predicted = domain.predict_classifier(classifier, work("predict"))
     nothing = np.zeros(0, np.int64)
     train = Samples(nothing, nothing.astype(np.bool_), Frame())
@@ -51,11 +52,11 @@ def check_generations(subject: Subject) -> None:
 def _generator(subject: Subject, domain: Any, annotators: list[Any]) -> Any:
     """One of real data, then one of samples of it."""
     real = Source(None, None, annotators, Batches(0.0))
-    arrays = check_fit(subject, "generator", "fit_generator", lambda of, call: of.fit_generator(real, call))
-    first = domain.load("generator", arrays)
+    arrays = check_fit(subject, names.GENERATOR, "fit_generator", lambda of, call: of.fit_generator(real, call))
+    first = domain.load(names.GENERATOR, arrays)
     second = Source(first, None, annotators, Batches(0.5))
-    arrays = check_fit(subject, "generator", "fit_generator", lambda of, call: of.fit_generator(second, call))
+    arrays = check_fit(subject, names.GENERATOR, "fit_generator", lambda of, call: of.fit_generator(second, call))
     return check_stored(
-        subject, "generator", arrays,
-        lambda of, model: of.predict_population(model, annotators[0], annotators, work("population")),
+        subject, names.GENERATOR, arrays,
+        lambda of, model: of.predict_population(model, annotators[0], annotators, work(names.POPULATION)),
     )  # fmt: skip

@@ -7,6 +7,7 @@ from typing import Any
 from biasloop.contract.context import Requirement
 from biasloop.contract.data import Column, Frame, Ints
 from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Checking, Demands, Grouped, honoured, names_in
+from biasloop.contract.names import TEST
 from biasloop.contract.testing.subject import Subject, demand, differing, shuffled, work
 from biasloop.lazy import numpy as np
 
@@ -43,7 +44,7 @@ def check_samples(subject: Subject) -> None:
     """Splits, human labels and references."""
     domain, again = subject.built(), subject.built()
     splits, others = domain.splits(), again.splits()
-    for name in ("test", "pool", "holdout", "unlabelled"):
+    for name in (TEST, "pool", "holdout", "unlabelled"):
         ids = getattr(splits, name)
         demand(
             ids.dtype == np.int64 and ids.ndim == 1 and len(np.unique(ids)) == len(ids),
@@ -53,8 +54,8 @@ def check_samples(subject: Subject) -> None:
             np.array_equal(ids, getattr(others, name)),
             f"{subject.name}.splits: {name} differs between two domains of the same settings and streams",
         )
-    parts = {"test": splits.test, "pool": splits.pool, "holdout": splits.holdout}
-    for first, second in (("test", "pool"), ("test", "holdout"), ("pool", "holdout")):
+    parts = {TEST: splits.test, "pool": splits.pool, "holdout": splits.holdout}
+    for first, second in ((TEST, "pool"), (TEST, "holdout"), ("pool", "holdout")):
         demand(not np.isin(parts[first], parts[second]).any(), f"{subject.name}.splits: {first} and {second} share ids")
     demand(len(splits.test) > 0 and len(splits.pool) > 0, f"{subject.name}.splits: the test set or the pool is empty")
     demand(
@@ -83,7 +84,7 @@ def _check_order(subject: Subject, method: str, of: Any, ids: Ints) -> None:
 
 def _check_references(subject: Subject, domain: Any) -> None:
     tables = domain.references(work("references"))
-    demand("test" in tables, f"{subject.name}.references has no table 'test'")
+    demand(TEST in tables, f"{subject.name}.references has no table 'test'")
     names = names_in(domain)
     for name, table in tables.items():
         again = domain.references(work("references"))[name]

@@ -9,6 +9,7 @@ import numpy as np
 
 from biasloop.config import presets
 from biasloop.contract.domains import Domain
+from biasloop.contract.names import TEST
 from biasloop.contract.published import Curve, Published
 from biasloop.errors import InvalidInput
 from biasloop.report.arms import Arm
@@ -123,7 +124,7 @@ def name_of(metric: str, arm: Arm) -> tuple[str, str]:
     domain = _domain(arm)
     if isinstance(domain, Published):
         return domain.published_name(metric, list(arm.runs[0].metrics[0]))
-    return "test", metric
+    return TEST, metric
 
 
 def _domain(arm: Arm) -> Domain:

@@ -8,10 +8,11 @@ from functools import cached_property
 import numpy as np
 
 from biasloop.contract.data import Floats, Frame
+from biasloop.contract.names import CLASSIFIER, DRAWN, GENERATOR, PLACED, SHORTFALL, STAR, logged
 from biasloop.report.arms import NAN, Measured
 from biasloop.store.manifest import round_name
 
-STAR = "star."
+COUNTED = "star."  # before what STAR counted
 STRATA = "population.count."  # before the names of strata, in their order
 
 
@@ -34,7 +35,7 @@ class Values:
         Returns:
             What sets a name apart from the others -> name; empty where the run has none.
         """
-        known = self._known(star=wanted.startswith(STAR))
+        known = self._known(star=wanted.startswith(COUNTED))
         if wanted.endswith(".*"):
             return _family(known, wanted[:-1])
         numbered = re.fullmatch(r"(.+)\[(\d+)\]", wanted)
@@ -45,7 +46,7 @@ class Values:
 
     def of(self, name: str) -> Floats:
         """`(rounds,)` of a known name; NaN where a round has none."""
-        return self._star[name] if name.startswith(STAR) else self.run.values(name)
+        return self._star[name] if name.startswith(COUNTED) else self.run.values(name)
 
     def _known(self, *, star: bool) -> list[str]:
         return list(self._star) if star else list(dict.fromkeys(name for row in self.run.metrics for name in row))
@@ -55,33 +56,33 @@ class Values:
         """What STAR counted, as means over the batches of a round: read from the stored rounds once."""
         reparation = self.run.run.identity["loop"].get("star", "none")
         counted: dict[str, Floats] = {}
-        for kind in ("classifier", "generator"):
+        for kind in (CLASSIFIER, GENERATOR):
             if reparation not in {kind, "both"}:
                 continue
             frames = [self.run.run.read(round_name(number)).frames for number in self.run.run.rounds]
-            tables = [frame.get(f"{kind}.star") for frame in frames]
+            tables = [frame.get(logged(kind, STAR)) for frame in frames]
             first = next((table for table in tables if table is not None), None)
             if first is None:
                 continue
-            counted[f"{STAR}{kind}.resampled"] = np.array([self._resampled(table) for table in tables])
+            counted[f"{COUNTED}{kind}.resampled"] = np.array([self._resampled(table) for table in tables])
             for number, stratum in enumerate(self._strata(first)):
-                drawn = [_mean(table, f"drawn.{number}") for table in tables]  # a number a round
-                counted[f"{STAR}{kind}.drawn.{stratum}"] = np.array(drawn)
+                drawn = [_mean(table, f"{DRAWN}{number}") for table in tables]  # a number a round
+                counted[f"{COUNTED}{kind}.drawn.{stratum}"] = np.array(drawn)
         return counted
 
     def _resampled(self, table: Frame | None) -> float:
         """Places of a batch that the quotas left open, as a share of its size (Wyllie et al. 2024)."""
         if table is None:
             return NAN
-        short = _mean(table, "shortfall")
-        placed = sum(_mean(table, name) for name in table.columns if name.startswith("placed."))
+        short = _mean(table, SHORTFALL)
+        placed = sum(_mean(table, name) for name in table.columns if name.startswith(PLACED))
         # What a single refill puts into these places has no known stratum.
         unknown = short if self.run.run.identity["loop"].get("star_refill") == "single" else 0.0
         return short / (placed + unknown)
 
     def _strata(self, table: Frame) -> Sequence[str]:
         """The names of strata, as the population has them; else their numbers."""
-        count = sum(name.startswith("drawn.") for name in table.columns)
+        count = sum(name.startswith(DRAWN) for name in table.columns)
         names = [name.removeprefix(STRATA) for name in self._known(star=False) if name.startswith(STRATA)]
         return names if len(names) == count else [str(number) for number in range(count)]
 

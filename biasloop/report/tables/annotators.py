@@ -6,17 +6,17 @@ from typing import Any
 
 import numpy as np
 
+from biasloop.contract import names
 from biasloop.contract.data import Column, Floats, Ints, joined
 from biasloop.contract.published import Splitting
 from biasloop.errors import InvalidInput
 from biasloop.metrics.fairness import counts, fairness, intersections
-from biasloop.records.record import MAIN, Record
+from biasloop.records.record import Record
 from biasloop.running.engine import Options, build_domain
 from biasloop.store.manifest import SETUP
 from biasloop.store.reader import Run
 from biasloop.system.directories import data_directory
 
-ANNOTATOR = "annotator"
 MEASURES = ("accuracy", "accuracy_difference", "demographic_parity_difference", "equalized_odds_difference")
 Key = tuple[str, str]
 
@@ -82,23 +82,25 @@ def pooled(runs: Sequence[Run]) -> list[Pooled]:
 def _measured(run: Run) -> dict[Key, dict[str, float]]:
     """Of each target and split, the measures of the run's annotator."""
     setup = run.read(SETUP) if f"{SETUP}.h5" in run.manifest.files else Record()
-    if ANNOTATOR not in setup.evaluations:
+    if names.ANNOTATOR not in setup.evaluations:
         raise InvalidInput(f"{run.directory} has no annotators; runs of the rule generations have some")
-    tables = joined(setup.evaluations[MAIN].tables, setup.evaluations[ANNOTATOR].tables)
+    tables = joined(setup.evaluations[names.MAIN].tables, setup.evaluations[names.ANNOTATOR].tables)
     domain = build_domain(run.identity["domain"], int(run.identity["seed"]), Options(data_directory()))
     measures: dict[Key, dict[str, float]] = {}
     for split, table in tables.items():
         name = domain.split_of(split) if isinstance(domain, Splitting) else split
-        groups = {column.vocabulary: column for column in table.columns.values() if column.role == "group"}
-        measures[table.columns["target"].vocabulary, name] = _between(table["target"], table["prediction"], groups)
+        groups = {column.vocabulary: column for column in table.columns.values() if column.role == names.GROUP}
+        measures[table.columns[names.TARGET].vocabulary, name] = _between(
+            table[names.TARGET], table[names.PREDICTION], groups
+        )
         for target, column in groups.items():
-            given = setup.evaluations.get(f"{ANNOTATOR}-{target}")
+            given = setup.evaluations.get(f"{names.ANNOTATOR_OF}{target}")
             if given is None:
                 raise InvalidInput(
                     f"{run.directory} was made before runs kept what the annotator of {target} makes of real images; "
                     "run the loop again with another --out to have it"
                 )
-            right = given.tables[split]["prediction"] == column.values
+            right = given.tables[split][names.PREDICTION] == column.values
             measures[target, name] = {"accuracy": float(right.mean())}
     return measures
 

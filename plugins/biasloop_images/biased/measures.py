@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from biasloop.contract import names
 from biasloop.contract.data import Array, Frame, Ints, Metric
 from biasloop.lazy import numpy as np
 from biasloop.metrics import amplification, calibration, fairness
@@ -33,20 +34,20 @@ def measure(
         groups: names.
     """
     sizes = (len(groups), len(targets))
-    metrics = _dependence("epsilon_target", fairness.strata_counts(test["group"], test["target"], sizes))
+    metrics = _dependence("epsilon_target", fairness.strata_counts(test[names.GROUP], test[names.TARGET], sizes))
     if attribute is not None and len(given):
         metrics |= _dependence("epsilon_train", fairness.strata_counts(attribute, given, sizes))
-    if "prediction" not in test:
+    if names.PREDICTION not in test:
         return metrics
     # (groups, true targets, predicted targets)
-    joint = amplification.joint_counts(test["group"], test["target"], test["prediction"], sizes)
+    joint = amplification.joint_counts(test[names.GROUP], test[names.TARGET], test[names.PREDICTION], sizes)
     metrics |= _dependence("effective_epsilon", amplification.tables(joint)[1])
     metrics |= _amplified(joint, targets, groups) | _accuracies(joint, targets, groups)
     if len(targets) == 2:
         rates = fairness.fairness(joint, groups)
         metrics |= {name: rates[name] for name in ("demographic_parity_difference", "equalized_odds_difference")}
-    if "confidence" in test:
-        metrics |= _sureness(test["confidence"], test["prediction"] == test["target"])
+    if names.CONFIDENCE in test:
+        metrics |= _sureness(test[names.CONFIDENCE], test[names.PREDICTION] == test[names.TARGET])
     return metrics
 
 

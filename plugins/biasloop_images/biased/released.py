@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
+from biasloop.contract import names
 from biasloop.contract.data import Floats, Frame, Tables
 from biasloop.contract.published import Kept
 from biasloop.errors import InvalidInput
@@ -52,8 +53,9 @@ def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dic
     bias = config.bias
     if bias is None:
         raise InvalidInput("the released file is of biased data, and this run has none (domain.bias)")
-    references = setup.evaluations["test"].tables["test"]
-    sizes = [len(setup.frames[f"vocabulary.{kind}"]) for kind in ("classes", "groups")]
+    references = setup.evaluations[names.MAIN].tables[names.TEST]
+    vocabularies = setup.vocabularies()
+    sizes = [len(vocabularies[kind]) for kind in (names.CLASSES, names.GROUPS)]
     if sizes != [2, 2]:
         raise InvalidInput(
             f"the released file holds two tasks and two groups, and this run has {sizes[0]} and {sizes[1]}; "
@@ -66,7 +68,7 @@ def export(config: Config, name: str, setup: Kept, later: Iterable[Kept]) -> dic
     for number, record in enumerate(rounds):
         run_name = f"{name}_round{number}" if len(rounds) > 1 else name
         for epoch, tables in _checkpoints(record):
-            measured = _measured(references, tables["test"], attributes)
+            measured = _measured(references, tables[names.TEST], attributes)
             first = (run_name, _plain(bias.epsilon), seeds.train, seeds.test, 2 * epoch - 2)
             rows.append((*first, *measured, _template(config, name), *_more(bias).values()))
     return {FILE: [(*COLUMNS, *_more(bias)), *rows]}
@@ -80,13 +82,13 @@ def _more(bias: Bias) -> dict[str, object]:
 
 def _checkpoints(record: Kept) -> Iterator[tuple[int, Tables]]:
     """Epoch and per-sample outputs of every checkpoint of a round that was measured, the end of training last."""
-    snapshots = {name: evaluation for name, evaluation in record.evaluations.items() if name.startswith("epoch-")}
-    last = len(record.frames["fit.curve"])
+    snapshots = {name: evaluation for name, evaluation in record.evaluations.items() if name.startswith(names.SNAPSHOT)}
+    last = len(record.frames[names.logged(names.FIT, names.CURVE)])
     for name in sorted(snapshots):
-        epoch = int(name.removeprefix("epoch-"))
+        epoch = int(name.removeprefix(names.SNAPSHOT))
         if epoch != last:
             yield epoch, snapshots[name].tables
-    yield last, record.evaluations["test"].tables
+    yield last, record.evaluations[names.MAIN].tables
 
 
 def _attributes(bias: Bias, setup: Kept) -> tuple[object, object]:
@@ -95,19 +97,18 @@ def _attributes(bias: Bias, setup: Kept) -> tuple[object, object]:
         return 0, 1
     if bias.attribute != "overlay":
         return "a", "b"
-    classes = setup.frames["vocabulary.sources"].columns["name"].strings()
-    first, second = members(bias, classes)[1]
+    first, second = members(bias, setup.vocabularies()[names.SOURCES])[1]
     return first[0], second[0]
 
 
 def _measured(references: Frame, predicted: Frame, attributes: tuple[object, object]) -> Row:
     """The columns from acc@1 to biasamp_breakdown."""
-    target, group, prediction = references["target"], references["group"], predicted["prediction"]
+    target, group, prediction = references[names.TARGET], references[names.GROUP], predicted[names.PREDICTION]
     joint = amplification.joint_counts(group, target, prediction, (2, 2))  # (groups, tasks, predictions)
     true, guessed = amplification.tables(joint)  # (groups, tasks)
     amplified = amplification.amplification(true, guessed)
     right = prediction == target
-    bins = calibration.reliability(predicted["confidence"], right, BINS)
+    bins = calibration.reliability(predicted[names.CONFIDENCE], right, BINS)
     gaps, shares = np.abs(bins.gaps), bins.counts / len(target)  # (BINS,)
     with np.errstate(invalid="ignore"):
         accuracies = joint[:, [0, 1], [0, 1]] / true  # (groups, tasks)

@@ -18,11 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.lib import format as npy
-
 from biasloop.contract.data import Column, Frame
 from biasloop.errors import DownloadError
+from biasloop.lazy import numpy as np
 
 if TYPE_CHECKING:
     from biasloop.contract.context import Context
@@ -184,8 +182,8 @@ class _Growing:
     def _header(self) -> int:
         """Writes it; the position after it."""
         shape = (self.rows, *self._shape)
-        descr = npy.dtype_to_descr(self._dtype)
-        npy.write_array_header_1_0(self._file, {"descr": descr, "fortran_order": False, "shape": shape})
+        descr = np.lib.format.dtype_to_descr(self._dtype)
+        np.lib.format.write_array_header_1_0(self._file, {"descr": descr, "fortran_order": False, "shape": shape})
         return self._file.tell()
 
 
@@ -203,4 +201,4 @@ def _column(directory: Path, name: str, role: str) -> Column:
 
 def _mapped(path: Path) -> Array:
     """An array in a file, read-only; of Python objects, never."""
-    return npy.open_memmap(path, mode="r").view(np.ndarray)
+    return np.lib.format.open_memmap(path, mode="r").view(np.ndarray)

@@ -10,7 +10,7 @@ import typer
 
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.report.output import aligned, emit, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.cli.stopping import Stopping
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 
 _MOST_NOTES = 20  # of settings that the reserve is too small for
+_MOST_DRAWN = 500  # planned runs in a table
 
 
 def loop(
@@ -167,7 +168,11 @@ def _show_plan(planned: "list[Planned]", *, json: bool) -> None:
         )
         return
     cells = [[str(item.directory), str(item.seed), str(item.rounds), str(item.done)] for item in planned]
-    show(table(["run", "seed", "rounds", "done"], cells, right=(1, 2, 3)))
+    columns, right = ["run", "seed", "rounds", "done"], (1, 2, 3)
+    if len(cells) > _MOST_DRAWN:
+        say(aligned(columns, cells, right=right))
+    else:
+        show(table(columns, cells, right=right))
 
 
 def _show_results(planned: "list[Planned]", directory: Path) -> None:

@@ -95,6 +95,20 @@ def table(
     return drawn
 
 
+def aligned(columns: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> str:
+    """Lines of columns, as a table has them, for thousands of rows, which would take a table seconds to draw."""
+    cells = [list(map(printable, row)) for row in (columns, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    lines = (
+        "   ".join(
+            cell.rjust(width) if index in right else cell.ljust(width)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in cells
+    )
+    return "\n".join(f" {line.rstrip()}" for line in lines)
+
+
 def show(drawn: "Table", *, stderr: bool = False) -> None:
     """Print a table."""
     console(stderr=stderr).print(drawn)

@@ -1,10 +1,12 @@
-"""The wheel: what is in it, and that it works where it is installed, beside a third party's plugin."""
+"""The source distribution and its wheel: what is in them, and that it works where it is installed, beside a plugin."""
 
 import email
 import json
+import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -33,10 +35,19 @@ def checked(arguments: list[str], cwd: Path) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory) -> dict[str, Path]:
-    """The wheels of biasloop and of the toy plugin, built without any download."""
+def sdist(tmp_path_factory) -> Path:
+    """The source distribution of biasloop."""
+    place = tmp_path_factory.mktemp("sdist")
+    checked([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", str(place)], toy.PROJECT)
+    (file,) = place.glob("*.tar.gz")
+    return file
+
+
+@pytest.fixture(scope="module")
+def wheels(sdist, tmp_path_factory) -> dict[str, Path]:
+    """The wheels of biasloop, from its source distribution, and of the toy plugin, built without any download."""
     place = tmp_path_factory.mktemp("wheels")
-    projects = [str(toy.PROJECT), str(toy.TESTS / "toy_plugin")]
+    projects = [str(sdist), str(toy.TESTS / "toy_plugin")]
     checked([*PIP, "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index", "--wheel-dir", str(place),
              *projects], place)  # fmt: skip
     return {path.name.split("-")[0]: path for path in place.glob("*.whl")}
@@ -63,7 +74,38 @@ def place(tmp_path) -> Path:
     return tmp_path
 
 
-# --- what is in it
+# --- what is in the source distribution
+
+
+@pytest.fixture(scope="module")
+def shipped(sdist) -> set[str]:
+    """Files and directories below the top one."""
+    with tarfile.open(sdist) as archive:
+        files = {name.partition("/")[2] for name in archive.getnames()}
+    return files | {str(parent) for name in files for parent in Path(name).parents}
+
+
+@pytest.mark.parametrize(
+    "page", [toy.PROJECT / "README.md", toy.PROJECT / "SECURITY.md", *sorted((toy.PROJECT / "docs").glob("*.md"))],
+    ids=lambda page: page.name,
+)  # fmt: skip
+def test_the_source_distribution_ships_what_its_pages_point_to(shipped, page):
+    text, folder = page.read_text(), page.relative_to(toy.PROJECT).parent
+    linked = {str(folder / target.partition("#")[0]) for target in re.findall(r"\]\(([\w./#-]+)\)", text)}
+    rooms = r"`(?:python )?((?:biasloop|plugins|presets|docs|tests|benchmarks)/[\w/.-]*\w)"
+    named = set(re.findall(rooms, text)) | set(re.findall(r"`(SECURITY\.md|THIRD_PARTY_NOTICES|LICENSE)`", text))
+    assert (linked | named) - shipped - {"benchmarks/NAME.py"} == set()
+
+
+def test_the_source_distribution_ships_the_toy_plugin_the_kit_and_their_tests(shipped):
+    assert {
+        "biasloop/contract/testing/__init__.py", "docs/writing-a-domain.md", "tests/toy_plugin/pyproject.toml",
+        "tests/toy_plugin/src/biasloop_toy/__init__.py", "tests/support/broken_toys.py", "Makefile",
+    } <= shipped  # fmt: skip
+    assert not [name for name in shipped if name.endswith((".pyc", ".orig")) or "__pycache__" in name]
+
+
+# --- what is in the wheel
 
 
 @pytest.fixture(scope="module")
@@ -136,6 +178,11 @@ def test_it_says_its_version_as_a_script_and_as_a_module(installed, place):
     version = f"biasloop {biasloop.__version__}\n"
     assert checked([str(installed / "biasloop"), "--version"], place) == version
     assert checked([str(installed / "python"), "-m", "biasloop", "--version"], place) == version
+
+
+def test_it_holds_a_third_partys_plugin_to_the_contract(installed, place):
+    code = "from biasloop.contract.testing import check; from biasloop_toy import ToyDomain; print(check(ToyDomain))"
+    assert "'labels'" in checked([str(installed / "python"), "-c", code], place)
 
 
 def test_it_finds_the_presets_in_the_package(installed, place):

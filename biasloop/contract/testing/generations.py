@@ -18,7 +18,10 @@ def check_generations(subject: Subject) -> None:
     domain = subject.built()
     demand(isinstance(domain, Storing), f"{subject.name} has fits, and no save and load to keep models with")
     targets = domain.targets()
-    demand(len(targets) > 0 and min(targets.values()) > 1, f"{subject.name}.targets gives {dict(targets)}")
+    demand(
+        len(targets) > 0 and min(targets.values()) > 1,
+        f"{subject.name}.targets gives {dict(targets)}, expected the label, then groups, each with 2 classes or more",
+    )
     annotators = []
     for target in targets:
         kind = f"{names.ANNOTATOR_OF}{target}"

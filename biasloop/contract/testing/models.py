@@ -10,17 +10,20 @@ from biasloop.contract.data import Arrays, Frame, Samples, Tables
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Grouped, Scoring, Sparing, Storing, honoured, names_in
 from biasloop.contract.testing.samples import check_vocabularies
 from biasloop.contract.testing.subject import (
+    Broken,
     Notes,
     Recorder,
     Subject,
+    check_numbers,
     demand,
     differing,
+    no_global_draws,
     same_arrays,
     stored,
     stored_frame,
     work,
 )
-from biasloop.errors import Interrupted
+from biasloop.errors import BiasloopError, Interrupted
 from biasloop.lazy import numpy as np
 
 ROUNDING = 1e-4
@@ -51,10 +54,15 @@ def check_models(subject: Subject) -> Any:
     train = training_set(domain)
 
     def fit(of: Any, call: Recorder) -> Any:
-        return of.fit(train, call)
+        before = replace(train, ids=train.ids.copy(), labels=stored_frame(train.labels))
+        model = of.fit(train, call)
+        column = "ids" if not np.array_equal(before.ids, train.ids) else differing(before.labels, train.labels)
+        demand(column is None, f"{subject.name}.fit changes {column} of the training set that it is given; copy it")
+        return model
 
     def predict(of: Any, model: Any) -> Tables:
-        predicted: Tables = of.predict(model, work("predict"))
+        with no_global_draws(f"{subject.name}.predict"):
+            predicted: Tables = of.predict(model, work("predict"))
         return predicted
 
     arrays = check_fit(subject, "model", "fit", fit, predict)
@@ -76,10 +84,12 @@ def check_fit(subject: Subject, kind: str, method: str, fit: Fit, predict: Predi
     arrays: Arrays = domain.save(kind, model)
     if predict is not None:
         _check_copy(subject, kind, predict(domain, model), predict(domain, domain.load(kind, arrays)))
-    again = subject.built()
+    with no_global_draws(f"{subject.name}.{method}"):
+        again = fit(domain, work(method))
     demand(
-        same_arrays(arrays, again.save(kind, fit(again, work(method)))),
-        f"{subject.name}.{method}: two fits of the same samples and streams give different models",
+        same_arrays(arrays, domain.save(kind, again)),
+        f"{subject.name}.{method}: two fits of the same samples and streams give different models; a fit starts from "
+        "scratch, keeps nothing for the next one, and draws from work.streams alone",
     )
     if EPOCHS in honoured(domain) and method in ("fit", "fit_classifier"):
         told = whole.notes.epochs.get("", [])
@@ -94,8 +104,13 @@ def check_fit(subject: Subject, kind: str, method: str, fit: Fit, predict: Predi
 def _check_resumed(subject: Subject, kind: str, method: str, fit: Fit, arrays: Arrays, whole: Notes) -> None:
     """A fit that is stopped at a drawn step, and resumed by another domain, gives the same bits and curves."""
     offered = len(whole.states)
-    if not offered:
-        return  # whoever is stopped in such a fit begins it anew
+    if not offered:  # whoever is stopped in such a fit begins it anew
+        other = subject.built()
+        demand(
+            same_arrays(arrays, other.save(kind, fit(other, work(method)))),
+            f"{subject.name}.{method}: fits of two domains with the same settings give different models",
+        )
+        return
     at = int(np.random.default_rng(offered).integers(max(1, offered - 1)))
     stopped = work(method)
     stopped.stop_at = at
@@ -104,18 +119,24 @@ def _check_resumed(subject: Subject, kind: str, method: str, fit: Fit, arrays: A
     except Interrupted:
         pass
     else:
-        demand(False, f"{subject.name}.{method} goes on though its tick was interrupted")
+        demand(False, f"{subject.name}.{method} goes on though tick raised Interrupted; let that pass through")
     resumed = Recorder(stopped.streams, kept=stopped.kept)
     after = subject.built()
     result = after.save(kind, fit(after, resumed))
     step = f"{subject.name}.{method}, stopped at state {at + 1} of {offered} and resumed,"
-    demand(not resumed.kept, f"{step} does not ask for what it was stopped in (Work.resume)")
-    demand(same_arrays(arrays, result), f"{step} gives another model than without a stop")
+    demand(not resumed.kept, f"{step} does not ask for what it was stopped in; begin with work.resume()")
+    demand(
+        same_arrays(arrays, result),
+        f"{step} gives another model than without a stop; a state has to hold all that the rest of the fit depends on",
+    )
     demand(
         len(resumed.notes.states) < offered or offered == 1,
         f"{step} begins anew: {len(resumed.notes.states)} states were offered after it",
     )
-    demand(_same_logs(whole, resumed.notes), f"{step} logs other curves than without a stop")
+    demand(
+        _same_logs(whole, resumed.notes),
+        f"{step} logs other curves than without a stop; log a step before its tick, and no step twice",
+    )
 
 
 def _same_logs(one: Notes, other: Notes) -> bool:
@@ -134,18 +155,14 @@ def _check_weights(subject: Subject, domain: Any, train: Samples, arrays: Arrays
     weighted = domain.save("model", domain.fit(replace(train, weights=weights), work("fit")))
     demand(
         not same_arrays(arrays, weighted),
-        f"{subject.name}.honours says that samples are weighed, and fit gives the same model with weights as without",
+        f"{subject.name}.honours says that samples are weighed, and fit gives the same model with weights as without; "
+        "multiply losses by train.weights, or do not name them in honours",
     )
 
 
 def check_stored(subject: Subject, kind: str, arrays: Arrays, predict: Predict) -> Any:
     """A model that is saved, loaded by another domain and saved again is the same; gives it as loaded."""
-    for name, values in arrays.items():
-        demand(
-            isinstance(values, np.ndarray) and values.dtype.kind in "biufc",
-            f"{subject.name}.save({kind!r}): {name} is {getattr(values, 'dtype', type(values).__name__)}, expected an "
-            "array of numbers",
-        )
+    check_numbers(f"{subject.name}.save({kind!r})", arrays)
     domain, other = subject.built(), subject.built()
     model = domain.load(kind, {name: np.array(values) for name, values in arrays.items()})
     demand(
@@ -179,7 +196,10 @@ def _check_rows(subject: Subject, domain: Any, tables: Tables) -> None:
                 f"{subject.name}.predict: {name} has {len(table)} rows, and references have {len(references[name])}",
             )
             both = sorted(table.columns.keys() & references[name].columns.keys())
-            demand(not both, f"{subject.name}.predict: {name} has columns of references: {', '.join(both)}")
+            demand(
+                not both,
+                f"{subject.name}.predict: {name} has columns of references, which are stored once: {', '.join(both)}",
+            )
 
 
 def _check_batches(subject: Subject, arrays: Arrays, tables: Tables) -> None:
@@ -212,7 +232,13 @@ def check_measured(subject: Subject, references: Tables, predicted: Tables, trai
     for what, tables in (("references", references), ("predictions", joined)):
         first = domain.measure(tables, train, names)
         kept = replace(train, labels=stored_frame(train.labels), inputs=Frame())
-        second = subject.without_data().measure(stored(tables), kept, dict(sorted(names.items())))
+        try:
+            second = subject.without_data().measure(stored(tables), kept, dict(sorted(names.items())))
+        except (BiasloopError, OSError) as error:
+            raise Broken(
+                f"{subject.name}.measure fails where none of the data are ({error}): it is to be a function of "
+                "settings and of what is stored, and a domain is made without looking for any file"
+            ) from error
         demand(
             list(first) == list(second),
             f"{subject.name}.measure of stored {what} gives {', '.join(second)}, and at first {', '.join(first)}",
@@ -220,7 +246,8 @@ def check_measured(subject: Subject, references: Tables, predicted: Tables, trai
         for name, metric in first.items():
             demand(
                 _equal(metric, second[name]),
-                f"{subject.name}.measure: {name} of stored {what} is {second[name]}, and at first {metric}",
+                f"{subject.name}.measure: {name} of stored {what} is {second[name]}, and at first {metric}; it is to "
+                "depend on settings, tables, train and vocabularies alone",
             )
 
 

@@ -6,7 +6,19 @@ from typing import Any
 
 from biasloop.contract.context import Requirement
 from biasloop.contract.data import Column, Frame, Ints
-from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Checking, Demands, Grouped, honoured, names_in
+from biasloop.contract.domains import (
+    EPOCHS,
+    INPUTS,
+    WEIGHTS,
+    Checking,
+    Computing,
+    Demands,
+    Executing,
+    Grouped,
+    Sparing,
+    honoured,
+    names_in,
+)
 from biasloop.contract.names import TEST
 from biasloop.contract.testing.subject import Subject, demand, differing, shuffled, work
 from biasloop.lazy import numpy as np
@@ -27,8 +39,12 @@ def check_domain(subject: Subject) -> None:
         f"{subject.name}.honours gives {sorted(honoured(domain))}, of which only {EPOCHS}, {WEIGHTS} and {INPUTS} mean "
         "anything",
     )
+    _check_told(subject, domain)
     fingerprint = domain.fingerprint()
-    demand(isinstance(fingerprint, str) and fingerprint != "", f"{subject.name}.fingerprint is no text")
+    demand(
+        isinstance(fingerprint, str) and fingerprint != "",
+        f"{subject.name}.fingerprint gives {fingerprint!r}, expected a text that tells these data from any others",
+    )
     demand(
         fingerprint == again.fingerprint(),
         f"{subject.name}.fingerprint differs between two domains of the same settings and data",
@@ -37,6 +53,29 @@ def check_domain(subject: Subject) -> None:
         demand(
             isinstance(column, Column) and column.offsets is not None,
             f"{subject.name}.vocabularies[{name!r}] is no column of texts; make it with Column.text",
+        )
+
+
+def _check_told(subject: Subject, domain: Any) -> None:
+    """What a domain says of its settings and of the machine."""
+    if isinstance(domain, Computing):
+        told = domain.environment()
+        demand(
+            all(isinstance(text, str) for text in (*told, *told.values())),
+            f"{subject.name}.environment gives {dict(told)}, expected texts by name; it is stored with each round",
+        )
+    if isinstance(domain, Executing):
+        demand(
+            all(isinstance(word, str) for arguments in domain.programs() for word in arguments),
+            f"{subject.name}.programs gives {domain.programs()!r}, expected lists of arguments",
+        )
+    if isinstance(domain, Sparing):
+        known = {f"domain.{name}" for name in type(subject.config).model_fields}
+        strange = [name for name in domain.memory_settings() if ".".join(name.split(".")[:2]) not in known]
+        demand(
+            not strange,
+            f"{subject.name}.memory_settings names {', '.join(strange)}, which Config does not have; expected names as "
+            "a preset has them, such as domain.batch_size",
         )
 
 
@@ -57,7 +96,11 @@ def check_samples(subject: Subject) -> None:
     parts = {TEST: splits.test, "pool": splits.pool, "holdout": splits.holdout}
     for first, second in ((TEST, "pool"), (TEST, "holdout"), ("pool", "holdout")):
         demand(not np.isin(parts[first], parts[second]).any(), f"{subject.name}.splits: {first} and {second} share ids")
-    demand(len(splits.test) > 0 and len(splits.pool) > 0, f"{subject.name}.splits: the test set or the pool is empty")
+    demand(
+        len(splits.test) > 0 and len(splits.pool) > 0,
+        f"{subject.name}.splits: {len(splits.test)} samples are the test set and {len(splits.pool)} the pool; give "
+        "settings that leave some of each",
+    )
     demand(
         bool(np.isin(splits.unlabelled, splits.pool).all()),
         f"{subject.name}.splits: unlabelled samples are not in the pool",
@@ -66,6 +109,8 @@ def check_samples(subject: Subject) -> None:
     _check_order(subject, "human_labels", domain.human_labels, labelled)
     if isinstance(domain, Grouped):
         _check_order(subject, "groups", domain.groups, labelled)
+        other = [name for name, column in domain.groups(labelled).columns.items() if column.role != "group"]
+        demand(not other, f"{subject.name}.groups: {', '.join(other)} has another role than 'group'")
     _check_references(subject, domain)
 
 
@@ -98,7 +143,7 @@ def check_vocabularies(where: str, table: Frame, names: Any) -> None:
     for name, column in table.columns.items():
         if not column.vocabulary or not len(column.values) or column.values.dtype.kind not in "iu":
             continue
-        demand(column.vocabulary in names, f"{where}: {name} indexes {column.vocabulary!r}, which is no vocabulary")
+        demand(column.vocabulary in names, f"{where}: {name} indexes {column.vocabulary!r}, which vocabularies lacks")
         low, high = int(column.values.min()), int(column.values.max())
         demand(
             low >= -1 and high < len(names[column.vocabulary]),

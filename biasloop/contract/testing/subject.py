@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import random
+import sys
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Column, Frame, Tables
@@ -50,7 +55,7 @@ class Subject:
         return self.kind(self.config, replace(self.context, memory={}))
 
     def without_data(self) -> Any:
-        """A new domain that finds no fetched data and is asked for none."""
+        """A new domain that finds no data, fetched or named by settings, and is asked for none."""
         asked = ("splits", "human_labels", "groups")
 
         def refusing(name: str) -> Callable[..., Any]:
@@ -60,7 +65,19 @@ class Subject:
             return refuse
 
         blind = type(self.kind.__name__, (self.kind,), {n: refusing(n) for n in asked if hasattr(self.kind, n)})
-        return blind(self.config, replace(self.context, data=NOWHERE, memory={}))
+        return blind(self._elsewhere(), replace(self.context, data=NOWHERE, memory={}))
+
+    def _elsewhere(self) -> Any:
+        """The settings where none of the files are that they name."""
+        config = self.config
+        for name, value in self.config.model_dump().items():
+            if not isinstance(value, str | Path) or not str(value) or not Path(value).exists():
+                continue
+            try:
+                config = type(config).model_validate({**config.model_dump(), name: NOWHERE / Path(value).name})
+            except ValidationError:
+                continue  # a name that happens to be that of a file
+        return config
 
     def varied(self, **settings: Any) -> Any:
         """A new domain with some settings changed."""
@@ -130,8 +147,9 @@ class Recorder(Work):
             return
         self.notes.states.append(self.call)
         if self.stop_at is not None and len(self.notes.states) > self.stop_at:
-            stored = {name: np.array(values) for name, values in state().items()}
-            self.kept[self.call] = Kept(stored, {key: [*rows] for key, rows in self.notes.logs.items()})
+            arrays = {name: np.array(values) for name, values in state().items()}
+            check_numbers("the state that tick is given", arrays)
+            self.kept[self.call] = Kept(arrays, {key: [*rows] for key, rows in self.notes.logs.items()})
             raise Interrupted
 
     def resume(self) -> Arrays | None:
@@ -154,6 +172,40 @@ class Recorder(Work):
 def work(name: str) -> Recorder:
     """A fresh handle of a call; calls of equal names have equal streams."""
     return Recorder(Streams((0, "testing", name)))
+
+
+def check_numbers(where: str, arrays: Arrays) -> None:
+    """Hold named arrays to what can be stored without pickle."""
+    for name, values in arrays.items():
+        demand(
+            isinstance(values, np.ndarray) and values.dtype.kind in "biufc",
+            f"{where}: {name} is {getattr(values, 'dtype', type(values).__name__)}, expected an array of numbers",
+        )
+
+
+@contextmanager
+def no_global_draws(where: str) -> Iterator[None]:
+    """Around a call that may draw from its own streams alone."""
+    before = _global_states()
+    yield
+    changed = [name for name, state in _global_states().items() if before.get(name, state) != state]
+    demand(
+        not changed,
+        f"{where} draws from or seeds the global generator of {', '.join(changed)}; draw from work.streams instead "
+        "(generator(), uniform(ids), or seed for a library's own generator)",
+    )
+
+
+def _global_states() -> dict[str, Hashable]:
+    """Of the generators that a whole process shares."""
+    kind, key, *rest = np.random.get_state(legacy=True)
+    states: dict[str, Hashable] = {
+        "random": random.getstate(),
+        "numpy.random": (kind, np.asarray(key).tobytes(), *rest),
+    }
+    if "torch" in sys.modules:
+        states["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
+    return states
 
 
 def same_arrays(one: Arrays, other: Arrays) -> bool:

@@ -61,8 +61,7 @@ def check_models(subject: Subject) -> Any:
         return model
 
     def predict(of: Any, model: Any) -> Tables:
-        with no_global_draws(f"{subject.name}.predict"):
-            predicted: Tables = of.predict(model, work("predict"))
+        predicted: Tables = of.predict(model, work("predict"))
         return predicted
 
     arrays = check_fit(subject, "model", "fit", fit, predict)
@@ -83,11 +82,21 @@ def check_fit(subject: Subject, kind: str, method: str, fit: Fit, predict: Predi
     model = fit(domain, whole)
     arrays: Arrays = domain.save(kind, model)
     if predict is not None:
-        _check_copy(subject, kind, predict(domain, model), predict(domain, domain.load(kind, arrays)))
+        with no_global_draws(f"{subject.name}.predict"):
+            fresh = predict(domain, model)
+        _check_copy(subject, kind, fresh, predict(domain, domain.load(kind, arrays)))
+    watched = work(method)
+    watched.watch = None if predict is None else lambda grown: predict(domain, grown)
     with no_global_draws(f"{subject.name}.{method}"):
-        again = fit(domain, work(method))
+        again = domain.save(kind, fit(domain, watched))
+    if predict is not None and not same_arrays(arrays, again):
+        demand(
+            not same_arrays(arrays, domain.save(kind, fit(domain, work(method)))),
+            f"{subject.name}.{method} gives another model where its epochs are predicted with; predict is to leave the "
+            "model that tick is given as it is",
+        )
     demand(
-        same_arrays(arrays, domain.save(kind, again)),
+        same_arrays(arrays, again),
         f"{subject.name}.{method}: two fits of the same samples and streams give different models; a fit starts from "
         "scratch, keeps nothing for the next one, and draws from work.streams alone",
     )

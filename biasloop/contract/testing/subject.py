@@ -74,7 +74,9 @@ class Subject:
             if not isinstance(value, str | Path) or not str(value) or not Path(value).exists():
                 continue
             try:
-                config = type(config).model_validate({**config.model_dump(), name: NOWHERE / Path(value).name})
+                config = type(config).model_validate(
+                    {**config.model_dump(), name: type(value)(NOWHERE / Path(value).name)}
+                )
             except ValidationError:
                 continue  # a name that happens to be that of a file
         return config
@@ -116,6 +118,7 @@ class Recorder(Work):
         notes: shared with inner calls.
         stop_at: number of the offered state after which the call is interrupted; None for never.
         kept: checkpoints by call, to resume from and to fill.
+        watch: called with the model at the end of each epoch.
         call: its name.
     """
 
@@ -126,16 +129,18 @@ class Recorder(Work):
         stop_at: int | None = None,
         kept: dict[str, Kept] | None = None,
         call: str = "",
+        watch: Callable[[Any], object] | None = None,
     ) -> None:
         super().__init__(streams)
         self.notes = Notes() if notes is None else notes
         self.stop_at = stop_at
         self.kept = {} if kept is None else kept
         self.call = call
+        self.watch = watch
 
     def at(self, name: str) -> Recorder:
         """A named inner call."""
-        return Recorder(self.streams.at(name), self.notes, self.stop_at, self.kept, f"{self.call}/{name}")
+        return Recorder(self.streams.at(name), self.notes, self.stop_at, self.kept, f"{self.call}/{name}", self.watch)
 
     def tick(
         self, done: int, total: int, state: Callable[[], Arrays] | None = None, epoch: tuple[int, Any] | None = None
@@ -143,6 +148,8 @@ class Recorder(Work):
         """Note a step."""
         if epoch is not None:
             self.notes.epochs.setdefault(self.call, []).append(epoch[0])
+            if self.watch is not None:
+                self.watch(epoch[1])
         if state is None:
             return
         self.notes.states.append(self.call)
@@ -186,6 +193,7 @@ def check_numbers(where: str, arrays: Arrays) -> None:
 @contextmanager
 def no_global_draws(where: str) -> Iterator[None]:
     """Around a call that may draw from its own streams alone."""
+    _draw_globally()
     before = _global_states()
     yield
     changed = [name for name, state in _global_states().items() if before.get(name, state) != state]
@@ -194,6 +202,14 @@ def no_global_draws(where: str) -> Iterator[None]:
         f"{where} draws from or seeds the global generator of {', '.join(changed)}; draw from work.streams instead "
         "(generator(), uniform(ids), or seed for a library's own generator)",
     )
+
+
+def _draw_globally() -> None:
+    """So that no generator is where a seed of an earlier call has put it."""
+    random.random()
+    np.random.random_sample()
+    if "torch" in sys.modules:
+        sys.modules["torch"].rand(1)
 
 
 def _global_states() -> dict[str, Hashable]:

@@ -76,7 +76,7 @@ def test_lines_of_code_fit_and_names_are_the_contracts(name):
     assert max(map(len, FILES[name].splitlines())) <= 120
     imported = {node.module for node in ast.walk(ast.parse(FILES[name])) if isinstance(node, ast.ImportFrom)}
     own = {module for module in imported if module.startswith("biasloop.")}
-    assert all(module.split(".")[1] in {"contract", "errors", "metrics"} for module in own)
+    assert all(module.split(".")[1] in {"contract", "datasets", "errors", "metrics"} for module in own)
 
 
 def test_its_commands_run_and_leave_what_they_say(folder):
@@ -109,7 +109,7 @@ def test_its_own_test_holds_it_to_the_contract(folder, tmp_path):
         ("data=nowhere.csv", "domain.data = 'nowhere.csv' is no file"),
         ("label=age", "loans.csv has no column 'age'"),
         ("label=income", "have to be numbers"),
-        ("test=1000", "leaves no labelled row to train on"),
+        ("test=1000", "leaves nothing to train on: loans.csv has 1000 labelled rows"),
         ("follow=maybe", "domain.follow = 'maybe' is none of no, yes"),
     ],
 )

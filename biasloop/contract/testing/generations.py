@@ -8,7 +8,8 @@ from biasloop.contract import names
 from biasloop.contract.batching import Batches
 from biasloop.contract.data import Frame, Samples, Tables
 from biasloop.contract.domains import Annotating, Source, Storing
-from biasloop.contract.testing.models import check_fit, check_measured, check_stored
+from biasloop.contract.testing.fits import check_fit
+from biasloop.contract.testing.models import check_measured, check_stored
 from biasloop.contract.testing.subject import Recorder, Subject, demand, work
 from biasloop.lazy import numpy as np
 

@@ -1,4 +1,4 @@
-"""A domain in a hundred lines: a learner whose predictions overshoot its training share by a constant `delta`.
+"""The smallest domain: a learner whose predictions overshoot its training share by a constant `delta`.
 
 Each sample is one bit. The model is the number it predicts for every sample: the share of ones among its training
 labels plus `delta`. With `labels = "shares"` it labels samples with that number itself, so the loop's bias attains
@@ -78,18 +78,18 @@ class ToyDomain:
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Shares of ones: in the targets, in the training labels, in the predictions."""
         test = tables["test"]
-        found = {
+        metrics = {
             "share_target": Metric(float(np.mean(test["target"])), len(test)),
             "share_train": Metric(float(np.mean(train.labels["target"])), len(train)),
         }
         if "prediction" in test:
-            found["share_predicted"] = Metric(float(np.mean(test["prediction"])), len(test), 0.0)
-        return found
+            metrics["share_predicted"] = Metric(float(np.mean(test["prediction"])), len(test), 0.0)
+        return metrics
 
     def fit(self, train: Samples, work: Work) -> Overshoot:
         """The training share plus delta, in `epochs` resumable steps that each log and draw."""
-        kept, share = work.resume(), float(np.mean(train.labels["target"]))
-        epoch, noise = (int(kept["epoch"]), float(kept["noise"])) if kept is not None else (0, 0.0)
+        state, share = work.resume(), float(np.mean(train.labels["target"]))
+        epoch, noise = (int(state["epoch"]), float(state["noise"])) if state is not None else (0, 0.0)
         while epoch < self.config.epochs:
             noise += float(work.streams.at(epoch).generator().random())
             epoch += 1

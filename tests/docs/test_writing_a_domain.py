@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from typing_extensions import get_protocol_members
 
 from biasloop.cli.main import app
+from biasloop.contract.domains import missing_methods
 from biasloop.contract.testing.protocols import CAPABILITIES
 from biasloop.store.reader import Run
 
@@ -77,6 +78,13 @@ def test_lines_of_code_fit_and_names_are_the_contracts(name):
     imported = {node.module for node in ast.walk(ast.parse(FILES[name])) if isinstance(node, ast.ImportFrom)}
     own = {module for module in imported if module.startswith("biasloop.")}
     assert all(module.split(".")[1] in {"contract", "datasets", "errors", "metrics"} for module in own)
+
+
+def test_it_has_the_capabilities_that_the_page_says(folder):
+    domain = runpy.run_path(f"{MODULE}.py")["RowsDomain"]
+    sentence = re.search(r"^In the words of the contract.*?\. ", PAGE, re.MULTILINE | re.DOTALL)[0]
+    known = {capability.__name__ for capability in CAPABILITIES if not missing_methods(domain, capability)}
+    assert set(re.findall(r"`(\w+)`", sentence)) == known
 
 
 def test_its_commands_run_and_leave_what_they_say(folder):

@@ -75,6 +75,13 @@ class Reading(ToyDomain):
         return {**metrics, "share_pool": Metric(float(np.mean(pool)), len(pool))}
 
 
+class Half(ToyDomain):
+    """Half of a capability."""
+
+    def losses(self, model, samples, work):
+        return (samples.labels["target"] - model.share) ** 2
+
+
 class Former(ToyDomain):
     """A method of a former contract."""
 
@@ -254,5 +261,6 @@ BROKEN = {
     Halved: r"Halved\.errors of labels beside themselves are not 0",
     Listed: r"Listed\.describe gives bits = \[.*\]; a cell is a text or a number",
     Terse: r"Terse\.continuations gives 1 for 2 prompts, expected a text for each",
+    Half: r"Half has losses, and lacks categories: Losing is had with all of its methods",
     Former: r"Former\.measure takes \(tables, train\), and the contract calls it with \(tables, train, vocabularies\)",
 }

@@ -29,11 +29,15 @@ def check(domain: type, /, *, data_directory: Path = Path("data"), **settings: A
     * **Protocols**: it has whole capabilities, and methods take the arguments by the names that the contract has.
     * **Data**: splits are disjoint, whatever is asked of ids is the same in any order, two domains of the same settings
       have the same data.
-    * **Fits** of the same samples give the same bits; stopped at a drawn step and resumed, too; weights that are
-      honoured make a difference; ends of epochs are told where that is promised.
-    * **Models** that are saved and loaded predict the same bits; predictions do not depend on the size of batches.
-    * **Labels** have the columns of human labels and do not depend on what else is labelled, or in which order.
-    * **Metrics** are a function of what is stored.
+    * **Fits** of the same samples give the same bits, and are not changed by predictions between epochs; stopped at a
+      drawn step and resumed, too. They leave their training set as it is; weights that are honoured make a
+      difference; ends of epochs are told where that is promised.
+    * **Random numbers** come from streams: no call draws from a generator that the whole process shares, or seeds it.
+    * **Models** and states are arrays of numbers; saved and loaded, models predict the same bits; predictions do not
+      depend on the size of batches.
+    * **Labels** have the columns of human labels and do not depend on what else is labelled, or in which order;
+      probabilities neither. Losses leave weights out.
+    * **Metrics** are a function of what is stored, where neither fetched data are nor a file that settings name.
 
     Args:
         domain: the class.

@@ -7,16 +7,9 @@ from typing import Any
 
 from biasloop.contract.data import Arrays, Tables
 from biasloop.contract.domains import EPOCHS, honoured
-from biasloop.contract.testing.subject import (
-    Notes,
-    Recorder,
-    Subject,
-    demand,
-    differing,
-    no_global_draws,
-    same_arrays,
-    work,
-)
+from biasloop.contract.testing.chance import no_global_draws
+from biasloop.contract.testing.sameness import differing, same_arrays
+from biasloop.contract.testing.subject import Notes, Recorder, Subject, demand, work
 from biasloop.errors import Interrupted
 from biasloop.lazy import numpy as np
 

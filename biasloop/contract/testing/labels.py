@@ -6,10 +6,12 @@ from typing import Any
 
 from biasloop.contract.data import Frame, Ints
 from biasloop.contract.domains import Labelling, names_in
+from biasloop.contract.testing.chance import no_global_draws
 from biasloop.contract.testing.models import ROUNDING
 from biasloop.contract.testing.said import check_said
+from biasloop.contract.testing.sameness import differing
 from biasloop.contract.testing.samples import check_vocabularies
-from biasloop.contract.testing.subject import Subject, demand, differing, no_global_draws, shuffled, work
+from biasloop.contract.testing.subject import Subject, demand, shuffled, work
 from biasloop.lazy import numpy as np
 
 _MOST = 60  # samples that are labelled

@@ -8,19 +8,9 @@ from typing import Any
 from biasloop.contract.data import Arrays, Frame, Samples, Tables, joined
 from biasloop.contract.domains import WEIGHTS, Grouped, Scoring, Sparing, Storing, honoured, names_in
 from biasloop.contract.testing.fits import Predict, check_fit
+from biasloop.contract.testing.sameness import differing, same_arrays, stored, stored_frame
 from biasloop.contract.testing.samples import check_vocabularies
-from biasloop.contract.testing.subject import (
-    Broken,
-    Recorder,
-    Subject,
-    check_numbers,
-    demand,
-    differing,
-    same_arrays,
-    stored,
-    stored_frame,
-    work,
-)
+from biasloop.contract.testing.subject import Broken, Recorder, Subject, check_numbers, demand, work
 from biasloop.errors import BiasloopError
 from biasloop.lazy import numpy as np
 

@@ -39,10 +39,24 @@ def check(domain: type) -> None:
     demand(not undescribed, f"{name}.Config: {', '.join(undescribed)} has no description, which `presets show` prints")
     lacking = domains.missing_methods(domain, domains.Domain)
     demand(not lacking, f"{name} lacks {', '.join(lacking)}, which every domain has")
+    for capability in CAPABILITIES:
+        _check_complete(name, domain, capability)
     for method, contract in _methods().items():
         own = inspect.getattr_static(domain, method, None)
         if own is not None:
             _check_arguments(f"{name}.{method}", own, contract)
+
+
+def _check_complete(name: str, domain: type, capability: type) -> None:
+    """A class with a method that is of one capability alone has the others of it: a half is as good as none."""
+    others = {member for other in CAPABILITIES if other is not capability for member in get_protocol_members(other)}
+    telling = sorted(member for member in get_protocol_members(capability) - others if hasattr(domain, member))
+    lacking = domains.missing_methods(domain, capability)
+    demand(
+        not (telling and lacking),
+        f"{name} has {', '.join(telling)}, and lacks {', '.join(lacking)}: {capability.__name__} is had with all of "
+        "its methods, and without one nobody calls the others",
+    )
 
 
 def _undescribed(config: type[BaseModel]) -> list[str]:

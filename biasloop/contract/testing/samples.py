@@ -19,8 +19,8 @@ from biasloop.contract.domains import (
     honoured,
     names_in,
 )
-from biasloop.contract.names import TEST
-from biasloop.contract.testing.subject import Subject, demand, differing, shuffled, work
+from biasloop.contract.testing.sameness import differing
+from biasloop.contract.testing.subject import Subject, demand, shuffled, work
 from biasloop.lazy import numpy as np
 
 

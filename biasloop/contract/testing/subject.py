@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import random
-import sys
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from biasloop.contract.context import Context, Work
-from biasloop.contract.data import Array, Arrays, Column, Frame, Tables
+from biasloop.contract.data import Array, Arrays
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Interrupted
 from biasloop.lazy import numpy as np
@@ -188,88 +185,6 @@ def check_numbers(where: str, arrays: Arrays) -> None:
             isinstance(values, np.ndarray) and values.dtype.kind in "biufc",
             f"{where}: {name} is {getattr(values, 'dtype', type(values).__name__)}, expected an array of numbers",
         )
-
-
-@contextmanager
-def no_global_draws(where: str) -> Iterator[None]:
-    """Around a call that may draw from its own streams alone."""
-    _draw_globally()
-    before = _global_states()
-    yield
-    changed = [name for name, state in _global_states().items() if before.get(name, state) != state]
-    demand(
-        not changed,
-        f"{where} draws from or seeds the global generator of {', '.join(changed)}; draw from work.streams instead "
-        "(generator(), uniform(ids), or seed for a library's own generator)",
-    )
-
-
-def _draw_globally() -> None:
-    """So that no generator is where a seed of an earlier call has put it."""
-    random.random()
-    np.random.random_sample()
-    if "torch" in sys.modules:
-        sys.modules["torch"].rand(1)
-
-
-def _global_states() -> dict[str, Hashable]:
-    """Of the generators that a whole process shares."""
-    kind, key, *rest = np.random.get_state(legacy=True)
-    states: dict[str, Hashable] = {
-        "random": random.getstate(),
-        "numpy.random": (kind, np.asarray(key).tobytes(), *rest),
-    }
-    if "torch" in sys.modules:
-        states["torch"] = sys.modules["torch"].get_rng_state().numpy().tobytes()
-    return states
-
-
-def same_arrays(one: Arrays, other: Arrays) -> bool:
-    """Whether names, types, shapes and bits are equal."""
-    return one.keys() == other.keys() and all(_same(np.asarray(one[name]), np.asarray(other[name])) for name in one)
-
-
-def _same(one: Array, other: Array) -> bool:
-    return one.dtype == other.dtype and one.shape == other.shape and one.tobytes() == other.tobytes()
-
-
-def differing(one: Frame, other: Frame, tolerance: float = 0.0) -> str | None:
-    """The first column in which frames differ; None for none.
-
-    Args:
-        one: a frame.
-        other: with which it is compared, row for row.
-        tolerance: of numbers that are no whole ones, relative to 1 or to the number.
-    """
-    if one.columns.keys() != other.columns.keys():
-        return f"columns {sorted(one.columns)} and {sorted(other.columns)}"
-    return next((name for name in one.columns if not alike(one.columns[name], other.columns[name], tolerance)), None)
-
-
-def alike(one: Column, other: Column, tolerance: float) -> bool:
-    """Whether columns are equal, apart from rounding."""
-    if (one.role, one.vocabulary, one.offsets is None) != (other.role, other.vocabulary, other.offsets is None):
-        return False
-    if one.offsets is not None and not np.array_equal(one.offsets, np.asarray(other.offsets)):
-        return False
-    first, second = np.asarray(one.values), np.asarray(other.values)
-    if first.dtype != second.dtype or first.shape != second.shape:
-        return False
-    if first.dtype.kind != "f" or not tolerance:
-        return bool(np.array_equal(first, second, equal_nan=first.dtype.kind == "f"))
-    return bool(np.allclose(first, second, rtol=tolerance, atol=tolerance, equal_nan=True))
-
-
-def stored(tables: Tables) -> Tables:
-    """Tables as they are read back: columns by name, each an array of its own."""
-    return {name: stored_frame(table) for name, table in sorted(tables.items())}
-
-
-def stored_frame(frame: Frame) -> Frame:
-    """A frame as it is read back."""
-    return Frame({
-        name: replace(column, values=np.array(column.values)) for name, column in sorted(frame.columns.items())
-    })  # fmt: skip
 
 
 def shuffled(count: int) -> Sequence[int]:

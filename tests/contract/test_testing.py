@@ -79,13 +79,28 @@ def test_language_passes(tmp_path, monkeypatch):
     assert check(LanguageDomain, data_directory=tmp_path, **settings) == ALL
 
 
-def test_generators_pass(tmp_path, monkeypatch):
+@pytest.fixture
+def chain(tmp_path, monkeypatch):
+    """Settings of a small domain of generators."""
     small_generators.put_in(monkeypatch.setattr)
     shutil.copy(KEPT / "generators" / "pictures.npz", tmp_path)
     settings = {**tomli.loads((KEPT / "generators" / "preset.toml").read_text())["domain"]}
     settings |= {"path": str(tmp_path / "pictures.npz"), "classifier_epochs": 2}
     settings.pop("name")
-    checked = check(GeneratorsDomain, data_directory=tmp_path, **settings)
+    return settings
+
+
+def test_pictures_that_are_no_bytes_are_named(tmp_path, chain):
+    class Bright(GeneratorsDomain):
+        def samples(self, generator, count, work):
+            return super().samples(generator, count, work) / 255
+
+    with pytest.raises(Broken, match=r"Bright\.samples gives float64 .*, expected uint8 \(3, H, W, C\)"):
+        check(Bright, data_directory=tmp_path, **chain)
+
+
+def test_generators_pass(tmp_path, chain):
+    checked = check(GeneratorsDomain, data_directory=tmp_path, **chain)
     assert checked == [*ALL[:2], "annotators, generators, classifiers, populations"]
 
 

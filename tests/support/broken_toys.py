@@ -7,7 +7,7 @@ import numpy as np
 from biasloop_toy import Overshoot, ToyDomain
 from pydantic import Field
 
-from biasloop.contract.data import Column, Frame, Metric
+from biasloop.contract.data import Column, Frame, Metric, Page
 from biasloop.contract.domains import EPOCHS, WEIGHTS
 
 
@@ -73,6 +73,14 @@ class Reading(ToyDomain):
         metrics = super().measure(tables, train, vocabularies)
         pool = self.human_labels(self.splits().pool)["target"]
         return {**metrics, "share_pool": Metric(float(np.mean(pool)), len(pool))}
+
+
+class Flat(ToyDomain):
+    """A page counts strata that it does not name."""
+
+    def page(self, count, work):
+        pictures = np.zeros((count, 2, 2, 1), np.uint8)
+        return Page("bits", pictures, {"test": np.array([3, 4, 5])}, ("target",), (("zero", "one"),))
 
 
 class Half(ToyDomain):
@@ -261,6 +269,7 @@ BROKEN = {
     Halved: r"Halved\.errors of labels beside themselves are not 0",
     Listed: r"Listed\.describe gives bits = \[.*\]; a cell is a text or a number",
     Terse: r"Terse\.continuations gives 1 for 2 prompts, expected a text for each",
+    Flat: r"Flat\.page has the targets \('target',\) with \(2,\) classes, and counts \{'test': \(3,\)\}",
     Half: r"Half has losses, and lacks categories: Losing is had with all of its methods",
     Former: r"Former\.measure takes \(tables, train\), and the contract calls it with \(tables, train, vocabularies\)",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from biasloop.contract.context import Requirement
-from biasloop.contract.data import Column, Frame, Ints
+from biasloop.contract.data import Column, Frame, Ints, Page
 from biasloop.contract.domains import (
     EPOCHS,
     INPUTS,
@@ -15,6 +15,7 @@ from biasloop.contract.domains import (
     Demands,
     Executing,
     Grouped,
+    Showing,
     Sparing,
     honoured,
     names_in,
@@ -22,6 +23,8 @@ from biasloop.contract.domains import (
 from biasloop.contract.testing.sameness import differing
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
 from biasloop.lazy import numpy as np
+
+_SHOWN = 3  # samples of a page
 
 
 def check_domain(subject: Subject) -> None:
@@ -40,6 +43,8 @@ def check_domain(subject: Subject) -> None:
         "anything",
     )
     _check_told(subject, domain)
+    if isinstance(domain, Showing):
+        _check_page(subject, domain.page(_SHOWN, work("page")))
     fingerprint = domain.fingerprint()
     demand(
         isinstance(fingerprint, str) and fingerprint != "",
@@ -77,6 +82,22 @@ def _check_told(subject: Subject, domain: Any) -> None:
             f"{subject.name}.memory_settings names {', '.join(strange)}, which Config does not have; expected names as "
             "a preset has them, such as domain.batch_size",
         )
+
+
+def _check_page(subject: Subject, page: Page) -> None:
+    pictures = page.pictures
+    demand(
+        pictures.ndim == 4 and len(pictures) <= _SHOWN and pictures.shape[3] in (1, 3) and pictures.dtype == np.uint8,
+        f"{subject.name}.page({_SHOWN}) has pictures of {pictures.dtype} {pictures.shape}, expected uint8 (n, H, W, C) "
+        f"of at most {_SHOWN}, C 1 or 3",
+    )
+    sizes = tuple(map(len, page.classes))
+    wrong = {split: counts.shape for split, counts in page.counts.items() if counts.shape != sizes}
+    demand(
+        len(page.targets) == len(sizes) and not wrong,
+        f"{subject.name}.page has the targets {page.targets} with {sizes} classes, and counts {wrong or sizes}; "
+        "expected an axis for each target, as long as it has classes",
+    )
 
 
 def check_samples(subject: Subject) -> None:

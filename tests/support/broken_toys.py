@@ -258,7 +258,7 @@ BROKEN = {
     Seeded: r"Seeded\.predict draws from or seeds the global generator of random; draw from work\.streams instead",
     Moved: r"Moved\.fit gives another model where its epochs are predicted with",
     Worded: r"the state that tick is given: phase is <U6, expected an array of numbers",
-    Sorting: r"Sorting\.fit changes ids of the training set that it is given; copy it",
+    Sorting: r"Sorting\.fit changes the ids of the training set that it is given; copy it",
     Peeking: r"Peeking\.measure fails where none of the data are \(.*No such file.*\): it is to be a function of",
     Eager: r"Eager\.measure fails where none of the data are .* a domain is made without looking for any file",
     Roleless: r"Roleless\.groups: group has another role than 'group'",

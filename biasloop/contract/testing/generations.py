@@ -61,17 +61,13 @@ def _generator(subject: Subject, domain: Any, annotators: list[Any]) -> Any:
     arrays = check_fit(subject, names.GENERATOR, "fit_generator", lambda of, call: of.fit_generator(real, call))
     first = domain.load(names.GENERATOR, arrays)
     second = Source(first, None, annotators, Batches(0.5))
-<<<<<<< HEAD
     arrays = check_fit(subject, names.GENERATOR, "fit_generator", lambda of, call: of.fit_generator(second, call))
-=======
-    arrays = check_fit(subject, "generator", "fit_generator", lambda of, call: of.fit_generator(second, call))
     if isinstance(domain, Sampling):
         drawn = domain.samples(first, _DRAWN, work("samples"))
         demand(
             drawn.ndim == 4 and len(drawn) == _DRAWN and drawn.dtype == np.uint8,
             f"{subject.name}.samples gives {drawn.dtype} {drawn.shape}, expected uint8 ({_DRAWN}, H, W, C)",
         )
->>>>>>> f896bd8 (feat(contract): the kit looks at pages and drawn pictures)
     return check_stored(
         subject, names.GENERATOR, arrays,
         lambda of, model: of.predict_population(model, annotators[0], annotators, work(names.POPULATION)),

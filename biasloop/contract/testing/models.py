@@ -39,7 +39,7 @@ def check_models(subject: Subject) -> Any:
     def fit(of: Any, call: Recorder) -> Any:
         before = replace(train, ids=train.ids.copy(), labels=stored_frame(train.labels))
         model = of.fit(train, call)
-        column = "ids" if not np.array_equal(before.ids, train.ids) else differing(before.labels, train.labels)
+        column = "the ids" if not np.array_equal(before.ids, train.ids) else differing(before.labels, train.labels)
         demand(column is None, f"{subject.name}.fit changes {column} of the training set that it is given; copy it")
         return model
 

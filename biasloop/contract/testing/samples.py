@@ -20,6 +20,7 @@ from biasloop.contract.domains import (
     honoured,
     names_in,
 )
+from biasloop.contract.names import GROUP, TEST
 from biasloop.contract.testing.sameness import differing
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
 from biasloop.lazy import numpy as np
@@ -130,8 +131,8 @@ def check_samples(subject: Subject) -> None:
     _check_order(subject, "human_labels", domain.human_labels, labelled)
     if isinstance(domain, Grouped):
         _check_order(subject, "groups", domain.groups, labelled)
-        other = [name for name, column in domain.groups(labelled).columns.items() if column.role != "group"]
-        demand(not other, f"{subject.name}.groups: {', '.join(other)} has another role than 'group'")
+        other = [name for name, column in domain.groups(labelled).columns.items() if column.role != GROUP]
+        demand(not other, f"{subject.name}.groups: {', '.join(other)} has another role than {GROUP!r}")
     _check_references(subject, domain)
 
 

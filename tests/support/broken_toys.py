@@ -9,6 +9,7 @@ from pydantic import Field
 
 from biasloop.contract.data import Column, Frame, Metric, Page
 from biasloop.contract.domains import EPOCHS, WEIGHTS
+from biasloop.errors import Interrupted
 
 
 class Forgetful(ToyDomain):
@@ -155,6 +156,16 @@ class Worded(ToyDomain):
         return Overshoot(0.5)
 
 
+class Deafened(ToyDomain):
+    """A fit goes on when a person has stopped it."""
+
+    def fit(self, train, work):
+        try:
+            return super().fit(train, work)
+        except Interrupted:
+            return Overshoot(0.5)
+
+
 class Sorting(ToyDomain):
     """A fit puts its training set in order, which is the ledger's."""
 
@@ -258,6 +269,7 @@ BROKEN = {
     Seeded: r"Seeded\.predict draws from or seeds the global generator of random; draw from work\.streams instead",
     Moved: r"Moved\.fit gives another model where its epochs are predicted with",
     Worded: r"the state that tick is given: phase is <U6, expected an array of numbers",
+    Deafened: r"Deafened\.fit goes on though tick raised Interrupted; let that pass through",
     Sorting: r"Sorting\.fit changes the ids of the training set that it is given; copy it",
     Peeking: r"Peeking\.measure fails where none of the data are \(.*No such file.*\): it is to be a function of",
     Eager: r"Eager\.measure fails where none of the data are .* a domain is made without looking for any file",

@@ -1,13 +1,13 @@
 """The conformance kit: every bundled domain and the toy pass it, and it names the one defect of each broken toy."""
 
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tomli
-from support import commands, scenes, small_generators
+from biasloop_toy import ToyDomain
+from support import broken_toys, commands, defects, scenes, small_generators
 
 from biasloop.contract.testing import Broken, check
 from biasloop_command import CommandDomain
@@ -15,22 +15,12 @@ from biasloop_generators.domain import GeneratorsDomain
 from biasloop_images import ImagesDomain
 from biasloop_language.domain import LanguageDomain
 
-TOYS = Path(__file__).parents[1] / "toy_plugin" / "src"
 KEPT = Path(__file__).parents[1] / "runs_before"
 SMALL = {"data": "npz", "network": "small-cnn", "width": 2, "epochs": 2, "batch_size": 20, "evaluation_batch": 50,
          "test": 20, "holdout": 6}  # fmt: skip
 TOY = {"pool": 60, "test": 20, "labels": "bits", "unlabelled": 7}
 ALL = ["protocols", "requirements, vocabularies, honours", "splits, human labels, references",
        "fits, checkpoints, stored models, predictions, metrics", "labels"]  # fmt: skip
-
-
-@pytest.fixture(autouse=True)
-def toys(monkeypatch):
-    monkeypatch.syspath_prepend(TOYS)
-    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "support")
-    yield
-    for name in ("biasloop_toy", "broken_toys"):
-        sys.modules.pop(name, None)
 
 
 @pytest.fixture
@@ -43,8 +33,6 @@ def pictures(tmp_path):
 
 
 def test_the_toy_passes():
-    from biasloop_toy import ToyDomain
-
     assert check(ToyDomain, **TOY) == ALL
 
 
@@ -104,21 +92,11 @@ def test_generators_pass(tmp_path, chain):
     assert checked == [*ALL[:2], "annotators, generators, classifiers, populations"]
 
 
-def broken():
-    sys.path[:0] = [str(TOYS), str(Path(__file__).parents[1] / "support")]
-    try:
-        from broken_toys import BROKEN
-
-        return [kind.__name__ for kind in BROKEN]
-    finally:
-        del sys.path[:2]
+BROKEN = {**broken_toys.BROKEN, **defects.BROKEN}
 
 
-@pytest.mark.parametrize("name", broken())
-def test_a_broken_domain_is_named_by_its_defect(name):
-    from broken_toys import BROKEN
-
-    kind = next(kind for kind in BROKEN if kind.__name__ == name)
+@pytest.mark.parametrize("kind", BROKEN)
+def test_a_broken_domain_is_named_by_its_defect(kind):
     with pytest.raises(Broken, match=BROKEN[kind]):
         check(kind, **TOY)
 
@@ -129,7 +107,5 @@ def test_what_is_no_domain_is_said():
 
 
 def test_settings_that_are_none_are_refused_as_in_a_preset():
-    from biasloop_toy import ToyDomain
-
     with pytest.raises(ValueError, match="pol"):
         check(ToyDomain, pol=3)

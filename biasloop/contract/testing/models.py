@@ -26,7 +26,11 @@ def training_set(domain: Any) -> Samples:
     ids = np.setdiff1d(splits.pool, splits.unlabelled)[:_MOST]
     labels = domain.human_labels(ids)
     if isinstance(domain, Scoring):
-        labels = labels.plus(domain.score(ids, labels, work("score")))
+        scores = domain.score(ids, labels, work("score"))
+        demand(
+            len(scores) == len(ids), f"{type(domain).__name__}.score gives {len(scores)} rows for {len(ids)} samples"
+        )
+        labels = labels.plus(scores)
     return Samples(ids, np.zeros(len(ids), np.bool_), labels)
 
 

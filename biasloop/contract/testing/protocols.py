@@ -50,7 +50,8 @@ def check(domain: type) -> None:
 def _check_complete(name: str, domain: type, capability: type) -> None:
     """A class with a method that is of one capability alone has the others of it: a half is as good as none."""
     others = {member for other in CAPABILITIES if other is not capability for member in get_protocol_members(other)}
-    telling = sorted(member for member in get_protocol_members(capability) - others if hasattr(domain, member))
+    own = get_protocol_members(capability) - others
+    telling = sorted(member for member in own if callable(getattr(domain, member, None)))
     lacking = domains.missing_methods(domain, capability)
     demand(
         not (telling and lacking),

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from biasloop.contract.data import Frame, Ints, Samples
-from biasloop.contract.domains import Comparing, Continuing, Describing, Losing, Probabilistic, Scoring
+from biasloop.contract.domains import Comparing, Continuing, Describing, Losing, Probabilistic
 from biasloop.contract.testing.models import ROUNDING, training_set
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
 from biasloop.errors import BiasloopError
@@ -19,9 +19,6 @@ def check_said(subject: Subject, domain: Any, model: Any, ids: Ints) -> None:
     """The optional capabilities that speak of samples, labels or texts."""
     train = training_set(domain)
     labels = domain.human_labels(train.ids)
-    if isinstance(domain, Scoring):
-        scores = domain.score(train.ids, labels, work("score"))
-        demand(len(scores) == len(train), f"{subject.name}.score gives {len(scores)} rows for {len(train)} samples")
     if isinstance(domain, Probabilistic):
         _check_probabilities(subject, domain, model, ids)
     if isinstance(domain, Comparing):

@@ -178,6 +178,25 @@ def test_a_network_is_checked_by_the_shape_of_one_image(workplace, monkeypatch):
         planned("tiny", [0], domain__depth=[20])
 
 
+def test_every_arms_network_is_checked_although_the_one_before_is_fine(workplace):
+    with pytest.raises(InvalidInput, match="baidunet8"):
+        planned("tiny", [0], domain__network=["small-cnn", "baidunet8"])
+    with pytest.raises(InvalidInput, match=r"domain\.depth"):
+        planned("tiny", [0], domain__network=["cifar-resnet"], domain__depth=[8, 9])
+    with pytest.raises(InvalidInput, match="takes images with 3 channels, and these have 1"):
+        planned("tiny", [0], domain__network=["squeezenet1_1"], domain__shape=[[32, 32, 3], [32, 32, 1]])
+
+
+def test_the_smallest_training_set_of_any_round_has_to_fill_a_batch(workplace):
+    batches = {"domain__batch_size": [30], "domain__drop_last": [True]}
+    assert planned("tiny", [0], **batches, loop__keep=["all", "subsample"])
+    assert planned("tiny", [0], **batches, loop__keep=["replace"], loop__rounds=[1])
+    with pytest.raises(InvalidInput, match="no batch to train on: 20 samples, domain.batch_size 30"):
+        planned("tiny", [0], **batches, loop__keep=["replace"])
+    with pytest.raises(InvalidInput, match="no batch to train on: 25 samples"):
+        planned("tiny", [0], **batches, loop__keep=["replace"], loop__start=[25], loop__model=[40])
+
+
 @pytest.mark.parametrize(
     ("grid", "reason"),
     [

@@ -186,14 +186,15 @@ def test_three_tasks(data, tmp_path):
     assert "effective_epsilon" not in found
 
 
-def test_losses_are_balanced_over_the_classes_of_each_group(data, tmp_path):
-    domain = make(tmp_path, {"epsilon": 20, "tasks": TASKS})
+@pytest.mark.parametrize(("tasks", "swap"), [(TASKS, False), ([*TASKS, ["stars"]], False), ([*TASKS, ["stars"]], True)])
+def test_losses_are_balanced_over_the_classes_of_each_group(data, tmp_path, tasks, swap):
+    domain = make(tmp_path, {"epsilon": 20, "tasks": tasks, "swap": swap})
     ids = domain.splits().pool
     train = labelled(domain, ids)
-    categories = domain.categories(train)
-    assert set(categories.tolist()) == {0, 1, 2, 3}
-    np.testing.assert_array_equal(categories // 2, train.labels["target"])
-    np.testing.assert_array_equal(categories % 2, domain.groups(ids)["group"])
+    categories, groups = domain.categories(train), len(tasks) if swap else 2
+    assert set(categories.tolist()) == set(range(2 * len(tasks)))
+    np.testing.assert_array_equal(categories // groups, train.labels["target"])
+    np.testing.assert_array_equal(categories % groups, domain.groups(ids)["group"])
 
 
 def test_swapped(data, tmp_path):
@@ -321,7 +322,7 @@ def test_a_loop_over_biased_data(data, tmp_path, bias):
         {
             "name": "biased",
             "domain": {"name": "images", **domain.config.model_dump()},
-            "loop": {"start": size, "human": 2, "model": 6, "rounds": 2},
+            "loop": {"start": size, "human": 2, "model": 6, "rounds": 2, "snapshots": 1},
         }
     )
     rule = Accumulate(experiment.loop, domain, "images", Streams((0,)))
@@ -336,6 +337,9 @@ def test_a_loop_over_biased_data(data, tmp_path, bias):
         assert named <= set(metrics)
         assert math.isfinite(metrics["bias_amp"].value)
         assert metrics["epsilon_train"].n == size + 8 * number
+        of_epoch = record.evaluations["epoch-0001"].metrics  # the only one: all that is not of labels is the same
+        assert of_epoch.keys() == metrics.keys() - {"label_error"}
+        assert of_epoch["epsilon_train"] == metrics["epsilon_train"]
     assert_checked(Run.open(tmp_path / "run"))
 
 

@@ -181,11 +181,11 @@ def test_classes_that_are_all_one_are_not_compared_between_groups():
 class Measuring:
     """A rule whose domain measures one thing, and accuracy in its own way."""
 
-    def __init__(self, references, accuracy=-1.0):
-        self.references, self.accuracy = references, accuracy
+    def __init__(self, references, accuracy=-1.0, n=4):
+        self.references, self.accuracy = references, Metric(accuracy, n)
 
     def measure(self, number, record, tables):
-        return {"own": Metric(number, len(tables)), "accuracy": Metric(self.accuracy, 4)}
+        return {"own": Metric(number, len(tables)), "accuracy": self.accuracy}
 
 
 def test_a_domains_own_metrics_go_before_those_by_role():
@@ -199,6 +199,7 @@ def test_a_domains_own_metrics_go_before_those_by_role():
     again = recomputed(Measuring(right, 0.75), 7, record)["accuracy"]
     assert (again.value, again.error) == (0.75, pytest.approx((0.75 * 0.25 / 4) ** 0.5))
     assert np.isnan(recomputed(Measuring(right, 0.5), 7, record)["accuracy"].error)
+    assert np.isnan(recomputed(Measuring(right, 0.75, 3), 7, record)["accuracy"].error)  # of other rows
     # Rows that do not correspond are not put side by side.
     for references in ({}, {MAIN: Frame({"y": column([0, 1], "target")})}):
         assert recomputed(Measuring(references), 7, record).keys() == {"own", "accuracy"}

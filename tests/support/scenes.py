@@ -129,6 +129,7 @@ class ScenesDomain(PlainScenes):
 
     def describe(self, ids: Ints, labels: Frame) -> list[dict[str, str | float]]:
         rows = []
+        assert len(ids) == len(labels)  # whose they are
         for verb, nouns in zip(labels["verb"].tolist(), labels["nouns"].tolist(), strict=True):
             with_what = [NOUNS[noun] for noun in nouns if noun >= 0]
             rows.append({"verb": VERBS[verb], **({"with": " and ".join(with_what)} if with_what else {})})

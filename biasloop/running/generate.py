@@ -224,14 +224,17 @@ def _predicted(name: str) -> str:
 
 
 def write_table(table: Table, path: Path) -> None:
-    """Columns as a CSV file with a header, or as a file .jsonl of one object a row; a cell without a value is empty."""
+    """Columns as a CSV file with a header, or as a file .jsonl of one object a row.
+
+    A cell without a value is empty, or null; so is a number that is none.
+    """
     if path.suffix == ".jsonl":
         write_jsonl([dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)], path)
         return
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table)
-    writer.writerows(zip(*table.values(), strict=True))
+    writer.writerows(map(_valued, row) for row in zip(*table.values(), strict=True))
     write_atomically(path, text.getvalue().encode())
 
 
@@ -259,5 +262,10 @@ def write_pictures(pictures: Array, path: Path) -> None:
 
 def write_jsonl(rows: Sequence[Mapping[str, Cell]], path: Path) -> None:
     """One JSON object a line; null where there is no value, or a number is none."""
-    lines = [{name: None if cell != cell else cell for name, cell in row.items()} for row in rows]  # noqa: PLR0124
+    lines = [{name: _valued(cell) for name, cell in row.items()} for row in rows]
     write_atomically(path, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode())
+
+
+def _valued(cell: Cell) -> Cell:
+    """The cell; None of a number that is none."""
+    return None if cell != cell else cell  # noqa: PLR0124 # NaN

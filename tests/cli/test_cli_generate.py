@@ -8,6 +8,7 @@ import pytest
 from support.loops import cut
 
 from biasloop.errors import BiasloopError, InvalidInput
+from biasloop.running.generate import write_table
 from biasloop.store.reader import Run
 
 
@@ -80,6 +81,16 @@ def test_where_no_human_has_labelled_the_truth_is_left_blank(cli):
     _, labels = generated(cli, "out/seed-0", "--of", "pool")
     assert [row["target"] == "" for row in labels] == [False] * 700 + [True] * 300
     assert all(row["prediction"] for row in labels)
+
+
+def test_what_is_no_number_has_no_value(tmp_path):
+    table = {"id": [3, 4], "prediction": ["a", None], "confidence": [float("nan"), 0.5]}
+    write_table(table, tmp_path / "labels.csv")
+    assert (tmp_path / "labels.csv").read_text() == "id,prediction,confidence\n3,a,\n4,,0.5\n"
+    write_table(table, tmp_path / "labels.jsonl")
+    assert (tmp_path / "labels.jsonl").read_text() == (
+        '{"id": 3, "prediction": "a", "confidence": null}\n{"id": 4, "prediction": null, "confidence": 0.5}\n'
+    )
 
 
 def test_pictures_get_the_names_of_their_classes(cli, tiny_run):

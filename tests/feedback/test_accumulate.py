@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from biasloop_toy import Overshoot, ToyDomain
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from support.loops import OPTIONS, records, toy_experiment, toy_prepared
 
@@ -14,6 +14,7 @@ from biasloop import bound
 from biasloop.config.experiment import Experiment
 from biasloop.contract.context import Context
 from biasloop.contract.data import Column, Frame
+from biasloop.contract.domains import EPOCHS, Demands
 from biasloop.contract.names import MAIN
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
@@ -85,6 +86,30 @@ def test_the_ledger_against_a_plain_reference(tmp_path_factory, loop, keep, unla
         assert left < human + model or by_human < human
 
 
+@settings(max_examples=100, deadline=None)
+@given(loop=SIZES, cap=st.none() | st.integers(1, 9), unlabelled=st.integers(0, 149))
+@example(loop={"start": 60, "human": 15, "model": 1}, cap=None, unlabelled=60)  # people are short of samples first
+def test_rounds_are_counted_before_as_they_are_drawn(loop, cap, unlabelled):
+    human, model = loop["human"], loop["model"] or 1
+    rule = Accumulate(
+        AccumulateSettings(**{**loop, "model": model, "rounds": cap}),
+        ToyDomain(ToyDomain.Config(pool=150, unlabelled=unlabelled), Context(Path("unused"), Streams((0, "data")))),
+        "toy",
+        Streams((0,)),
+    )
+    labelled, alone, rounds = 150 - unlabelled - loop["start"], unlabelled, 1
+    while labelled >= human and labelled + alone >= human + model and rounds != cap:
+        taken = min(alone, model)
+        labelled, alone, rounds = labelled - human - (model - taken), alone - taken, rounds + 1
+    try:
+        rule.prepare()
+    except Mismatch:
+        assert labelled < 0 or (rounds == 1 and cap != 1)
+    else:
+        assert rule.expected_rounds() == rounds
+        assert labelled >= 0
+
+
 @pytest.mark.parametrize("loop", [(50000, 1000, 4000), (100, 1, 9), (1234, 56, 789), (20, 0, 5), (20, 5, 0)])
 def test_the_toy_loop_attains_the_bound(tmp_path, loop):
     start, human, model = loop
@@ -109,6 +134,22 @@ def test_settings_say_what_a_round_costs_what_is_shown_of_it_and_which_bound_hol
     assert [loop.size(number) for number in range(3)] == [60, 85, 110]
     assert loop.columns() == ("train", "human", "model")
     assert loop.bound() == bound.Theorem1(60, 5, 20, replace=keep == "replace")
+
+
+@pytest.mark.parametrize(
+    ("changes", "demands"),
+    [
+        ({}, Demands(frozenset(), 60)),
+        ({"snapshots": 2, "label_by": "sample"}, Demands(frozenset({EPOCHS}), 60, "sample")),
+        ({"keep": "subsample"}, Demands(frozenset(), 60)),
+        ({"keep": "replace"}, Demands(frozenset(), 25)),
+        ({"keep": "replace", "start": 10}, Demands(frozenset(), 10)),
+        ({"keep": "replace", "rounds": 1}, Demands(frozenset(), 60)),
+        ({"start": "all", "human": 0, "model": 0, "rounds": 2}, Demands()),
+    ],
+)
+def test_settings_say_what_fits_will_be_asked_for(changes, demands):
+    assert AccumulateSettings(**{"start": 60, "human": 5, "model": 20, **changes}).demands() == demands
 
 
 def test_settings_name_the_share_of_people_where_that_alone_differs():

@@ -8,9 +8,11 @@ from support.chains import NATURAL, ChainDomain, chain
 from support.loops import assert_same_run, records, toy_experiment, toy_prepared
 
 from biasloop.config.experiment import Experiment
+from biasloop.contract.domains import EPOCHS, Demands
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.feedback import rules
+from biasloop.feedback.generations import GenerationsSettings
 from biasloop.running import engine
 from biasloop.running.engine import Options, Step
 from biasloop.running.reopen import replay
@@ -157,6 +159,12 @@ def test_settings_say_what_a_generation_costs(keep, trained):
     loop = rules.settings_of({"rule": "generations", "rounds": 3, "keep": keep})
     assert [loop.trained(number) for number in range(3)] == trained
     assert (loop.columns(), loop.bound()) == ((), None)
+
+
+@pytest.mark.parametrize(("snapshots", "honoured"), [(None, frozenset()), (2, frozenset({EPOCHS}))])
+def test_settings_say_what_fits_will_be_asked_for(snapshots, honoured):
+    settings = GenerationsSettings(rule="generations", rounds=2, snapshots=snapshots)
+    assert settings.demands() == Demands(honoured)
 
 
 def test_keeping_what_was_made_slows_the_drift(tmp_path):

@@ -151,6 +151,8 @@ def saved(directory, name, array):
         lambda at: changed(at, facts=[1]),
         lambda at: saved(at, "text.offsets", np.array([0, 1, 5, 3, 4])),
         lambda at: saved(at, "text.offsets", np.array([0, 1, 1, 3])),
+        lambda at: saved(at, "text.offsets", np.array([1, 1, 1, 3, 4])),
+        lambda at: saved(at, "text.offsets", np.array([-1, 1, 1, 3, 4])),
         lambda at: saved(at, "text.offsets", np.array([0.0, 1, 1, 3, 4])),
         lambda at: saved(at, "text.offsets", np.zeros((0,), np.int64)),
         lambda at: saved(at, "pixels", np.array([{}] * 4, object)),

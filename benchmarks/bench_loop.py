@@ -45,7 +45,7 @@ def moved(*names):
 
 def images(network, batch, steps, folder):
     """A fit of a classifier; items are images."""
-    domains, data = moved("contract.domains", "domains"), moved("contract.data", "data")
+    context, data = moved("contract.context", "contract.domains", "domains"), moved("contract.data", "data")
     streams = moved("contract.randomness", "randomness").Streams(("bench",))
     from biasloop_images.domain import ImagesDomain
 
@@ -57,16 +57,17 @@ def images(network, batch, steps, folder):
         "data": "npz", "path": str(path), "test": 100, "network": network, "width": 8, "epochs": 1,
         "batch_size": batch, "learning_rate": 0.01, "augment": {"padding": 4, "flip": True}, "drop_last": True,
     }  # fmt: skip
-    domain = ImagesDomain(ImagesDomain.Config.model_validate(settings), domains.Context(Path(folder), streams))
+    domain = ImagesDomain(ImagesDomain.Config.model_validate(settings), context.Context(Path(folder), streams))
     ids = domain.splits().pool
     labels = data.Frame({"target": data.Column(ids % 10, role="target", vocabulary="classes")})
     samples = data.Samples(ids, np.zeros(len(ids), bool), labels)
-    return lambda: domain.fit(samples, domains.Work(streams)), count
+    return lambda: domain.fit(samples, context.Work(streams)), count
 
 
 def generator(batch, steps, folder):
     """A fit of a VAE; items are steps."""
     domains, batching = moved("contract.domains", "domains"), moved("contract.batching", "batches")
+    context = moved("contract.context", "contract.domains", "domains")
     streams = moved("contract.randomness", "randomness").Streams(("bench",))
     from biasloop_generators.domain import GeneratorsDomain
 
@@ -78,23 +79,26 @@ def generator(batch, steps, folder):
         "data": "colored-npz", "path": str(path), "images": count, "generator_epochs": 1, "generator_batch": batch
     }  # fmt: skip
     config = GeneratorsDomain.Config.model_validate(settings)
-    domain = GeneratorsDomain(config, domains.Context(Path(folder), streams))
+    domain = GeneratorsDomain(config, context.Context(Path(folder), streams))
     source = domains.Source(None, None, [], batching.Batches(0.0))
-    return lambda: domain.fit_generator(source, domains.Work(streams)), steps
+    return lambda: domain.fit_generator(source, context.Work(streams)), steps
 
 
 def language(rows, folder):
     """Fine-tuning, batches of 16; items are rows."""
-    domains = moved("contract.domains", "domains")
+    context = moved("contract.context", "contract.domains", "domains")
     streams = moved("contract.randomness", "randomness").Streams(("bench",))
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    from biasloop.datasets.tokens import ragged
     from biasloop_language import finetuning
     from biasloop_language.recipes import PUBLISHED
     from biasloop_language.tokens import TokenRows
 
+    try:
+        from biasloop.datasets.tokens import ragged
+    except ModuleNotFoundError:  # of the tree before
+        from biasloop_language.tokens import ragged
     draws = np.random.default_rng(0)
     texts = [ragged([draws.integers(0, 2000, size) for size in draws.integers(5, 26, rows)]) for _ in range(2)]
     torch.manual_seed(0)
@@ -102,7 +106,7 @@ def language(rows, folder):
         GPT2Config(n_layer=2, n_embd=128, n_head=4, vocab_size=2001, bos_token_id=2000, eos_token_id=2000)
     )
     recipe = replace(PUBLISHED["gpt2"], epochs=1)
-    return lambda: finetuning.fit(model, TokenRows(*texts), recipe, domains.Work(streams)), rows
+    return lambda: finetuning.fit(model, TokenRows(*texts), recipe, context.Work(streams)), rows
 
 
 SECTIONS = {

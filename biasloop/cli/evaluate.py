@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from biasloop.running.engine import Options
     from biasloop.store.reader import Run
 
+_MOST_COLUMNS = 7  # metrics side by side
+_MOST_ROUNDS = 3  # side by side
 ANNOTATORS = "annotators"  # what is asked for like a metric, and is a table over runs
 
 app = typer.Typer(
@@ -90,16 +92,25 @@ def _recomputed(directory: Path, wanted: "Sequence[str]", options: "Options") ->
 
 def _show(rounds: list[dict[str, Any]], title: str) -> None:
     names = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
-    cells = [
-        [str(row["round"])] + [_measured(row["metrics"][n]) if n in row["metrics"] else "" for n in names]
-        for row in rounds
-    ]
     if title:
         say(title)
-    show(table(["round", *names], cells, right=range(len(names) + 1)))
+    if len(names) <= _MOST_COLUMNS:
+        cells = [[str(row["round"]), *(_cell(row, name) for name in names)] for row in rounds]
+        show(table(["round", *names], cells, right=range(len(names) + 1)))
+    else:  # a line a metric, which a terminal has room for
+        shown = rounds if len(rounds) <= _MOST_ROUNDS else [rounds[0], *rounds[1 - _MOST_ROUNDS :]]
+        cells = [[name, *(_cell(row, name) for row in shown)] for name in names]
+        show(table(["metric", *(f"round {row['round']}" for row in shown)], cells, right=range(1, len(shown) + 1)))
+        if len(shown) < len(rounds):
+            say(f"{len(rounds) - len(shown)} rounds between are left out; --json, or a --metric, has all")
     as_stored = list(dict.fromkeys(name for row in rounds for name in row["as_stored"]))
     if as_stored:
         say(f"as the round measured it, for it needs more than is stored: {', '.join(as_stored)}")
+
+
+def _cell(row: dict[str, Any], name: str) -> str:
+    """A metric of a round; nothing where it has none of the name."""
+    return _measured(row["metrics"][name]) if name in row["metrics"] else ""
 
 
 def _measured(metric: dict[str, Any]) -> str:

@@ -173,6 +173,9 @@ def _show_plan(planned: "list[Planned]", *, json: bool) -> None:
         say(aligned(columns, cells, right=right))
     else:
         show(table(columns, cells, right=right))
+    if len(planned) > 1:
+        rounds, done = (sum(counts) for counts in zip(*((item.rounds, item.done) for item in planned), strict=True))
+        note(f"{len(planned):,} runs, {rounds:,} rounds, {done:,} of them finished")
 
 
 def _show_results(planned: "list[Planned]", directory: Path) -> None:

@@ -275,8 +275,7 @@ class _Driver:
         for step in steps:
             record = self.store.read(step, models=self.rule.needs_all_models or step in {SETUP, steps[-1]})
             if step == SETUP:
-                provenance.check_fingerprint(self.store.directory, record, self.domain)
-                provenance.check_vocabularies(self.store.directory, record, self.domain)
+                provenance.check_data(self.store.directory, record, self.domain)
             self._report(step, record, 0, resumed=True)
             self.rule.absorb(record)
 

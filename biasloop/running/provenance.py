@@ -56,26 +56,27 @@ def other_environment(store: RunWriter) -> str | None:
     )
 
 
-def check_fingerprint(directory: Path, setup: Record, domain: Domain) -> None:
-    """Refuse to go on with other data.
+def check_data(directory: Path, setup: Record, domain: Domain) -> None:
+    """Refuse data that are not those of a run: others, or the same with other words.
 
     Raises:
-        DamagedStore: the fingerprint is another one.
+        DamagedStore: the fingerprint is another one, or ids that the run stores would mean other words.
     """
+    _check_fingerprint(directory, setup, domain)
+    _check_vocabularies(directory, setup, domain)
+
+
+def _check_fingerprint(directory: Path, setup: Record, domain: Domain) -> None:
     stored = setup.frames[names.FINGERPRINT].columns[DATA].strings()[0]
     if stored != domain.fingerprint():
         raise DamagedStore(
             f"{directory} was made from other data ({stored}) than is there now ({domain.fingerprint()}); "
-            "fetch the former data again, or use another --out"
+            "put the former data back, or use another --out"
         )
 
 
-def check_vocabularies(directory: Path, setup: Record, domain: Domain) -> None:
-    """Refuse data whose words are others than when the run began, as where a table is read by other rules since then.
-
-    Raises:
-        DamagedStore: ids that the run stores would mean other words.
-    """
+def _check_vocabularies(directory: Path, setup: Record, domain: Domain) -> None:
+    """Words can be others though the data are the same, as where a table is read by other rules since then."""
     now = names_in(domain)
     for name, before in setup.vocabularies().items():
         if name in now and before != now[name]:

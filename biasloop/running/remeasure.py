@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from biasloop.contract.data import Array, Bools, Frame, Ints, Metric, joined
-from biasloop.contract.names import CONFIDENCE, GROUP, MAIN, PREDICTION, TARGET, TEST
+from biasloop.contract.names import CONFIDENCE, GROUP, GROUP_OF, MAIN, PREDICTION, TARGET, TEST
 from biasloop.feedback.rule import Rule
 from biasloop.metrics import amplification, calibration, classification, fairness
 from biasloop.records.record import Record
@@ -24,7 +24,7 @@ def metrics_of(test: Frame) -> dict[str, Metric]:
     With true and predicted classes: accuracy. With confidences: ece, mce (15 bins) and calibration_gap, accuracy minus
     mean confidence. With groups: bias_amp; where there are two classes demographic_parity_difference and
     equalized_odds_difference, for which the second class is positive. Of several columns of groups each name ends in
-    .<column>.
+    .<column>, of which "group." is left out.
 
     The class is the only column of class ids with one a row: of labels that have more besides, that column alone is
     looked at. A negative number is no class and no group: rows without a true class are left out, a prediction that is
@@ -46,7 +46,7 @@ def metrics_of(test: Frame) -> dict[str, Metric]:
         metrics |= _calibration(test[confidences[0]], prediction == target)
     columns = [name for name in _of_role(test, GROUP) if test[name].dtype.kind in "iu" and test[name].ndim == 1]
     for name in columns:
-        ending = f".{name}" if len(columns) > 1 else ""
+        ending = f".{name.removeprefix(GROUP_OF)}" if len(columns) > 1 else ""
         between = _between(test[name].astype(np.int64), target, prediction)
         metrics |= {f"{metric}{ending}": value for metric, value in between.items()}
     return metrics

@@ -20,12 +20,12 @@ def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
     """A stored run with its domain, its data and its rule, to generate from.
 
     Raises:
-        DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data have other words.
+        DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data are others.
     """
     stored, prepared = _opened(directory, options, prepare)
     prepared.rule.prepare()
     if stored.manifest.steps():
-        provenance.check_vocabularies(directory, stored.read(SETUP), prepared.domain)
+        provenance.check_data(directory, stored.read(SETUP), prepared.domain)
     return stored, prepared
 
 

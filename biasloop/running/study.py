@@ -16,9 +16,11 @@ from biasloop.contract import domains
 from biasloop.contract.context import Memory
 from biasloop.contract.domains import Demands, Domain, Following
 from biasloop.errors import InvalidInput
-from biasloop.running import engine
+from biasloop.running import engine, provenance
 from biasloop.running.engine import Event, Options, Outcome
 from biasloop.store import preview
+from biasloop.store.manifest import NAME, SETUP
+from biasloop.store.reader import Run
 from biasloop.system import launcher
 
 RUNS = Path("runs")
@@ -119,18 +121,12 @@ def plan(
             path,
             experiment,
             rounds,
-            0 if preview.is_absent(path, absent, writable) else _done(path, experiment, seed),
+            0 if preview.is_absent(path, absent, writable) else checks.done(path, experiment, seed),
         )
         for seed in seeds
         for arm, (_, experiment), rounds in zip(names, arms, expected, strict=True)
         for path in [directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"]
     ]
-
-
-def _done(path: Path, experiment: Experiment, seed: int) -> int:
-    """How many rounds of a run are finished."""
-    defaults = engine.defaults(discovery.load(experiment.domain.name), experiment)
-    return preview.rounds_done(path, experiment.identity(seed), defaults)
 
 
 def _require_directory(data: Path) -> None:
@@ -157,6 +153,7 @@ class _Checks:
     _section: DomainSection | None = None
     _domain: Domain | None = None
     _demands: set[Demands] = field(default_factory=set)
+    _compared: list[DomainSection] = field(default_factory=list)
 
     def rounds(self, experiment: Experiment) -> int:
         """How many rounds a run will have; whatever keeps it from starting is raised."""
@@ -171,6 +168,18 @@ class _Checks:
             self._demands.add(demands)
         prepared.rule.prepare()
         return prepared.rule.expected_rounds()
+
+    def done(self, path: Path, experiment: Experiment, seed: int) -> int:
+        """How many rounds of a run are finished; that it has other data is raised, of one run of a section [domain]."""
+        defaults = engine.defaults(discovery.load(experiment.domain.name), experiment)
+        rounds = preview.rounds_done(path, experiment.identity(seed), defaults)
+        if (path / NAME).exists() and not any(experiment.domain is section for section in self._compared):
+            stored = Run.open(path)
+            if SETUP in stored.manifest.steps():
+                self._compared.append(experiment.domain)
+                domain = engine.build_domain(experiment.domain.model_dump(), seed, self.options, self._memory)
+                provenance.check_data(path, stored.read(SETUP), domain)
+        return rounds
 
 
 def shortfalls(planned: Sequence[Planned]) -> list[str]:

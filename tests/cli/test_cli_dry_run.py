@@ -166,3 +166,29 @@ def test_whose_preset_runs_is_said_and_a_script_is_told_of_programs_alone(cli, w
         assert "runs programs: true '{train}' '{model}'; true" in said
         said = cli("loop", "-p", "quickstart", "--dry-run", *json_too).stderr
         assert "presets/quickstart.toml has the same name" in said
+
+
+def test_data_that_are_others_than_a_run_was_begun_with_are_refused(refused, cli, workplace):
+    (workplace / "presets" / "programs.toml").write_text(PROGRAMS.replace('"true"', '"sh", "program.sh"'))
+    Path("rows.csv").write_text("x,y\n" + "1,a\n2,b\n" * 10)
+    Path("program.sh").write_text(
+        'if [ $# = 2 ]; then : > "$2/model"; exit; fi\n'
+        'awk -F, \'NR == 1 { print "id,prediction" } NR > 1 { print $1 ",a" }\' "$2" > "$3"\n'
+    )
+    done = cli("loop", "-p", "programs", "--out", "out")
+    assert done.exit_code == 0, done.output
+    Path("rows.csv").write_text("x,y\n" + "2,b\n1,a\n" * 10)
+    error = refused("-p", "programs", "--out", "out")
+    assert isinstance(error, StoreError)
+    assert "out/seed-0 was made from other data" in str(error)
+    assert "put the former data back, or use another --out" in str(error)
+    made = cli("generate", "--run", "out/seed-0", "-o", "labels.csv", "--run-programs")
+    assert "out/seed-0 was made from other data" in str(made.exception)
+    assert not Path("labels.csv").exists()
+
+
+def test_a_plan_of_several_runs_is_summed_up(cli):
+    assert cli("loop", "-p", "toy", "--out", "out").exit_code == 0
+    text = cli("loop", "-p", "toy", "--out", "out", "--seeds", "0-9", "--dry-run").stderr
+    assert "10 runs, 40 rounds, 4 of them finished" in text
+    assert "rounds" not in cli("loop", "-p", "toy", "--out", "out", "--dry-run").stderr

@@ -408,3 +408,48 @@ class Infinite(Counted):
 class Uncounted(Counted):
     def categories(self, samples):
         return np.full(len(samples), -1)
+
+
+# --- rows and classes that do not belong together
+
+
+@said(r"\.human_labels: target of 7 samples is -1, which is nothing; splits is to name")
+class Unsaid(ToyDomain):
+    """Samples that nobody labelled are not said to be so."""
+
+    def vocabularies(self):
+        return {"bits": Column.text(["zero", "one"])}
+
+    def splits(self):
+        known = super().splits()
+        return Splits(known.test, known.pool)
+
+    def human_labels(self, ids):
+        unlabelled = np.isin(ids, super().splits().unlabelled)
+        return altered(super().human_labels(ids), "target", lambda values: np.where(unlabelled, -1.0, values))
+
+
+@said(r"\.predict gives the tables other, and references are of test")
+class Elsewhere(ToyDomain):
+    def predict(self, model, work):
+        return {"other": super().predict(model, work)["test"]}
+
+
+@said(r"\.predict gives other classes than label by 'argmax' of the same samples")
+class Shuffled(ToyDomain):
+    """Rows of predictions are in another order than those of references."""
+
+    def label_rules(self):
+        return ("argmax",)
+
+    def label(self, model, ids, by, work):
+        return altered(super().label(model, ids, by, work), "target", lambda values: (ids % 3 == 0) + 0.0)
+
+    def references(self, work):
+        tables = super().references(work)
+        ids = replace(tables["test"].columns["id"], values=self.splits().test)
+        return {"test": Frame({"ids": ids, "target": tables["test"].columns["target"]})}
+
+    def predict(self, model, work):
+        values = (self.splits().test[::-1] % 3 == 0) + 0.0
+        return {"test": Frame({"prediction": Column(values, role="prediction")})}

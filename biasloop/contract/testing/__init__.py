@@ -26,7 +26,7 @@ __all__ = ["Broken", "check"]
 def check(domain: type, /, *, data_directory: Path = Path("data"), **settings: Any) -> list[str]:
     """Hold a domain to its contract.
 
-    * **Protocols**: it has whole capabilities, and methods take the arguments by the names that the contract has.
+    * **Protocols**: it has whole capabilities, and methods take as many arguments as the contract gives them.
     * **Data**: splits are disjoint, whatever is asked of ids is the same in any order, two domains of the same settings
       have the same data.
     * **Fits** of the same samples give the same bits, and are not changed by predictions between epochs; stopped at a

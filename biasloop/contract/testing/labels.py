@@ -6,6 +6,8 @@ from typing import Any
 
 from biasloop.contract.data import Frame, Ints
 from biasloop.contract.domains import Labelling, names_in
+from biasloop.contract.labels import ARGMAX
+from biasloop.contract.names import IDS, PREDICTION, TARGET, TEST
 from biasloop.contract.testing.chance import no_global_draws
 from biasloop.contract.testing.models import ROUNDING
 from biasloop.contract.testing.said import check_said
@@ -30,7 +32,23 @@ def check_labels(subject: Subject, model: Any) -> None:
         )
         for by in rules:
             _check_rule(subject, domain, model, ids, by, human)
+        if ARGMAX in rules:
+            _check_predicted(subject, domain, model)
     check_said(subject, domain, model, ids)
+
+
+def _check_predicted(subject: Subject, domain: Any, model: Any) -> None:
+    """The most probable classes of the test set are what is predicted of it, row for row."""
+    references, predicted = domain.references(work("references")), domain.predict(model, work("predict"))
+    test, table = references.get(TEST, Frame()), predicted.get(TEST, Frame())
+    if IDS not in test or PREDICTION not in table:
+        return
+    given = domain.label(model, test[IDS], ARGMAX, work("label"))
+    demand(
+        TARGET not in given or np.array_equal(given[TARGET], table[PREDICTION]),
+        f"{subject.name}.predict gives other classes than label by {ARGMAX!r} of the same samples; its rows are those "
+        "of references, in their order",
+    )
 
 
 def _check_rule(subject: Subject, domain: Any, model: Any, ids: Ints, by: str, human: Frame) -> None:

@@ -91,6 +91,10 @@ def check_stored(subject: Subject, kind: str, arrays: Arrays, predict: Predict) 
 
 def _check_rows(subject: Subject, domain: Any, tables: Tables) -> None:
     references, names = domain.references(work("references")), names_in(domain)
+    demand(
+        not references.keys().isdisjoint(tables),
+        f"{subject.name}.predict gives the tables {', '.join(tables)}, and references are of {', '.join(references)}",
+    )
     for name, table in tables.items():
         check_vocabularies(f"{subject.name}.predict", table, names)
         if name in references:

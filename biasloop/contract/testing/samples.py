@@ -20,7 +20,7 @@ from biasloop.contract.domains import (
     honoured,
     names_in,
 )
-from biasloop.contract.names import GROUP, TEST
+from biasloop.contract.names import GROUP, TARGET, TEST
 from biasloop.contract.testing.sameness import differing
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
 from biasloop.lazy import numpy as np
@@ -129,6 +129,14 @@ def check_samples(subject: Subject) -> None:
     )
     labelled = np.setdiff1d(splits.pool, splits.unlabelled)
     _check_order(subject, "human_labels", domain.human_labels, labelled)
+    for name, column in domain.human_labels(np.concatenate([labelled, splits.test])).columns.items():
+        if column.role == TARGET and column.offsets is None and column.values.ndim == 1:
+            lacking = int((column.values < 0).sum()) if column.vocabulary else 0
+            demand(
+                not lacking,
+                f"{subject.name}.human_labels: {name} of {lacking} samples is -1, which is nothing; splits is to name "
+                "samples without a label as unlabelled, and to have none of them in the test set",
+            )
     if isinstance(domain, Grouped):
         _check_order(subject, "groups", domain.groups, labelled)
         other = [name for name, column in domain.groups(labelled).columns.items() if column.role != GROUP]

@@ -198,8 +198,8 @@ class Describing(Protocol):
     def describe(self, ids: Ints, labels: Frame) -> Sequence[Mapping[str, Cell]]:
         """A row an id, of readable cells by name: what `generate`, tables and reports show of labels.
 
-        A cell without a value is None, or is not there. Without this capability labels read as
-        `biasloop.contract.labels.described` has them.
+        A cell without a value is None, or is not there; a cell "id" stands for the number of the sample. Without this
+        capability labels read as `biasloop.contract.labels.described` has them.
         """
 
 

@@ -211,9 +211,9 @@ def _beside_truth(domain: _Readable, ids: Ints, given: Frame) -> Table:
     with_labels = {name for name, column in columns.items() if column.role != names.TARGET}
     table: dict[str, list[Cell]] = {"id": ids.tolist()}
     for name, cells in _read_as(domain, ids, given).items():
-        table[name if name in with_labels else _predicted(name)] = cells
+        table[name if name in {*with_labels, *table} else _predicted(name)] = cells
     for name, cells in _read_as(domain, ids[known], human).items():
-        if name not in with_labels:
+        if name not in {*with_labels, "id"}:
             rows = iter(cells)
             table[name] = [next(rows) if is_known else None for is_known in known.tolist()]
     return table

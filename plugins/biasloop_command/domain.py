@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
-from biasloop.contract.domains import WEIGHTS, Demands
-from biasloop.contract.labels import ARGMAX, SAMPLE, check_rule, class_labels, labelled
+from biasloop.contract.domains import WEIGHTS, Demands, names_in
+from biasloop.contract.labels import ARGMAX, SAMPLE, Cell, check_rule, class_labels, described, labelled
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, IDS, PREDICTION, TARGET, TEST
 from biasloop.lazy import numpy as np
 from biasloop_command import config as settings
@@ -161,6 +161,13 @@ class CommandDomain:
                 "may have a probability above 0"
             )
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True), np.float64)
+
+    def describe(self, ids: Ints, labels: Frame) -> Sequence[Mapping[str, Cell]]:
+        """Classes by name; of a table with ids of its own, those of the rows."""
+        cells: dict[str, Sequence[Cell]] = {**described(labels, names_in(self))}
+        if self.config.id is not None:
+            cells["id"] = [self._table.names[row] for row in ids.tolist()]
+        return [dict(zip(cells, row, strict=True)) for row in zip(*cells.values(), strict=True)]
 
     def save(self, kind: str, model: Arrays) -> Arrays:
         """The files of a model."""

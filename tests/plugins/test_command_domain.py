@@ -359,3 +359,15 @@ def test_groups_that_could_not_be_counted_are_refused_before_training(tmp_path):
     (tmp_path / "data.csv").write_text("".join(f"{line}\n" for line in ["group,class", *rows]))
     with pytest.raises(InvalidInput, match="too many to count"):
         domain(settings(tmp_path, id=None, group="group")).splits()
+
+
+def test_labels_are_described_by_the_ids_of_the_table(tmp_path):
+    table(tmp_path)
+    rows, known = np.array([3, 0]), settings(tmp_path)
+    for more, ids in (({}, ["n03", "n00"]), ({"id": None}, [None, None])):
+        made = domain({**known, **more})
+        described = made.describe(rows, made.human_labels(rows))
+        assert [row.get("id") for row in described] == ids
+        assert [row["target"] for row in described] == [
+            "b" if row % 5 == 0 or row * 37 % 100 >= 50 else "a" for row in rows
+        ]

@@ -85,9 +85,9 @@ class Faces:
         from biasloop.datasets.decoded import decoded
 
         listing = self.listing(self.path)
-        kept = decoded(context, f"faces-{self._key()}", lambda writer: self._decode(listing.files, writer))
-        images = kept.frame["images"]
-        content = kept.facts["digest"] + hashlib.blake2b(listing.attributes.tobytes()).hexdigest()
+        faces = decoded(context, f"faces-{self._key()}", lambda writer: self._decode(listing.files, writer))
+        images = faces.frame["images"]
+        content = faces.facts["digest"] + hashlib.blake2b(listing.attributes.tobytes()).hexdigest()
         train, valid, test = (np.flatnonzero(listing.splits == split) for split in range(3))
         return Colored(
             images, listing.attributes[:, 0].copy(), listing.attributes[:, 1:].copy(), train, valid, test, self.classes,

@@ -108,10 +108,10 @@ class Folder:
         from biasloop.datasets.decoded import decoded
 
         files = self._files()
-        kept = decoded(self.context, f"folder-{self._key(files)}", lambda writer: self._decode(files, writer))
-        if said := kept.facts.get("note"):
+        images = decoded(self.context, f"folder-{self._key(files)}", lambda writer: self._decode(files, writer))
+        if said := images.facts.get("note"):
             self.context.on_note(said)
-        return mapped_images.read(kept)
+        return mapped_images.read(images)
 
     def _files(self) -> list[tuple[Path, int]]:
         """All images with their labels; says what else is there."""

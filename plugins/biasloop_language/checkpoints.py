@@ -108,11 +108,11 @@ def check_decoding(name: str, data: Path, new_tokens: int, beams: int) -> None:
     """
     settings = {} if name == BUILT_IN else read_settings(locate(name, data))
     stated = [settings.get(key) for key in ("n_positions", "max_position_embeddings")]
-    held = BUILT_IN_CONTEXT if name == BUILT_IN else next((size for size in stated if type(size) is int), None)
-    if held is not None and new_tokens >= held:
+    positions = BUILT_IN_CONTEXT if name == BUILT_IN else next((size for size in stated if type(size) is int), None)
+    if positions is not None and new_tokens >= positions:
         raise InvalidInput(
-            f"domain.new_tokens = {new_tokens} leaves no room for a prompt: {name} holds {held} tokens; set it below "
-            f"{held}"
+            f"domain.new_tokens = {new_tokens} leaves no room for a prompt: {name} holds {positions} tokens; set it "
+            f"below {positions}"
         )
     vocabulary = settings.get("vocab_size")
     if type(vocabulary) is int and beams >= vocabulary:

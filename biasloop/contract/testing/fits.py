@@ -22,8 +22,8 @@ Predict = Callable[[Any, Any], Tables]
 def check_fit(subject: Subject, kind: str, method: str, fit: Fit, predict: Predict | None = None) -> Arrays:
     """Equal fits are equal; one that is stopped and resumed, too, and what is stored. Gives the model's arrays."""
     domain = subject.built()
-    whole = work(method)
-    model = fit(domain, whole)
+    unbroken = work(method)
+    model = fit(domain, unbroken)
     arrays: Arrays = domain.save(kind, model)
     if predict is not None:
         with no_global_draws(f"{subject.name}.predict"):
@@ -31,12 +31,12 @@ def check_fit(subject: Subject, kind: str, method: str, fit: Fit, predict: Predi
         _check_copy(subject, kind, fresh, predict(domain, domain.load(kind, arrays)))
     _check_again(subject, kind, method, fit, arrays, domain, predict)
     if EPOCHS in honoured(domain) and method in ("fit", "fit_classifier"):
-        told = whole.notes.epochs.get("", [])
+        told = unbroken.notes.epochs.get("", [])
         demand(
             told == list(range(1, len(told) + 1)) and told != [],
             f"{subject.name}.honours has {EPOCHS!r}, and {method} ticks the epochs {told}, expected 1, 2, ...",
         )
-    _check_resumed(subject, kind, method, fit, arrays, whole.notes)
+    _check_resumed(subject, kind, method, fit, arrays, unbroken.notes)
     return arrays
 
 
@@ -61,9 +61,9 @@ def _check_again(
     )
 
 
-def _check_resumed(subject: Subject, kind: str, method: str, fit: Fit, arrays: Arrays, whole: Notes) -> None:
+def _check_resumed(subject: Subject, kind: str, method: str, fit: Fit, arrays: Arrays, unbroken: Notes) -> None:
     """A fit that is stopped at a drawn step, and resumed by another domain, gives the same bits and curves."""
-    offered = len(whole.states)
+    offered = len(unbroken.states)
     if not offered:  # whoever is stopped in such a fit begins it anew
         other = subject.built()
         demand(
@@ -80,11 +80,11 @@ def _check_resumed(subject: Subject, kind: str, method: str, fit: Fit, arrays: A
         pass
     else:
         demand(False, f"{subject.name}.{method} goes on though tick raised Interrupted; let that pass through")
-    resumed = Recorder(stopped.streams, kept=stopped.kept)
+    resumed = Recorder(stopped.streams, checkpoints=stopped.checkpoints)
     after = subject.built()
     result = after.save(kind, fit(after, resumed))
     step = f"{subject.name}.{method}, stopped at state {at + 1} of {offered} and resumed,"
-    demand(not resumed.kept, f"{step} does not ask for what it was stopped in; begin with work.resume()")
+    demand(not resumed.checkpoints, f"{step} does not ask for what it was stopped in; begin with work.resume()")
     demand(
         same_arrays(arrays, result),
         f"{step} gives another model than without a stop; a state has to hold all that the rest of the fit depends on",
@@ -94,7 +94,7 @@ def _check_resumed(subject: Subject, kind: str, method: str, fit: Fit, arrays: A
         f"{step} begins anew: {len(resumed.notes.states)} states were offered after it",
     )
     demand(
-        _same_logs(whole, resumed.notes),
+        _same_logs(unbroken, resumed.notes),
         f"{step} logs other curves than without a stop; log a step before its tick, and no step twice",
     )
 

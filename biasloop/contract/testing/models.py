@@ -134,9 +134,9 @@ def check_measured(subject: Subject, references: Tables, predicted: Tables, trai
         train = replace(train, labels=train.labels.plus(domain.groups(train.ids)))
     for what, tables in (("references", references), ("predictions", joined(references, predicted))):
         first = domain.measure(tables, train, names)
-        kept = replace(train, labels=stored_frame(train.labels), inputs=Frame())
+        as_stored = replace(train, labels=stored_frame(train.labels), inputs=Frame())
         try:
-            second = subject.without_data().measure(stored(tables), kept, dict(sorted(names.items())))
+            second = subject.without_data().measure(stored(tables), as_stored, dict(sorted(names.items())))
         except (BiasloopError, OSError) as error:
             raise Broken(
                 f"{subject.name}.measure fails where none of the data are ({error}): it is to be a function of "

@@ -42,16 +42,16 @@ def check(domain: type) -> None:
     for capability in CAPABILITIES:
         _check_complete(name, domain, capability)
     for method, contract in _methods().items():
-        own = inspect.getattr_static(domain, method, None)
-        if own is not None:
-            _check_arguments(f"{name}.{method}", own, contract)
+        defined = inspect.getattr_static(domain, method, None)
+        if defined is not None:
+            _check_arguments(f"{name}.{method}", defined, contract)
 
 
 def _check_complete(name: str, domain: type, capability: type) -> None:
     """A class with a method that is of one capability alone has the others of it: a half is as good as none."""
     others = {member for other in CAPABILITIES if other is not capability for member in get_protocol_members(other)}
-    own = get_protocol_members(capability) - others
-    telling = sorted(member for member in own if callable(getattr(domain, member, None)))
+    defined = get_protocol_members(capability) - others
+    telling = sorted(member for member in defined if callable(getattr(domain, member, None)))
     lacking = domains.missing_methods(domain, capability)
     demand(
         not (telling and lacking),
@@ -81,11 +81,11 @@ def _methods() -> dict[str, Any]:
     }
 
 
-def _check_arguments(where: str, own: Any, contract: Any) -> None:
+def _check_arguments(where: str, defined: Any, contract: Any) -> None:
     """Arguments are handed by place: as many as the contract has, and those that have names by the same ones."""
-    demand(callable(own), f"{where} is no method")
+    demand(callable(defined), f"{where} is no method")
     wanted = [*inspect.signature(contract).parameters.values()][1:]
-    given = [*inspect.signature(own).parameters.values()][1:]
+    given = [*inspect.signature(defined).parameters.values()][1:]
     names = ", ".join(parameter.name for parameter in wanted)
     needed = [p for p in given if p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
     takes_any = any(p.kind is p.VAR_POSITIONAL for p in given)

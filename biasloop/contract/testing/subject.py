@@ -22,9 +22,9 @@ class Broken(AssertionError):
     """A domain does not keep its contract."""
 
 
-def demand(kept: bool, sentence: str) -> None:  # noqa: FBT001 # as of `assert`
-    """Raise `Broken` with a sentence unless it is kept."""
-    if not kept:
+def demand(met: bool, sentence: str) -> None:  # noqa: FBT001 # as of `assert`
+    """Raise `Broken` with a sentence unless it is met."""
+    if not met:
         raise Broken(sentence)
 
 
@@ -85,7 +85,7 @@ class Subject:
 
 
 @dataclass
-class Kept:
+class Checkpoint:
     """A checkpoint: the state as it is stored, and what was logged before."""
 
     state: Arrays
@@ -114,7 +114,7 @@ class Recorder(Work):
         streams: of the call.
         notes: shared with inner calls.
         stop_at: number of the offered state after which the call is interrupted; None for never.
-        kept: checkpoints by call, to resume from and to fill.
+        checkpoints: by call, to resume from and to fill.
         watch: called with the model at the end of each epoch.
         call: its name.
     """
@@ -124,20 +124,22 @@ class Recorder(Work):
         streams: Streams,
         notes: Notes | None = None,
         stop_at: int | None = None,
-        kept: dict[str, Kept] | None = None,
+        checkpoints: dict[str, Checkpoint] | None = None,
         call: str = "",
         watch: Callable[[Any], object] | None = None,
     ) -> None:
         super().__init__(streams)
         self.notes = Notes() if notes is None else notes
         self.stop_at = stop_at
-        self.kept = {} if kept is None else kept
+        self.checkpoints = {} if checkpoints is None else checkpoints
         self.call = call
         self.watch = watch
 
     def at(self, name: str) -> Recorder:
         """A named inner call."""
-        return Recorder(self.streams.at(name), self.notes, self.stop_at, self.kept, f"{self.call}/{name}", self.watch)
+        return Recorder(
+            self.streams.at(name), self.notes, self.stop_at, self.checkpoints, f"{self.call}/{name}", self.watch
+        )
 
     def tick(
         self, done: int, total: int, state: Callable[[], Arrays] | None = None, epoch: tuple[int, Any] | None = None
@@ -153,16 +155,16 @@ class Recorder(Work):
         if self.stop_at is not None and len(self.notes.states) > self.stop_at:
             arrays = {name: np.array(values) for name, values in state().items()}
             check_numbers("the state that tick is given", arrays)
-            self.kept[self.call] = Kept(arrays, {key: [*rows] for key, rows in self.notes.logs.items()})
+            self.checkpoints[self.call] = Checkpoint(arrays, {key: [*rows] for key, rows in self.notes.logs.items()})
             raise Interrupted
 
     def resume(self) -> Arrays | None:
         """The state that this very call was stopped in."""
-        kept = self.kept.pop(self.call, None)
-        if kept is None:
+        checkpoint = self.checkpoints.pop(self.call, None)
+        if checkpoint is None:
             return None
-        self.notes.logs |= {key: [*rows] for key, rows in kept.logs.items()}
-        return kept.state
+        self.notes.logs |= {key: [*rows] for key, rows in checkpoint.logs.items()}
+        return checkpoint.state
 
     def log(self, table: str, **values: float) -> None:
         """Note a row."""

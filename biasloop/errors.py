@@ -31,6 +31,14 @@ class StoreError(BiasloopError):
     """A run directory cannot be read or written."""
 
 
+class Held(StoreError):
+    """Another process makes this run now."""
+
+
+class Lost(Held):
+    """Another process has taken a run over, since this one showed no sign of life for too long; it writes no more."""
+
+
 class DamagedStore(StoreError):
     """A file of a run is missing, truncated, altered or of a newer format."""
 

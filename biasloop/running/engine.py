@@ -76,6 +76,8 @@ class Options:
         interval: seconds between checkpoints.
         on_event: told what happens.
         stopping: whether to stop after the current step.
+        wait: whether to wait for runs that other processes make, and to make what is left of them.
+        debug: raise what is unexpected, so that its traceback is shown.
     """
 
     data: Path
@@ -85,6 +87,8 @@ class Options:
     interval: float = CHECKPOINT_SECONDS
     on_event: Callable[[Event], None] = lambda event: None
     stopping: Callable[[], bool] = lambda: False
+    wait: bool = True
+    debug: bool = False
 
 
 @dataclass(frozen=True)
@@ -133,7 +137,13 @@ def build_domain(settings: Mapping[str, Any], seed: int, options: Options, remem
     return domain
 
 
-def known(experiment: Experiment, seed: int, options: Options, domain: Domain | None = None) -> Prepared:
+def known(
+    experiment: Experiment,
+    seed: int,
+    options: Options,
+    domain: Domain | None = None,
+    remembered: Memory | None = None,
+) -> Prepared:
     """Domain and rule of an experiment, where nothing of its data need be there; to measure what is stored.
 
     Args:
@@ -141,30 +151,32 @@ def known(experiment: Experiment, seed: int, options: Options, domain: Domain | 
         seed: of the run.
         options: where data lie, and where to compute.
         domain: of this very section [domain] and seed; without it, it is built.
+        remembered: what other domains have read, if that one is to share it.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
     """
     if domain is None:
-        domain = build_domain(experiment.domain.model_dump(), seed, options)
+        domain = build_domain(experiment.domain.model_dump(), seed, options, remembered)
     rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
     return Prepared(experiment, seed, domain, rule)
 
 
-def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
+def prepare(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Prepared:
     """Build domain and rule and check all that settings, files and capabilities say; sizes of data, the rule compares.
 
     Args:
         experiment: what is to be run.
         seed: of the run.
         options: where data lie, and where to compute.
+        remembered: what earlier runs of this process have read.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
         SomethingToFetch: naming what is missing, with sizes and commands.
         InvalidInput: a setting, a file or the device is none.
     """
-    prepared = known(experiment, seed, options)
+    prepared = known(experiment, seed, options, remembered=remembered)
     check(prepared.domain, experiment, options)
     return prepared
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,17 +17,17 @@ from biasloop.contract.context import Context, Memory
 from biasloop.contract.data import Metric
 from biasloop.contract.domains import Checking, Computing, Domain, Sparing
 from biasloop.contract.randomness import Streams
-from biasloop.errors import Diverged, Interrupted, Mismatch, OutOfMemory, SomethingToFetch
+from biasloop.errors import Diverged, Interrupted, Mismatch, OutOfMemory, SomethingToFetch, StoreError
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.records.record import Record
 from biasloop.running import provenance
 from biasloop.store.lock import locked
-from biasloop.store.manifest import SETUP, round_name
+from biasloop.store.manifest import MEMORY, SETUP, round_name
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
-from biasloop.system import memory
+from biasloop.system import memory, peak
 from biasloop.system.directories import data_option
 
 CHECKPOINT_SECONDS = 30.0
@@ -209,6 +210,7 @@ def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
         Diverged: a model could not be trained; earlier rounds are kept.
         OutOfMemory: there is not enough memory; likewise.
     """
+    peak.forget()
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         return _Driver(prepared, directory, options).drive()
@@ -242,19 +244,37 @@ class _Driver:
         for notice in self.store.notices:
             self.options.on_event(Notice(notice))
         try:
-            reason = self._rounds()
+            reason = self._explained()
         except Interrupted:
+            self._end()
             return Outcome(self.store.directory, "", len(self.store.rounds))
+        except StoreError:
+            raise  # it may not be ours to write any more, or not what it seems
+        except Exception as error:
+            self._end(failed=(str(error) or type(error).__name__).encode(errors="replace").decode())
+            raise
+        self.store.clear_partial()  # a kill between the last commit and here leaves some
+        self._end(finished=reason)
+        return Outcome(self.store.directory, reason, len(self.store.rounds))
+
+    def _explained(self) -> str:
+        """All rounds; what keeps them from going on says what is kept."""
+        try:
+            return self._rounds()
         except Diverged as error:
             raise Diverged(f"{error}{self._kept()}") from error
         except Exception as error:
             if not memory.lacking(error):
                 raise
             raise OutOfMemory(f"{memory.sentence(error, _sparing(self.domain))}{self._kept()}") from error
-        self.store.clear_partial()  # a kill between the last commit and here leaves some
-        self.store.manifest.about["finished"] = reason
-        self.store.manifest.write(self.store.directory)
-        return Outcome(self.store.directory, reason, len(self.store.rounds))
+
+    def _end(self, **how: str) -> None:
+        """Note how the run ended, and how much memory it took, beside what it holds."""
+        described = self.store.manifest.about
+        before = described.get(MEMORY)
+        described |= {**how, MEMORY: max(peak.bytes_at_most(), before if isinstance(before, int) else 0)}
+        with suppress(StoreError) if "finished" not in how else nullcontext():
+            self.store.manifest.write(self.store.directory)
 
     def _kept(self) -> str:
         """What a run that cannot go on leaves behind, as the end of a sentence."""

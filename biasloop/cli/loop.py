@@ -72,10 +72,10 @@ def loop(
 
     arms, chosen = arms_of(found), presets.parse_seeds(seeds)
     from biasloop.cli.stopping import Stopping
-    from biasloop.running import study
+    from biasloop.running import helping, study
     from biasloop.running.engine import Options
 
-    study.check_processes(arms)
+    helping.check_processes(arms)
     if not launcher.first():
         if not dry_run:
             _help_first(arms[0][1], chosen[0], Options(data_directory(data), device, threads, on_event=on_notice))
@@ -124,26 +124,25 @@ def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple
 def _run(planned: "list[Planned]", options: "Options", stopping: "Stopping", *, json: bool) -> int:
     """Run everything in view of the person or script; gives how many rounds are finished."""
     from biasloop.report.live.views import JsonView, LiveView, PlainView, View
-    from biasloop.running import study
+    from biasloop.running.executors import InProcess
 
     stopping.shown = not json and sys.stdout.isatty()
     view: View = JsonView() if json else LiveView(len(planned), stopping) if stopping.shown else PlainView()
     try:
-        tell = stopping.unless_closed
-        outcomes = study.run_all(planned, options, tell(view.start), tell(view.event))
+        ended = InProcess().run(planned, options, view)
     finally:
         stopping.unless_closed(view.close)()
-    return sum(outcome.rounds for outcome in outcomes)
+    return sum(item.outcome.rounds for item in ended if item.outcome)
 
 
 def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None:
     """In a process that is not the first; what only it can know, it says."""
     from biasloop.printable import printable
-    from biasloop.running import study
+    from biasloop.running import helping
     from biasloop.system import launcher, memory
 
     try:
-        study.help_first(experiment, seed, options)
+        helping.help_first(experiment, seed, options)
     except BiasloopError:
         raise  # the first process says so, or is gone
     except Exception as error:  # whatever it is, the person has to know why the command ended

@@ -16,7 +16,7 @@ from biasloop.store.aside import set_aside
 from biasloop.store.codec import Header
 from biasloop.store.entries import EXPERIMENT, PARTIAL, check_entries
 from biasloop.store.files import remove_temporaries, sha256, write_atomically
-from biasloop.store.manifest import NAME, SETUP, Entry, Manifest, model_file, read_manifest
+from biasloop.store.manifest import MEMORY, NAME, SETUP, Entry, Manifest, model_file, read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.remains import is_remains, unnamed
 from biasloop.system.claims import Claim
@@ -63,7 +63,7 @@ class RunWriter(Run):
         manifest = read_manifest(directory) if begun else Manifest(sha256((directory / EXPERIMENT).read_bytes()))
         writer = cls(directory, manifest, claim, made_with, keep_models)
         refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
-        manifest.about = dict(about)
+        manifest.about = {**about, **{key: value for key, value in manifest.about.items() if key == MEMORY}}
         if not begun:
             manifest.write(directory, claim)
         for name in manifest.files:

@@ -15,7 +15,9 @@ from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.output import console, emit, measurement, note, say
 from biasloop.report.tables import formatting
 from biasloop.running.engine import Committed, Event, Notice, Step
+from biasloop.running.executors import Watcher
 from biasloop.running.study import Planned
+from biasloop.running.tasks import Ended
 
 if TYPE_CHECKING:
     from rich.live import Live
@@ -23,14 +25,8 @@ if TYPE_CHECKING:
 STOPPING = "stopping after the current step (once more stops at once)"
 
 
-class View(Protocol):
-    """Told what happens."""
-
-    def start(self, planned: Planned) -> None:
-        """A run starts."""
-
-    def event(self, event: Event) -> None:
-        """Something happened in it."""
+class View(Watcher, Protocol):
+    """Shows what happens."""
 
     def close(self) -> None:
         """The last run has ended, or was interrupted."""
@@ -147,12 +143,15 @@ class PlainView:
         say(f"\n{title(planned)} -> {printable(str(planned.directory))}")
         say("  ".join(f"{printable(name):>8}" for name in self.table.headers))
 
-    def event(self, event: Event) -> None:
+    def event(self, planned: Planned, event: Event) -> None:
         """A line for a round or a notice."""
         if isinstance(event, Committed) and self.table:
             say("  ".join(f"{cell:>8}" for cell in self.table.add(event)))
         elif isinstance(event, Notice):
             note(event.text)
+
+    def end(self, ended: Ended) -> None:
+        """The next run says so."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -168,12 +167,15 @@ class JsonView:
         """Remember which run speaks."""
         self.planned = planned
 
-    def event(self, event: Event) -> None:
+    def event(self, planned: Planned, event: Event) -> None:
         """An object for a round; notices go to stderr."""
         if isinstance(event, Notice):
             note(event.text)
         elif isinstance(event, Committed) and self.planned:
             emit(round_object(self.planned, event))
+
+    def end(self, ended: Ended) -> None:
+        """The next run says so."""
 
     def close(self) -> None:
         """Nothing is open."""
@@ -224,7 +226,7 @@ class LiveView:
         self.live = Live(get_renderable=self._draw, console=self.console, refresh_per_second=8, transient=False)
         self.live.start()
 
-    def event(self, event: Event) -> None:
+    def event(self, planned: Planned, event: Event) -> None:
         """Update the table or the bar."""
         if self.live is None or self.table is None:
             return
@@ -273,6 +275,10 @@ class LiveView:
             right=range(len(headers)),
             title=heading,
         )
+
+    def end(self, ended: Ended) -> None:
+        """Leave the table of the run on the screen."""
+        self.close()
 
     def close(self) -> None:
         """Leave the whole table of the run on the screen, without the bar."""

@@ -27,7 +27,7 @@ from biasloop.store.lock import locked
 from biasloop.store.manifest import MEMORY, SETUP, round_name
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
-from biasloop.system import memory, peak
+from biasloop.system import memory, ram
 from biasloop.system.directories import data_option
 
 CHECKPOINT_SECONDS = 30.0
@@ -210,7 +210,7 @@ def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
         Diverged: a model could not be trained; earlier rounds are kept.
         OutOfMemory: there is not enough memory; likewise.
     """
-    peak.forget()
+    ram.forget()
     directory.mkdir(parents=True, exist_ok=True)
     with locked(directory):
         return _Driver(prepared, directory, options).drive()
@@ -272,7 +272,7 @@ class _Driver:
         """Note how the run ended, and how much memory it took, beside what it holds."""
         described = self.store.manifest.about
         before = described.get(MEMORY)
-        described |= {**how, MEMORY: max(peak.bytes_at_most(), before if isinstance(before, int) else 0)}
+        described |= {**how, MEMORY: max(ram.peak(), before if isinstance(before, int) else 0)}
         with suppress(StoreError) if "finished" not in how else nullcontext():
             self.store.manifest.write(self.store.directory)
 

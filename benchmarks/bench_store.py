@@ -15,6 +15,7 @@ import pytest
 from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
 from biasloop.records.record import Model, Record
+from biasloop.store import claims
 from biasloop.store.manifest import round_name
 from biasloop.store.writer import RunWriter
 
@@ -41,7 +42,8 @@ def record(test, new, numbers):
 
 
 def writer(directory):
-    return RunWriter.create_or_resume(Path(directory), {"seed": 0}, {"name": "bench"}, {"host": "bench"})
+    claim = claims.claimed(Path(directory)).__enter__()  # held until the process ends
+    return RunWriter.create_or_resume(Path(directory), {"seed": 0}, {"name": "bench"}, {"host": "bench"}, claim)
 
 
 def commit(store, number, one):

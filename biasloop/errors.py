@@ -32,7 +32,15 @@ class StoreError(BiasloopError):
 
 
 class Held(StoreError):
-    """Another process makes this run now."""
+    """Another process makes this now.
+
+    Attributes:
+        holder: which, in words.
+    """
+
+    def __init__(self, message: str, holder: str = "another process") -> None:
+        super().__init__(message)
+        self.holder = holder
 
 
 class Lost(Held):

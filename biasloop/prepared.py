@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from biasloop.errors import DownloadError
-from biasloop.system.locking import NoLocks, alone
+from biasloop.errors import DownloadError, Lost
+from biasloop.system.claims import Claim, alone
 
 SUMS = "SHA256SUMS"
 _BLOCK = 1 << 20  # bytes
@@ -44,26 +44,25 @@ def take(directory: Path, build: Callable[[Path], None], on_note: Callable[[str]
             _checked[directory] = _looks(directory)
     if not directory.exists():
         directory.parent.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            with suppress(NoLocks):  # then two processes may both make it, and the slower takes the other's
-                stack.enter_context(alone(directory, "preparing", on_note))
-            if not directory.exists():
-                _make(directory, build)
+        while not directory.exists():
+            # Who lost the claim while it slept waits for whoever has it now.
+            with suppress(Lost), alone(directory, "preparing", on_note) as (claim, _):
+                if not directory.exists():
+                    _make(directory, build, claim)
         _checked[directory] = _looks(directory)
     return directory
 
 
-def _make(directory: Path, build: Callable[[Path], None]) -> None:
-    with TemporaryDirectory(prefix=".tmp-", dir=directory.parent) as temporary:
-        made = Path(temporary) / "made"
+def _make(directory: Path, build: Callable[[Path], None], claim: Claim) -> None:
+    made = claim.directory / "made"
+    try:
         made.mkdir()
         build(made)
         (made / SUMS).write_text(_sums(made), encoding="utf-8")
-        try:
-            made.rename(directory)
-        except OSError:  # another process was faster, with the same content
-            if not directory.is_dir():
-                raise
+        made.rename(directory)
+    except OSError:
+        claim.check()
+        raise
 
 
 def _remove(directory: Path) -> None:

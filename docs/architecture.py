@@ -27,7 +27,7 @@ ROOMS = [
     ("tables", "CSV, JSON,\nParquet", 34, 26, 15, 9),
     ("hdf5", "files that may\nbe hostile", 51, 26, 15, 9),
     ("contract", "what a plugin's author reads: capabilities, data, random streams, batches", 0, 13, 66, 8),
-    ("system", "files, locks, memory, threads, launchers", 0, 0, 40, 8),
+    ("system", "files, claims, memory, threads, launchers", 0, 0, 40, 8),
     ("errors, lazy, bound, ...", "modules that stand alone", 42, 0, 24, 8),
     (
         "plugins",

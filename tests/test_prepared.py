@@ -1,7 +1,6 @@
 """Prepared data are made once, and anew when they are not as they were made."""
 
-import errno
-import fcntl
+import os
 import subprocess
 import threading
 
@@ -143,7 +142,8 @@ def test_another_process_that_wants_the_same_waits_and_makes_nothing(tmp_path):
     one.join(30)
     two.join(30)
     assert (first.built, second.built) == (1, 0)
-    assert second.notes == ["another process is preparing thing; waiting for it to finish"]
+    (sentence,) = second.notes
+    assert sentence.endswith(" is preparing thing; waiting for it to finish")
     assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["thing"]
 
 
@@ -155,14 +155,20 @@ def test_a_build_that_failed_lets_the_next_begin(tmp_path):
     assert (place.built, place.notes) == (1, [])
 
 
-def test_where_there_are_no_locks_it_is_made_all_the_same(tmp_path, monkeypatch):
-    def none(*_):
-        raise OSError(errno.ENOLCK, "No locks available")
+def test_a_process_that_was_taken_for_dead_takes_what_another_made(tmp_path):
+    """It was suspended for too long while it made the same."""
+    first, second = Place(tmp_path), Place(tmp_path)
 
-    monkeypatch.setattr(fcntl, "flock", none)
-    place = Place(tmp_path)
-    place.take()
-    assert (place.built, place.notes) == (1, [])
+    def slow(directory):
+        first.build(directory)
+        os.utime(directory.parent.parent / "holder.json", (1, 1))
+        second.take()
+
+    first.context.prepared("thing", slow)
+    assert (first.built, second.built) == (1, 1)
+    first.take()
+    assert (first.built, first.notes) == (1, [])
+    assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["thing"]
 
 
 def test_decoded_images_of_a_folder_are_decoded_anew_when_a_bit_of_them_is_flipped(tmp_path):

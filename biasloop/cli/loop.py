@@ -10,7 +10,7 @@ import typer
 
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.report.output import aligned, emit, note, say, show, table
+from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.cli.stopping import Stopping
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 
 _MOST_NOTES = 20  # of settings that the reserve is too small for
-_MOST_DRAWN = 500  # planned runs in a table
 
 
 def loop(
@@ -92,7 +91,9 @@ def loop(
     if len(short) > _MOST_NOTES:
         note(f"the reserve allows fewer rounds than loop.rounds with {len(short) - _MOST_NOTES:,} more settings")
     if dry_run:
-        _show_plan(planned, json=json)
+        from biasloop.cli import dry_run as plan
+
+        plan.show_plan(planned, json=json)
         return
     rounds = _run(planned, options, stopping, json=json)
     if stopping():
@@ -149,32 +150,6 @@ def _help_first(experiment: "Experiment", seed: int, options: "Options") -> None
         text = f"biasloop (process {launcher.rank()} of {launcher.count()}): {said}"
         print(printable(text), file=sys.__stderr__, flush=True)
         raise typer.Exit(1) from error
-
-
-def _show_plan(planned: "list[Planned]", *, json: bool) -> None:
-    if json:
-        emit(
-            [
-                {
-                    "run": str(item.directory),
-                    "seed": item.seed,
-                    "arm": item.arm,
-                    "rounds": item.rounds,
-                    "done": item.done,
-                }
-                for item in planned
-            ]
-        )
-        return
-    cells = [[str(item.directory), str(item.seed), str(item.rounds), str(item.done)] for item in planned]
-    columns, right = ["run", "seed", "rounds", "done"], (1, 2, 3)
-    if len(cells) > _MOST_DRAWN:
-        say(aligned(columns, cells, right=right))
-    else:
-        show(table(columns, cells, right=right))
-    if len(planned) > 1:
-        rounds, done = (sum(counts) for counts in zip(*((item.rounds, item.done) for item in planned), strict=True))
-        note(f"{len(planned):,} runs, {rounds:,} rounds, {done:,} of them finished")
 
 
 def _show_results(planned: "list[Planned]", directory: Path) -> None:

@@ -17,8 +17,7 @@ from biasloop.downloads import (
 )
 from biasloop.downloads.temporary import flush_directory, home_of
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
-from biasloop.system.locking import alone
-from biasloop.system.new_files import discard_strange
+from biasloop.system.claims import alone
 
 _PATIENCE = Patience()
 
@@ -87,13 +86,11 @@ def _is_made(dataset: Asset, directory: Path) -> bool:
 def _make(dataset: Asset, made: Made, directory: Path, notice: Notice | None, *, keep: bool) -> Path:
     """Make the file that is read: under a temporary name first, so that it is seen only whole."""
     path, tell = directory / made.filename, notice or (lambda _: None)
-    temporary = path.with_name(f".{path.name}.part")
-    with alone(path, "making", tell) as waited:
+    with alone(path, "making", tell) as (claim, waited):
         if not (waited and _is_made(dataset, directory)):
             tell(f"{dataset.name}: making {path.name} of what was fetched")
+            temporary = claim.directory / path.name
             try:
-                discard_strange(temporary)
-                temporary.unlink(missing_ok=True)  # of a killed process; the lock is ours
                 made.build(dataset, directory, temporary)
                 temporary.replace(path)
                 flush_directory(directory)

@@ -10,7 +10,7 @@ from biasloop.downloads.remote import Notice, Progress, Remote
 from biasloop.downloads.temporary import free_bytes, home_of, require_space
 from biasloop.downloads.troubles import Again, StaleRange, Trickle, Trouble, WrongContent
 from biasloop.errors import DownloadError, SomethingToFetch
-from biasloop.system.locking import alone
+from biasloop.system.claims import alone
 
 _PATIENCE = Patience()
 
@@ -61,9 +61,9 @@ def download(
         addresses = _local_only(addresses, remote, path)
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with alone(path, "fetching", tell):
+        with alone(path, "fetching", tell) as (claim, _):
             if not remote.intact(path):  # whoever was waited for may have fetched it
-                with Partial(path, remote) as partial:
+                with Partial(path, remote, claim) as partial:
                     _fetch(partial, addresses, path, patience, progress, tell)
     except OSError as error:
         raise DownloadError(

@@ -7,10 +7,14 @@ from, and the validator (ETag or Last-Modified) that lets the server notice that
 import hashlib
 import json
 import os
+import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from biasloop.downloads.remote import Remote
 from biasloop.downloads.temporary import flush_directory
+from biasloop.errors import Lost
+from biasloop.system.claims import Claim
 from biasloop.system.new_files import discard_strange, open_own
 
 _BLOCK = 1 << 20
@@ -38,7 +42,7 @@ def arrived(remote: Remote, directory: Path) -> int:
 
 
 class Partial:
-    """A partial file, open; used as a context manager by the one process that holds the lock.
+    """A partial file, open; used as a context manager by the one process that holds the claim on the file.
 
     Attributes:
         remote: what it is a part of.
@@ -50,14 +54,18 @@ class Partial:
         validator: what that server called its file; empty if it did not.
     """
 
-    def __init__(self, path: Path, remote: Remote) -> None:
+    def __init__(self, path: Path, remote: Remote, claim: Claim) -> None:
         self.remote = remote
+        self._claim = claim
         self._path = path
         self._part = _part(path)
         self._sidecar = self._part.with_name(self._part.name + ".json")
         self._draft = self._sidecar.with_name(self._sidecar.name + ".new")
         for ours in (self._part, self._sidecar, self._draft):
             discard_strange(ours)
+        if claim.after_silence and self._part.exists():  # who had it open may wake up and write on, into what it had
+            shutil.copyfile(self._part, claim.directory / "part")
+            (claim.directory / "part").replace(self._part)
         self._file = os.fdopen(open_own(self._part), "a+b", buffering=0)
         self.begun = 0
         self._forget()
@@ -68,6 +76,11 @@ class Partial:
 
     def __exit__(self, *_: object) -> None:
         self._file.close()
+        with suppress(Lost):
+            self._tidy()
+
+    def _tidy(self) -> None:
+        self._claim.check()
         self._draft.unlink(missing_ok=True)
         if self.done == 0:
             self._part.unlink(missing_ok=True)
@@ -126,8 +139,13 @@ class Partial:
         return f"{self._digest.name}:{self._digest.hexdigest()}"
 
     def publish(self) -> None:
-        """Give the file its final name, once its bytes are on disk."""
+        """Give the file its final name, once its bytes are on disk.
+
+        Raises:
+            Lost: another process has taken the claim over, and the partial file is its.
+        """
         os.fsync(self._file.fileno())
+        self._claim.check()
         self._part.replace(self._path)
         self._sidecar.unlink(missing_ok=True)
         flush_directory(self._path.parent)
@@ -164,6 +182,7 @@ class Partial:
         }  # fmt: skip
         if not self.remote.checksum and total is not None:
             self.total = content["size"] = total
+        self._claim.check()
         self._draft.unlink(missing_ok=True)
         with os.fdopen(open_own(self._draft, new=True), "wb") as draft:
             draft.write(f"{json.dumps(content)}\n".encode())

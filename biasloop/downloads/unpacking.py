@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from biasloop.downloads.remote import Notice
 from biasloop.downloads.temporary import flush_directory
 from biasloop.errors import DownloadError
-from biasloop.system.locking import alone
-from biasloop.system.new_files import discard_strange
+from biasloop.system.claims import alone
 from biasloop.system.regular import require_regular
 
 if TYPE_CHECKING:
@@ -67,9 +66,9 @@ def unpack(archive: Path, target: Path, limit_bytes: int, limit_members: int, *,
     require_regular(archive)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with alone(target, "unpacking", notice or (lambda _: None)) as waited:
+        with alone(target, "unpacking", notice or (lambda _: None)) as (claim, waited):
             if not target.exists():
-                _unpack(archive, target, limits)
+                _unpack(archive, target, limits, claim.directory / "unpacked")
             elif not waited:
                 raise DownloadError(f"{target} is there already; move it away to unpack {archive} again")
     except OSError as error:
@@ -77,15 +76,12 @@ def unpack(archive: Path, target: Path, limit_bytes: int, limit_members: int, *,
     return target
 
 
-def _unpack(archive: Path, target: Path, limits: _Limits) -> None:
+def _unpack(archive: Path, target: Path, limits: _Limits, temporary: Path) -> None:
     import tarfile
     import zlib
     from lzma import LZMAError
     from zipfile import BadZipFile, ZipFile
 
-    temporary = target.with_name(f".{target.name}.part")
-    discard_strange(temporary, directory=True)
-    shutil.rmtree(temporary, ignore_errors=True)  # of a killed process; the lock is ours
     temporary.mkdir()
     try:
         if _is_zip(archive):

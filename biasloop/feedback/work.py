@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
 
@@ -46,6 +47,11 @@ class Shared(Protocol):
 
     def put(self, call: str, record: Record) -> None:
         """Keep a finished call."""
+
+    def alone(
+        self, call: str, notice: Callable[[str], None], stopping: Callable[[], bool]
+    ) -> AbstractContextManager[None]:
+        """Be the only process that makes a call; another one says so and waits, until it is asked to stop."""
 
 
 @dataclass
@@ -116,15 +122,21 @@ class Session:
         """What was kept under a key; a damaged one counts as absent, and the person is told."""
         return self._undamaged(self.partials.get_partial, key) if self.partials else None
 
-    def common(self, call: str) -> Record | None:
-        """What another run has made of a call; a damaged one counts as absent, and the person is told."""
-        return self._undamaged(self.shared.get, call) if self.shared else None
+    def common(self, call: str, *, again: bool = False) -> Record | None:
+        """What another run has made of a call; a damaged one counts as absent, and the person is told.
 
-    def _undamaged(self, get: Callable[[str], T | None], name: str) -> T | None:
+        Args:
+            call: its name.
+            again: it was looked for before, and what is to be told was told.
+        """
+        return self._undamaged(self.shared.get, call, told=again) if self.shared else None
+
+    def _undamaged(self, get: Callable[[str], T | None], name: str, *, told: bool = False) -> T | None:
         try:
             return get(name)
         except DamagedStore as error:
-            self.on_note(f"{error}; it counts as absent and is computed anew")
+            if not told:
+                self.on_note(f"{error}; it counts as absent and is computed anew")
             return None
 
     def take_logs(self) -> dict[str, Frame]:
@@ -233,21 +245,27 @@ class RoundWork(Work):
             shared: whether the call depends on domain, data, seed and streams alone, so that other runs that share
                 them can take what this one has made.
         """
-        session, partials = self.session, self.session.partials
+        session = self.session
         inner = self.at(name).fitting(self.on_epoch)
-        common = session.shared if shared else None
-        key = f"{inner.call}.done"
-        kept = session.partial(key)
-        known = kept[1] if kept else session.common(inner.call) if shared else None
+        finished = session.partial(f"{inner.call}.done")
+        known = finished[1] if finished else session.common(inner.call) if shared else None
         if known is not None:
             return inner._recalled(known)
-        begun = time.monotonic()
-        record = build(inner)
-        whole = Record(frames={**record.frames, **inner._logged().frames}, models=record.models)
-        if common:
-            common.put(inner.call, whole)
-        elif partials and time.monotonic() - begun > session.interval:
-            partials.put_partial(key, {}, whole)
+        if session.shared is None or not shared:
+            return inner._finished(build)
+        with session.shared.alone(inner.call, self.note, session.stopping):
+            known = session.common(inner.call, again=True)  # another run may have made it meanwhile
+            return inner._finished(build, session.shared) if known is None else inner._recalled(known)
+
+    def _finished(self, build: Callable[[RoundWork], Record], shared: Shared | None = None) -> Record:
+        """What this call gives; kept for other runs, or for this one if it took longer than the interval."""
+        session, begun = self.session, time.monotonic()
+        record = build(self)
+        with_logs = Record(frames={**record.frames, **self._logged().frames}, models=record.models)
+        if shared:
+            shared.put(self.call, with_logs)
+        elif session.partials and time.monotonic() - begun > session.interval:
+            session.partials.put_partial(f"{self.call}.done", {}, with_logs)
         if session.stopping():
             raise Interrupted
         return record

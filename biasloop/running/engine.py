@@ -23,11 +23,12 @@ from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.records.record import Record
 from biasloop.running import provenance
-from biasloop.store.lock import locked
+from biasloop.store.claims import claimed
 from biasloop.store.manifest import MEMORY, SETUP, round_name
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
 from biasloop.system import memory, ram
+from biasloop.system.claims import Claim
 from biasloop.system.directories import data_option
 
 CHECKPOINT_SECONDS = 30.0
@@ -205,21 +206,22 @@ def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
     """Run, or go on with, one experiment with one seed in one directory.
 
     Raises:
-        StoreError: the directory holds something else, is locked, or cannot be written.
+        Held: another process makes it, or has taken it over from this one.
+        StoreError: the directory holds something else, or cannot be written.
         DamagedStore: what it holds cannot be read.
         Diverged: a model could not be trained; earlier rounds are kept.
         OutOfMemory: there is not enough memory; likewise.
     """
     ram.forget()
     directory.mkdir(parents=True, exist_ok=True)
-    with locked(directory):
-        return _Driver(prepared, directory, options).drive()
+    with claimed(directory) as claim:
+        return _Driver(prepared, directory, options, claim).drive()
 
 
 class _Driver:
     """The state of one `run`."""
 
-    def __init__(self, prepared: Prepared, directory: Path, options: Options) -> None:
+    def __init__(self, prepared: Prepared, directory: Path, options: Options, claim: Claim) -> None:
         self.options = options
         self.rule = prepared.rule
         self.domain = prepared.domain
@@ -227,7 +229,7 @@ class _Driver:
         self.rule.prepare()
         identity, made_with = experiment.identity(prepared.seed), provenance.environment(self.domain)
         self.store = RunWriter.create_or_resume(
-            directory, identity, about(experiment), made_with,
+            directory, identity, about(experiment), made_with, claim,
             keep_models=options.keep_models or self.rule.needs_all_models,
             defaults=defaults(type(self.domain), experiment),
         )  # fmt: skip
@@ -274,7 +276,7 @@ class _Driver:
         before = described.get(MEMORY)
         described |= {**how, MEMORY: max(ram.peak(), before if isinstance(before, int) else 0)}
         with suppress(StoreError) if "finished" not in how else nullcontext():
-            self.store.manifest.write(self.store.directory)
+            self.store.manifest.write(self.store.directory, self.store.claim)
 
     def _kept(self) -> str:
         """What a run that cannot go on leaves behind, as the end of a sentence."""

@@ -4,14 +4,13 @@ import os
 from pathlib import Path
 
 from biasloop.errors import DamagedStore
+from biasloop.system.claims import OF_RUN
 
 MANIFEST = "manifest.json"
 EXPERIMENT = "experiment.toml"
 PARTIAL = "partial"
 ASIDE = "aside"
-LOCK = ".lock"
-HOLDER = ".holder.json"
-_FILES = (MANIFEST, EXPERIMENT, LOCK, HOLDER)
+_FILES = (MANIFEST, EXPERIMENT)
 _FOLDERS = (PARTIAL, ASIDE)
 
 
@@ -24,7 +23,7 @@ def check_entries(directory: Path) -> None:
         DamagedStore: naming what is no file or folder of the run's own.
     """
     for entry in _listed(directory):
-        if entry.name in _FOLDERS:
+        if entry.name in _FOLDERS or entry.name.startswith(OF_RUN):
             _require(entry, folder=True)
         elif entry.name in _FILES or entry.name.endswith(".h5"):
             _require(entry, folder=False)

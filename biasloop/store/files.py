@@ -13,23 +13,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from biasloop.errors import StoreError
+from biasloop.system.claims import Claim
 from biasloop.system.new_files import beside
 
 TEMPORARY = ".tmp-"
 
 
-def write_atomically(path: Path, data: bytes, *, flush: bool = True) -> None:
+def write_atomically(path: Path, data: bytes, *, flush: bool = True, claim: Claim | None = None) -> None:
     """Replace or create a file.
 
     Args:
         path: the file.
         data: its content.
         flush: also flush the directory; False where a later write of the same commit does.
+        claim: as `replacing`.
 
     Raises:
-        StoreError: as `replacing`.
+        StoreError, Lost: as `replacing`.
     """
-    with replacing(path, flush=flush) as new:
+    with replacing(path, flush=flush, claim=claim) as new:
         new.size = len(data)
         write_all(new.handle, data)
 
@@ -48,17 +50,20 @@ class NewFile:
 
 
 @contextmanager
-def replacing(path: Path, *, flush: bool = True) -> Iterator[NewFile]:
+def replacing(path: Path, *, flush: bool = True, claim: Claim | None = None) -> Iterator[NewFile]:
     """A new file, which takes the place of another once all that is done inside has succeeded.
 
     Args:
         path: the place.
         flush: as `write_atomically`.
+        claim: under which it is written, in the claim's directory first; None where nobody else writes it, or all
+            write the same.
 
     Raises:
         StoreError: the file could not be written (disk full, refused, ...); what was there before is untouched.
+        Lost: another process has taken the claim over; likewise.
     """
-    temporary, new = beside(path, TEMPORARY), NewFile(-1)
+    temporary, new = beside(claim.directory / path.name if claim else path, TEMPORARY), NewFile(-1)
     try:
         new.handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o644)
         try:
@@ -72,6 +77,8 @@ def replacing(path: Path, *, flush: bool = True) -> Iterator[NewFile]:
     except OSError as error:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+        if claim:
+            claim.check()
         reason = error.strerror or str(error)
         raise StoreError(
             f"{path} could not be written ({reason}; {new.size:,} bytes needed, {_free(path.parent)} free); "

@@ -14,6 +14,7 @@ from biasloop.errors import DamagedStore, NewerFormat
 from biasloop.store.entries import EXPERIMENT, MANIFEST, check_entries
 from biasloop.store.files import sha256, write_atomically
 from biasloop.store.shapes import check
+from biasloop.system.claims import Claim
 from biasloop.system.regular import irregular
 
 NAME = MANIFEST
@@ -128,8 +129,13 @@ class Manifest:
             self.environments.append(dict(made_with))
         return self.environments.index(dict(made_with))
 
-    def write(self, directory: Path) -> None:
-        """Replace the manifest; each file's line was encoded when it was added, so the cost stays flat."""
+    def write(self, directory: Path, claim: Claim) -> None:
+        """Replace the manifest; each file's line was encoded when it was added, so the cost stays flat.
+
+        Raises:
+            StoreError: it could not be written.
+            Lost: another process has taken the claim on the directory over.
+        """
         head = {
             "format": FORMAT,
             "version": VERSION,
@@ -140,7 +146,7 @@ class Manifest:
         lines = list(self.lines.values())
         files, digest = ",\n  ".join(lines), _digest(head, lines)
         text = f'{json.dumps(head, indent=1)[:-2]},\n "files": [\n  {files}\n ],\n "sha256": "{digest}"\n}}\n'
-        write_atomically(directory / NAME, text.encode())
+        write_atomically(directory / NAME, text.encode(), claim=claim)
 
 
 def _digest(head: Mapping[str, Any], lines: list[str]) -> str:

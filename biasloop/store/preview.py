@@ -11,7 +11,6 @@ from typing import Any
 from biasloop.config.flatten import flatten
 from biasloop.errors import StoreError
 from biasloop.store.entries import EXPERIMENT
-from biasloop.store.lock import locked
 from biasloop.store.manifest import NAME, SETUP
 from biasloop.store.reader import Run
 from biasloop.store.writer import refuse_foreign, refuse_other
@@ -28,8 +27,7 @@ def rounds_done(directory: Path, identity: Mapping[str, Any], defaults: Mapping[
         defaults: likewise.
 
     Raises:
-        StoreError: another experiment, or something that is no run, lies there; another process writes it; it cannot
-            be written.
+        StoreError: another experiment, or something that is no run, lies there; it cannot be written.
         DamagedStore: what lies there cannot be read.
     """
     if not os.path.lexists(directory):
@@ -38,9 +36,6 @@ def rounds_done(directory: Path, identity: Mapping[str, Any], defaults: Mapping[
         raise StoreError(f"{directory} is a file, so that no run can lie there; use another --out")
     if not os.access(directory, os.W_OK | os.X_OK):
         raise StoreError(f"{directory} cannot be written; make it writable, or use another --out")
-    if (directory / ".lock").exists():  # then taking it makes no new file
-        with locked(directory):
-            pass
     if not (directory / EXPERIMENT).exists():
         refuse_foreign(directory)
         return 0

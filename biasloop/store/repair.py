@@ -7,10 +7,11 @@ from pathlib import Path
 
 from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
 from biasloop.store import codec
+from biasloop.store.aside import set_aside
+from biasloop.store.claims import claimed
 from biasloop.store.codec import Header
 from biasloop.store.entries import EXPERIMENT, check_entries
 from biasloop.store.files import remove_temporaries, sha256
-from biasloop.store.lock import locked
 from biasloop.store.manifest import (
     NAME,
     SETUP,
@@ -22,7 +23,6 @@ from biasloop.store.manifest import (
 )
 from biasloop.store.reader import Run, altered, read_identity
 from biasloop.store.remains import is_remains, unnamed
-from biasloop.store.writer import set_aside
 
 
 @dataclass(frozen=True)
@@ -86,21 +86,21 @@ def repair(directory: Path) -> Repaired:
     check_entries(directory)
     if not (directory / EXPERIMENT).is_file():
         raise InvalidInput(f"{directory} is not a run: it has no {EXPERIMENT}")
-    with locked(directory):
+    with claimed(directory) as claim:
         remove_temporaries(directory)
         old = _old_manifest(directory)
         manifest = _longest_history(directory, old)
         orphans = unnamed(directory, manifest)
         for name in [name for name in orphans if old and name not in old.files]:
             if is_remains(orphans[name], manifest, orphans):
-                orphans.pop(name).unlink()
+                claim.remove(orphans.pop(name))
         aside = [*orphans.values(), *([directory / NAME] if old is None and (directory / NAME).exists() else [])]
-        folder = set_aside(directory, aside) if aside else None
+        folder = set_aside(directory, aside, claim) if aside else None
         if old is None or old.files.keys() != manifest.files.keys():
             manifest.about.pop("finished", None)
-            manifest.write(directory)
+            manifest.write(directory, claim)
         elif old.files != manifest.files:
-            manifest.write(directory)
+            manifest.write(directory, claim)
         rounds = sum(step != SETUP for step in manifest.steps())
         return Repaired(rounds, [path.name for path in aside], folder, old is None)
 

@@ -18,6 +18,7 @@ from biasloop.hdf5 import Window
 from biasloop.records.record import Record
 from biasloop.store import codec, files
 from biasloop.store.codec import Header
+from biasloop.system.claims import Claim
 
 BLOCK = 512
 """Bytes of the block: the smallest that HDF5 passes over."""
@@ -25,13 +26,13 @@ _HDF5 = b"\x89HDF\r\n\x1a\n"
 _PIECE = 1 << 20
 
 
-def write(path: Path, header: Header, record: Record) -> None:
+def write(path: Path, header: Header, record: Record, claim: Claim | None = None) -> None:
     """Replace or create a sealed file.
 
     Raises:
-        StoreError: as `biasloop.store.files.replacing`.
+        StoreError, Lost: as `biasloop.store.files.replacing`, which is given the claim.
     """
-    with files.replacing(path) as new:
+    with files.replacing(path, claim=claim) as new:
         content = Window(new.handle, BLOCK)
         try:
             codec.write(content, header, record)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from biasloop.errors import DamagedStore
+from biasloop.errors import DamagedStore, StoreError
 from biasloop.records.record import Record
 from biasloop.store import seal
 from biasloop.store.codec import Header
+from biasloop.system import claims
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,7 @@ class SharedCalls:
     """A directory of calls.
 
     Attributes:
-        directory: where they lie; several processes may write to it, since equal names have equal content.
+        directory: where they lie; several processes may write there: equal names have equal content.
         made_from: all that a call depends on besides its own name: domain, settings, data, seed, versions, device.
     """
 
@@ -43,7 +45,7 @@ class SharedCalls:
         return record
 
     def put(self, call: str, record: Record) -> None:
-        """Keep a finished call.
+        """Keep a finished call, which others wait for.
 
         Raises:
             StoreError: if it cannot be written.
@@ -51,6 +53,22 @@ class SharedCalls:
         self.directory.mkdir(parents=True, exist_ok=True)
         header = Header("partial", call, self._digest(call), "")
         seal.write(self._path(call), header, record)
+
+    @contextmanager
+    def alone(self, call: str, notice: Callable[[str], None], stopping: Callable[[], bool]) -> Iterator[None]:
+        """Be the only process that makes a call; another one says so and waits.
+
+        Raises:
+            Interrupted: the person asked to stop.
+            StoreError: nothing can be written there.
+        """
+        with ExitStack() as stack:
+            try:
+                self.directory.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(claims.alone(self._path(call), "making", notice, stopping))
+            except OSError as error:
+                raise StoreError(f"{self.directory} cannot be written ({error.strerror or error})") from error
+            yield
 
     def _path(self, call: str) -> Path:
         return self.directory / f"{call.replace('/', '.')}-{self._digest(call)}.h5"

@@ -1,6 +1,5 @@
 """Committing the steps of a run; the only place that writes into a run's directory."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,26 +12,30 @@ from biasloop.contract.data import Arrays
 from biasloop.errors import DamagedStore, StoreError
 from biasloop.records.record import Model, Record
 from biasloop.store import codec, seal
+from biasloop.store.aside import set_aside
 from biasloop.store.codec import Header
-from biasloop.store.entries import ASIDE, EXPERIMENT, PARTIAL, check_entries
+from biasloop.store.entries import EXPERIMENT, PARTIAL, check_entries
 from biasloop.store.files import remove_temporaries, sha256, write_atomically
 from biasloop.store.manifest import MEMORY, NAME, SETUP, Entry, Manifest, model_file, read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.remains import is_remains, unnamed
+from biasloop.system.claims import Claim
 
 STATE = "@state"
 
 
 @dataclass
 class RunWriter(Run):
-    """A run's directory, open for writing; the caller holds its lock.
+    """A run's directory, open for writing.
 
     Attributes:
+        claim: on the directory; whatever changes there changes under it, and not once it is lost.
         made_with: versions, device, host and threads of this process.
         keep_models: keep every round's models instead of the newest only.
         notices: what happened at opening that a person should know.
     """
 
+    claim: Claim
     made_with: Mapping[str, str] = field(default_factory=dict)
     keep_models: bool = False
     notices: list[str] = field(default_factory=list)
@@ -40,7 +43,7 @@ class RunWriter(Run):
     @classmethod
     def create_or_resume(
         cls, directory: Path, identity: Mapping[str, Any], about: Mapping[str, Any], made_with: Mapping[str, str],
-        *, keep_models: bool = False, defaults: Mapping[str, Any] | None = None,
+        claim: Claim, *, keep_models: bool = False, defaults: Mapping[str, Any] | None = None,
     ) -> "RunWriter":  # fmt: skip
         """A new run, or the one that lies there if it is of the same experiment.
 
@@ -49,19 +52,20 @@ class RunWriter(Run):
         Raises:
             StoreError: another experiment, or something that is no run, lies there.
             DamagedStore: what lies there cannot be read.
+            Lost: another process has taken the claim over.
         """
         remove_temporaries(directory)
         remove_temporaries(directory / PARTIAL)
         if not (directory / EXPERIMENT).exists():
             refuse_foreign(directory)
-            write_atomically(directory / EXPERIMENT, tomli_w.dumps(dict(identity)).encode())
+            write_atomically(directory / EXPERIMENT, tomli_w.dumps(dict(identity)).encode(), claim=claim)
         begun = (directory / NAME).exists() or any(directory.glob("*.h5"))
         manifest = read_manifest(directory) if begun else Manifest(sha256((directory / EXPERIMENT).read_bytes()))
-        writer = cls(directory, manifest, made_with, keep_models)
+        writer = cls(directory, manifest, claim, made_with, keep_models)
         refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
         manifest.about = {**about, **{key: value for key, value in manifest.about.items() if key == MEMORY}}
         if not begun:
-            manifest.write(directory)
+            manifest.write(directory, claim)
         for name in manifest.files:
             writer.check_size(name)
         writer._take_in_orphans()
@@ -80,17 +84,19 @@ class RunWriter(Run):
 
         Raises:
             StoreError: something could not be written; the run is as it was before.
+            Lost: another process has taken the claim over; nothing was written.
         """
+        self.claim.check()
         header = self._header(step, record)
         entries = []
         if record.models:
             data = codec.encode(replace(header, kind="model"), Record(models=record.models))
             entries.append(Entry(model_file(step), len(data), sha256(data)))
-            write_atomically(self.directory / model_file(step), data, flush=False)
+            write_atomically(self.directory / model_file(step), data, flush=False, claim=self.claim)
         data = codec.encode(header, record.without_models())
         environment = self.manifest.environment(self.made_with)
         entries.append(Entry(f"{step}.h5", len(data), sha256(data), round(seconds, 3), environment))
-        write_atomically(self.directory / f"{step}.h5", data)
+        write_atomically(self.directory / f"{step}.h5", data, claim=self.claim)
         self._name(entries)
         return sum(entry.bytes for entry in entries)
 
@@ -116,12 +122,12 @@ class RunWriter(Run):
         for entry in entries:
             self.manifest.add(entry)
         try:
-            self.manifest.write(self.directory)
+            self.manifest.write(self.directory, self.claim)
         except StoreError:
             self.manifest = before
             raise
         for name in superseded:
-            (self.directory / name).unlink(missing_ok=True)
+            self.claim.remove(self.directory / name)
 
     def _take_in_orphans(self) -> None:
         """Adopt a step that was written but not yet named, clear what a kill left, set every other file aside."""
@@ -135,9 +141,9 @@ class RunWriter(Run):
                     orphans.pop(entry.name, None)
         for name, path in orphans.items():
             if is_remains(path, self.manifest, orphans):
-                path.unlink()
+                self.claim.remove(path)
                 continue
-            target = set_aside(self.directory, [path])
+            target = set_aside(self.directory, [path], self.claim)
             self.notices.append(f"set {name} aside in {target}: it was not part of the run")
 
     def _adoptable(self, step: str) -> list[Entry]:
@@ -159,13 +165,19 @@ class RunWriter(Run):
         return entries
 
     def put_partial(self, key: str, arrays: Arrays, logs: Record) -> None:
-        """Keep the state of an unfinished step; gone at its commit."""
+        """Keep the state of an unfinished step; gone at its commit.
+
+        Raises:
+            StoreError: it could not be written.
+            Lost: another process has taken the claim over; nothing was written.
+        """
+        self.claim.check()
         check_entries(self.directory)
         path = self._partial(key)
         path.parent.mkdir(exist_ok=True)
         header = Header("partial", key, self.manifest.experiment, self.head)
         record = replace(logs, models={**logs.models, STATE: Model("state", arrays)})
-        seal.write(path, header, record)
+        seal.write(path, header, record, self.claim)
 
     def get_partial(self, key: str) -> tuple[Arrays, Record] | None:
         """What was kept under that key in this very step, or None.
@@ -190,22 +202,7 @@ class RunWriter(Run):
 
     def clear_partial(self) -> None:
         """Forget everything of the step that was just committed, or of a run that is finished."""
-        shutil.rmtree(self.directory / PARTIAL, ignore_errors=True)
-
-
-def set_aside(directory: Path, paths: list[Path]) -> Path:
-    """Move files into the run's `aside/` without overwriting anything there; nothing is deleted.
-
-    Returns:
-        The folder they are in now.
-    """
-    number = 1
-    while (target := directory / ASIDE / f"{number:03d}").exists():
-        number += 1
-    target.mkdir(parents=True)
-    for path in paths:
-        path.rename(target / path.name)
-    return target
+        self.claim.remove(self.directory / PARTIAL)
 
 
 def refuse_foreign(directory: Path) -> None:

@@ -4,7 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from filelock import FileLock
 from support import toy
 
 from biasloop.errors import InvalidInput, Mismatch, SomethingToFetch, StoreError
@@ -85,14 +84,6 @@ def test_a_place_that_cannot_be_made_is_refused(refused):
     Path("runs/toy").mkdir(parents=True)
     Path("runs/toy/seed-1").write_text("")
     assert "seed-1 is a file" in str(refused("-p", "toy", "--seeds", "0-1"))
-
-
-def test_a_run_that_is_being_written_is_refused(refused, cli):
-    assert cli("loop", "-p", "toy", "--out", "out", "--set", "loop.rounds=2").exit_code == 0
-    with FileLock("out/seed-0/.lock"):
-        error = refused("-p", "toy", "--out", "out")
-    assert isinstance(error, StoreError)
-    assert "out/seed-0 is being written by" in str(error)
 
 
 @pytest.mark.parametrize(

@@ -102,8 +102,8 @@ def test_making_that_is_interrupted_leaves_nothing_half_and_goes_on_without_a_do
 
 
 def test_what_a_killed_process_left_is_no_trouble(tmp_path):
-    (tmp_path / "cinic10").mkdir()
-    (tmp_path / "cinic10" / ".cinic10.h5.part").write_bytes(b"half")
+    (tmp_path / "cinic10" / ".cinic10.h5.claim-1").mkdir(parents=True)
+    (tmp_path / "cinic10" / ".cinic10.h5.claim-1" / "cinic10.h5").write_bytes(b"half")
     fetched(cinic10(), tmp_path)
     assert names(tmp_path) == ["cinic10.h5"]
 

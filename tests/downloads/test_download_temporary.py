@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from biasloop.datasets import fetch
 from biasloop.datasets.fetching import kept
 from biasloop.downloads import download, is_offline, partial
 from biasloop.errors import DownloadError, SomethingToFetch
-from biasloop.system.locking import alone
+from biasloop.system.claims import alone
 
 CONTENT = bytes(range(256)) * 1000
 FETCH = """
@@ -43,13 +44,15 @@ def test_two_processes_that_want_the_same_file_transfer_it_once(tmp_path):
         said = [process.communicate(timeout=20)[0] for process in both]
         assert [process.returncode for process in both] == [0, 0]
         assert server.asked == ["/set.bin"]
-    assert sorted(said) == ["ready\n", "ready\nanother process is fetching set.bin; waiting for it to finish\n"]
+    first, second = sorted(said)
+    assert first == "ready\n"
+    assert re.fullmatch(r"ready\nprocess \d+ on .+ since .+ is fetching set.bin; waiting for it to finish\n", second)
     assert (tmp_path / "set.bin").read_bytes() == CONTENT
     assert names(tmp_path) == {"set.bin"}
 
 
 def test_many_threads_that_want_the_same_file_transfer_it_once(tmp_path):
-    """The lock file is removed after each use; no waiter may hold a removed one beside a new one."""
+    """The claim is removed after each use; no waiter may hold a removed one beside a new one."""
     with serving({"set.bin": CONTENT}) as server:
         wanted = remote("set.bin", CONTENT, server.url + "set.bin")
         threads = [threading.Thread(target=download, args=(wanted, tmp_path)) for _ in range(8)]
@@ -76,11 +79,11 @@ def test_who_waited_for_a_failure_goes_on_from_its_part(tmp_path, waits):
                 download(wanted, tmp_path, notice=tell, patience=patience)
             waits.said.append("failed")
 
-        with alone(tmp_path / "set.bin", "fetching", tell):
+        with alone(tmp_path / "set.bin", "fetching", tell) as (claim, _):
             thread = threading.Thread(target=wait_and_fail)
             thread.start()
             assert started.wait(5)
-            with partial.Partial(tmp_path / "set.bin", wanted) as left:
+            with partial.Partial(tmp_path / "set.bin", wanted, claim) as left:
                 left.begin(wanted.urls[0], "")
                 left.append(CONTENT[:50_000])
         thread.join(5)

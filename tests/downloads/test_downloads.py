@@ -88,7 +88,7 @@ def test_until_the_end_the_file_is_under_other_names(tmp_path):
         look = lambda *_: seen.append({path.name for path in tmp_path.iterdir()})  # noqa: E731
         download(remote("set.bin", CONTENT, server.url + "set.bin"), tmp_path, progress=look)
     assert seen
-    assert all(names == {".set.bin.part", ".set.bin.part.json", ".set.bin.lock"} for names in seen)
+    assert all(names == {".set.bin.part", ".set.bin.part.json", ".set.bin.claim-1"} for names in seen)
 
 
 def test_an_interruption_keeps_what_has_come_and_nothing_else(tmp_path):

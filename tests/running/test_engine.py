@@ -14,6 +14,7 @@ from biasloop.errors import DamagedStore, Diverged
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Options, Step
 from biasloop.running.reopen import reopen, replay
+from biasloop.store.claims import claimed
 from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
 from biasloop.system import ram
@@ -173,7 +174,8 @@ def test_a_received_run_whose_settings_are_none_is_refused_by_a_sentence(workpla
     assert old in before
     path.write_text(before.replace(old, new, 1))
     manifest.experiment = hashlib.sha256(path.read_bytes()).hexdigest()  # whoever altered it made the manifest fit
-    manifest.write(directory)
+    with claimed(directory) as claim:
+        manifest.write(directory, claim)
     with pytest.raises(DamagedStore, match="experiment"):
         reopen(directory, OPTIONS)
 

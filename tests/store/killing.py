@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -22,11 +23,13 @@ from biasloop.records.record import Record  # noqa: E402
 from biasloop.running import engine  # noqa: E402
 from biasloop.running.engine import Options  # noqa: E402
 from biasloop.store import files  # noqa: E402
+from biasloop.store.claims import claimed  # noqa: E402
 from biasloop.store.reader import Run  # noqa: E402
 from biasloop.store.writer import RunWriter  # noqa: E402
 
 EXPERIMENT = toy_experiment(loop={"rounds": 25}, labels="bits", pool=900, epochs=4)
 STAGES = {"model": "model-0003.h5", "round": "round-0003.h5", "manifest": "manifest.json"}
+held = ExitStack()
 NOTICES = {"model": None, "round": "adopted round-0003.h5", "manifest": None}
 
 
@@ -121,21 +124,27 @@ def between(place, stage):
     assert not [path.name for path in directory.iterdir() if path.name in ("aside", "partial") or ".tmp" in path.name]
 
 
+def opened(directory):
+    """A run under a claim that is held until the process ends, or this one lets it go."""
+    held.close()
+    return RunWriter.create_or_resume(directory, {"seed": 0}, {}, {}, held.enter_context(claimed(directory)))
+
+
 def at_each_call(directory):
     """Kill at each call of a checkpoint that changes a file: the one before stays, or the new one is there."""
     directory.mkdir()
     first, second = ({"weights": np.full(40_000, number, np.float32), "epoch": np.array(number)} for number in (1, 2))
-    RunWriter.create_or_resume(directory, {"seed": 0}, {}, {}).put_partial("fit", first, Record())
+    opened(directory).put_partial("fit", first, Record())
     at, seen = 0, []
     while True:
         pid = os.fork()
         if pid == 0:
             kill_at(at)
-            RunWriter.create_or_resume(directory, {"seed": 0}, {}, {}).put_partial("fit", second, Record())
+            opened(directory).put_partial("fit", second, Record())
             os._exit(0)
         _, status = os.waitpid(pid, 0)
-        left = [path for path in (directory / "partial").iterdir() if path.name != "fit.h5"]
-        writer = RunWriter.create_or_resume(directory, {"seed": 0}, {}, {})
+        left = list(directory.glob(".claim-*/*/.tmp*"))
+        writer = opened(directory)
         arrays, _ = writer.get_partial("fit")
         expected = first if arrays["epoch"] == 1 else second
         assert {name: array.tobytes() for name, array in arrays.items()} == {

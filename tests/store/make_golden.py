@@ -4,6 +4,7 @@ Run once a format version, from the root of the repository: `python tests/store/
 version 1 is `tests/store/golden/v1`, of `EXPERIMENT`.
 """
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -36,5 +37,5 @@ if __name__ == "__main__":
     rules.RULES["weighing"] = Weighing
     provenance.environment = lambda domain: {"biasloop": "0.1.0", "host": "golden", "device": "cpu", "threads": "1"}
     engine.run(weighed(), HERE / "golden" / "v2", OPTIONS)
-    for name in (".lock", ".holder.json"):
-        (HERE / "golden" / "v2" / name).unlink(missing_ok=True)
+    for claim in (HERE / "golden" / "v2").glob(".claim-*"):
+        shutil.rmtree(claim)

@@ -12,6 +12,7 @@ import os, resource, sys
 from pathlib import Path
 import numpy as np
 from biasloop.records.record import Record
+from biasloop.store.claims import claimed
 from biasloop.store.writer import RunWriter
 
 os.fsync = lambda handle: None  # what a disk does is not what is measured
@@ -22,7 +23,8 @@ def most():  # of this process alone: getrusage also knows of the process before
     except (OSError, IndexError):
         return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
-writer = RunWriter.create_or_resume(Path("."), {{"seed": 0}}, {{}}, {{}})
+held = claimed(Path("."))
+writer = RunWriter.create_or_resume(Path("."), {{"seed": 0}}, {{}}, {{}}, held.__enter__())
 writer.put_partial("small", {{"x": np.zeros(3)}}, Record())
 writer.get_partial("small")
 expected = lambda number: np.arange({SIZE}, dtype=np.float32) + number

@@ -118,8 +118,8 @@ def reference(tmp_path_factory):
 
 
 def listing(run):
-    """Every file but those of the lock."""
-    paths = [path for path in run.rglob("*") if path.is_file() and path.name not in (".lock", ".holder.json")]
+    """Every file but those of claims."""
+    paths = [path for path in run.rglob("*") if path.is_file() and not path.parent.name.startswith(".claim-")]
     return {str(path.relative_to(run)): path.read_bytes() for path in paths}
 
 

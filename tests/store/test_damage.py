@@ -15,7 +15,7 @@ from biasloop.errors import DamagedStore, InvalidInput, NewerFormat, StoreError
 from biasloop.running import engine, provenance
 from biasloop.running.engine import Notice, Options
 from biasloop.store import codec
-from biasloop.store.lock import locked
+from biasloop.store.claims import claimed
 from biasloop.store.reader import Run, find_runs
 from biasloop.store.repair import repair, verify
 
@@ -151,8 +151,8 @@ def test_somebody_elses_directory_is_left_alone(tmp_path):
 
 def test_a_second_process_is_told_who_holds_the_run(copy):
     code = (
-        "import sys; from pathlib import Path; from biasloop.store.lock import locked\n"
-        "with locked(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()\n"
+        "import sys; from pathlib import Path; from biasloop.store.claims import claimed\n"
+        "with claimed(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(copy)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -160,9 +160,9 @@ def test_a_second_process_is_told_who_holds_the_run(copy):
         assert holder.stdout.readline() == "held\n"
         with pytest.raises(StoreError, match=rf"is being written by process {holder.pid} on .+ since .+; wait for it"):
             run(copy)
-        Run.open(copy)  # reading needs no lock
+        Run.open(copy)  # reading needs no claim
         holder.kill()
-    with locked(copy):
+    with claimed(copy):
         assert verify(copy) == []
 
 

@@ -12,8 +12,8 @@ from biasloop.errors import DamagedStore
 from biasloop.records.record import Record
 from biasloop.running import engine
 from biasloop.store import files
+from biasloop.store.claims import claimed
 from biasloop.store.files import TEMPORARY, remove_temporaries, write_atomically
-from biasloop.store.lock import locked
 from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify
 from biasloop.store.writer import RunWriter
@@ -21,8 +21,8 @@ from biasloop.store.writer import RunWriter
 GOLDEN = Path(__file__).parent / "golden" / "v1"
 EXPERIMENT = toy_experiment(loop={"start": 20, "human": 2, "model": 6, "rounds": 4}, pool=60, test=10, labels="bits")
 OF_A_RUN = [
-    "experiment.toml", "manifest.json", "setup.h5", "round-0001.h5", "model-0002.h5", "round-0099.h5", ".lock",
-    ".holder.json", "partial/fit.h5", "partial", "aside", "aside/001",
+    "experiment.toml", "manifest.json", "setup.h5", "round-0001.h5", "model-0002.h5", "round-0099.h5",
+    ".claim-1", "partial/fit.h5", "partial", "aside", "aside/001",
 ]  # fmt: skip
 
 
@@ -45,7 +45,7 @@ def test_a_link_in_a_run_is_refused_and_what_it_leads_to_stays(received, tmp_pat
     mine, place = tmp_path / "mine", received / name
     mine.mkdir()
     (mine / "thesis.txt").write_text("years of work")
-    target = mine if name in {"partial", "aside", "aside/001"} else mine / "thesis.txt"
+    target = mine if name in {"partial", "aside", "aside/001", ".claim-1"} else mine / "thesis.txt"
     place.parent.mkdir(exist_ok=True)
     place.unlink(missing_ok=True)
     place.symlink_to(mine / "nothing" if dangling else target)
@@ -57,7 +57,7 @@ def test_a_link_in_a_run_is_refused_and_what_it_leads_to_stays(received, tmp_pat
     assert place.is_symlink()
 
 
-@pytest.mark.parametrize("name", ["round-0001.h5", "model-0002.h5", ".lock", ".holder.json", "partial/fit.h5"])
+@pytest.mark.parametrize("name", ["round-0001.h5", "model-0002.h5", "partial/fit.h5"])
 def test_a_pipe_in_a_run_is_refused_and_not_waited_for(received, name):
     (received / name).parent.mkdir(exist_ok=True)
     (received / name).unlink(missing_ok=True)
@@ -125,21 +125,12 @@ def test_remains_of_killed_writers_are_removed_also_links_whose_targets_stay(tmp
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 
-def test_a_second_name_of_the_holders_file_keeps_its_content(received, tmp_path):
-    (tmp_path / "thesis.txt").write_text("years of work")
-    os.link(tmp_path / "thesis.txt", received / ".holder.json")
-    os.link(tmp_path / "thesis.txt", received / ".lock")
-    with locked(received):
-        assert "pid" in (received / ".holder.json").read_text()
-    assert (tmp_path / "thesis.txt").read_text() == "years of work"
-
-
 def test_a_link_that_comes_while_a_run_goes_on_is_not_written_through(tmp_path):
     (tmp_path / "mine").mkdir()
     directory = tmp_path / "run"
     directory.mkdir()
-    with locked(directory):
-        writer = RunWriter.create_or_resume(directory, {"seed": 0}, {}, {})
+    with claimed(directory) as claim:
+        writer = RunWriter.create_or_resume(directory, {"seed": 0}, {}, {}, claim)
         (directory / "partial").symlink_to(tmp_path / "mine")
         with pytest.raises(DamagedStore, match="partial is a link"):
             writer.put_partial("fit", {}, Record(frames={"x": Frame()}))

@@ -18,6 +18,7 @@ from biasloop.records.record import Model, Record
 from biasloop.running import engine, provenance
 from biasloop.running.engine import Notice, Options
 from biasloop.store import codec, seal
+from biasloop.store.claims import claimed
 from biasloop.store.codec import Header
 from biasloop.store.reader import Run
 from biasloop.store.seal import BLOCK
@@ -163,7 +164,8 @@ def test_a_checkpoint_of_another_history_is_not_taken(begun, tmp_path):
     directory = Path(shutil.copytree(begun / "run", tmp_path / "run"))
     path = directory / "partial" / PARTIAL[0]
     header, record = seal.read(path)
-    writer = RunWriter(directory, Run.open(directory).manifest)
+    with claimed(directory) as claim:
+        writer = RunWriter(directory, Run.open(directory).manifest, claim)
     assert writer.get_partial(header.name) is not None
     for other in (replace(header, parent="0" * 64), replace(header, experiment="0" * 64), replace(header, name="x")):
         path.write_bytes(sealed(codec.encode(other, record)))

@@ -12,6 +12,7 @@ from biasloop.contract.randomness import Streams
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.records.record import Record
 from biasloop.running.engine import Options, Prepared
+from biasloop.store.claims import claimed
 from biasloop.store.manifest import read_manifest, round_number, step_of
 from biasloop.store.reader import Run
 
@@ -54,7 +55,8 @@ def cut(directory: Path, rounds: int = 0) -> None:
     manifest = read_manifest(directory)
     for name in [name for name in manifest.files if round_number(step_of(name)) >= rounds]:
         manifest.drop(name)
-    manifest.write(directory)
+    with claimed(directory) as claim:
+        manifest.write(directory, claim)
 
 
 def assert_same_run(left: Path, right: Path) -> None:

@@ -43,11 +43,14 @@ class Room:
 
     def exceeded_by(self, needs: Needs) -> str:
         """What a run asks for that is not there even when nothing else goes on, in words; empty if all of it is."""
-        words = [
-            f"{asked:,g} {name} (there {'is' if there == 1 else 'are'} {there:,g})"
-            for asked, there, name in zip(needs, self.everything, ("CPU cores", "GPUs", "bytes of memory"), strict=True)
-            if asked > there
-        ]
+        there = self.everything
+        words = []
+        if needs.cores > there.cores:
+            words.append(f"{needs.cores} CPU cores of {there.cores}")
+        if needs.gpus > there.gpus:
+            words.append(f"{needs.gpus:g} GPUs of {there.gpus:g}")
+        if needs.memory > there.memory:
+            words.append(f"{needs.memory / 1e9:.1f} GB of memory of {there.memory / 1e9:.1f}")
         return " and ".join(words)
 
     def lasts_for(self, needs: Needs) -> int:

@@ -18,7 +18,7 @@ import traceback
 from collections.abc import Iterable
 from contextlib import suppress
 from types import FrameType
-from typing import BinaryIO
+from typing import IO
 
 from biasloop.contract.context import Memory
 from biasloop.running.engine import Event, Step
@@ -75,7 +75,7 @@ class Told:
 class Channel:
     """Where lines go out; threads of a plugin may tell something, too."""
 
-    def __init__(self, stream: BinaryIO, heard: Told) -> None:
+    def __init__(self, stream: IO[bytes], heard: Told) -> None:
         self._stream, self._told = stream, heard
         self._lock = threading.Lock()
         self._stepped = 0.0
@@ -116,19 +116,20 @@ def work(heard: Told, channel: Channel) -> None:
 def _performed(task: Task, heard: Told, channel: Channel, remembered: Memory) -> Ended:
     try:
         return perform(task, channel.event, heard.stopping, remembered)
-    except Exception as error:  # its traceback was asked for
+    except Exception as error:  # noqa: BLE001 - its traceback was asked for, and the next run does not need to know
         traceback.print_exc()
         return Ended(task.planned, None, told(error), code=1)
 
 
-def _streams() -> tuple[BinaryIO, BinaryIO]:
+def _streams() -> tuple[IO[bytes], IO[bytes]]:
     """Input and output of this process, taken away from all that prints or reads: that meets stderr, or nothing."""
     incoming, outgoing = os.dup(0), os.dup(1)
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)
     os.close(nothing)
     os.dup2(2, 1)
-    return os.fdopen(incoming, "rb"), os.fdopen(outgoing, "wb")
+    # Without a buffer, so that Python can end while the thread still reads.
+    return os.fdopen(incoming, "rb", 0), os.fdopen(outgoing, "wb")
 
 
 def _write_nowhere() -> None:

@@ -1,9 +1,6 @@
 """Several processes that make runs: the same bits as one after another, whatever dies."""
 
 import os
-import signal
-import time
-from dataclasses import replace
 from pathlib import Path
 
 import pytest

@@ -35,7 +35,7 @@ class Workers:
         room = self._room()
         needs = _needs(planned, options)
         most = min(self.jobs or len(planned), len(planned))
-        fewer = _fewer(needs[0], room, self.jobs, len(planned))
+        fewer = _fewer(needs[0], room, self.jobs, len(planned), unset=_without_threads(planned[0], options))
         if fewer:
             options.on_event(Notice(fewer))
         making = _Making(Queue(list(planned)), dict(zip(map(id, planned), needs, strict=True)), room, most,
@@ -66,7 +66,13 @@ def _needs(planned: Iterable[Planned], options: Options) -> list[Needs]:
     return [known[id(item.experiment)] for item in planned]
 
 
-def _fewer(needs: Needs, room: Room, jobs: int, runs: int) -> str:
+def _without_threads(planned: Planned, options: Options) -> bool:
+    """Whether a run takes all cores since nobody said how many."""
+    asked = planned.experiment.resources
+    return not (asked.cpus or asked.threads_with(options.threads))
+
+
+def _fewer(needs: Needs, room: Room, jobs: int, runs: int, *, unset: bool) -> str:
     """Why fewer runs go on at once than were asked for, and what to set; empty if there are none fewer."""
     lasts, wanted = room.lasts_for(needs), min(jobs or runs, runs)
     if lasts >= wanted or (not jobs and lasts > 1):
@@ -79,7 +85,7 @@ def _fewer(needs: Needs, room: Room, jobs: int, runs: int) -> str:
         words.append(f"{needs.memory / 1e9:.1f} of {there.memory / 1e9:.1f} GB of memory")
     hint = (
         "; without a number of threads a run takes all cores: give --threads 1, or set resources.threads"
-        if needs.cores == there.cores > 1
+        if unset
         else ""
     )
     goes = "one run goes" if lasts == 1 else f"{lasts} runs go"

@@ -52,5 +52,5 @@ def sum_up(done: int, runs: int, left: float | None, *, failed: int = 0, elsewhe
     parts = [f"{done:,} of {formatting.counted(runs, 'run')} done"]
     parts += [f"{failed:,} failed"] if failed else []
     parts += [f"{elsewhere:,} made by other processes"] if elsewhere else []
-    parts += [] if left is None else [f"about {formatting.duration(left)} left"]
+    parts += [f"about {formatting.duration(left)} left"] if left else []
     return ", ".join(parts)

@@ -69,9 +69,13 @@ class Queue:
         if not self.elsewhere or time.monotonic() - self._looked < POLL:
             return
         self._looked = time.monotonic()
-        free = [ended for ended in self.elsewhere if _is_free(ended.planned)]
-        self.elsewhere = [ended for ended in self.elsewhere if ended not in free]
-        self.waiting += [ended.planned for ended in free]
+        still = []
+        for ended in self.elsewhere:
+            if _is_free(ended.planned):
+                self.waiting.append(ended.planned)
+            else:
+                still.append(ended)
+        self.elsewhere = still
 
 
 def _is_free(planned: Planned) -> bool:

@@ -45,7 +45,7 @@ def help_first(experiment: Experiment, seed: int, options: Options) -> None:
         seed: of any of the runs.
         options: as the first process has them.
     """
-    domain = engine.build_domain(experiment.domain.model_dump(), seed, options)
+    domain = engine.domain_of(experiment, seed, options)
     assert isinstance(domain, Following), "`check_processes` lets no other domain through"
     domain.follow()
 
@@ -54,6 +54,6 @@ def helped(item: Planned, options: Options) -> AbstractContextManager[None]:
     """Inside, other processes help, if there are any."""
     if launcher.count() == 1:
         return nullcontext()
-    domain = engine.build_domain(item.experiment.domain.model_dump(), item.seed, options)
+    domain = engine.domain_of(item.experiment, item.seed, options)
     assert isinstance(domain, Following), "`check_processes` lets no other domain through"
     return domain.lead()

@@ -155,8 +155,7 @@ class _Checks:
     def rounds(self, experiment: Experiment) -> int:
         """How many rounds a run will have; whatever keeps it from starting is raised."""
         if self._domain is None or experiment.domain is not self._section:  # equal ones of a grid are one object
-            settings = experiment.domain.model_dump()
-            self._domain = engine.build_domain(settings, self.seed, self.options, self._memory)
+            self._domain = engine.domain_of(experiment, self.seed, self.options, self._memory)
             self._section, self._demands = experiment.domain, set()
         prepared = engine.known(experiment, self.seed, self.options, self._domain)
         demands = experiment.loop.demands()
@@ -174,7 +173,7 @@ class _Checks:
             stored = Run.open(path)
             if SETUP in stored.manifest.steps():
                 self._compared.append(experiment.domain)
-                domain = engine.build_domain(experiment.domain.model_dump(), seed, self.options, self._memory)
+                domain = engine.domain_of(experiment, seed, self.options, self._memory)
                 provenance.check_data(path, stored.read(SETUP), domain)
         return rounds
 

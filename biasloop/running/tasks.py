@@ -9,7 +9,7 @@ from typing import Any
 from biasloop.config.experiment import Experiment
 from biasloop.contract.context import Memory
 from biasloop.contract.data import Metric
-from biasloop.errors import BiasloopError, Held
+from biasloop.errors import BiasloopError, Held, Interrupted
 from biasloop.running import engine, finished
 from biasloop.running.engine import Committed, Event, Notice, Options, Outcome, Step
 from biasloop.running.study import Planned
@@ -150,6 +150,8 @@ def perform(
         return Ended(planned, engine.run(prepared, planned.directory, options))
     except _Untold as untold:
         raise untold.__cause__ or untold from None
+    except Interrupted:  # while it waited for what another process prepares
+        return Ended(planned, Outcome(planned.directory, "", planned.done))
     except Held as error:
         return Ended(planned, None, held=str(error))
     except BiasloopError as error:

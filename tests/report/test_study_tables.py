@@ -21,7 +21,8 @@ from biasloop.feedback.accumulate import AccumulateSettings
 from biasloop.feedback.generations import GenerationsSettings
 from biasloop.report import output
 from biasloop.report.arms import Measured, arms, begun, open_runs
-from biasloop.report.live.views import JsonView, Rows
+from biasloop.report.live.rows import Rows
+from biasloop.report.live.scripts import JsonView
 from biasloop.report.tables import summary
 from biasloop.running import study
 from biasloop.running.engine import Committed, Notice, Options, Step

@@ -17,7 +17,7 @@ from biasloop.running.reopen import reopen, replay
 from biasloop.store.claims import claimed
 from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
-from biasloop.system import peak
+from biasloop.system import ram
 
 EXPERIMENT = toy_experiment(loop={"rounds": 4}, epochs=5)
 
@@ -110,10 +110,10 @@ def test_data_that_are_refused_leave_a_finished_run_finished(tmp_path, monkeypat
 
 def test_a_run_tells_how_much_memory_it_took_at_most(tmp_path, monkeypatch):
     directory = tmp_path / "run"
-    monkeypatch.setattr(peak, "bytes_at_most", lambda: 5_000)
+    monkeypatch.setattr(ram, "peak", lambda: 5_000)
     engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
     assert read_manifest(directory).about["memory"] == 5_000
-    monkeypatch.setattr(peak, "bytes_at_most", lambda: 3_000)  # opened once more: nothing is made
+    monkeypatch.setattr(ram, "peak", lambda: 3_000)  # opened once more: nothing is made
     engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
     assert read_manifest(directory).about["memory"] == 5_000
 

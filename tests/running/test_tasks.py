@@ -96,7 +96,7 @@ def test_a_run_that_is_made_ends_with_its_outcome(workplace):
     told = []
     ended = perform(Task(planned, OPTIONS), told.append, lambda: False)
     assert ended.outcome == Outcome(Path("out/seed-0"), "4 rounds", 4)
-    assert [event.number for event in told if isinstance(event, Committed)] == [-1, 0, 1, 2, 3]
+    assert [event.number for event in told if isinstance(event, Committed)] == [0, 1, 2, 3]
 
 
 def test_a_run_that_is_stopped_has_an_outcome_without_a_reason(workplace):

@@ -1,5 +1,6 @@
-"""How much memory this process has had at most, as the system counts it: resident, shared pages among it."""
+"""Main memory: how much this process has had at most, and how much there is."""
 
+import os
 import resource
 import sys
 from contextlib import suppress
@@ -7,6 +8,7 @@ from pathlib import Path
 
 _STATUS = Path("/proc/self/status")
 _REFERENCES = Path("/proc/self/clear_refs")
+_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))  # of a container
 _FORGET_PEAK = "5"
 
 
@@ -16,8 +18,8 @@ def forget() -> None:
         _REFERENCES.write_text(_FORGET_PEAK)
 
 
-def bytes_at_most() -> int:
-    """The peak since `forget`, in bytes."""
+def peak() -> int:
+    """Bytes that were resident at most since `forget`, shared pages among them."""
     with suppress(OSError):
         for line in _STATUS.read_text().splitlines():
             name, _, value = line.partition(":")
@@ -25,3 +27,12 @@ def bytes_at_most() -> int:
                 return int(value.split()[0]) * 1024
     most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return most if sys.platform == "darwin" else most * 1024
+
+
+def total() -> int:
+    """Bytes of this machine, or of the container that this process is in."""
+    sizes = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in _LIMITS:
+        with suppress(OSError, ValueError):  # "max" is no limit
+            sizes.append(int(path.read_text()))
+    return min(sizes)

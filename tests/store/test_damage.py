@@ -159,9 +159,7 @@ def test_a_second_process_is_told_who_holds_the_run(copy):
         [sys.executable, "-c", code, str(copy)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(
-            StoreError, match=rf"is being written by process {holder.pid} on .+ since .+ \(last sign of life 0 s ago\)"
-        ):
+        with pytest.raises(StoreError, match=rf"is being written by process {holder.pid} on .+ since .+ \(last sign"):
             run(copy)
         Run.open(copy)  # reading needs no claim
         holder.kill()

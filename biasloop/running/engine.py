@@ -259,6 +259,7 @@ class _Driver:
         shared = SharedCalls(options.data / "shared", alike | {"data": self.domain.fingerprint()})
         self.session = Session(self.store, self._on_step, self._on_note, options.stopping, options.interval, shared)
         self.streams = Streams((prepared.seed,))
+        self.steps = 0
 
     def drive(self) -> Outcome:
         """Resume what is there, then compute round after round."""
@@ -292,6 +293,8 @@ class _Driver:
     def _end(self, **how: str) -> None:
         """Note how the run ended, and how much memory it took, beside what it holds."""
         described = self.store.manifest.about
+        if not self.steps and described | how == self.store.described:
+            return  # it was finished already, and nothing was made
         before = described.get(MEMORY)
         described |= {**how, MEMORY: max(ram.peak(), before if isinstance(before, int) else 0)}
         with suppress(StoreError) if "finished" not in how else nullcontext():
@@ -340,6 +343,7 @@ class _Driver:
 
     def _step(self, step: str, number: int) -> None:
         begun = time.perf_counter()
+        self.steps += 1
         work = RoundWork(self.streams.at(number), self.session, step)
         record = self.rule.setup(work) if step == SETUP else self.rule.round(number, work)
         frames = {**record.frames, **self.session.take_logs()}

@@ -10,7 +10,7 @@ from biasloop.config.experiment import Experiment
 from biasloop.contract.context import Memory
 from biasloop.contract.data import Metric
 from biasloop.errors import BiasloopError, Held, Interrupted
-from biasloop.running import engine
+from biasloop.running import engine, finished
 from biasloop.running.engine import Committed, Event, Notice, Options, Outcome, Step
 from biasloop.running.study import Planned
 from biasloop.system import memory
@@ -143,6 +143,9 @@ def perform(
 
     planned, options = task.planned, replace(task.options, on_event=telling, stopping=stopping)
     try:
+        there = finished.outcome(planned.experiment, planned.seed, planned.directory, telling)
+        if there is not None:
+            return Ended(planned, there)
         prepared = engine.prepare(planned.experiment, planned.seed, options, remembered)
         return Ended(planned, engine.run(prepared, planned.directory, options))
     except _Untold as untold:

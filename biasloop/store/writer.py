@@ -33,12 +33,14 @@ class RunWriter(Run):
         made_with: versions, device, host and threads of this process.
         keep_models: keep every round's models instead of the newest only.
         notices: what happened at opening that a person should know.
+        described: what the manifest said about the run when it was opened.
     """
 
     claim: Claim
     made_with: Mapping[str, str] = field(default_factory=dict)
     keep_models: bool = False
     notices: list[str] = field(default_factory=list)
+    described: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def create_or_resume(
@@ -63,6 +65,7 @@ class RunWriter(Run):
         manifest = read_manifest(directory) if begun else Manifest(sha256((directory / EXPERIMENT).read_bytes()))
         writer = cls(directory, manifest, claim, made_with, keep_models)
         refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
+        writer.described = manifest.about
         manifest.about = {**about, **{key: value for key, value in manifest.about.items() if key == MEMORY}}
         if not begun:
             manifest.write(directory, claim)

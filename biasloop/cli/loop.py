@@ -73,7 +73,7 @@ def loop(
 
     arms, chosen = arms_of(found), presets.parse_seeds(seeds)
     from biasloop.cli.stopping import Stopping
-    from biasloop.running import study
+    from biasloop.running import resources, study
     from biasloop.running.engine import Options
 
     study.check_processes(arms)
@@ -91,6 +91,10 @@ def loop(
         note(text)
     if len(short) > _MOST_NOTES:
         note(f"the reserve allows fewer rounds than loop.rounds with {len(short) - _MOST_NOTES:,} more settings")
+    left = (item.experiment for item in planned if item.done < item.rounds)
+    unset = "" if json else resources.unset_threads(left, options)
+    if unset:
+        note(unset)
     if dry_run:
         _show_plan(planned, json=json)
         return

@@ -46,7 +46,7 @@ def generate(
     ] = False,
     data: Data = None,
     device: Device = "auto",
-    threads: Threads = 0,
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Label samples, continue prompts, or draw pictures, with the model of a stored round or an untouched one.

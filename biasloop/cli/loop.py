@@ -36,7 +36,7 @@ def loop(
     ] = None,
     data: Data = None,
     device: Device = "auto",
-    threads: Threads = 0,
+    threads: Threads = None,
     keep_models: Annotated[
         bool, typer.Option("--keep-models", help="Keep every round's model, not the newest only.")
     ] = False,

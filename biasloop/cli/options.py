@@ -41,7 +41,7 @@ def on_notice(event: "Event") -> None:
         note(event.text)
 
 
-def _checked(number: int) -> int:
+def _checked(number: int | None) -> int | None:
     from biasloop.system import threads
 
     threads.check(number)
@@ -49,5 +49,8 @@ def _checked(number: int) -> int:
 
 
 Threads = Annotated[
-    int, typer.Option("--threads", callback=_checked, help="CPU threads; 0 leaves the library's choice.")
+    int | None,
+    typer.Option(
+        "--threads", callback=_checked, help="CPU threads; default: the preset's; 0 leaves the library's choice."
+    ),
 ]

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, field_validator, model_validator
 
+from biasloop.config.resources import Resources
 from biasloop.config.strict import Strict
 from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
@@ -68,6 +69,7 @@ class Experiment(Strict):
     domain: DomainSection
     loop: LoopSection
     grid: dict[str, list[Any]] = Field(default_factory=dict)
+    resources: Resources = Resources()
     bound: BoundSection | None = None
     plot: PlotSection = PlotSection()
     resolved: dict[str, Any] = Field(
@@ -98,7 +100,8 @@ class Experiment(Strict):
     def identity(self, seed: int, *, domain: bool = True) -> dict[str, Any]:
         """All that determines the results of a run, and nothing else: what a resume compares.
 
-        `loop.rounds` is not part of it, so a finished run can be extended. Without `domain` that section is left out.
+        `loop.rounds` is not part of it, so a finished run can be extended; nor is [resources], though the last bits
+        depend on threads: what a round was made with is recorded with it. Without `domain` that section is left out.
         """
         section = {"domain": _without_none(self.domain.model_dump())} if domain else {}
         loop = self.loop.model_dump(exclude_none=True, exclude={"rounds"})

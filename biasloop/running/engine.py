@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.config.flatten import flatten
+from biasloop.config.resources import Resources
 from biasloop.contract import names
 from biasloop.contract.context import Context, Memory
 from biasloop.contract.data import Metric
@@ -67,12 +68,12 @@ Event = Step | Committed | Notice
 
 @dataclass(frozen=True)
 class Options:
-    """How to run, as opposed to what: nothing here changes a result.
+    """How to run, as opposed to what; of a result the device and the threads change the last bits alone.
 
     Attributes:
         data: directory of fetched data sets.
         device: where to compute; "auto" takes a GPU if there is one.
-        threads: CPU threads; 0 leaves the library's choice.
+        threads: CPU threads, in place of the preset's (`resources.threads`); 0 leaves the library's choice.
         keep_models: keep every round's model.
         interval: seconds between checkpoints.
         on_event: told what happens.
@@ -81,7 +82,7 @@ class Options:
 
     data: Path
     device: str = "auto"
-    threads: int = 0
+    threads: int | None = None
     keep_models: bool = False
     interval: float = CHECKPOINT_SECONDS
     on_event: Callable[[Event], None] = lambda event: None
@@ -113,7 +114,22 @@ class Prepared:
     rule: Rule = field(repr=False)
 
 
-def build_domain(settings: Mapping[str, Any], seed: int, options: Options, remembered: Memory | None = None) -> Domain:
+def domain_of(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Domain:
+    """The domain of an experiment, with the threads that a run of it takes; nothing of its data need be there.
+
+    Args:
+        experiment: what is to be run.
+        seed: of the run.
+        options: where data lie, and where to compute.
+        remembered: what other domains have read, if this one is to share it.
+    """
+    return build_domain(experiment.domain.model_dump(), seed, options, remembered, experiment.resources)
+
+
+def build_domain(
+    settings: Mapping[str, Any], seed: int, options: Options, remembered: Memory | None = None,
+    resources: Resources | None = None,
+) -> Domain:  # fmt: skip
     """A domain from its section of a preset; nothing of its data need be there.
 
     Args:
@@ -121,13 +137,15 @@ def build_domain(settings: Mapping[str, Any], seed: int, options: Options, remem
         seed: of the run.
         options: where data lie, and where to compute.
         remembered: what other domains have read, if this one is to share it.
+        resources: of the experiment, where it is to compute as a run of it does.
     """
     loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
+    threads = (resources or Resources()).threads_with(options.threads)
     domain: Domain = loaded(
         config,
         Context(
-            options.data, Streams((seed, "data")), options.device, options.threads,
+            options.data, Streams((seed, "data")), options.device, threads,
             on_note=lambda text: options.on_event(Notice(text)), memory={} if remembered is None else remembered,
         ),
     )  # fmt: skip
@@ -141,13 +159,13 @@ def known(experiment: Experiment, seed: int, options: Options, domain: Domain | 
         experiment: what is to be run, or was.
         seed: of the run.
         options: where data lie, and where to compute.
-        domain: of this very section [domain] and seed; without it, it is built.
+        domain: of this very section [domain], its threads and seed; without it, it is built.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
     """
     if domain is None:
-        domain = build_domain(experiment.domain.model_dump(), seed, options)
+        domain = domain_of(experiment, seed, options)
     rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
     return Prepared(experiment, seed, domain, rule)
 
@@ -213,7 +231,8 @@ class _Driver:
         self.domain = prepared.domain
         experiment = prepared.experiment
         self.rule.prepare()
-        identity, made_with = experiment.identity(prepared.seed), provenance.environment(self.domain)
+        identity = experiment.identity(prepared.seed)
+        made_with = provenance.environment(self.domain) | experiment.resources.told()
         self.store = RunWriter.create_or_resume(
             directory, identity, about(experiment), made_with, claim,
             keep_models=options.keep_models or self.rule.needs_all_models,

@@ -158,8 +158,7 @@ class _Checks:
     def rounds(self, experiment: Experiment) -> int:
         """How many rounds a run will have; whatever keeps it from starting is raised."""
         if self._domain is None or experiment.domain is not self._section:  # equal ones of a grid are one object
-            settings = experiment.domain.model_dump()
-            self._domain = engine.build_domain(settings, self.seed, self.options, self._memory)
+            self._domain = engine.domain_of(experiment, self.seed, self.options, self._memory)
             self._section, self._demands = experiment.domain, set()
         prepared = engine.known(experiment, self.seed, self.options, self._domain)
         demands = experiment.loop.demands()
@@ -177,7 +176,7 @@ class _Checks:
             stored = Run.open(path)
             if SETUP in stored.manifest.steps():
                 self._compared.append(experiment.domain)
-                domain = engine.build_domain(experiment.domain.model_dump(), seed, self.options, self._memory)
+                domain = engine.domain_of(experiment, seed, self.options, self._memory)
                 provenance.check_data(path, stored.read(SETUP), domain)
         return rounds
 
@@ -243,7 +242,7 @@ def help_first(experiment: Experiment, seed: int, options: Options) -> None:
         seed: of any of the runs.
         options: as the first process has them.
     """
-    domain = engine.build_domain(experiment.domain.model_dump(), seed, options)
+    domain = engine.domain_of(experiment, seed, options)
     assert isinstance(domain, Following), "`check_processes` lets no other domain through"
     domain.follow()
 
@@ -252,6 +251,6 @@ def _helped(item: Planned, options: Options) -> AbstractContextManager[None]:
     """Inside, other processes help, if there are any."""
     if launcher.count() == 1:
         return nullcontext()
-    domain = engine.build_domain(item.experiment.domain.model_dump(), item.seed, options)
+    domain = engine.domain_of(item.experiment, item.seed, options)
     assert isinstance(domain, Following), "`check_processes` lets no other domain through"
     return domain.lead()

@@ -17,13 +17,13 @@ def most() -> int:
     return max(_ALWAYS, 4 * (os.cpu_count() or 1))
 
 
-def check(threads: int) -> None:
+def check(threads: int | None) -> None:
     """Refuse a number of threads that cannot be had.
 
     Raises:
-        InvalidInput: if it is negative or absurd; 0 is the library's choice.
+        InvalidInput: if it is negative or absurd; 0 is the library's choice, None is none asked for.
     """
-    if not 0 <= threads <= most():
+    if threads is not None and not 0 <= threads <= most():
         raise InvalidInput(
             f"--threads {threads}: expected a number from 0 (the library's choice) to {most()}; "
             f"this machine has {os.cpu_count() or 1} cores"

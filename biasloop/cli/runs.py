@@ -43,7 +43,7 @@ def list_runs(
 
 
 def _list(folder: Path, *, json: bool) -> None:
-    from biasloop.store.reader import find_runs
+    from biasloop.store.finding import find_runs
 
     lines = [_line(directory) for directory in (find_runs(folder) if folder.is_dir() else [])]
     if json:
@@ -141,7 +141,7 @@ def verify(folder: Directory, json: Json = False) -> None:
     Example: biasloop runs verify runs/quickstart
     """
     from biasloop.errors import InvalidInput
-    from biasloop.store.reader import find_runs
+    from biasloop.store.finding import find_runs
     from biasloop.store.repair import verify as check
 
     directories = find_runs(folder) if folder.is_dir() else []

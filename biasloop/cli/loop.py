@@ -109,7 +109,7 @@ def _plan_and_make(
     """Plan all runs, and make them unless only the plan was asked for."""
     from biasloop.cli.stopping import Stopping
     from biasloop.cli.study import make
-    from biasloop.running import helping, study
+    from biasloop.running import helping, resources, study
 
     helping.check_processes(arms)
     stopping = Stopping()
@@ -117,6 +117,10 @@ def _plan_and_make(
     planned = study.plan(arms, seeds, directory, options)
     tell_whose(preset, json=json)
     _tell_shortfalls(study.shortfalls(planned))
+    left = (item.experiment for item in planned if item.done < item.rounds)
+    unset = "" if json else resources.unset_threads(left, options)
+    if unset:
+        note(unset)
     if dry_run:
         from biasloop.cli import dry_run as plan
 

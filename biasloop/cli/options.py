@@ -60,6 +60,8 @@ def _checked(number: int | None) -> int | None:
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", callback=_checked, help="CPU threads; default: the preset's; 0 leaves the library's choice."
+        "--threads",
+        callback=_checked,
+        help="CPU threads; default: the preset's or run's; 0 leaves the library's choice.",
     ),
 ]

@@ -7,6 +7,7 @@ import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
+from biasloop.cli.runs_list import show_list
 from biasloop.report.output import emit, measurement, note, say, show, table
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ app = typer.Typer(
     help="List, show, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
     invoke_without_command=True,
 )
+_RUNS = Path("runs")
 MOST = 8  # columns of metrics that a terminal has room for
 Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
 
@@ -27,52 +29,23 @@ Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run's director
 def runs(context: typer.Context, json: Json = False) -> None:
     """List, show, verify or repair stored runs."""
     if context.invoked_subcommand is None:
-        _list(Path("runs"), json=json)
+        show_list([_RUNS], json=json)
 
 
 @app.command("list", cls=Command)
 def list_runs(
-    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to look.")] = Path("runs"),
+    directories: Annotated[
+        list[Path] | None, typer.Argument(metavar="DIR...", help="Where to look; default: runs.", show_default=False)
+    ] = None,
     json: Json = False,
 ) -> None:
-    """List the runs at or below a directory.
+    """List the runs at or below directories: finished, running and where, stopped, or failed and why.
 
     Example: biasloop runs list runs
+
+    Example: biasloop runs list runs /shared/runs --json
     """
-    _list(directory, json=json)
-
-
-def _list(folder: Path, *, json: bool) -> None:
-    from biasloop.store.reader import find_runs
-
-    lines = [_line(directory) for directory in (find_runs(folder) if folder.is_dir() else [])]
-    if json:
-        emit(lines)
-        return
-    if not lines:
-        note(f"there are no runs in {folder}; `biasloop loop --preset quickstart` makes some")
-        return
-    rows = [[line["run"], line["preset"], str(line["seed"]), str(line["rounds"]), line["state"]] for line in lines]
-    show(table(["run", "preset", "seed", "rounds", "state"], rows, right=(2, 3)))
-
-
-def _line(directory: Path) -> dict[str, Any]:
-    from biasloop.errors import StoreError
-    from biasloop.store.reader import Run
-
-    try:
-        run = Run.open(directory)
-        about = run.manifest.about
-        state = f"finished ({about['finished']})" if "finished" in about else "unfinished"
-        return {
-            "run": str(directory),
-            "preset": about.get("name", ""),
-            "seed": run.identity.get("seed"),
-            "rounds": len(run.rounds),
-            "state": state,
-        }
-    except StoreError as error:
-        return {"run": str(directory), "preset": "", "seed": "", "rounds": "", "state": str(error)}
+    show_list(directories or [_RUNS], json=json)
 
 
 @app.command("show", cls=Command)
@@ -83,6 +56,7 @@ def show_run(directory: Directory, json: Json = False) -> None:
     """
     import tomli_w
 
+    from biasloop.running.provenance import COMPARED
     from biasloop.store.reader import Run
 
     run = Run.open(directory)
@@ -111,8 +85,9 @@ def show_run(directory: Directory, json: Json = False) -> None:
     show(table(["round", *names], cells, right=range(len(names) + 1)))
     if len(every) > len(names):
         say(f"{len(every) - len(names)} more metrics with --json")
-    if len(run.manifest.environments) > 1:
-        say(f"made in {len(run.manifest.environments)} segments (other versions, device or threads)")
+    alike = {tuple(str(made.get(name)) for name in COMPARED) for made in run.manifest.environments}
+    if len(alike) > 1:
+        say(f"made in {len(alike)} segments (other versions, device or threads)")
 
 
 def _number(value: float | None) -> str:
@@ -141,7 +116,7 @@ def verify(folder: Directory, json: Json = False) -> None:
     Example: biasloop runs verify runs/quickstart
     """
     from biasloop.errors import InvalidInput
-    from biasloop.store.reader import find_runs
+    from biasloop.store.finding import find_runs
     from biasloop.store.repair import verify as check
 
     directories = find_runs(folder) if folder.is_dir() else []

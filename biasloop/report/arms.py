@@ -15,7 +15,8 @@ from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import LoopBound, RuleSettings
 from biasloop.report.bounds import bound_over_rounds, per_round_bound
-from biasloop.store.reader import Run, find_runs
+from biasloop.store.finding import find_runs
+from biasloop.store.reader import Run
 
 NAN = float("nan")
 

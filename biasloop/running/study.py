@@ -85,9 +85,12 @@ def _digest(text: str) -> str:
 
 
 def default_directory(preset: Preset, changes: Mapping[Key, Any]) -> Path:
-    """`runs/PRESET`, with the values that were set as part of the name, so that a variation never collides."""
+    """`runs/PRESET`, with the values that were set as part of the name, so that a variation never collides.
+
+    Those of [resources] make no other run, and the same one goes on with others.
+    """
     stem = preset.path.stem + MINI if preset.mini else preset.path.stem
-    added = describe({".".join(key): value for key, value in changes.items()}, "+")
+    added = describe({".".join(key): value for key, value in changes.items() if key[0] != "resources"}, "+")
     return RUNS / (f"{stem}+{added}" if added else stem)
 
 

@@ -180,7 +180,8 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def _parsed(path: Path, mend: str) -> Manifest:
-    raw = json.loads(path.read_bytes(), parse_constant=_refuse_constant)
+    content = path.read_bytes()
+    raw = json.loads(content, parse_constant=_refuse_constant)
     check(raw, {"format": str, "version": int, str: _JSON}, "")
     if raw["format"] != FORMAT:
         raise DamagedStore(f"{path} is not the manifest of a biasloop run; {mend}")
@@ -189,7 +190,8 @@ def _parsed(path: Path, mend: str) -> Manifest:
             f"{path} has version {raw['version']}, this biasloop reads up to {VERSION}; install a newer biasloop"
         )
     check(raw, _SHAPE, "")
-    json.dumps(raw, ensure_ascii=False).encode()  # JSON can hold half a character, which can be printed nowhere
+    if b"\\u" in content or b"\xed" in content:  # JSON can hold half a character, which can be printed nowhere
+        json.dumps(raw, ensure_ascii=False).encode()
     manifest = Manifest(raw["experiment"], raw["about"], raw["environments"])
     for fields in raw["files"]:
         entry = Entry(**fields)

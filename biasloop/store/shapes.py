@@ -10,6 +10,7 @@ Shape = type | None | tuple[Any, ...] | list[Any] | dict[Any, Any]
 """What is expected: `str`, `int`, `float` (which takes whole numbers), `bool`, `list`, `dict` or None (null); a tuple
 of alternatives; `[shape]` a list of such values; `{"key": shape, "other?": shape, str: shape}` a mapping: keys with a
 question mark may be absent, and those that are not named may be there only if `str` says what they hold."""
+_UNKNOWN = object()
 _NAMES: dict[Any, str] = {
     str: "text",
     int: "a whole number",
@@ -43,14 +44,25 @@ def check(value: object, shape: Shape, key: str) -> None:
 
 def _check_keys(value: dict[str, object], shape: dict[Any, Any], key: str) -> None:
     prefix = f"{key}." if key else ""
-    named = {name.removesuffix("?"): each for name, each in shape.items() if name is not str}
     for name, item in value.items():
-        if name not in named and str not in shape:
+        expected = _of_key(name, shape)
+        if expected is _UNKNOWN:
             raise ValueError(f"{prefix}{_shown(name)[1:-1]} is not known")
-        check(item, named.get(name, shape.get(str)), f"{prefix}{name}")
-    for name in named:
-        if name not in value and f"{name}?" not in shape:
+        kind = type(item)  # most of what there is is settled here: thousands of manifests are read for one list
+        if kind is float or not (kind is expected or (type(expected) is tuple and kind in expected)):
+            check(item, expected, f"{prefix}{name}")
+    for name in shape:
+        if name is not str and name not in value and not name.endswith("?"):
             raise ValueError(f"{prefix}{name} is missing")
+
+
+def _of_key(name: str, shape: dict[Any, Any]) -> Any:
+    """What a key is expected to hold; `_UNKNOWN` if it may not be there."""
+    if not name.endswith("?"):
+        for written in (name, f"{name}?"):
+            if written in shape:
+                return shape[written]
+    return shape.get(str, _UNKNOWN)
 
 
 def _is(value: object, shape: Shape) -> bool:

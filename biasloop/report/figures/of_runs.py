@@ -16,7 +16,8 @@ from biasloop.report.figures.layouts import Layout
 from biasloop.report.figures.panels import Band, Panel, Series
 from biasloop.report.figures.side_by_side import panel_rows
 from biasloop.running.study import RUNS
-from biasloop.store.reader import Run, find_runs
+from biasloop.store.finding import find_runs
+from biasloop.store.reader import Run
 
 WORDS = {
     "share_predicted": "Share predicted",

@@ -1,0 +1,60 @@
+"""What `biasloop runs list` prints: every run below some folders, and in which state it is."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from biasloop.report.output import aligned, emit, note, say, show, table
+
+if TYPE_CHECKING:
+    from biasloop.store.index import Listed
+
+_MOST_DRAWN = 500  # runs in a table
+
+
+def show_list(folders: Sequence[Path], *, json: bool) -> None:
+    """Print the runs at or below folders, each once."""
+    lines = [_line(run) for run in _below(folders)]
+    if json:
+        emit(lines)
+        return
+    if not lines:
+        named = " or ".join(map(str, folders))
+        note(f"there are no runs in {named}; `biasloop loop --preset quickstart` makes some")
+        return
+    columns, right = ["run", "preset", "seed", "rounds", "state"], (2, 3)
+    cells = [[line["run"], line["preset"], str(line["seed"]), str(line["rounds"]), line["state"]] for line in lines]
+    if len(cells) > _MOST_DRAWN:
+        say(aligned(columns, cells, right=right))
+    else:
+        show(table(columns, cells, right=right))
+
+
+def _below(folders: Sequence[Path]) -> "list[Listed]":
+    """Runs of all folders; one that is below two of them is listed with the first."""
+    from biasloop.store import index
+
+    runs = [run for folder in folders if folder.is_dir() for run in index.listed(folder)]
+    return runs if len(folders) == 1 else list({Path(run.run).resolve(): run for run in reversed(runs)}.values())[::-1]
+
+
+def _line(run: "Listed") -> dict[str, Any]:
+    """A run as scripts read it; `status` is one word, `state` what a person reads."""
+    from biasloop.store import claims
+
+    line: dict[str, Any] = {"run": run.run, "preset": run.preset}
+    if run.problem:
+        return line | {"seed": "", "rounds": "", "state": run.problem, "status": "damaged", "reason": run.problem,
+                       "holder": None}  # fmt: skip
+    line |= {"seed": run.seed, "rounds": run.rounds}
+    if run.finished:
+        return line | _state("finished", run.finished)
+    holder = claims.holder(Path(run.run))
+    if holder is not None:
+        process = {"host": holder.host, "pid": holder.pid, "since": holder.since}
+        return line | _state("running", f"process {holder.pid} on {holder.host}") | {"reason": "", "holder": process}
+    return line | (_state("failed", run.failed) if run.failed else _state("stopped"))
+
+
+def _state(word: str, reason: str = "") -> dict[str, Any]:
+    return {"state": f"{word} ({reason})" if reason else word, "status": word, "reason": reason, "holder": None}

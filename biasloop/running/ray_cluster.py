@@ -5,7 +5,7 @@ import os
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -53,7 +53,8 @@ def connected(address: str | None) -> Iterator[Any]:
             f"--address {address}: start the command on a machine of the cluster, and give its address as HOST:PORT"
         )
     quiet = {"log_to_driver": False, "logging_level": "critical"}
-    with _temporary() if address == "local" else nullcontext({}) as more:
+    started: AbstractContextManager[dict[str, Any]] = _temporary() if address == "local" else nullcontext({})
+    with started as more:
         heard = signal.getsignal(signal.SIGTERM)
         try:
             ray.init(address, **quiet, **more)

@@ -158,7 +158,7 @@ class _Failed(BiasloopError):
 
     def __init__(self, ended: "Ended") -> None:
         super().__init__(ended.error)
-        self.exit_code = ended.code  # type: ignore[misc] # of this error
+        self.exit_code = ended.code
 
 
 def _view(planned: "list[Planned]", at_once: int, stopping: "Stopping", *, json: bool) -> "View":

@@ -120,6 +120,8 @@ class _Making:
                 self._start_some()
             if not self._busy and (self.told_to_stop or not self._more):
                 return
+            if not self._busy and not self.queue.waiting:
+                self.queue.say_what_is_waited_for(self.options)
             self._listen()
 
     def close(self) -> None:

@@ -55,9 +55,7 @@ def main() -> None:
             over.append(((after - made(alone)) / asked.runs, (asked.jobs * beside - made(together)) / asked.runs))
             print(f"one after another {after:.1f} s, {asked.jobs} at a time {beside:.1f} s: {ratios[-1]:.0%}")
     alone_over, together_over = (statistics.median(column) for column in zip(*over, strict=True))
-    print(
-        f"median {statistics.median(ratios):.0%} (goal: at most 60 %), stores equal to the bit; load before {before:.1f}"
-    )
+    print(f"median {statistics.median(ratios):.0%} (goal: at most 60 %), stores equal to the bit; load {before:.1f}")
     print(f"beside its rounds a run takes {alone_over:.2f} s one after another, {together_over:.2f} s with --jobs")
 
 

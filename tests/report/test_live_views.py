@@ -178,7 +178,7 @@ def test_notices_name_their_run_and_stand_above_the_table(planned, screen):
 
 
 def test_lines_of_runs_that_go_on_side_by_side_name_their_run(planned, capsys):
-    shown = PlainView(planned, 2)
+    shown = PlainView(planned, 2, several=True)
     for item in planned[:2]:
         shown.start(item)
     shown.event(planned[1], committed(0))

@@ -76,6 +76,10 @@ class Resources(Strict):
         """CPU threads that a run computes with: those asked for with --threads, else these; 0, the library's choice."""
         return (self.threads or 0) if asked is None else asked
 
+    def device_with(self, asked: str) -> str:
+        """Where a run computes: on no GPU if it takes none, unless one is asked for with --device."""
+        return "cpu" if asked == "auto" and self.gpus == 0 else asked
+
     def told(self) -> dict[str, str]:
         """Those that are set, as each round's environment has them; without threads, which a domain says itself."""
         given = self.model_dump(exclude_none=True, exclude={"threads"})

@@ -146,11 +146,12 @@ def build_domain(
     """
     loaded = discovery.load(str(settings["name"]))
     config = loaded.Config.model_validate({k: v for k, v in settings.items() if k != "name"})
-    threads = (resources or Resources()).threads_with(options.threads)
+    resources = resources or Resources()
     domain: Domain = loaded(
         config,
         Context(
-            options.data, Streams((seed, "data")), options.device, threads,
+            options.data, Streams((seed, "data")), resources.device_with(options.device),
+            resources.threads_with(options.threads),
             on_note=lambda text: options.on_event(Notice(text)), memory={} if remembered is None else remembered,
         ),
     )  # fmt: skip

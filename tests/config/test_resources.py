@@ -105,6 +105,11 @@ def test_threads_asked_for_stand_in_place_of_those_of_the_preset():
     assert [Resources().threads_with(asked) for asked in (None, 0, 4)] == [0, 0, 4]
 
 
+def test_a_run_that_takes_no_gpu_computes_on_none_unless_one_is_asked_for():
+    assert [Resources(gpus=0.0).device_with(asked) for asked in ("auto", "cpu", "cuda")] == ["cpu", "cpu", "cuda"]
+    assert [Resources(gpus=gpus).device_with("auto") for gpus in (None, 0.5, 1.0)] == ["auto"] * 3
+
+
 @pytest.mark.parametrize("listed", presets.listing(), ids=lambda listed: listed.name)
 def test_a_shipped_preset_sets_one_thread_if_its_networks_are_small(listed):
     """Exactly those of less than a million parameters in every arm, quickstarts, and minis."""

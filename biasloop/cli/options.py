@@ -1,8 +1,10 @@
 """Options that several commands share."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
+import click
 import typer
 
 from biasloop.report.output import note
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from biasloop.config.presets import Preset
     from biasloop.running.engine import Event
 
-__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "on_notice", "tell_whose"]
+__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "debugging", "on_notice", "tell_whose"]
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]
 Sets = Annotated[
@@ -41,6 +43,13 @@ def on_notice(event: "Event") -> None:
         note(event.text)
 
 
+def debugging() -> bool:
+    """Whether the traceback of an error was asked for, before the name of the command or in the environment."""
+    context = click.get_current_context(silent=True)
+    asked = context.find_root().params.get("debug") if context else False
+    return bool(asked or os.environ.get("BIASLOOP_DEBUG"))
+
+
 def _checked(number: int | None) -> int | None:
     from biasloop.system import threads
 
@@ -51,6 +60,8 @@ def _checked(number: int | None) -> int | None:
 Threads = Annotated[
     int | None,
     typer.Option(
-        "--threads", callback=_checked, help="CPU threads; default: the preset's; 0 leaves the library's choice."
+        "--threads",
+        callback=_checked,
+        help="CPU threads; default: the preset's or run's; 0 leaves the library's choice.",
     ),
 ]

@@ -57,6 +57,7 @@ def show_run(directory: Directory, json: Json = False) -> None:
     """
     import tomli_w
 
+    from biasloop.running.provenance import COMPARED
     from biasloop.store.reader import Run
 
     run = Run.open(directory)
@@ -85,8 +86,9 @@ def show_run(directory: Directory, json: Json = False) -> None:
     show(table(["round", *names], cells, right=range(len(names) + 1)))
     if len(every) > len(names):
         say(f"{len(every) - len(names)} more metrics with --json")
-    if len(run.manifest.environments) > 1:
-        say(f"made in {len(run.manifest.environments)} segments (other versions, device or threads)")
+    alike = {tuple(str(made.get(name)) for name in COMPARED) for made in run.manifest.environments}
+    if len(alike) > 1:
+        say(f"made in {len(alike)} segments (other versions, device or threads)")
 
 
 def _number(value: float | None) -> str:

@@ -34,6 +34,12 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
     grid = preset.values.get("grid", {})
     if not isinstance(grid, dict) or not all(isinstance(v, list) and v for v in grid.values()):
         raise InvalidInput(f"{preset.origin(('grid',))}: [grid] maps a key to a list of values, got {shown(grid)}")
+    for key in grid:
+        if key.partition(".")[0] == "resources":
+            raise InvalidInput(
+                f"{_origin_of_grid(preset, key)}: {key}: what a run takes of a machine makes it no other run, so that "
+                f"these would be one and the same; give one value, as in --set {key}={shown(grid[key][0])}"
+            )
     count = math.prod(map(len, grid.values()))
     if count > MOST_ARMS:
         raise InvalidInput(

@@ -41,7 +41,7 @@ class Context:
         device: torch's name of the device to compute on ("cpu", "cuda:0", ...).
         threads: CPU threads to compute with; 0 leaves the library's choice.
         on_note: told what a person should know of the data.
-        memory: what domains of one process have read, where they share it; a plan of many runs does.
+        memory: what domains of one process have read, where they share it; a plan of many runs does, and a study.
     """
 
     data: Path
@@ -64,6 +64,9 @@ class Context:
         """
         key = (self.data, made_from)
         if name not in self.memory or self.memory[name][0] != key:
+            self.memory.pop(
+                name, None
+            )  # before the new ones are read: two at a time may be more than there is room for
             self.memory[name] = (key, build())
         remembered: T = self.memory[name][1]
         return remembered

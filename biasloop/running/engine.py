@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -17,17 +18,17 @@ from biasloop.contract.context import Context, Memory
 from biasloop.contract.data import Metric
 from biasloop.contract.domains import Checking, Computing, Domain, Sparing
 from biasloop.contract.randomness import Streams
-from biasloop.errors import Diverged, Interrupted, Mismatch, OutOfMemory, SomethingToFetch
+from biasloop.errors import Diverged, Interrupted, Mismatch, OutOfMemory, SomethingToFetch, StoreError
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.records.record import Record
 from biasloop.running import provenance
 from biasloop.store.claims import claimed
-from biasloop.store.manifest import SETUP, round_name
+from biasloop.store.manifest import MEMORY, SETUP, round_name
 from biasloop.store.shared import SharedCalls
 from biasloop.store.writer import RunWriter
-from biasloop.system import memory
+from biasloop.system import memory, ram
 from biasloop.system.claims import Claim
 from biasloop.system.directories import data_option
 
@@ -78,6 +79,8 @@ class Options:
         interval: seconds between checkpoints.
         on_event: told what happens.
         stopping: whether to stop after the current step.
+        wait: whether to wait for runs that other processes make, and to make what is left of them.
+        debug: raise what is unexpected, so that its traceback is shown.
     """
 
     data: Path
@@ -87,6 +90,8 @@ class Options:
     interval: float = CHECKPOINT_SECONDS
     on_event: Callable[[Event], None] = lambda event: None
     stopping: Callable[[], bool] = lambda: False
+    wait: bool = True
+    debug: bool = False
 
 
 @dataclass(frozen=True)
@@ -152,7 +157,13 @@ def build_domain(
     return domain
 
 
-def known(experiment: Experiment, seed: int, options: Options, domain: Domain | None = None) -> Prepared:
+def known(
+    experiment: Experiment,
+    seed: int,
+    options: Options,
+    domain: Domain | None = None,
+    remembered: Memory | None = None,
+) -> Prepared:
     """Domain and rule of an experiment, where nothing of its data need be there; to measure what is stored.
 
     Args:
@@ -160,30 +171,32 @@ def known(experiment: Experiment, seed: int, options: Options, domain: Domain | 
         seed: of the run.
         options: where data lie, and where to compute.
         domain: of this very section [domain], its threads and seed; without it, it is built.
+        remembered: what other domains have read, if that one is to share it.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
     """
     if domain is None:
-        domain = domain_of(experiment, seed, options)
+        domain = domain_of(experiment, seed, options, remembered)
     rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
     return Prepared(experiment, seed, domain, rule)
 
 
-def prepare(experiment: Experiment, seed: int, options: Options) -> Prepared:
+def prepare(experiment: Experiment, seed: int, options: Options, remembered: Memory | None = None) -> Prepared:
     """Build domain and rule and check all that settings, files and capabilities say; sizes of data, the rule compares.
 
     Args:
         experiment: what is to be run.
         seed: of the run.
         options: where data lie, and where to compute.
+        remembered: what earlier runs of this process have read.
 
     Raises:
         Mismatch: the domain cannot do what the rule needs.
         SomethingToFetch: naming what is missing, with sizes and commands.
         InvalidInput: a setting, a file or the device is none.
     """
-    prepared = known(experiment, seed, options)
+    prepared = known(experiment, seed, options, remembered=remembered)
     check(prepared.domain, experiment, options)
     return prepared
 
@@ -217,6 +230,7 @@ def run(prepared: Prepared, directory: Path, options: Options) -> Outcome:
         Diverged: a model could not be trained; earlier rounds are kept.
         OutOfMemory: there is not enough memory; likewise.
     """
+    ram.forget()
     directory.mkdir(parents=True, exist_ok=True)
     with claimed(directory) as claim:
         return _Driver(prepared, directory, options, claim).drive()
@@ -245,25 +259,46 @@ class _Driver:
         shared = SharedCalls(options.data / "shared", alike | {"data": self.domain.fingerprint()})
         self.session = Session(self.store, self._on_step, self._on_note, options.stopping, options.interval, shared)
         self.streams = Streams((prepared.seed,))
+        self.steps = 0
 
     def drive(self) -> Outcome:
         """Resume what is there, then compute round after round."""
         for notice in self.store.notices:
             self.options.on_event(Notice(notice))
         try:
-            reason = self._rounds()
+            reason = self._explained()
         except Interrupted:
+            self._end()
             return Outcome(self.store.directory, "", len(self.store.rounds))
+        except StoreError:
+            raise  # it may not be ours to write any more, or not what it seems
+        except Exception as error:
+            self._end(failed=(str(error) or type(error).__name__).encode(errors="replace").decode())
+            raise
+        self.store.clear_partial()  # a kill between the last commit and here leaves some
+        self._end(finished=reason)
+        return Outcome(self.store.directory, reason, len(self.store.rounds))
+
+    def _explained(self) -> str:
+        """All rounds; what keeps them from going on says what is kept."""
+        try:
+            return self._rounds()
         except Diverged as error:
             raise Diverged(f"{error}{self._kept()}") from error
         except Exception as error:
             if not memory.lacking(error):
                 raise
             raise OutOfMemory(f"{memory.sentence(error, _sparing(self.domain))}{self._kept()}") from error
-        self.store.clear_partial()  # a kill between the last commit and here leaves some
-        self.store.manifest.about["finished"] = reason
-        self.store.manifest.write(self.store.directory, self.store.claim)
-        return Outcome(self.store.directory, reason, len(self.store.rounds))
+
+    def _end(self, **how: str) -> None:
+        """Note how the run ended, and how much memory it took, beside what it holds."""
+        described = self.store.manifest.about
+        if not self.steps and described | how == self.store.described:
+            return  # it was finished already, and nothing was made
+        before = described.get(MEMORY)
+        described |= {**how, MEMORY: max(ram.peak(), before if isinstance(before, int) else 0)}
+        with suppress(StoreError) if "finished" not in how else nullcontext():
+            self.store.manifest.write(self.store.directory, self.store.claim)
 
     def _kept(self) -> str:
         """What a run that cannot go on leaves behind, as the end of a sentence."""
@@ -308,6 +343,7 @@ class _Driver:
 
     def _step(self, step: str, number: int) -> None:
         begun = time.perf_counter()
+        self.steps += 1
         work = RoundWork(self.streams.at(number), self.session, step)
         record = self.rule.setup(work) if step == SETUP else self.rule.round(number, work)
         frames = {**record.frames, **self.session.take_logs()}

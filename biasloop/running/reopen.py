@@ -1,11 +1,13 @@
 """A stored run opened again: with its data, to generate from it, or without them, to measure what is stored."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
 
 from biasloop.config.experiment import Experiment
+from biasloop.config.resources import Resources
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.feedback.rule import Rule
 from biasloop.records.record import Record
@@ -14,10 +16,14 @@ from biasloop.running.engine import Options, Prepared, known, prepare
 from biasloop.store.entries import EXPERIMENT
 from biasloop.store.manifest import SETUP
 from biasloop.store.reader import Run
+from biasloop.system import threads
 
 
 def reopen(directory: Path, options: Options) -> tuple[Run, Prepared]:
     """A stored run with its domain, its data and its rule, to generate from.
+
+    Without `options.threads` it computes with as many as its newest step was made with: then a model that has to be
+    fitted again has the same bits, and gives the same labels. What [resources] the preset had is not asked.
 
     Raises:
         DamagedStore: what is stored of its settings is no experiment of this biasloop, or the data are others.
@@ -63,7 +69,16 @@ def _experiment_of(stored: Run) -> tuple[Experiment, int]:
         loop, seed = {**identity["loop"], "rounds": max(1, len(stored.rounds))}, int(identity["seed"])
     except (KeyError, TypeError, ValueError) as error:
         raise _no_experiment(stored.directory, f"{type(error).__name__}: {error}") from error
-    return Experiment.model_validate({"name": name, **settings, "loop": loop}), seed
+    experiment = Experiment.model_validate({"name": name, **settings, "loop": loop})
+    return experiment.model_copy(update={"resources": Resources(threads=_threads_of(stored))}), seed
+
+
+def _threads_of(stored: Run) -> int | None:
+    """CPU threads that the newest step of a run was made with; None if it is not said, or cannot be had here."""
+    steps, environments = stored.manifest.steps(), stored.manifest.environments
+    number = stored.manifest.files[f"{steps[-1]}.h5"].environment if steps else None
+    text = str(environments[number].get("threads")) if number is not None else ""
+    return int(text) if re.fullmatch(r"[0-9]{1,6}", text) and 1 <= int(text) <= threads.most() else None
 
 
 def replay(stored: Run, rule: Rule, until: int | None = None, *, models: bool = True) -> Iterator[tuple[int, Record]]:

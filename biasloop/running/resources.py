@@ -1,10 +1,12 @@
 """What a run takes of a machine, from its preset, from how the command was given, and from what the machine has."""
 
+from collections.abc import Iterable
+
 from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.contract.domains import Computing, missing_methods
 from biasloop.running.engine import Options
-from biasloop.system import cores, gpus
+from biasloop.system import cores, gpus, threads
 
 
 def cores_of(experiment: Experiment, options: Options) -> int:
@@ -28,6 +30,22 @@ def gpus_of(experiment: Experiment, options: Options) -> float:
 def memory_of(experiment: Experiment) -> int | None:
     """Bytes of main memory of a run: `resources.memory`; None where it does not say."""
     return experiment.resources.memory
+
+
+def unset_threads(experiments: Iterable[Experiment], options: Options) -> str:
+    """What to tell a person who set threads nowhere; empty if they are set, or nothing to be run depends on them."""
+    unset = {
+        experiment.domain.name: experiment
+        for experiment in experiments
+        if options.threads is None and experiment.resources.threads is None
+    }
+    if not any(map(_computes, unset.values())):
+        return ""
+    number = threads.chosen()
+    return (
+        f"no number of CPU threads is set, so that torch takes {number} on this machine; results depend on it: to get "
+        f"them on another one, set resources.threads = {number} in the preset, or give --threads {number}"
+    )
 
 
 def _computes(experiment: Experiment) -> bool:

@@ -2,9 +2,8 @@
 
 import hashlib
 import re
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -12,16 +11,14 @@ from typing import Any
 from biasloop import discovery
 from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import MINI, Key, Preset, parse_value
-from biasloop.contract import domains
 from biasloop.contract.context import Memory
-from biasloop.contract.domains import Demands, Domain, Following
+from biasloop.contract.domains import Demands, Domain
 from biasloop.errors import InvalidInput
 from biasloop.running import engine, provenance
-from biasloop.running.engine import Event, Options, Outcome
+from biasloop.running.engine import Options
 from biasloop.store import preview
 from biasloop.store.manifest import NAME, SETUP
 from biasloop.store.reader import Run
-from biasloop.system import launcher
 
 RUNS = Path("runs")
 MOST_RUNS = 100_000
@@ -88,9 +85,12 @@ def _digest(text: str) -> str:
 
 
 def default_directory(preset: Preset, changes: Mapping[Key, Any]) -> Path:
-    """`runs/PRESET`, with the values that were set as part of the name, so that a variation never collides."""
+    """`runs/PRESET`, with the values that were set as part of the name, so that a variation never collides.
+
+    Those of [resources] make no other run, and the same one goes on with others.
+    """
     stem = preset.path.stem + MINI if preset.mini else preset.path.stem
-    added = describe({".".join(key): value for key, value in changes.items()}, "+")
+    added = describe({".".join(key): value for key, value in changes.items() if key[0] != "resources"}, "+")
     return RUNS / (f"{stem}+{added}" if added else stem)
 
 
@@ -190,67 +190,3 @@ def shortfalls(planned: Sequence[Planned]) -> list[str]:
         if item.experiment.loop.rounds is not None and item.rounds < item.experiment.loop.rounds
     ]
     return list(dict.fromkeys(short))
-
-
-def run_all(
-    planned: Sequence[Planned],
-    options: Options,
-    on_start: Callable[[Planned], None],
-    on_event: Callable[[Event], None],
-) -> list[Outcome]:
-    """Run after run, until all are done or the person asks to stop; other processes help with all of them."""
-    options = replace(options, on_event=on_event)
-    outcomes = []
-    with _helped(planned[0], options):
-        for item in planned:
-            on_start(item)
-            # Here and not in the plan, so that one run's data are held at a time.
-            prepared = engine.prepare(item.experiment, item.seed, options)
-            outcomes.append(engine.run(prepared, item.directory, options))
-            if not outcomes[-1].reason:
-                break
-    return outcomes
-
-
-def check_processes(arms: Sequence[tuple[Mapping[str, Any], Experiment]]) -> None:
-    """Whether all processes that a launcher started have something to do; nothing is loaded for it but the class.
-
-    Raises:
-        InvalidInput: if they have not.
-    """
-    if launcher.count() == 1:
-        return
-    names = sorted({experiment.domain.name for _, experiment in arms})
-    single = [name for name in names if domains.missing_methods(discovery.load(name), Following)]
-    if single:
-        raise InvalidInput(
-            f"the domain {single[0]!r} trains in one process, but {launcher.count()} were launched; "
-            "start the command without a launcher"
-        )
-    if len(names) > 1:
-        raise InvalidInput(
-            f"several processes can train for one domain at a time, but the grid has {' and '.join(names)}; "
-            "start one command for each, or start this one without a launcher"
-        )
-
-
-def help_first(experiment: Experiment, seed: int, options: Options) -> None:
-    """In a process that is not the first: trains with it until it is done with all its runs.
-
-    Args:
-        experiment: of any of the runs; the domain is theirs in common.
-        seed: of any of the runs.
-        options: as the first process has them.
-    """
-    domain = engine.domain_of(experiment, seed, options)
-    assert isinstance(domain, Following), "`check_processes` lets no other domain through"
-    domain.follow()
-
-
-def _helped(item: Planned, options: Options) -> AbstractContextManager[None]:
-    """Inside, other processes help, if there are any."""
-    if launcher.count() == 1:
-        return nullcontext()
-    domain = engine.domain_of(item.experiment, item.seed, options)
-    assert isinstance(domain, Following), "`check_processes` lets no other domain through"
-    return domain.lead()

@@ -21,11 +21,12 @@ NAME = MANIFEST
 FORMAT = "biasloop-run"
 VERSION = 1
 SETUP = "setup"
+MEMORY = "memory"  # of `about`: bytes that the process had at most which made the run
 _FILE = re.compile(r"(setup|round-\d{4,}|model-(setup|\d{4,}))\.h5", re.ASCII)
 _DIGITS = re.compile(r"[0-9a-f]{64}")
 _JSON = (str, int, float, bool, list, dict, None)
 _ABOUT: dict[Any, Any] = {
-    **dict.fromkeys(("name?", "summary?", "source?", "parameters?", "finished?"), str),
+    **dict.fromkeys(("name?", "summary?", "source?", "parameters?", "finished?", "failed?"), str),
     "rounds?": (int, None),
     "bound?": {"metric": str, "baseline": str, "train?": (str, None), str: _JSON},
     "plot?": {

@@ -16,7 +16,7 @@ from biasloop.store.aside import set_aside
 from biasloop.store.codec import Header
 from biasloop.store.entries import EXPERIMENT, PARTIAL, check_entries
 from biasloop.store.files import remove_temporaries, sha256, write_atomically
-from biasloop.store.manifest import NAME, SETUP, Entry, Manifest, model_file, read_manifest
+from biasloop.store.manifest import MEMORY, NAME, SETUP, Entry, Manifest, model_file, read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.remains import is_remains, unnamed
 from biasloop.system.claims import Claim
@@ -33,12 +33,14 @@ class RunWriter(Run):
         made_with: versions, device, host and threads of this process.
         keep_models: keep every round's models instead of the newest only.
         notices: what happened at opening that a person should know.
+        described: what the manifest said about the run when it was opened.
     """
 
     claim: Claim
     made_with: Mapping[str, str] = field(default_factory=dict)
     keep_models: bool = False
     notices: list[str] = field(default_factory=list)
+    described: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def create_or_resume(
@@ -63,7 +65,8 @@ class RunWriter(Run):
         manifest = read_manifest(directory) if begun else Manifest(sha256((directory / EXPERIMENT).read_bytes()))
         writer = cls(directory, manifest, claim, made_with, keep_models)
         refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
-        manifest.about = dict(about)
+        writer.described = manifest.about
+        manifest.about = {**about, **{key: value for key, value in manifest.about.items() if key == MEMORY}}
         if not begun:
             manifest.write(directory, claim)
         for name in manifest.files:

@@ -4,6 +4,7 @@ import os
 import re
 
 from biasloop.errors import InvalidInput
+from biasloop.system import cores
 
 VARIABLES = (
     "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NUMEXPR_NUM_THREADS",
@@ -28,6 +29,15 @@ def check(threads: int | None) -> None:
             f"--threads {threads}: expected a number from 0 (the library's choice) to {most()}; "
             f"this machine has {os.cpu_count() or 1} cores"
         )
+
+
+def chosen() -> int:
+    """How many CPU threads torch will take where none are set, without asking it.
+
+    What MKL_NUM_THREADS or else OMP_NUM_THREADS says, but no more than this process was given cores for.
+    """
+    told = [os.environ[name] for name in ("MKL_NUM_THREADS", "OMP_NUM_THREADS") if _sensible(os.environ.get(name, ""))]
+    return min([cores.physical(), *(int(value.split(",")[0]) for value in told[:1])])
 
 
 def mend_environment() -> list[str]:

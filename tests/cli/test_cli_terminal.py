@@ -124,16 +124,17 @@ def test_the_live_table_and_its_notices_are_in_letters(monkeypatch):
     from rich.console import Console
     from support.loops import toy_experiment
 
-    from biasloop.report.live import views
+    from biasloop.report.live import single
     from biasloop.running.engine import Notice
     from biasloop.running.study import Planned
 
     screen = io.StringIO()
-    monkeypatch.setattr(views, "console", lambda: Console(file=screen, width=200, force_terminal=False, markup=False))
+    monkeypatch.setattr(single, "console", lambda: Console(file=screen, width=200, force_terminal=False, markup=False))
     experiment = toy_experiment().model_copy(update={"name": f"n{NASTY}"})
-    view = views.LiveView(1)
-    view.start(Planned(f"arm={NASTY}", 0, Path(NASTY), experiment, 1))
-    view.event(Notice(f"notice {NASTY}"))
+    planned = Planned(f"arm={NASTY}", 0, Path(NASTY), experiment, 1)
+    view = single.LiveView([planned])
+    view.start(planned)
+    view.event(planned, Notice(f"notice {NASTY}"))
     view.close()
     assert not RAW & set(screen.getvalue())
     assert f"notice {SPELT}" in screen.getvalue()
@@ -172,20 +173,23 @@ def test_a_wish_to_stop_stands_under_the_live_table_until_it_is_over(monkeypatch
     from rich.console import Console
     from support.loops import toy_experiment
 
-    from biasloop.report.live import views
+    from biasloop.report.live import single
     from biasloop.running.study import Planned
 
     screen = io.StringIO()
-    monkeypatch.setattr(views, "console", lambda: Console(file=screen, width=200, force_terminal=True, highlight=False))
+    monkeypatch.setattr(
+        single, "console", lambda: Console(file=screen, width=200, force_terminal=True, highlight=False)
+    )
     asked: list[int] = []
-    view = views.LiveView(1, lambda: bool(asked))
-    view.start(Planned("", 0, Path("runs/x"), toy_experiment(), 1))
+    planned = Planned("", 0, Path("runs/x"), toy_experiment(), 1)
+    view = single.LiveView([planned], lambda: bool(asked))
+    view.start(planned)
     assert view.live is not None
     view.live.refresh()
-    assert views.STOPPING not in screen.getvalue()
+    assert single.STOPPING not in screen.getvalue()
     asked.append(2)
     view.live.refresh()
-    assert views.STOPPING in screen.getvalue()
+    assert single.STOPPING in screen.getvalue()
     before = screen.tell()
     view.close()
-    assert views.STOPPING not in screen.getvalue()[before:]  # the last picture of the table is without it
+    assert single.STOPPING not in screen.getvalue()[before:]  # the last picture of the table is without it

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy import stats
+from support.studies import Recorder
 
 from biasloop.bound import bound
 from biasloop.config import presets
@@ -20,10 +21,12 @@ from biasloop.feedback.accumulate import AccumulateSettings
 from biasloop.feedback.generations import GenerationsSettings
 from biasloop.report import output
 from biasloop.report.arms import Measured, arms, begun, open_runs
-from biasloop.report.live.views import JsonView, Rows
+from biasloop.report.live.rows import Rows
+from biasloop.report.live.scripts import JsonView
 from biasloop.report.tables import summary
 from biasloop.running import study
 from biasloop.running.engine import Committed, Notice, Options, Step
+from biasloop.running.executors import InProcess
 from biasloop.store.reader import Run
 
 
@@ -33,7 +36,7 @@ def ran(seeds: list[int], out: str = "out", changes: dict | None = None, **grid:
     found = found.vary({key.replace("__", "."): values for key, values in grid.items()}, "--grid")
     options = Options(Path("data"))
     planned = study.plan(arms_of(found), seeds, Path(out), options)
-    study.run_all(planned, options, lambda item: None, lambda event: None)
+    InProcess().run(planned, options, Recorder())
     return open_runs([Path(out)])
 
 
@@ -182,9 +185,10 @@ def test_a_run_of_a_rule_without_a_bound_has_none():
 
 def test_scripts_get_rounds_on_stdout_and_notices_on_stderr(workplace, capsys):
     view = JsonView()
-    view.start(planned_toy())
+    planned = planned_toy()
+    view.start(planned)
     for event in (Notice("adopted"), Step("fit", 1, 3), committed(0, float("nan"))):
-        view.event(event)
+        view.event(planned, event)
     said = capsys.readouterr()
     (line,) = said.out.splitlines()
     assert json.loads(line)["metrics"]["share_predicted"] == {"value": None, "n": 100, "se": None}

@@ -6,16 +6,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from biasloop_toy import ToyDomain
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
 from biasloop.contract.data import Column
-from biasloop.errors import DamagedStore
+from biasloop.errors import DamagedStore, Diverged
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Options, Step
 from biasloop.running.reopen import reopen, replay
 from biasloop.store.claims import claimed
 from biasloop.store.manifest import read_manifest
 from biasloop.store.reader import Run
+from biasloop.system import ram
 
 EXPERIMENT = toy_experiment(loop={"rounds": 4}, epochs=5)
 
@@ -81,6 +83,39 @@ def test_a_finished_run_is_not_computed_again(tmp_path):
     assert (outcome.reason, outcome.rounds) == ("4 rounds", 4)
     assert not any(isinstance(event, Step) for event in events)
     assert all(event.resumed for event in events if isinstance(event, Committed))
+
+
+def test_a_run_that_failed_says_why_until_it_goes_on(tmp_path, monkeypatch):
+    directory, fit = tmp_path / "run", ToyDomain.fit
+    monkeypatch.setattr(ToyDomain, "fit", lambda *_: (_ for _ in ()).throw(Diverged("no number \udcff")))
+    with pytest.raises(Diverged):
+        engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
+    assert read_manifest(directory).about["failed"] == "no number ?"
+    monkeypatch.setattr(ToyDomain, "fit", fit)
+    engine.run(toy_prepared(EXPERIMENT), directory, replace(OPTIONS, stopping=StopAt(3)))
+    assert "failed" not in read_manifest(directory).about
+    engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
+    assert read_manifest(directory).about["finished"] == "4 rounds"
+
+
+def test_data_that_are_refused_leave_a_finished_run_finished(tmp_path, monkeypatch):
+    directory = tmp_path / "run"
+    engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
+    monkeypatch.setattr(ToyDomain, "fingerprint", lambda _: "others")
+    with pytest.raises(DamagedStore):
+        engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
+    assert read_manifest(directory).about.get("finished") == "4 rounds"
+    assert "failed" not in read_manifest(directory).about
+
+
+def test_a_run_tells_how_much_memory_it_took_at_most(tmp_path, monkeypatch):
+    directory = tmp_path / "run"
+    monkeypatch.setattr(ram, "peak", lambda: 5_000)
+    engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
+    assert read_manifest(directory).about["memory"] == 5_000
+    monkeypatch.setattr(ram, "peak", lambda: 3_000)  # opened once more: nothing is made
+    engine.run(toy_prepared(EXPERIMENT), directory, OPTIONS)
+    assert read_manifest(directory).about["memory"] == 5_000
 
 
 def test_metrics_are_recomputed_bit_for_bit(tmp_path):

@@ -1,8 +1,6 @@
 """Studies: which seeds, which arms, where each run lies; two different runs never share a directory."""
 
-import gc
 import re
-import weakref
 from pathlib import Path
 
 import pytest
@@ -13,7 +11,7 @@ from biasloop.config import presets
 from biasloop.config.presets import Preset, parse_seeds
 from biasloop.config.validation import arms_of
 from biasloop.errors import InvalidInput, Mismatch
-from biasloop.running import engine, study
+from biasloop.running import study
 from biasloop.running.engine import Options
 
 LONGEST_NAME = 255  # bytes, on every common file system
@@ -172,34 +170,3 @@ def test_planning_starts_nothing_and_refuses_before_anything_is_written(workplac
 def test_the_plan_counts_rounds(workplace):
     found = planned("toy", [0], Path("out"), loop__human=[5, 400], loop__model=[100], loop__rounds=[6])
     assert [one.rounds for one in found] == [6, 2]
-
-
-def test_one_runs_data_are_held_at_a_time(workplace, monkeypatch):
-    alive = weakref.WeakSet()
-    build = engine.build_domain
-
-    def watched(*arguments):
-        domain = build(*arguments)
-        alive.add(domain)
-        return domain
-
-    monkeypatch.setattr(engine, "build_domain", watched)
-    most = []
-    items = planned("toy", [0, 1, 2], Path("out"))
-    study.run_all(
-        items, Options(Path("data")), lambda item: most.append((gc.collect(), len(alive))[1]), lambda event: None
-    )
-    assert max(most) <= 1
-
-
-def test_runs_follow_one_another_and_the_first_that_was_stopped_is_the_last(workplace):
-    started, asked = [], []
-    items = planned("toy", [0, 1, 2], Path("out"))
-
-    def on_start(item: study.Planned) -> None:
-        started.append(item.seed)
-        asked.append(item.seed == 1)
-
-    outcomes = study.run_all(items, Options(Path("data"), stopping=lambda: any(asked)), on_start, lambda event: None)
-    assert started == [0, 1]
-    assert [bool(outcome.reason) for outcome in outcomes] == [True, False]

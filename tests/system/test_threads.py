@@ -1,6 +1,8 @@
 """Numbers of threads that no machine has are refused, or left out of the environment."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -41,3 +43,27 @@ def test_one_with_sense_stays(monkeypatch, value):
     monkeypatch.setenv("OMP_NUM_THREADS", value)
     assert threads.mend_environment() == []
     assert os.environ["OMP_NUM_THREADS"] == value
+
+
+@pytest.mark.parametrize(
+    ("variables", "number"),
+    [({}, 4), ({"OMP_NUM_THREADS": "1"}, 1), ({"OMP_NUM_THREADS": "3,2"}, 3), ({"OMP_NUM_THREADS": "64"}, 4),
+     ({"OMP_NUM_THREADS": "2", "MKL_NUM_THREADS": "3"}, 3), ({"OMP_NUM_THREADS": "x"}, 4)],
+)  # fmt: skip
+def test_what_torch_will_take_follows_from_variables_and_cores(monkeypatch, variables, number):
+    monkeypatch.setattr(threads.cores, "physical", lambda: 4)
+    for other in threads.VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert threads.chosen() == number
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("variables", [{}, {"OMP_NUM_THREADS": "1"}])
+def test_it_is_what_torch_takes(variables):
+    environment = {name: value for name, value in os.environ.items() if name not in threads.VARIABLES} | variables
+    code = "import torch; from biasloop.system import threads; print(torch.get_num_threads(), threads.chosen())"
+    ran = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    torchs, ours = ran.stdout.split()
+    assert torchs == ours

@@ -1,0 +1,52 @@
+"""How many parameters the networks of an experiment have, without their data: built on torch's meta device."""
+
+from functools import cache
+
+import torch
+
+from biasloop import datasets
+from biasloop.config.experiment import Experiment
+from biasloop.training import networks
+from biasloop_generators import networks as generators
+from biasloop_language import networks as language
+
+GPT2 = {"gpt2": 124_439_808, "gpt2-medium": 354_823_168, "gpt2-large": 774_030_080}
+
+
+def parameters(experiment: Experiment) -> int:
+    """Of the largest network that a run of it trains."""
+    settings = experiment.domain.settings
+    if experiment.domain.name == "generators":
+        return max(_of_generator(settings["generator"]), _of_classifier(settings["classifier"]))
+    if experiment.domain.name == "language":
+        small = settings["small"]
+        return GPT2.get(settings["network"]) or _of_small(small["vocabulary"], small["layers"], small["width"])
+    biased = settings.get("bias") is not None  # then there are two tasks
+    data = datasets.get(settings["data"])
+    channels = (settings.get("shape") or data.shape)[-1]
+    classes = 2 if biased else len(data.classes)
+    return _of_images(settings["network"], classes, channels, settings["width"], settings.get("depth"))
+
+
+@cache
+def _of_generator(name: str) -> int:
+    with torch.device("meta"):
+        return language.parameters(generators.build_generator(name))
+
+
+@cache
+def _of_classifier(name: str) -> int:
+    with torch.device("meta"):
+        return language.parameters(generators.build_classifier(name, 2))
+
+
+@cache
+def _of_small(vocabulary: int, layers: int, width: int) -> int:
+    with torch.device("meta"):
+        return language.parameters(language.small(vocabulary, layers, width))
+
+
+@cache
+def _of_images(name: str, classes: int, channels: int, width: int, depth: int | None) -> int:
+    with torch.device("meta"):
+        return language.parameters(networks.build(name, classes, channels, width, depth))

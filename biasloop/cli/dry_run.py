@@ -82,7 +82,7 @@ def _line(item: "Planned", state: tuple[str, dict[str, Any] | None], estimate: "
         "seconds_left": estimate.seconds,
         "bytes_left": estimate.bytes,
         "memory": estimate.memory,
-        "measured": None if estimate.source is None else str(estimate.source.run),
+        "measured": None if estimate.source is None or estimate.source.run is None else str(estimate.source.run),
         "human_labels": item.labels,
         "human_labels_bought": item.bought,
     }
@@ -141,7 +141,9 @@ def _tell_time(
         at_once = jobs or room.lasts_for(Needs(*(max(column) for column in zip(*needs, strict=True))))
         wall = estimate.wall_seconds(estimated, needs, room, at_once)
         text += f"; about {formatting.duration(wall)} with --jobs {jobs}"
-    named = ", ".join(map(str, list(sources)[:3])) + (", ..." if len(sources) > 3 else "")
+    named = ", ".join(str(run or "rounds that were made for it") for run in list(sources)[:3]) + (
+        ", ..." if len(sources) > 3 else ""
+    )
     say(f"{text} (judged by {named})")
 
 

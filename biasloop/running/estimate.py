@@ -4,7 +4,7 @@ import heapq
 import math
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -33,7 +33,7 @@ class Measured:
     """What the steps of a stored run took.
 
     Attributes:
-        run: where it lies.
+        run: where it lies; None of one that was made to be measured, and is gone.
         rounds: how many of them have a known time.
         setup: seconds of the set-up.
         a_unit: seconds of a round for each unit of work of its rule (`RuleSettings.trained`); a median.
@@ -46,7 +46,7 @@ class Measured:
         threads: that it computed with, as its environment says.
     """
 
-    run: Path
+    run: Path | None
     rounds: int
     setup: float
     a_unit: float
@@ -153,6 +153,11 @@ class Sources:
         if same is not None and (measured := self._opened(same.directory)):
             return measured
         return self._like(item.experiment)
+
+    def take(self, experiment: Experiment, measured: Measured) -> None:
+        """Judge all that are like an experiment by rounds that were made for it."""
+        self.measured[self.alike(experiment)] = measured
+        self._chosen.clear()
 
     def _like(self, experiment: Experiment) -> Measured | None:
         alike = self.alike(experiment)
@@ -268,8 +273,7 @@ def measure(planned: Sequence[Planned], sources: Sources, options: Options) -> l
             engine.run(engine.prepare(short, item.seed, options), Path(place) / "run", options)
             measured = Measured.read(Path(place) / "run")
         if measured is not None:
-            sources.measured[sources.alike(item.experiment)] = measured
-    sources._chosen.clear()
+            sources.take(item.experiment, replace(measured, run=None))
     return chosen
 
 

@@ -39,8 +39,8 @@ def diff(
     chosen = _round(runs, number)
     settings = run_diff.settings(a.identity, b.identity)
     made_with = run_diff.made_with(a.manifest.environments, b.manifest.environments)
-    measured = [] if chosen is None else [_metrics(run, chosen) for run in runs]
-    compared = run_diff.metrics(*measured, [run.manifest.about for run in runs]) if measured else []
+    about = [run.manifest.about for run in runs]
+    compared = [] if chosen is None else run_diff.metrics(_metrics(a, chosen), _metrics(b, chosen), about)
     if json:
         emit(_answer(runs, settings, made_with, chosen, compared))
         return

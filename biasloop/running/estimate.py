@@ -267,7 +267,7 @@ def measure(planned: Sequence[Planned], sources: Sources, options: Options) -> l
     chosen = sorted(first.values(), key=lambda item: -_work(item))[:_MOST_MEASURED]
     for item in chosen:
         rounds = min(_ROUNDS, item.rounds)
-        loop = type(item.experiment.loop).model_validate(_limited(item.experiment, rounds))
+        loop = rules.settings_of(_limited(item.experiment, rounds))
         short = item.experiment.model_copy(update={"loop": loop})
         with TemporaryDirectory(prefix="biasloop-measure-") as place:
             engine.run(engine.prepare(short, item.seed, options), Path(place) / "run", options)

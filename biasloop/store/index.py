@@ -59,7 +59,15 @@ class Listed(NamedTuple):
     problem: str = ""
 
 
-_TYPES = (str, (int, type(None)), int, str, str, str, int)  # of what is kept: `preset` to `measured`
+_TYPES: tuple[type | tuple[type, ...], ...] = (
+    str,
+    (int, type(None)),
+    int,
+    str,
+    str,
+    str,
+    int,
+)  # of what is kept: `preset` to `measured`
 
 
 def listed(folder: Path, *, keep: bool = True, anew: int | None = None) -> list[Listed]:
@@ -149,7 +157,9 @@ def _settled(stamp: _Stamp, now: int) -> bool:
 
 def _fits(entry: _Entry) -> bool:
     """Whether an entry holds what an index says of a run."""
-    return len(entry) == 1 + len(_TYPES) and all(map(isinstance, entry[1:], _TYPES))
+    return len(entry) == 1 + len(_TYPES) and all(
+        isinstance(value, kinds) for value, kinds in zip(entry[1:], _TYPES, strict=True)
+    )
 
 
 def _read(path: Path) -> dict[str, _Entry]:

@@ -9,7 +9,7 @@ from biasloop.config.flatten import flatten
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Event, Outcome
 from biasloop.store.entries import PARTIAL
-from biasloop.store.manifest import MEMORY, NAME, SETUP, round_name
+from biasloop.store.manifest import MEMORY, NAME, SETUP, read_manifest, round_name
 from biasloop.store.reader import Run
 from biasloop.store.remains import unnamed
 from biasloop.store.writer import refuse_other
@@ -30,12 +30,13 @@ def outcome(experiment: Experiment, seed: int, directory: Path, on_event: Callab
     """
     if not (directory / NAME).is_file():
         return None
-    run = Run.open(directory)
-    stored = {key: value for key, value in run.manifest.about.items() if key != MEMORY}
+    manifest = read_manifest(directory)
+    stored = {key: value for key, value in manifest.about.items() if key != MEMORY}
     reason = stored.pop("finished", None)
-    left = (directory / PARTIAL).exists() or unnamed(directory, run.manifest)
+    left = (directory / PARTIAL).exists() or unnamed(directory, manifest)
     if reason is None or left or stored != engine.about(experiment):
         return None
+    run = Run.open(directory)
     defaults = engine.defaults(discovery.load(experiment.domain.name), experiment)
     refuse_other(directory, {**defaults, **flatten(run.identity)}, flatten(experiment.identity(seed)))
     untouched, files = run.pretrained(), run.manifest.files

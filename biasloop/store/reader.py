@@ -58,11 +58,19 @@ class Run:
         """
         if not directory.is_dir():
             raise InvalidInput(f"there is no run {directory}; `biasloop runs` lists them")
-        run = cls(directory, read_manifest(directory))
-        run.identity  # noqa: B018 (an altered one is refused here, before anything is read)
-        for name in run.manifest.files:
-            run.check_size(name)
-        return run
+        manifest = read_manifest(directory)
+        while True:
+            run = cls(directory, manifest)
+            run.identity  # noqa: B018 (an altered one is refused here, before anything is read)
+            try:
+                for name in run.manifest.files:
+                    run.check_size(name)
+            except DamagedStore:
+                manifest = read_manifest(directory)
+                if manifest.files == run.manifest.files:
+                    raise  # else a process that writes the run has replaced models meanwhile
+            else:
+                return run
 
     @cached_property
     def identity(self) -> dict[str, Any]:

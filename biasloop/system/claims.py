@@ -219,8 +219,8 @@ def _acquire(parent: Path, prefix: str, rescue: Callable[[Path], None] = lambda 
         former = holders.read(parent, prefix, newest) if newest else None
         if former is not None and not former.dead:
             raise Held(
-                f"{_subject(parent, prefix)} is being written by {former}, which gave its last sign of life "
-                f"{former.silent:.0f} s ago; wait for it to finish, or use another --out",
+                f"{_subject(parent, prefix)} is being written by {former} "
+                f"(last sign of life {max(former.silent, 0):.0f} s ago)",
                 str(former),
             )
         this = Holder.this(newest + 1, promised())

@@ -32,7 +32,7 @@ def test_the_events_and_the_outcome_are_the_engines(run):
     outcome = engine.run(toy_prepared(EXPERIMENT), run, Options(run, on_event=events.append, interval=1e9))
     ours, ours_events = told(run)
     assert ours == outcome
-    assert [dataclasses.replace(event, bytes=0) for event in ours_events] == events
+    assert repr([dataclasses.replace(event, bytes=0) for event in ours_events]) == repr(events)
     assert all(isinstance(event, Committed) and event.resumed and event.bytes for event in ours_events)
 
 

@@ -16,8 +16,8 @@ from biasloop.running import engine, provenance
 from biasloop.running.engine import Notice, Options
 from biasloop.store import codec
 from biasloop.store.claims import claimed
-from biasloop.store.finding import find_runs
-from biasloop.store.reader import Run
+from biasloop.store.manifest import read_manifest
+from biasloop.store.reader import Run, find_runs
 from biasloop.store.repair import repair, verify
 
 EXPERIMENT = toy_experiment(loop={"rounds": 6}, pool=400)
@@ -159,7 +159,7 @@ def test_a_second_process_is_told_who_holds_the_run(copy):
         [sys.executable, "-c", code, str(copy)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as holder:
         assert holder.stdout.readline() == "held\n"
-        with pytest.raises(StoreError, match=rf"is being written by process {holder.pid} on .+ since .+; wait for it"):
+        with pytest.raises(StoreError, match=rf"is being written by process {holder.pid} on .+ since .+ \(last sign"):
             run(copy)
         Run.open(copy)  # reading needs no claim
         holder.kill()
@@ -253,3 +253,24 @@ def test_each_part_of_an_environment_makes_a_new_segment(tmp_path, monkeypatch, 
     engine.run(toy_prepared(toy_experiment(loop={"rounds": 2}, pool=200)), tmp_path / "run", options)
     texts = [event.text for event in said if isinstance(event, Notice)]
     assert [f"{name} " in text and "-> other; it goes on" in text for text in texts] == [True]
+
+
+def test_a_model_that_is_replaced_while_a_run_is_opened_is_no_damage(copy, monkeypatch):
+    """Another process commits a round between the reading of the manifest and the look at the files."""
+    check, written = Run.check_size, []
+    newest = sorted(copy.glob("model-*.h5"))[-1]
+    newest.unlink()
+    with pytest.raises(DamagedStore, match="is missing"):
+        Run.open(copy)
+    manifest = read_manifest(copy)
+    manifest.drop(newest.name)
+
+    def checked(run, name):
+        if not written:
+            written.append(name)
+            with claimed(copy) as claim:
+                manifest.write(copy, claim)
+        return check(run, name)
+
+    monkeypatch.setattr(Run, "check_size", checked)
+    assert newest.name not in Run.open(copy).manifest.files

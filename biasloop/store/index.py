@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from biasloop.config.flatten import flatten
-from biasloop.errors import StoreError
+from biasloop.errors import InvalidInput, StoreError
 from biasloop.store.entries import EXPERIMENT
 from biasloop.store.files import sha256, write_atomically
 from biasloop.store.finding import manifests
@@ -125,7 +125,7 @@ def _opened(directory: str) -> Listed:
             directory, str(about.get("name", "")), run.identity.get("seed"), len(steps),
             _text(about.get("finished")), _text(about.get("failed")), alike(run.identity), measured,
         )  # fmt: skip
-    except StoreError as error:
+    except (StoreError, InvalidInput) as error:
         return Listed(directory, problem=str(error))
 
 

@@ -115,8 +115,8 @@ def plan(
         raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
     _require_directory(options.data)
     checks = _Checks(seeds[0], options)
-    rules = [checks.rule(experiment) for _, experiment in arms]
-    expected = [(rounds := rule.expected_rounds(), rule.human_labels(rounds)) for rule in rules]
+    begun = directory.exists()
+    expected = [_Expected.of(checks.rule(experiment), begun=begun) for _, experiment in arms]
     names = [describe(chosen) for chosen, _ in arms]
     absent: set[Path] = set()
     writable: set[Path] = set()
@@ -126,16 +126,37 @@ def plan(
             seed,
             path,
             experiment,
-            rounds,
+            of_arm.rounds,
             done,
-            labels,
-            rule.human_labels(done) if done else 0,
+            of_arm.labels,
+            of_arm.bought[min(done, of_arm.rounds)] if done else 0,
         )
         for seed in seeds
-        for arm, (_, experiment), rule, (rounds, labels) in zip(names, arms, rules, expected, strict=True)
+        for arm, (_, experiment), of_arm in zip(names, arms, expected, strict=True)
         for path in [directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"]
         for done in [0 if preview.is_absent(path, absent, writable) else checks.done(path, experiment, seed)]
     ]
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What a rule says of a run; the rule itself would hold the data.
+
+    Attributes:
+        rounds: how many it has.
+        labels: human labels that they take.
+        bought: those that so many rounds take, by their number; empty where none is finished.
+    """
+
+    rounds: int
+    labels: int
+    bought: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, rule: Rule, *, begun: bool) -> "_Expected":
+        rounds = rule.expected_rounds()
+        bought = [rule.human_labels(done) for done in range(rounds + 1)] if begun else ()
+        return cls(rounds, rule.human_labels(rounds), bought)
 
 
 def _require_directory(data: Path) -> None:

@@ -49,12 +49,12 @@ class Engine:
             raise InvalidInput(f"--engine {self.name}: expected {' or '.join(ENGINES)}")
         if self.address is not None and self.name != "ray":
             raise InvalidInput("--address is that of a Ray cluster; add --engine ray, or leave it out")
-        if not self._alone and launcher.count() > 1:
+        if not self.alone and launcher.count() > 1:
             raise InvalidInput(
                 "a launcher started several processes for each run, which --jobs and --engine ray cannot do; start the "
                 "command without the launcher, or without these options"
             )
-        if not self._alone and device.startswith("cuda:"):
+        if not self.alone and device.startswith("cuda:"):
             raise InvalidInput(
                 f"--device {device}: runs that go on at once are given their GPUs; use --device cuda, and "
                 f"CUDA_VISIBLE_DEVICES={device.removeprefix('cuda:')} to leave out the others"
@@ -63,7 +63,7 @@ class Engine:
             _require_ray()
 
     @property
-    def _alone(self) -> bool:
+    def alone(self) -> bool:
         """Whether one run is made at a time, in this process."""
         return self.name == "local" and self.jobs in (None, 1)
 
@@ -73,14 +73,14 @@ class Engine:
             from biasloop.running.on_ray import OnRay
 
             return OnRay(self.address), self.jobs or len(planned)
-        if self._alone:
+        if self.alone:
             from biasloop.running.executors import InProcess
 
             return InProcess(), 1
         from biasloop.running.workers import Workers, at_once
 
         jobs = self.jobs or 0
-        return Workers(jobs), max(2, at_once(planned, options, jobs)) if len(planned) > 1 else 1
+        return Workers(jobs), at_once(planned, options, jobs)
 
 
 def _require_ray() -> None:
@@ -117,7 +117,8 @@ def make(
         typer.Exit: the person asked to stop, or a run failed.
     """
     executor, at_once = engine.executor(planned, options)
-    view = _view(planned, at_once, stopping, json=json)
+    several = not engine.alone and len(planned) > 1
+    view = _view(planned, at_once, stopping, several=several, json=json)
     try:
         ended = executor.run(planned, options, _Watched(view, stopping))
     finally:
@@ -158,10 +159,10 @@ class _Failed(BiasloopError):
 
     def __init__(self, ended: "Ended") -> None:
         super().__init__(ended.error)
-        self.exit_code = ended.code  # type: ignore[misc] # of this error
+        self.exit_code = ended.code
 
 
-def _view(planned: "list[Planned]", at_once: int, stopping: "Stopping", *, json: bool) -> "View":
+def _view(planned: "list[Planned]", at_once: int, stopping: "Stopping", *, several: bool, json: bool) -> "View":
     stopping.shown = not json and sys.stdout.isatty()
     if json:
         from biasloop.report.live.scripts import JsonView
@@ -170,8 +171,8 @@ def _view(planned: "list[Planned]", at_once: int, stopping: "Stopping", *, json:
     if not stopping.shown:
         from biasloop.report.live.plain import PlainView
 
-        return PlainView(planned, at_once)
-    if at_once > 1:
+        return PlainView(planned, at_once, several=several)
+    if several:
         from biasloop.report.live.several import StudyView
 
         return StudyView(planned, at_once, stopping)

@@ -10,7 +10,7 @@ from typing import Protocol
 
 from biasloop.contract.context import Memory
 from biasloop.running import helping
-from biasloop.running.engine import Event, Options
+from biasloop.running.engine import Event, Notice, Options
 from biasloop.running.study import Planned
 from biasloop.running.tasks import Ended, Task, perform
 
@@ -58,11 +58,19 @@ class Queue:
     waiting: list[Planned]
     elsewhere: list[Ended] = field(default_factory=list)
     _looked: float = 0.0
+    _said: int = 0
 
     def put_back(self, ended: Ended) -> None:
         """Another process makes this run."""
         self.elsewhere.append(ended)
         self._looked = time.monotonic()
+
+    def say_what_is_waited_for(self, options: Options) -> None:
+        """Nothing else is left to be made."""
+        if len(self.elsewhere) != self._said:
+            runs = "a run" if len(self.elsewhere) == 1 else f"{len(self.elsewhere):,} runs"
+            options.on_event(Notice(f"waiting for {runs} of other processes; --no-wait ends without"))
+        self._said = len(self.elsewhere)
 
     def take_free(self) -> None:
         """Let runs come back that nobody makes any more; looks no more often than every `POLL` seconds."""
@@ -97,6 +105,7 @@ class InProcess:
                 if options.stopping():
                     break
                 if not queue.waiting:
+                    queue.say_what_is_waited_for(options)
                     time.sleep(0.1)
                     queue.take_free()
                     continue

@@ -35,7 +35,8 @@ class Workers:
         room = self._room()
         needs = _needs(planned, options)
         most = min(self.jobs or len(planned), len(planned))
-        fewer = _fewer(needs[0], room, self.jobs, len(planned), unset=_without_threads(planned[0], options))
+        left = sum(item.done < item.rounds for item in planned)
+        fewer = _fewer(needs[0], room, self.jobs, left, unset=_without_threads(planned[0], options))
         if fewer:
             options.on_event(Notice(fewer))
         making = _Making(Queue(list(planned)), dict(zip(map(id, planned), needs, strict=True)), room, most,
@@ -120,6 +121,8 @@ class _Making:
                 self._start_some()
             if not self._busy and (self.told_to_stop or not self._more):
                 return
+            if not self._busy and not self.queue.waiting:
+                self.queue.say_what_is_waited_for(self.options)
             self._listen()
 
     def close(self) -> None:

@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from support.studies import Recorder, planned_toys
 
 from biasloop.errors import Diverged, Held
 from biasloop.running import engine, executors
-from biasloop.running.engine import Options
+from biasloop.running.engine import Notice, Options
 from biasloop.running.executors import InProcess
 
 OPTIONS = Options(Path("data"), interval=1e9)
@@ -74,8 +75,10 @@ def test_a_run_of_another_process_is_made_when_that_is_over(workplace, monkeypat
     monkeypatch.setattr(executors, "POLL", 0.0)
     free = iter([False, False, True])
     monkeypatch.setattr(executors, "_is_free", lambda planned: next(free))
-    watcher = Recorder()
-    ended = InProcess().run(planned_toys([0, 1], Path("out"), OPTIONS), OPTIONS, watcher)
+    watcher, notes = Recorder(), []
+    options = replace(OPTIONS, on_event=notes.append)
+    ended = InProcess().run(planned_toys([0, 1], Path("out"), options), options, watcher)
+    assert notes == [Notice("waiting for a run of other processes; --no-wait ends without")]
     assert [(one.planned.seed, bool(one.outcome)) for one in ended] == [(1, True), (0, True)]
     assert [(one.planned.seed, one.held) for one in watcher.ends] == [
         (0, "process 1 on node7 makes it"), (1, ""), (0, ""),

@@ -11,11 +11,14 @@ from support import toy
 from support.loops import assert_same_run
 from support.studies import Recorder, planned_toys
 
+from biasloop.config import presets
 from biasloop.config.resources import Resources
+from biasloop.config.validation import arms_of
 from biasloop.running import executors, workers
 from biasloop.running.engine import Committed, Notice, Options, Outcome
 from biasloop.running.executors import InProcess
 from biasloop.running.room import Room
+from biasloop.running.study import Planned
 from biasloop.running.tasks import Ended
 from biasloop.running.workers import Workers
 from biasloop.store import claims
@@ -93,6 +96,29 @@ def test_who_asks_to_stop_gets_all_runs_back_after_their_step_and_nothing_new_st
     )
     assert {one.planned.seed for one in ended} <= {0, 1}
     assert all(one.stopped for one in ended)
+
+
+def test_a_fresh_process_that_makes_a_toy_loads_no_framework(processes, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    watcher = Recorder()
+    (ended,) = Workers(2, room).run(planned_toys([0], Path("out"), OPTIONS), OPTIONS, watcher)
+    assert ended.outcome
+    loaded = {line.rpartition("|")[2].strip() for line in watcher.notices if line.startswith("import time")}
+    assert "numpy" in loaded
+    assert not loaded & {"torch", "polars", "matplotlib", "rich", "typer"}
+
+
+@pytest.mark.slow
+def test_networks_trained_side_by_side_have_the_bits_of_those_trained_alone(processes):
+    ((_, experiment),) = arms_of(presets.read("tiny"))
+    runs = {
+        out: [Planned("", seed, Path(out, f"seed-{seed}"), experiment, 2) for seed in (0, 1)]
+        for out in ("together", "alone")
+    }
+    Workers(2, room).run(runs["together"], OPTIONS, Recorder())
+    InProcess().run(runs["alone"], OPTIONS, Recorder())
+    for left, right in zip(*runs.values(), strict=True):
+        assert_same_run(left.directory, right.directory)
 
 
 # --- without processes

@@ -22,9 +22,9 @@ class PlainView:
         tables: of the runs under way.
     """
 
-    def __init__(self, planned: Sequence[Planned], at_once: int = 1) -> None:
+    def __init__(self, planned: Sequence[Planned], at_once: int = 1, *, several: bool = False) -> None:
         self.tables: dict[Path, Rows] = {}
-        self.several = at_once > 1
+        self.several = several
         self.ends = Ends(len(planned))
         self.pace = Pace(planned, at_once)
         self.width = min(_WIDEST, max((len(name(item)) for item in planned), default=0)) if self.several else 0

@@ -31,13 +31,14 @@ class Line:
     planned: Planned
     rows: Rows
     state: str = "starting"
+    goes_on: bool = True
 
     def cells(self) -> list[str]:
         """Name, rounds, what the newest round measured, what goes on, time left."""
         first = 1 + len(self.rows.loop.columns())
         measured = list(self.rows.rows[-1][first:-1]) if self.rows.rows else []
         missing = [formatting.MISSING] * (len(self.rows.headers) - first - 1 - len(measured))
-        left = self.rows.seconds_left() if self.state else None
+        left = self.rows.seconds_left() if self.goes_on else None
         return [
             name(self.planned), f"{self.rows.rounds} of {self.rows.expected}", *measured, *missing, self.state,
             "" if left is None else formatting.duration(left),
@@ -94,7 +95,7 @@ class StudyView:
     def end(self, ended: Ended) -> None:
         """Take the run's row away."""
         line = self.under_way.pop(ended.planned.directory)
-        line.state = ""
+        line.goes_on = False
         self.pace.end(ended)
         text = self.ends.words(ended)
         if text:

@@ -44,7 +44,7 @@ class Ends:
         self._told.add(key)
         if ended.error:
             return f"{title(ended.planned)} failed: {ended.error}"
-        return f"{ended.held}; {'the other runs are made first' if self.runs > 1 else 'waiting for it'}"
+        return ended.held
 
 
 def sum_up(done: int, runs: int, left: float | None, *, failed: int = 0, elsewhere: int = 0) -> str:

@@ -156,7 +156,7 @@ def test_a_plan_of_many_runs_is_lines_in_columns(cli):
     assert lines[0].split() == ["run", "seed", "rounds", "done", "state"]
     assert lines[1].split() == ["runs/toy/seed-0", "0", "4", "0", "not", "begun"]
     assert lines[600].split() == ["runs/toy/seed-599", "599", "4", "0", "not", "begun"]
-    assert len({len(line) for line in lines}) == 1
+    assert len({len(line) for line in lines[1:]}) == 1
 
 
 # --- images

@@ -1,38 +1,204 @@
-"""What `biasloop loop --dry-run` prints."""
+"""What `biasloop loop --dry-run` prints: the plan, what is done of it, and what the rest will take."""
 
-from typing import TYPE_CHECKING
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from biasloop.report.output import aligned, emit, note, say, show, table
 
 if TYPE_CHECKING:
+    from biasloop.running.engine import Options
+    from biasloop.running.estimate import Estimate
     from biasloop.running.study import Planned
 
 
 _MOST_DRAWN = 500  # planned runs in a table
+_NOT_TYPED_AGAIN = ("--dry-run", "--measure", "--json", "--no-wait")
+_WITH_VALUE = ("--jobs", "-j")  # a task of an array makes one run after another
 
 
-def show_plan(planned: "list[Planned]", *, json: bool) -> None:
-    """Print the planned runs, and of each how many rounds are finished."""
+def show_plan(
+    planned: "list[Planned]", options: "Options | None" = None, *, jobs: int | None = None, measure: bool = False,
+    json: bool = False,
+) -> None:  # fmt: skip
+    """Print the planned runs, how far each is, and what the rest takes.
+
+    Args:
+        planned: the study.
+        options: how it will run; None: as by default.
+        jobs: runs at once; 0 for as many as there is room for; None for one after another.
+        measure: make two rounds of a few runs where nothing was measured.
+        json: for scripts, a list of runs.
+    """
+    from biasloop.running import estimate
+    from biasloop.running.engine import Options
+
+    options = options or Options(Path("data"))
+    sources = estimate.Sources(planned, options)
+    if measure:
+        for item in estimate.measure(planned, sources, options):
+            note(f"measured two rounds of {item.arm or item.experiment.name}, seed {item.seed}, which are not kept")
+    estimated = estimate.estimates(planned, sources)
+    states = [_state(item) for item in planned]
     if json:
-        emit(
-            [
-                {
-                    "run": str(item.directory),
-                    "seed": item.seed,
-                    "arm": item.arm,
-                    "rounds": item.rounds,
-                    "done": item.done,
-                }
-                for item in planned
-            ]
-        )
+        emit([_line(*each) for each in zip(planned, states, estimated, strict=True)])
         return
-    cells = [[str(item.directory), str(item.seed), str(item.rounds), str(item.done)] for item in planned]
-    columns, right = ["run", "seed", "rounds", "done"], (1, 2, 3)
+    _show_runs(planned, states)
+    if len(planned) > 1:
+        rounds, done = (sum(counts) for counts in zip(*((item.rounds, item.done) for item in planned), strict=True))
+        note(f"{len(planned):,} runs, {rounds:,} rounds, {done:,} of them finished")
+    _tell_labels(planned)
+    left = [number for number, item in enumerate(planned) if item.done < item.rounds]
+    if left:
+        _tell_time(planned, estimated, options, jobs)
+        _tell_room([estimated[number] for number in left], planned[0].directory)
+        say(f"on a cluster with Slurm:\n  {_array(planned, estimated, options, len(left))}")
+
+
+def _state(item: "Planned") -> tuple[str, dict[str, Any] | None]:
+    """What a person reads of a run, and who makes it now."""
+    from biasloop.store import claims
+
+    if item.done >= item.rounds:
+        return "finished", None
+    holder = claims.holder(item.directory) if item.done or item.directory.exists() else None
+    if holder is not None:
+        return f"running on {holder.host}", {"host": holder.host, "pid": holder.pid, "since": holder.since}
+    return ("stopped" if item.done else "not begun"), None
+
+
+def _line(item: "Planned", state: tuple[str, dict[str, Any] | None], estimate: "Estimate") -> dict[str, Any]:
+    return {
+        "run": str(item.directory),
+        "seed": item.seed,
+        "arm": item.arm,
+        "rounds": item.rounds,
+        "done": item.done,
+        "state": state[0].partition(" on ")[0],
+        "holder": state[1],
+        "seconds_left": estimate.seconds,
+        "bytes_left": estimate.bytes,
+        "memory": estimate.memory,
+        "measured": None if estimate.source is None or estimate.source.run is None else str(estimate.source.run),
+        "human_labels": item.labels,
+        "human_labels_bought": item.bought,
+    }
+
+
+def _show_runs(planned: "Sequence[Planned]", states: Sequence[tuple[str, dict[str, Any] | None]]) -> None:
+    cells = [
+        [str(item.directory), str(item.seed), str(item.rounds), str(item.done), state]
+        for item, (state, _) in zip(planned, states, strict=True)
+    ]
+    columns, right = ["run", "seed", "rounds", "done", "state"], (1, 2, 3)
     if len(cells) > _MOST_DRAWN:
         say(aligned(columns, cells, right=right))
     else:
         show(table(columns, cells, right=right))
-    if len(planned) > 1:
-        rounds, done = (sum(counts) for counts in zip(*((item.rounds, item.done) for item in planned), strict=True))
-        note(f"{len(planned):,} runs, {rounds:,} rounds, {done:,} of them finished")
+
+
+def _tell_labels(planned: "Sequence[Planned]") -> None:
+    """Human labels in all, and of an arm where arms differ."""
+    labels, bought = sum(item.labels for item in planned), sum(item.bought for item in planned)
+    if not labels:
+        say("human labels: none are bought")
+        return
+    of_arms: dict[str, set[int]] = {}
+    for item in planned:
+        of_arms.setdefault(item.arm, set()).add(item.labels)
+    say(f"human labels: {labels:,}, of which finished rounds took {bought:,}; {labels - bought:,} are left to buy")
+    if 1 < len(of_arms) <= _MOST_DRAWN:
+        for arm, counts in of_arms.items():
+            say(f"  {arm}: {' or '.join(f'{count:,}' for count in sorted(counts))} a run")
+
+
+def _tell_time(
+    planned: "Sequence[Planned]", estimated: "Sequence[Estimate]", options: "Options", jobs: int | None
+) -> None:
+    """How long the rest takes, and by which measured run that is judged."""
+    from biasloop.report.tables import formatting
+    from biasloop.running import estimate
+    from biasloop.running.room import Needs, Room
+
+    sources = {each.source.run: each.source for each in estimated if each.source is not None}
+    unknown = sum(each.seconds is None for each in estimated)
+    if unknown:
+        note(f"nothing like {formatting.counted(unknown, 'run')} was measured yet, so that nobody knows how long it "
+             "takes; --dry-run --measure makes two rounds of a few of them to find out")  # fmt: skip
+    if not sources:
+        return
+    needs = needs_of(planned, options)
+    room = Room.of_machine()
+    alone = estimate.wall_seconds(estimated, needs, room, 1)
+    computing = sum((each.seconds or 0.0) * need.cores for each, need in zip(estimated, needs, strict=True))
+    text = f"time: about {formatting.duration(alone)} one after another"
+    if max(need.cores for need in needs) > 1:
+        text += f", {formatting.duration(computing)} of CPU cores"
+    if jobs is not None and jobs != 1:
+        at_once = jobs or room.lasts_for(Needs(*(max(column) for column in zip(*needs, strict=True))))
+        wall = estimate.wall_seconds(estimated, needs, room, at_once)
+        text += f"; about {formatting.duration(wall)} with --jobs {jobs}"
+    named = ", ".join(str(run or "rounds that were made for it") for run in list(sources)[:3]) + (
+        ", ..." if len(sources) > 3 else ""
+    )
+    say(f"{text} (judged by {named})")
+
+
+def needs_of(planned: "Sequence[Planned]", options: "Options") -> "list[Any]":
+    """What each run takes of a machine."""
+    from biasloop.running import resources
+    from biasloop.running.room import Needs
+
+    known: dict[int, Needs] = {}
+    for item in planned:
+        if id(item.experiment) not in known:
+            known[id(item.experiment)] = Needs(
+                resources.cores_of(item.experiment, options),
+                resources.gpus_of(item.experiment, options),
+                resources.memory_of(item.experiment) or 0,
+            )
+    return [known[id(item.experiment)] for item in planned]
+
+
+def _tell_room(left: "Sequence[Estimate]", directory: Path) -> None:
+    """Disk and memory."""
+    from biasloop.report.tables import formatting
+
+    sizes = [each.bytes for each in left if each.bytes is not None]
+    if sizes:
+        needed = sum(sizes)
+        there = next(path for path in directory.absolute().parents if path.exists())
+        free = shutil.disk_usage(there).free
+        say(f"disk: about {formatting.size(needed)} (free: {formatting.size(free)})")
+        if needed > free:
+            note(f"{there} has {formatting.size(free)} free, which does not suffice; free some, or use another --out")
+    memory = max((each.memory for each in left if each.memory is not None), default=None)
+    say(f"memory: {'not known yet' if memory is None else f'about {formatting.size(memory)} a run'}")
+
+
+def _array(planned: "Sequence[Planned]", estimated: "Sequence[Estimate]", options: "Options", runs: int) -> str:
+    """The command that has Slurm make the runs: each of its tasks takes what nobody makes."""
+    needs = needs_of(planned, options)
+    memory = max((each.memory or 0 for each in estimated), default=0)
+    gpus = max(need.gpus for need in needs)
+    words = ["sbatch", f"--array=1-{runs}", f"--cpus-per-task={max(need.cores for need in needs)}"]
+    words += [f"--gpus-per-task={max(1, round(gpus))}"] if gpus else []
+    words += [f"--mem={-(-memory * 5 // 4 // 1_048_576)}M"] if memory else []  # a quarter beyond what was measured
+    return shlex.join([*words, "--wrap", shlex.join(["biasloop", *_typed(sys.argv[1:]), "--no-wait"])])
+
+
+def _typed(arguments: Sequence[str]) -> list[str]:
+    """The command as it was typed, without what asks for the plan."""
+    words: list[str] = []
+    skipped = False
+    for word in arguments:
+        if skipped:
+            skipped = False
+        elif word in _WITH_VALUE:
+            skipped = True
+        elif word not in _NOT_TYPED_AGAIN and not word.startswith(("--jobs=", "-j")):
+            words.append(word)
+    return words

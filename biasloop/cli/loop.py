@@ -64,6 +64,9 @@ def loop(
     ] = None,
     json: Json = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, run nothing.")] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="With --dry-run: make two rounds, which are not kept, to tell the time.")
+    ] = False,
 ) -> None:
     """Run a feedback loop: train, evaluate, feed labels back, round after round.
 
@@ -85,6 +88,8 @@ def loop(
         raise InvalidInput(f"--checkpoint {checkpoint}: expected a number of seconds, for example 30")
     where = Engine(engine, jobs, address)
     where.check(device)
+    if measure and not dry_run:
+        raise InvalidInput("--measure goes with --dry-run; add it, or leave --measure out")
     found, changes = _preset(preset, sets, grid)  # before anything heavier is imported: a refusal answers at once
 
     from biasloop.config.validation import arms_of
@@ -99,12 +104,12 @@ def loop(
         _help_first(arms, chosen, options, dry_run=dry_run)
         return
     directory = out or study.default_directory(found, changes)
-    _plan_and_make(found, arms, chosen, directory, options, where, json=json, dry_run=dry_run)
+    _plan_and_make(found, arms, chosen, directory, options, where, json=json, dry_run=dry_run, measure=measure)
 
 
 def _plan_and_make(
     preset: "Preset", arms: "Arms", seeds: list[int], directory: Path, options: "Options", where: "Engine",
-    *, json: bool, dry_run: bool,
+    *, json: bool, dry_run: bool, measure: bool,
 ) -> None:  # fmt: skip
     """Plan all runs, and make them unless only the plan was asked for."""
     from biasloop.cli.stopping import Stopping
@@ -124,7 +129,7 @@ def _plan_and_make(
     if dry_run:
         from biasloop.cli import dry_run as plan
 
-        plan.show_plan(planned, json=json)
+        plan.show_plan(planned, options, jobs=where.jobs, measure=measure, json=json)
     else:
         make(planned, directory, options, stopping, where, json=json)
 

@@ -1,4 +1,4 @@
-"""`biasloop runs`: list, show, verify and repair stored runs."""
+"""`biasloop runs`: list, show, compare, verify and repair stored runs."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +7,7 @@ import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
+from biasloop.cli.runs_diff import diff
 from biasloop.cli.runs_list import show_list
 from biasloop.report.output import emit, measurement, note, say, show, table
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     cls=Group,
-    help="List, show, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
+    help="List, show, compare, verify or repair stored runs.\n\nExample: biasloop runs verify runs/quickstart",
     invoke_without_command=True,
 )
 _RUNS = Path("runs")
@@ -27,7 +28,7 @@ Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run's director
 
 @app.callback()
 def runs(context: typer.Context, json: Json = False) -> None:
-    """List, show, verify or repair stored runs."""
+    """List, show, compare, verify or repair stored runs."""
     if context.invoked_subcommand is None:
         show_list([_RUNS], json=json)
 
@@ -102,11 +103,13 @@ def _values(metrics: "Mapping[str, Metric]") -> dict[str, dict[str, Any]]:
 
 def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
     """The metrics that the preset speaks of, then those that are about the whole."""
-    bound, plot = about.get("bound", {}), about.get("plot", {})
-    of_bound = [bound.get(key) for key in ("metric", "baseline", "train")]
-    wanted = [*plot.get("series", []), *of_bound, plot.get("quality")]
-    chosen = [name for name in dict.fromkeys(wanted) if name in every]
+    from biasloop.report.run_diff import spoken_of
+
+    chosen = [name for name in spoken_of(about) if name in every]
     return [*chosen, *(name for name in every if "." not in name and name not in chosen)][:MOST]
+
+
+app.command("diff", cls=Command)(diff)
 
 
 @app.command("verify", cls=Command)

@@ -2,8 +2,7 @@
 
 Round r: draw m samples of the reserve with their human labels and k more labelled by the model of round r - 1; add
 them to the training set; fit a new model from scratch; evaluate it. Round 0 trains on the n0 samples of the set-up.
-The draw stands at the start of the round that first trains on it, so the last round labels nothing in vain and a
-finished run can be extended.
+The draw stands at the start of the round that first trains on it, so that a finished run can be extended.
 """
 
 from __future__ import annotations
@@ -228,14 +227,12 @@ class Accumulate:
         ids = self.reserve.labelled[: self.start]
         added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.human_labels(ids), work))
         references = kept_tables(work, "answers", self.domain.references)
-        domain = self.domain
-        names = names_in(domain)
+        domain, names = self.domain, names_in(self.domain)
         train = self._grouped(added.samples())
         evaluations = {MAIN: Evaluation(domain.measure(references, train, names), references)}
         if self.settings.pretrained and isinstance(domain, Pretrained):
             tables = kept_tables(work, PRETRAINED, lambda call: domain.predict(domain.pretrained(call), call))
-            metrics = domain.measure(joined(references, tables), train, names)
-            evaluations[PRETRAINED] = Evaluation(metrics, tables)
+            evaluations[PRETRAINED] = Evaluation(domain.measure(joined(references, tables), train, names), tables)
         return Record(added, evaluations)
 
     def round(self, number: int, work: RoundWork) -> Record:
@@ -344,10 +341,13 @@ class Accumulate:
             return cap or 1
         splits = self.domain.splits()
         labelled = len(splits.pool) - len(splits.unlabelled) - self.start
-        possible = (labelled + len(splits.unlabelled)) // (settings.human + settings.model)
-        if settings.human:
-            possible = min(possible, labelled // settings.human)
-        return min(cap or possible + 1, possible + 1)
+        drawn = (labelled + len(splits.unlabelled)) // (settings.human + settings.model)
+        possible = 1 + min(drawn, labelled // settings.human if settings.human else drawn)
+        return min(cap or possible, possible)
+
+    def human_labels(self, rounds: int) -> int:
+        """Those of the set-up, and those that each round after the first draws."""
+        return self.start + max(0, rounds - 1) * self.settings.human
 
     def training_set(self, number: int) -> Samples:
         """What the model of the newest absorbed round was trained on."""

@@ -298,6 +298,10 @@ class Generations:
         """Generations."""
         return self.settings.rounds
 
+    def human_labels(self, rounds: int) -> int:
+        """None are bought: annotators and generators learn from the data's own labels, and no round asks for more."""
+        return 0
+
     @property
     def can_go_on(self) -> bool:
         """Whether the models that the next generation needs are there."""

@@ -109,6 +109,9 @@ class Rule(Protocol):
     def expected_rounds(self) -> int:
         """How many rounds the run will have, as far as settings and data say."""
 
+    def human_labels(self, rounds: int) -> int:
+        """How many samples the set-up and so many rounds take with a human label, each counted once."""
+
     def setup(self, work: RoundWork) -> Record:
         """What is decided before round 0."""
 

@@ -14,6 +14,7 @@ from biasloop.config.presets import MINI, Key, Preset, parse_value
 from biasloop.contract.context import Memory
 from biasloop.contract.domains import Demands, Domain
 from biasloop.errors import InvalidInput
+from biasloop.feedback.rule import Rule
 from biasloop.running import engine, provenance
 from biasloop.running.engine import Options
 from biasloop.store import preview
@@ -37,6 +38,8 @@ class Planned:
         experiment: what runs there.
         rounds: how many, as far as settings and pool say.
         done: how many of them are finished.
+        labels: human labels that all its rounds take.
+        bought: those of them that finished rounds took.
     """
 
     arm: str
@@ -45,6 +48,8 @@ class Planned:
     experiment: Experiment
     rounds: int
     done: int = 0
+    labels: int = field(default=0, compare=False)
+    bought: int = field(default=0, compare=False)
 
 
 def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
@@ -110,7 +115,8 @@ def plan(
         raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
     _require_directory(options.data)
     checks = _Checks(seeds[0], options)
-    expected = [checks.rounds(experiment) for _, experiment in arms]
+    begun = directory.exists()
+    expected = [_Expected.of(checks.rule(experiment), begun=begun) for _, experiment in arms]
     names = [describe(chosen) for chosen, _ in arms]
     absent: set[Path] = set()
     writable: set[Path] = set()
@@ -120,13 +126,37 @@ def plan(
             seed,
             path,
             experiment,
-            rounds,
-            0 if preview.is_absent(path, absent, writable) else checks.done(path, experiment, seed),
+            of_arm.rounds,
+            done,
+            of_arm.labels,
+            of_arm.bought[min(done, of_arm.rounds)] if done else 0,
         )
         for seed in seeds
-        for arm, (_, experiment), rounds in zip(names, arms, expected, strict=True)
+        for arm, (_, experiment), of_arm in zip(names, arms, expected, strict=True)
         for path in [directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"]
+        for done in [0 if preview.is_absent(path, absent, writable) else checks.done(path, experiment, seed)]
     ]
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """What a rule says of a run; the rule itself would hold the data.
+
+    Attributes:
+        rounds: how many it has.
+        labels: human labels that they take.
+        bought: those that so many rounds take, by their number; empty where none is finished.
+    """
+
+    rounds: int
+    labels: int
+    bought: Sequence[int] = ()
+
+    @classmethod
+    def of(cls, rule: Rule, *, begun: bool) -> "_Expected":
+        rounds = rule.expected_rounds()
+        bought = [rule.human_labels(done) for done in range(rounds + 1)] if begun else ()
+        return cls(rounds, rule.human_labels(rounds), bought)
 
 
 def _require_directory(data: Path) -> None:
@@ -155,8 +185,8 @@ class _Checks:
     _demands: set[Demands] = field(default_factory=set)
     _compared: list[DomainSection] = field(default_factory=list)
 
-    def rounds(self, experiment: Experiment) -> int:
-        """How many rounds a run will have; whatever keeps it from starting is raised."""
+    def rule(self, experiment: Experiment) -> Rule:
+        """The rule of an experiment, prepared; whatever keeps a run from starting is raised."""
         if self._domain is None or experiment.domain is not self._section:  # equal ones of a grid are one object
             self._domain = engine.domain_of(experiment, self.seed, self.options, self._memory)
             self._section, self._demands = experiment.domain, set()
@@ -166,7 +196,7 @@ class _Checks:
             engine.check(self._domain, experiment, self.options)
             self._demands.add(demands)
         prepared.rule.prepare()
-        return prepared.rule.expected_rounds()
+        return prepared.rule
 
     def done(self, path: Path, experiment: Experiment, seed: int) -> int:
         """How many rounds of a run are finished; that it has other data is raised, of one run of a section [domain]."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from biasloop.config.flatten import flatten
-from biasloop.errors import StoreError
+from biasloop.errors import InvalidInput, StoreError
 from biasloop.store.entries import EXPERIMENT
 from biasloop.store.files import sha256, write_atomically
 from biasloop.store.finding import manifests
@@ -59,7 +59,15 @@ class Listed(NamedTuple):
     problem: str = ""
 
 
-_TYPES = (str, (int, type(None)), int, str, str, str, int)  # of what is kept: `preset` to `measured`
+_TYPES: tuple[type | tuple[type, ...], ...] = (
+    str,
+    (int, type(None)),
+    int,
+    str,
+    str,
+    str,
+    int,
+)  # of what is kept: `preset` to `measured`
 
 
 def listed(folder: Path, *, keep: bool = True, anew: int | None = None) -> list[Listed]:
@@ -117,7 +125,7 @@ def _opened(directory: str) -> Listed:
             directory, str(about.get("name", "")), run.identity.get("seed"), len(steps),
             _text(about.get("finished")), _text(about.get("failed")), alike(run.identity), measured,
         )  # fmt: skip
-    except StoreError as error:
+    except (StoreError, InvalidInput) as error:
         return Listed(directory, problem=str(error))
 
 
@@ -149,7 +157,9 @@ def _settled(stamp: _Stamp, now: int) -> bool:
 
 def _fits(entry: _Entry) -> bool:
     """Whether an entry holds what an index says of a run."""
-    return len(entry) == 1 + len(_TYPES) and all(map(isinstance, entry[1:], _TYPES))
+    return len(entry) == 1 + len(_TYPES) and all(
+        isinstance(value, kinds) for value, kinds in zip(entry[1:], _TYPES, strict=True)
+    )
 
 
 def _read(path: Path) -> dict[str, _Entry]:

@@ -6,7 +6,7 @@ Whatever is read of a file is compared with the manifest first: the bytes that a
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -148,15 +148,17 @@ class Run:
             record = Record(record.added, record.evaluations, record.frames, with_models.models, record.sizes)
         return record
 
-    def summaries(self) -> Iterator[tuple[int, dict[str, Metric], dict[str, int], float | None]]:
-        """Round, metrics, sizes and seconds of every round, without decoding tables.
+    def summaries(
+        self, numbers: Sequence[int] | None = None
+    ) -> Iterator[tuple[int, dict[str, Metric], dict[str, int], float | None]]:
+        """Round, metrics, sizes and seconds of the given rounds, or of all, without decoding tables.
 
         Raises:
             DamagedStore: a file is missing, altered or of a newer format.
         """
         from biasloop.store import codec
 
-        for number in self.rounds:
+        for number in self.rounds if numbers is None else numbers:
             name = f"{round_name(number)}.h5"
             _, metrics, sizes = codec.read_summary(self.content(name), name)
             yield number, metrics.get(names.MAIN, {}), sizes, self.manifest.files[name].seconds

@@ -1,12 +1,15 @@
 """`loop --dry-run` refuses what the run would refuse, in the same words, and says what is finished."""
 
 import json
+import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from support import toy
 
 from biasloop.errors import InvalidInput, Mismatch, SomethingToFetch, StoreError
+from biasloop.store import claims
 
 PROGRAMS = """
 [domain]
@@ -129,7 +132,7 @@ def test_what_is_finished_is_shown(cli):
     rows = json.loads(cli("loop", "-p", "toy", "--out", "out", "--seeds", "0-1", "--dry-run", "--json").stdout)
     assert [(row["run"], row["rounds"], row["done"]) for row in rows] == [("out/seed-0", 4, 3), ("out/seed-1", 4, 0)]
     text = cli("loop", "-p", "toy", "--out", "out", "--dry-run").stdout
-    assert text.split()[-4:] == ["out/seed-0", "0", "4", "3"]
+    assert ["out/seed-0", "0", "4", "3", "stopped"] in [line.split() for line in text.splitlines()]
 
 
 @pytest.mark.parametrize("arguments", [("--dry-run",), ("--dry-run", "--json"), ()])
@@ -183,3 +186,61 @@ def test_a_plan_of_several_runs_is_summed_up(cli):
     text = cli("loop", "-p", "toy", "--out", "out", "--seeds", "0-9", "--dry-run").stderr
     assert "10 runs, 40 rounds, 4 of them finished" in text
     assert "rounds" not in cli("loop", "-p", "toy", "--out", "out", "--dry-run").stderr
+
+
+def test_what_the_rest_takes_is_told_once_something_was_measured(cli, workplace):
+    plan = ("loop", "-p", "toy", "--out", "out", "--grid", "loop.human=5,10", "--seeds", "0-1", "--dry-run")
+    result = cli(*plan)
+    assert "nothing like 4 runs was measured yet" in result.stderr
+    assert "--dry-run --measure" in result.stderr
+    assert "human labels: 490, of which finished rounds took 0; 490 are left to buy" in result.stdout
+    assert "loop.human=10: 130 a run" in result.stdout
+    assert cli("loop", "-p", "toy", "--out", "out", "--grid", "loop.human=5").exit_code == 0
+    result = cli(*plan, "--jobs", "2")
+    assert "490, of which finished rounds took 115; 375 are left to buy" in result.stdout
+    assert "one after another" in result.stdout
+    assert "with --jobs 2 (judged by out/loop.human=5/seed-0)" in result.stdout
+    assert "disk: about" in result.stdout
+    assert "memory: about" in result.stdout
+    assert "measured yet" not in result.stderr
+    lines = json.loads(cli(*plan, "--json").stdout)
+    assert [line["state"] for line in lines] == ["finished", *["not begun"] * 3]
+    assert lines[0]["seconds_left"] == lines[0]["bytes_left"] == 0
+    assert all(line["seconds_left"] > 0 and line["bytes_left"] > 0 for line in lines[1:])
+    assert [(line["human_labels"], line["human_labels_bought"]) for line in lines[:2]] == [(115, 115), (130, 0)]
+    assert {line["measured"] for line in lines[1:]} == {"out/loop.human=5/seed-0"}
+
+
+def test_two_rounds_are_made_to_measure_and_leave_nothing(cli, workplace):
+    result = cli("loop", "-p", "toy", "--dry-run", "--measure")
+    assert "measured two rounds of toy, seed 0, which are not kept" in result.stderr
+    assert "judged by rounds that were made for it" in result.stdout
+    assert not Path("runs").exists()
+    assert isinstance(cli("loop", "-p", "toy", "--measure").exception, InvalidInput)
+
+
+def test_a_run_that_somebody_makes_is_shown_as_running(cli):
+    assert cli("loop", "-p", "toy", "--set", "loop.rounds=2", "--out", "out").exit_code == 0
+    with claims.claimed(Path("out/seed-0")):
+        result = cli("loop", "-p", "toy", "--out", "out", "--dry-run")
+        (line,) = json.loads(cli("loop", "-p", "toy", "--out", "out", "--dry-run", "--json").stdout)
+    assert f"running on {line['holder']['host']}" in result.stdout
+    assert (line["state"], line["done"]) == ("running", 2)
+
+
+def test_a_disk_that_is_too_small_is_said(cli, monkeypatch):
+    assert cli("loop", "-p", "toy", "--out", "out").exit_code == 0
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=3))
+    result = cli("loop", "-p", "toy", "--out", "out", "--seeds", "0-1", "--dry-run")
+    assert "has 3 B free, which does not suffice" in result.stderr
+
+
+def test_an_array_of_slurm_is_the_same_command_without_what_asks_for_the_plan(cli, monkeypatch):
+    typed = ["biasloop", "loop", "-p", "toy", "--out", "a b", "--seeds", "0-2", "--dry-run", "--jobs", "2", "--json"]
+    monkeypatch.setattr("sys.argv", typed)
+    result = cli("loop", "-p", "toy", "--out", "a b", "--seeds", "0-2", "--dry-run", "--threads", "3")
+    (line,) = [line for line in result.stdout.splitlines() if "sbatch" in line]
+    words = shlex.split(line)
+    assert words[:3] == ["sbatch", "--array=1-3", "--cpus-per-task=3"]
+    assert words[-2] == "--wrap"
+    assert shlex.split(words[-1]) == ["biasloop", "loop", "-p", "toy", "--out", "a b", "--seeds", "0-2", "--no-wait"]

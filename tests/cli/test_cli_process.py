@@ -17,8 +17,8 @@ from support import toy
 ALL = [
     "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate memorization", "evaluate run",
     "evaluate amplification", "evaluate calibration", "evaluate fairness", "bound", "plot", "page",
-    "presets", "presets show", "export", "runs", "runs list", "runs show", "runs verify", "runs repair",
-    "plugins", "doctor",
+    "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs verify",
+    "runs repair", "plugins", "doctor",
 ]  # fmt: skip
 
 

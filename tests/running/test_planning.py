@@ -151,12 +151,12 @@ def test_of_many_settings_that_the_reserve_is_too_small_for_the_first_are_named(
 def test_a_plan_of_many_runs_is_lines_in_columns(cli):
     shown = cli("loop", "-p", "toy", "--seeds", "0-599", "--dry-run")
     assert shown.exit_code == 0, shown.exception
-    lines = shown.stdout.splitlines()
+    lines = shown.stdout.partition("human labels")[0].splitlines()
     assert len(lines) == 601
-    assert lines[0].split() == ["run", "seed", "rounds", "done"]
-    assert lines[1].split() == ["runs/toy/seed-0", "0", "4", "0"]
-    assert lines[600].split() == ["runs/toy/seed-599", "599", "4", "0"]
-    assert len({len(line) for line in lines}) == 1
+    assert lines[0].split() == ["run", "seed", "rounds", "done", "state"]
+    assert lines[1].split() == ["runs/toy/seed-0", "0", "4", "0", "not", "begun"]
+    assert lines[600].split() == ["runs/toy/seed-599", "599", "4", "0", "not", "begun"]
+    assert len({len(line) for line in lines[1:]}) == 1
 
 
 # --- images

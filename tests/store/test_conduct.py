@@ -13,12 +13,12 @@ from support.chains import chain
 from support.loops import OPTIONS, cut, stored_bytes, toy_experiment, toy_prepared
 
 from biasloop import prepared
-from biasloop.cli.runs import _line
 from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.errors import DamagedStore, StoreError
 from biasloop.running import engine
 from biasloop.running.engine import Notice, Options, Step
+from biasloop.store.index import listed
 from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify
 
@@ -175,9 +175,9 @@ def read(run):
     try:
         opened = Run.open(run)
     except DamagedStore as error:
-        assert _line(run)["state"] == str(error)
+        assert listed(run)[0].problem == str(error)
         return "refused"
-    assert _line(run)["state"] == "finished (3 rounds)" or len(opened.rounds) == 2
+    assert listed(run)[0].finished == "3 rounds" or len(opened.rounds) == 2
     try:
         list(opened.summaries()), opened.pretrained(), opened.snapshots(opened.rounds[-1])
         for step in opened.manifest.steps():

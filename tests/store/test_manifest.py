@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
-from biasloop.cli.runs import _line
 from biasloop.errors import BiasloopError, DamagedStore, NewerFormat
 from biasloop.running import engine
+from biasloop.store.index import listed
 from biasloop.store.manifest import MEMORY, read_manifest
 from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify
@@ -78,12 +78,12 @@ def check(run, reference, edited):
         opened = Run.open(run)
     except NewerFormat as error:
         assert "install a newer biasloop" in str(error)
-        assert verify(run) == [_line(run)["state"]]
+        assert verify(run) == [listed(run)[0].problem]
         return
     except DamagedStore as error:
         assert str(error).count("\n") == 0
         assert str(error).endswith(f"type: biasloop runs repair {run}")
-        assert verify(run) == [_line(run)["state"]] == [str(error)]
+        assert verify(run) == [listed(run)[0].problem] == [str(error)]
     else:
         if "sha256" in edited:
             assert opened.manifest == read_manifest(reference)

@@ -112,6 +112,9 @@ class Relabelling:
     def expected_rounds(self):
         return self.settings.rounds
 
+    def human_labels(self, rounds):
+        return 0
+
     def setup(self, work):
         references = dict(self.domain.references(work))
         return Record(

@@ -88,6 +88,9 @@ class Weighing:
     def expected_rounds(self):
         return self.settings.rounds
 
+    def human_labels(self, rounds):
+        return self.settings.start
+
     def setup(self, work):
         ids = self.ids[: self.settings.start]
         added, references = Ledger.entry(ids, HUMAN, 0, self.domain.human_labels(ids)), self.domain.references(work)

@@ -199,7 +199,7 @@ def test_what_the_rest_takes_is_told_once_something_was_measured(cli, workplace)
     result = cli(*plan, "--jobs", "2")
     assert "490, of which finished rounds took 115; 375 are left to buy" in result.stdout
     assert "one after another" in result.stdout
-    assert "with --jobs 2 (judged by out/loop.human=5/seed-0)" in result.stdout
+    assert "with 2 at once (judged by out/loop.human=5/seed-0)" in result.stdout
     assert "disk: about" in result.stdout
     assert "memory: about" in result.stdout
     assert "measured yet" not in result.stderr

@@ -195,6 +195,13 @@ def remove(claim: Path) -> None:
         claim.unlink(missing_ok=True)
 
 
+def withdraw(claim: Path, holder: Holder) -> None:
+    """Remove this process's own claim, as far as that can be, and no other that has come to have its name."""
+    with suppress(OSError), opened(claim) as handle:
+        if holder.token in os.listdir(handle):
+            empty(claim, handle)
+
+
 def empty(claim: Path, handle: int) -> None:
     """Remove what is in a claim's directory, and then the directory.
 

@@ -43,4 +43,4 @@ def test_who_has_lost_the_claim_on_a_file_adds_to_it_publishes_and_removes_nothi
         assert ours.wrong() is None
         ours.publish()
     assert path.read_bytes() == CONTENT
-    assert os.listdir(tmp_path) == ["set.bin"]
+    assert [file.name for file in tmp_path.iterdir()] == ["set.bin"]

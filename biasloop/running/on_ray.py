@@ -170,6 +170,8 @@ class _Making:
                     self._give(self.queue.waiting.pop(0), data)
             if not self.given and (self.told_to_stop or not self._more):
                 return
+            if not self.given and not self.queue.waiting:
+                self.queue.say_what_is_waited_for(self.options)
             self._listen()
 
     @property

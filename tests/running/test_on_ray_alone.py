@@ -8,9 +8,11 @@ from types import SimpleNamespace
 import pytest
 from support.studies import Recorder, planned_toys
 
-from biasloop.errors import InvalidInput
-from biasloop.running import on_ray, ray_cluster
-from biasloop.running.engine import Options
+from biasloop.errors import Held, InvalidInput
+from biasloop.running import engine, executors, on_ray, ray_cluster
+from biasloop.running.engine import Committed, Notice, Options
+from biasloop.running.executors import InProcess, Queue
+from biasloop.running.following import Following
 from biasloop.running.on_ray import OnRay
 
 OPTIONS = Options(Path("data"), device="cpu", threads=1, interval=1e9)
@@ -98,6 +100,41 @@ def test_lost_and_refused_tasks_are_told_and_others_go_on(made):
     assert lost.error.startswith("the machine or process that made it was lost 6 times, at last by WorkerCrashedError")
     assert "No module named 'biasloop'" in refused.error
     assert fine.outcome.rounds == 4
+
+
+def test_a_run_of_another_process_is_put_back_and_made_in_the_end_and_notices_come_along(made, monkeypatch):
+    run, errors, notes = engine.run, [Held("process 1 on node7 makes it")], []
+
+    def once(prepared, directory, options):
+        if errors:
+            raise errors.pop()
+        options.on_event(Notice(f"adopted {directory.name}"))
+        return run(prepared, directory, options)
+
+    monkeypatch.setattr(engine, "run", once)
+    monkeypatch.setattr(executors, "POLL", 0.0)
+    free = iter([False, False, True])
+    monkeypatch.setattr(executors, "_is_free", lambda planned: next(free))
+    options = replace(OPTIONS, on_event=notes.append)
+    ended, watcher = made(Fake(), planned_toys([0, 1], Path("out"), options), options)
+    assert [(one.planned.seed, one.outcome.rounds) for one in ended] == [(1, 4), (0, 4)]
+    assert [one.held for one in watcher.ends] == ["process 1 on node7 makes it", "", ""]
+    assert watcher.notices == ["adopted seed-1", "adopted seed-0"]
+    assert notes == [Notice("waiting for a run of other processes; --no-wait ends without")]
+
+
+def test_rounds_of_a_task_that_is_made_again_are_told_again_as_those_that_were_there(workplace):
+    (planned,) = planned_toys([0], Path("out"), OPTIONS)
+    InProcess().run([planned], OPTIONS, Recorder())
+    watcher = Recorder()
+    making = on_ray._Making(Fake(), Queue([]), {}, OPTIONS, watcher, Path("meeting"), "token")
+    given = on_ray._Given(1, planned, Following(planned.directory, 0))
+    for attempts in (0, 1, 1, 2):
+        making._tell(given, attempts)
+    assert watcher.told == [("start", 0), ("event", 0), ("start", 0), ("event", 0)]
+    rounds = [(event.number, event.resumed) for _, event in watcher.events if isinstance(event, Committed)]
+    assert rounds == [(number, again) for again in (False, True) for number in range(4)]
+    assert watcher.notices == ["out/seed-0: the machine or process that made it was lost; it is made again elsewhere"]
 
 
 def test_tasks_that_never_began_are_cancelled_and_not_told(made):

@@ -76,6 +76,13 @@ def test_who_has_lost_a_run_changes_nothing_of_it(run, act):
             theirs.check()
 
 
+def test_who_has_lost_a_run_does_not_begin_it(run):
+    with claimed(run) as claim, robbed(run):
+        with pytest.raises(Lost):
+            RunWriter.create_or_resume(run, EXPERIMENT.identity(0), engine.about(EXPERIMENT), {}, claim)
+        assert content(run) == {}
+
+
 @pytest.mark.parametrize("written", [[], ["model-0005.h5"]])
 def test_a_claim_that_is_lost_in_the_middle_of_a_commit_ends_it_there(run, monkeypatch, written):
     engine.run(toy_prepared(EXPERIMENT), run, OPTIONS)

@@ -1,5 +1,6 @@
 """A worker process as its starter sees it, with small programs in its place."""
 
+import os
 import signal
 import sys
 import time
@@ -80,3 +81,17 @@ def test_ctrl_c_of_the_terminal_waits_until_it_is_ignored_and_still_reaches_the_
     )
     assert told(worker) == [("blocked", str([int(signal.SIGHUP), int(signal.SIGINT)]))]
     assert not {signal.SIGINT, signal.SIGHUP} & signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+def test_its_death_is_seen_also_while_a_child_that_it_forked_lives_on(started):
+    """Whose end of the pipe stays open."""
+    worker = started(
+        "import time\nchild = os.fork()\n"
+        "if child:\n    tell(f'child {child}\\n'.encode()); os.kill(os.getpid(), 9)\n"
+        "time.sleep(20)"
+    )
+    begun = time.monotonic()
+    ((word, child),) = told(worker)
+    os.kill(int(child), signal.SIGKILL)
+    assert word == "child"
+    assert time.monotonic() - begun < 5

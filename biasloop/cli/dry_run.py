@@ -30,7 +30,7 @@ def show_plan(
         planned: the study.
         options: how it will run; None: as by default.
         jobs: runs at once; 0 for as many as there is room for; None for one after another.
-        measure: make two rounds of a few runs where nothing was measured.
+        measure: make a few rounds of a few runs where nothing was measured.
         json: for scripts, a list of runs.
     """
     from biasloop.running import estimate
@@ -40,7 +40,7 @@ def show_plan(
     sources = estimate.Sources(planned, options)
     if measure:
         for item in estimate.measure(planned, sources, options):
-            note(f"measured two rounds of {item.arm or item.experiment.name}, seed {item.seed}, which are not kept")
+            note(f"measured rounds of {item.arm or item.experiment.name}, seed {item.seed}, which are not kept")
     estimated = estimate.estimates(planned, sources)
     states = [_state(item) for item in planned]
     if json:
@@ -120,17 +120,17 @@ def _tell_time(
 ) -> None:
     """How long the rest takes, and by which measured run that is judged."""
     from biasloop.report.tables import formatting
-    from biasloop.running import estimate
+    from biasloop.running import estimate, resources
     from biasloop.running.room import Needs, Room
 
     sources = {each.source.run: each.source for each in estimated if each.source is not None}
     unknown = sum(each.seconds is None for each in estimated)
     if unknown:
         note(f"nothing like {formatting.counted(unknown, 'run')} was measured yet, so that nobody knows how long it "
-             "takes; --dry-run --measure makes two rounds of a few of them to find out")  # fmt: skip
+             "takes; --dry-run --measure makes a few rounds to find out")  # fmt: skip
     if not sources:
         return
-    needs = needs_of(planned, options)
+    needs = resources.needs_of(planned, options)
     room = Room.of_machine()
     alone = estimate.wall_seconds(estimated, needs, room, 1)
     computing = sum((each.seconds or 0.0) * need.cores for each, need in zip(estimated, needs, strict=True))
@@ -140,27 +140,11 @@ def _tell_time(
     if jobs is not None and jobs != 1:
         at_once = jobs or room.lasts_for(Needs(*(max(column) for column in zip(*needs, strict=True))))
         wall = estimate.wall_seconds(estimated, needs, room, at_once)
-        text += f"; about {formatting.duration(wall)} with --jobs {jobs}"
+        text += f"; about {formatting.duration(wall)} with {at_once} at once"
     named = ", ".join(str(run or "rounds that were made for it") for run in list(sources)[:3]) + (
         ", ..." if len(sources) > 3 else ""
     )
     say(f"{text} (judged by {named})")
-
-
-def needs_of(planned: "Sequence[Planned]", options: "Options") -> "list[Any]":
-    """What each run takes of a machine."""
-    from biasloop.running import resources
-    from biasloop.running.room import Needs
-
-    known: dict[int, Needs] = {}
-    for item in planned:
-        if id(item.experiment) not in known:
-            known[id(item.experiment)] = Needs(
-                resources.cores_of(item.experiment, options),
-                resources.gpus_of(item.experiment, options),
-                resources.memory_of(item.experiment) or 0,
-            )
-    return [known[id(item.experiment)] for item in planned]
 
 
 def _tell_room(left: "Sequence[Estimate]", directory: Path) -> None:
@@ -181,7 +165,9 @@ def _tell_room(left: "Sequence[Estimate]", directory: Path) -> None:
 
 def _array(planned: "Sequence[Planned]", estimated: "Sequence[Estimate]", options: "Options", runs: int) -> str:
     """The command that has Slurm make the runs: each of its tasks takes what nobody makes."""
-    needs = needs_of(planned, options)
+    from biasloop.running import resources
+
+    needs = resources.needs_of(planned, options)
     memory = max((each.memory or 0 for each in estimated), default=0)
     gpus = max(need.gpus for need in needs)
     words = ["sbatch", f"--array=1-{runs}", f"--cpus-per-task={max(need.cores for need in needs)}"]

@@ -3,6 +3,7 @@
 import heapq
 import math
 import statistics
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from biasloop.config.experiment import Experiment
 from biasloop.errors import BiasloopError
 from biasloop.feedback import rules
 from biasloop.running import engine
-from biasloop.running.engine import Options
+from biasloop.running.engine import Committed, Event, Options
 from biasloop.running.room import Needs, Room
 from biasloop.running.study import RUNS, Planned
 from biasloop.store import index
@@ -25,7 +26,8 @@ from biasloop.store.reader import Run
 _MOST_OPENED = 500  # runs of other studies that no index knows
 _MOST_COMPARED = 20  # of them that are alike
 _MOST_MEASURED = 3  # settings that `measure` runs
-_ROUNDS = 2  # of each
+_ROUNDS = 6  # of each, at most
+_ENOUGH = 20.0  # seconds of rounds after the first, from which on no other is begun
 
 
 @dataclass(frozen=True)
@@ -247,7 +249,7 @@ def wall_seconds(estimated: Sequence[Estimate], needs: Sequence[Needs], room: Ro
 
 
 def measure(planned: Sequence[Planned], sources: Sources, options: Options) -> list[Planned]:
-    """Make set-up and two rounds of some runs of which nothing like them was measured, and forget them again.
+    """Make set-up and some rounds of runs of which nothing like them was measured, and forget them again.
 
     Args:
         planned: the study.
@@ -269,12 +271,33 @@ def measure(planned: Sequence[Planned], sources: Sources, options: Options) -> l
         rounds = min(_ROUNDS, item.rounds)
         loop = rules.settings_of(_limited(item.experiment, rounds))
         short = item.experiment.model_copy(update={"loop": loop})
+        enough = _Enough(options)
+        limited = replace(options, on_event=enough.told, stopping=enough)
         with TemporaryDirectory(prefix="biasloop-measure-") as place:
-            engine.run(engine.prepare(short, item.seed, options), Path(place) / "run", options)
+            engine.run(engine.prepare(short, item.seed, limited), Path(place) / "run", limited)
             measured = Measured.read(Path(place) / "run")
         if measured is not None:
             sources.take(item.experiment, replace(measured, run=None))
     return chosen
+
+
+class _Enough:
+    """Stops a run that is made to be measured, once its rounds after the first have taken long enough."""
+
+    def __init__(self, options: Options) -> None:
+        self._options = options
+        self._since, self._over = math.inf, False
+
+    def told(self, event: Event) -> None:
+        """Watches what happens."""
+        self._options.on_event(event)
+        if isinstance(event, Committed) and event.number == 0:
+            self._since = time.monotonic()
+        elif isinstance(event, Committed):
+            self._over = time.monotonic() - self._since >= _ENOUGH
+
+    def __call__(self) -> bool:
+        return self._over or self._options.stopping()
 
 
 def _limited(experiment: Experiment, rounds: int) -> Mapping[str, Any]:

@@ -6,6 +6,8 @@ from biasloop import discovery
 from biasloop.config.experiment import Experiment
 from biasloop.contract.domains import Computing, missing_methods
 from biasloop.running.engine import Options
+from biasloop.running.room import Needs
+from biasloop.running.study import Planned
 from biasloop.system import cores, gpus, threads
 
 
@@ -30,6 +32,18 @@ def gpus_of(experiment: Experiment, options: Options) -> float:
 def memory_of(experiment: Experiment) -> int | None:
     """Bytes of main memory of a run: `resources.memory`; None where it does not say."""
     return experiment.resources.memory
+
+
+def needs_of(planned: Iterable[Planned], options: Options) -> list[Needs]:
+    """What each run takes of a machine, worked out once for each experiment."""
+    known: dict[int, Needs] = {}
+    for item in planned:
+        experiment = item.experiment
+        if id(experiment) not in known:
+            known[id(experiment)] = Needs(
+                cores_of(experiment, options), gpus_of(experiment, options), memory_of(experiment) or 0
+            )
+    return [known[id(item.experiment)] for item in planned]
 
 
 def unset_threads(experiments: Iterable[Experiment], options: Options) -> str:

@@ -1,6 +1,7 @@
 """Several runs of one preset: seeds x a grid of arms, one directory each."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -115,7 +116,7 @@ def plan(
         raise InvalidInput(f"{len(arms):,} settings with {len(seeds):,} seeds each are more than {MOST_RUNS:,} runs")
     _require_directory(options.data)
     checks = _Checks(seeds[0], options)
-    begun = directory.exists()
+    begun = os.path.lexists(directory)
     expected = [_Expected.of(checks.rule(experiment), begun=begun) for _, experiment in arms]
     names = [describe(chosen) for chosen, _ in arms]
     absent: set[Path] = set()

@@ -5,7 +5,7 @@ reaches the person line by line, as notices of the run that it makes.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from biasloop.running import resources
@@ -33,7 +33,7 @@ class Workers:
     def run(self, planned: Sequence[Planned], options: Options, watcher: Watcher) -> list[Ended]:
         """As `Executor`."""
         room = self._room()
-        needs = _needs(planned, options)
+        needs = resources.needs_of(planned, options)
         most = min(self.jobs or len(planned), len(planned))
         left = sum(item.done < item.rounds for item in planned)
         fewer = _fewer(needs[0], room, self.jobs, left, unset=_without_threads(planned[0], options))
@@ -50,21 +50,8 @@ class Workers:
 
 def at_once(planned: Sequence[Planned], options: Options, jobs: int) -> int:
     """How many of these runs go on at once on this machine, if so many are asked for; 0 for as many as it lasts for."""
-    lasts = Room.of_machine().lasts_for(_needs(planned[:1], options)[0])
+    lasts = Room.of_machine().lasts_for(resources.needs_of(planned[:1], options)[0])
     return max(1, min(jobs or lasts, lasts, len(planned)))
-
-
-def _needs(planned: Iterable[Planned], options: Options) -> list[Needs]:
-    """What each run takes, worked out once for each experiment."""
-    known: dict[int, Needs] = {}
-    for item in planned:
-        if id(item.experiment) not in known:
-            known[id(item.experiment)] = Needs(
-                resources.cores_of(item.experiment, options),
-                resources.gpus_of(item.experiment, options),
-                resources.memory_of(item.experiment) or 0,
-            )
-    return [known[id(item.experiment)] for item in planned]
 
 
 def _without_threads(planned: Planned, options: Options) -> bool:

@@ -199,7 +199,7 @@ def test_what_the_rest_takes_is_told_once_something_was_measured(cli, workplace)
     result = cli(*plan, "--jobs", "2")
     assert "490, of which finished rounds took 115; 375 are left to buy" in result.stdout
     assert "one after another" in result.stdout
-    assert "with --jobs 2 (judged by out/loop.human=5/seed-0)" in result.stdout
+    assert "with 2 at once (judged by out/loop.human=5/seed-0)" in result.stdout
     assert "disk: about" in result.stdout
     assert "memory: about" in result.stdout
     assert "measured yet" not in result.stderr
@@ -211,9 +211,9 @@ def test_what_the_rest_takes_is_told_once_something_was_measured(cli, workplace)
     assert {line["measured"] for line in lines[1:]} == {"out/loop.human=5/seed-0"}
 
 
-def test_two_rounds_are_made_to_measure_and_leave_nothing(cli, workplace):
+def test_rounds_are_made_to_measure_and_leave_nothing(cli, workplace):
     result = cli("loop", "-p", "toy", "--dry-run", "--measure")
-    assert "measured two rounds of toy, seed 0, which are not kept" in result.stderr
+    assert "measured rounds of toy, seed 0, which are not kept" in result.stderr
     assert "judged by rounds that were made for it" in result.stdout
     assert not Path("runs").exists()
     assert isinstance(cli("loop", "-p", "toy", "--measure").exception, InvalidInput)

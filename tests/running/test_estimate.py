@@ -113,14 +113,16 @@ def test_runs_go_on_at_once_as_far_as_jobs_and_room_allow():
     assert wall_seconds([], [], room, 2) == 0
 
 
-def test_two_rounds_tell_the_time_and_leave_nothing(workplace):
+@pytest.mark.parametrize(("enough", "rounds"), [(0.0, 2), (1e9, 4)])
+def test_measured_rounds_tell_the_time_and_leave_nothing(workplace, monkeypatch, enough, rounds):
+    monkeypatch.setattr(estimate, "_ENOUGH", enough)
     plan = planned(seeds=(0, 1), loop__human=[5, 6])
     sources = Sources(plan, OPTIONS)
     before = sorted(workplace.iterdir())
     made = estimate.measure(plan, sources, OPTIONS)
     assert made == [plan[0]]
     estimated = estimates(plan, sources)
-    assert all(each.seconds is not None and each.source.rounds == 2 for each in estimated)
+    assert all(each.seconds is not None and each.source.rounds == rounds for each in estimated)
     assert sorted(path for path in workplace.iterdir() if path.name != "data") == before
     assert estimate.measure(plan, sources, OPTIONS) == []
 

@@ -130,6 +130,7 @@ def test_runs_of_others_and_failed_and_finished_ones_are_told(planned, screen):
     for _ in range(2):
         shown.end(Ended(planned[2], None, held="process 7 on node7 makes it"))
         shown.start(planned[2])
+        assert "made by other processes" not in picture(shown)[-1]
     shown.end(Ended(planned[2], None, held="process 7 on node7 makes it"))
     lines, drawn = picture(shown), rows(shown)
     shown.close()

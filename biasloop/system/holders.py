@@ -198,8 +198,9 @@ def remove(claim: Path) -> None:
 def withdraw(claim: Path, holder: Holder) -> None:
     """Remove this process's own claim, as far as that can be, and no other that has come to have its name."""
     with suppress(OSError), opened(claim) as handle:
-        os.stat(holder.token, dir_fd=handle)  # another's has none of that name
-        empty(claim, handle)
+        there = _read(claim.parent, holder.number, handle)
+        if there is not None and there.token == holder.token:
+            empty(claim, handle)
 
 
 def empty(claim: Path, handle: int) -> None:

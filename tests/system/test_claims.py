@@ -406,6 +406,15 @@ def test_who_comes_from_behind_removes_no_claim_that_has_come_to_have_its_name(t
     assert names(tmp_path) == [".claim-1"]
 
 
+def test_who_takes_its_claim_back_takes_it_back_also_where_a_part_of_it_was_cleared_away(tmp_path):
+    """As who has just begun clears away what it takes for the remains of killed processes."""
+    this = holders.Holder.this(1, 120.0)
+    assert holders.create(tmp_path / ".claim-1", this)
+    (tmp_path / ".claim-1" / this.token).rmdir()
+    holders.withdraw(tmp_path / ".claim-1", this)
+    assert names(tmp_path) == []
+
+
 @pytest.mark.parametrize("name", ["_fence", "Thread"])
 def test_who_cannot_begin_holds_nothing(tmp_path, monkeypatch, name):
     """As where what a dead process of somebody else left cannot be removed, or no thread can be had."""

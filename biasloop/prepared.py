@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from biasloop.errors import DownloadError, Lost
 from biasloop.system.claims import Claim, alone
@@ -39,7 +38,7 @@ def take(directory: Path, build: Callable[[Path], None], on_note: Callable[[str]
     if directory.exists() and _checked.get(directory) != _looks(directory):
         if reason := _why_damaged(directory):
             on_note(f"{directory} {reason}; it counts as absent and is made anew")
-            _remove(directory)
+            _remove(directory, on_note)
         else:
             _checked[directory] = _looks(directory)
     if not directory.exists():
@@ -65,13 +64,12 @@ def _make(directory: Path, build: Callable[[Path], None], claim: Claim) -> None:
         raise
 
 
-def _remove(directory: Path) -> None:
-    """Out of the way at once, so that nobody finds a part of it."""
+def _remove(directory: Path, on_note: Callable[[str], None]) -> None:
+    """Out of the way at once, so that nobody finds a part of it, unless another process has made it anew meanwhile."""
     try:
-        with TemporaryDirectory(prefix=".tmp-", dir=directory.parent) as temporary:
-            directory.rename(Path(temporary) / "damaged")
-    except FileNotFoundError:  # another process was faster
-        return
+        with suppress(Lost), alone(directory, "preparing", on_note) as (claim, _):
+            if _why_damaged(directory):
+                claim.remove(directory)
     except OSError as error:
         reason = error.strerror or str(error)
         raise DownloadError(
@@ -84,17 +82,21 @@ def _why_damaged(directory: Path) -> str | None:
         written = (directory / SUMS).read_bytes()
         return None if written == _sums(directory).encode() else "is damaged (it does not match its digests)"
     except FileNotFoundError:
-        return f"was made by an earlier biasloop, without {SUMS}"
+        gone = not directory.exists()  # another process makes it anew
+        return None if gone else f"was made by an earlier biasloop, without {SUMS}"
     except OSError as error:
         return f"is damaged ({error.strerror or error})"
 
 
 def _looks(directory: Path) -> tuple[object, ...]:
-    """What changes with every write to a file of it."""
+    """What changes with every write to a file of it; nothing while another process removes it."""
     paths = sorted(directory.rglob("*"))
-    return tuple(
-        (path, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for path in paths for at in [path.stat()]
-    )
+    try:
+        return tuple(
+            (path, at.st_ino, at.st_size, at.st_mtime_ns, at.st_ctime_ns) for path in paths for at in [path.stat()]
+        )
+    except FileNotFoundError:
+        return ()
 
 
 def _sums(directory: Path) -> str:

@@ -1,8 +1,10 @@
 """Prepared data are made once, and anew when they are not as they were made."""
 
 import os
+import shutil
 import subprocess
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -145,6 +147,42 @@ def test_another_process_that_wants_the_same_waits_and_makes_nothing(tmp_path):
     (sentence,) = second.notes
     assert sentence.endswith(" is preparing thing; waiting for it to finish")
     assert [path.name for path in (tmp_path / "prepared").iterdir()] == ["thing"]
+
+
+def test_of_two_processes_that_see_the_same_damage_one_makes_it_anew(place, monkeypatch):
+    """The second has looked before the first was done, and must not take away what that has made."""
+    flip(place.directory / "a.bin", 7)
+    other, why = Place(place.directory.parent.parent), prepared._why_damaged
+
+    def late(directory):
+        reason = why(directory)
+        monkeypatch.setattr(prepared, "_why_damaged", why)
+        other.take()
+        return reason
+
+    monkeypatch.setattr(prepared, "_why_damaged", late)
+    place.take()
+    assert (place.built, other.built) == (1, 1)
+    assert place.take() == place.directory
+    assert len(place.notes) == len(other.notes) == 1
+    assert [path.name for path in place.directory.parent.iterdir()] == ["thing"]
+
+
+def test_what_goes_away_while_it_is_looked_at_is_made_anew(place, monkeypatch):
+    flip(place.directory / "a.bin", 7)
+    other, stat = Place(place.directory.parent.parent), Path.stat
+
+    def late(path, **named):
+        if path.name == "b.txt":
+            monkeypatch.setattr(Path, "stat", stat)
+            shutil.rmtree(place.directory)
+        return stat(path, **named)
+
+    monkeypatch.setattr(Path, "stat", late)
+    place.take()
+    assert place.built == 2
+    other.take()
+    assert not other.notes
 
 
 def test_a_build_that_failed_lets_the_next_begin(tmp_path):

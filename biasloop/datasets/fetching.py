@@ -86,8 +86,8 @@ def _is_made(dataset: Asset, directory: Path) -> bool:
 def _make(dataset: Asset, made: Made, directory: Path, notice: Notice | None, *, keep: bool) -> Path:
     """Make the file that is read: under a temporary name first, so that it is seen only whole."""
     path, tell = directory / made.filename, notice or (lambda _: None)
-    with alone(path, "making", tell) as (claim, waited):
-        if not (waited and _is_made(dataset, directory)):
+    with alone(path, "making", tell) as (claim, _):
+        if not _is_made(dataset, directory):  # another process may have made it meanwhile
             tell(f"{dataset.name}: making {path.name} of what was fetched")
             temporary = claim.directory / path.name
             try:

@@ -170,6 +170,8 @@ class _Making:
                     self._give(self.queue.waiting.pop(0), data)
             if not self.given and (self.told_to_stop or not self._more):
                 return
+            if not self.given and not self.queue.waiting:
+                self.queue.say_what_is_waited_for(self.options)
             self._listen()
 
     @property
@@ -242,7 +244,7 @@ class _Making:
         given = self.given.pop(reference)
         ended, notices = self._result(reference, given)
         if ended is None:
-            return  # it never began
+            return
         if not given.attempts:
             self.watcher.start(given.planned)
         for text in notices:
@@ -256,7 +258,7 @@ class _Making:
             self.ended.append(ended)
 
     def _result(self, reference: Any, given: _Given) -> tuple[Ended | None, list[str]]:
-        """How a task ended, and notices of it; None if it never began."""
+        """How a task ended, and notices of it; None if it never began, since the person asked to stop."""
         planned, raised = given.planned, self.ray.exceptions
         try:
             text, notices = json.loads(self.ray.get(reference))
@@ -265,8 +267,10 @@ class _Making:
                 ended = replace(ended, outcome=replace(ended.outcome, directory=planned.directory))
             return ended, notices
         except raised.TaskCancelledError:
+            if self.told_to_stop and not given.attempts:
+                return None, []
             rounds = max(given.following.next, planned.done, 0)
-            return (Ended(planned, Outcome(planned.directory, "", rounds)) if given.attempts else None), []
+            return Ended(planned, Outcome(planned.directory, "", rounds)), []
         except raised.RayTaskError as error:
             return Ended(planned, None, _failed(error), code=1), [str(error)] if self.options.debug else []
         except raised.RayError as error:

@@ -79,17 +79,21 @@ class Process:
 
     @staticmethod
     def telling(processes: Sequence["Process"], seconds: float) -> list["Process"]:
-        """Those that have something to tell; waits so long for it at most."""
+        """Those that have something to tell, their end among it; waits so long for it at most."""
         of = {stream.fileno(): process for process in processes for stream in (process._out, process._errors)}
         poll = select.poll()
         for descriptor in of:
             poll.register(descriptor, select.POLLIN)
         told = [of[descriptor] for descriptor, _ in poll.poll(1000 * seconds)]
-        return list(dict.fromkeys(told))
+        # Not told by the pipe of one that has left a child of its own behind, which has the pipe's end as well.
+        ended = [process for process in processes if process._process.poll() is not None]
+        return list(dict.fromkeys([*told, *ended]))
 
     def lines(self) -> Iterator[tuple[str, str]]:
         """Words and what stands behind them, as `worker` sends them; notices that it has ended."""
-        self._told, self.is_over = self._more(self._out.fileno(), self._told)
+        ended = self._process.poll() is not None  # before the rest is read
+        self._told, closed = self._more(self._out.fileno(), self._told)
+        self.is_over = ended or closed
         *lines, self._told = self._told.split(b"\n")
         for line in lines:
             word, _, rest = line.decode().partition(" ")

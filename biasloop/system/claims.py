@@ -18,7 +18,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from threading import Event, Thread
 
@@ -227,13 +227,18 @@ def _acquire(parent: Path, prefix: str, rescue: Callable[[Path], None] = lambda 
         path = parent / f"{prefix}{this.number}"
         if not holders.create(path, this):
             continue  # another process was faster
-        if _alone(parent, prefix, this, former):
+        with ExitStack() as stack:
+            # Where an error comes, too: a claim of a process that lives and holds nothing would keep all others out.
+            stack.callback(holders.withdraw, path, this)
+            if not _alone(parent, prefix, this, former):
+                continue  # others have come and gone since this process looked
             for lower in sorted(set(holders.numbers(parent, prefix)) - {this.number}):
                 _fence(parent / f"{prefix}{lower}", rescue)
             holders.clear(parent)
             if max(holders.numbers(parent, prefix), default=0) == this.number:
-                return Claim(parent, prefix, this, after_silence=former is not None and not former.gone)
-        holders.remove(path)  # others have come and gone since this process looked
+                claim = Claim(parent, prefix, this, after_silence=former is not None and not former.gone)
+                stack.pop_all()
+                return claim
 
 
 def _alone(parent: Path, prefix: str, this: Holder, former: Holder | None) -> bool:

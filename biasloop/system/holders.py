@@ -195,6 +195,14 @@ def remove(claim: Path) -> None:
         claim.unlink(missing_ok=True)
 
 
+def withdraw(claim: Path, holder: Holder) -> None:
+    """Remove this process's own claim, as far as that can be, and no other that has come to have its name."""
+    with suppress(OSError), opened(claim) as handle:
+        there = _read(claim.parent, holder.number, handle)
+        if there is not None and there.token == holder.token:
+            empty(claim, handle)
+
+
 def empty(claim: Path, handle: int) -> None:
     """Remove what is in a claim's directory, and then the directory.
 

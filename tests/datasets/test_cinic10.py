@@ -9,7 +9,7 @@ from support.archives import cinic10, png
 from support.servers import serving
 
 from biasloop.datasets import cinic10 as module
-from biasloop.datasets import fetch, get
+from biasloop.datasets import fetch, fetching, get
 from biasloop.datasets.fetching import kept
 from biasloop.errors import DownloadError, SomethingToFetch
 
@@ -97,6 +97,22 @@ def test_making_that_is_interrupted_leaves_nothing_half_and_goes_on_without_a_do
     assert names(tmp_path) == ["CINIC-10.tar.gz"]
     assert not made.dataset.present(tmp_path)
     fetch(made.dataset, tmp_path, offline=True)
+    assert names(tmp_path) == ["cinic10.h5"]
+    assert np.array_equal(made.dataset.open(tmp_path).take(np.arange(60)), made.images)
+
+
+def test_what_another_process_has_made_since_the_archive_came_is_taken(tmp_path, monkeypatch):
+    made, download, said = cinic10(), fetching.download, []
+
+    def late(*arguments, **named):
+        path = download(*arguments, **named)
+        monkeypatch.setattr(fetching, "download", download)
+        fetch(made.dataset, tmp_path, notice=said.append)
+        return path
+
+    monkeypatch.setattr(fetching, "download", late)
+    fetched(made, tmp_path, notice=said.append)
+    assert len(said) == 1
     assert names(tmp_path) == ["cinic10.h5"]
     assert np.array_equal(made.dataset.open(tmp_path).take(np.arange(60)), made.images)
 

@@ -1,5 +1,7 @@
 """Checkpoints, finished calls and curves of an unfinished step, without a store."""
 
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,26 @@ class Memory:
 
     def get_partial(self, key):
         return self.kept.get(key)
+
+
+class Common:
+    """Calls that runs share in a dictionary; another run does something while this one waits for its turn."""
+
+    def __init__(self, meanwhile=lambda: None):
+        self.kept, self.meanwhile = {}, meanwhile
+
+    def get(self, call):
+        return self.kept.get(call)
+
+    def put(self, call, record):
+        self.kept[call] = record
+
+    @contextmanager
+    def alone(self, call, notice, stopping):
+        self.meanwhile()
+        if stopping():
+            raise Interrupted
+        yield
 
 
 def work(session, name="round-0001"):
@@ -169,6 +191,47 @@ def test_a_call_that_finished_is_kept_before_stopping():
         work(session).memo("label", lambda call: Record(frames={"t": Frame({"x": Column(np.arange(2))})}))
     kept = work(Session(memory, interval=-1)).memo("label", lambda call: pytest.fail("made again"))
     assert kept.frames["t"]["x"].tolist() == [0, 1]
+
+
+def labelled(value):
+    return Record(frames={"t": Frame({"x": Column(np.array([value]))})})
+
+
+def test_what_another_run_has_made_while_this_one_waited_is_taken():
+    common = Common(lambda: common.put("round-0001/label", labelled(3)))
+    session = Session(Memory(), shared=common)
+    record = work(session).memo("label", lambda call: pytest.fail("made twice"), shared=True)
+    assert record.frames["t"]["x"].tolist() == [3]
+
+
+def test_a_shared_call_is_kept_for_others_with_what_it_logged_also_before_stopping():
+    def build(call):
+        call.log("curve", loss=0.5)
+        return labelled(7)
+
+    common = Common()
+    with pytest.raises(Interrupted):
+        asked = []
+        session = Session(stopping=lambda: bool(asked), shared=common)
+        work(session).memo("label", lambda call: (asked.append(1), build(call))[1], shared=True)
+    other = Session(shared=common)
+    record = work(other).memo("label", lambda call: pytest.fail("made twice"), shared=True)
+    assert record.frames["t"]["x"].tolist() == [7]
+    assert other.take_logs()["label.curve"]["loss"].tolist() == [0.5]
+
+
+def test_who_asks_to_stop_ends_the_wait_for_another_run():
+    asked = []
+    common = Common(lambda: asked.append(1))
+    with pytest.raises(Interrupted):
+        work(Session(shared=common, stopping=lambda: bool(asked))).memo("label", pytest.fail, shared=True)
+
+
+def test_what_is_not_shared_is_nobody_elses():
+    common = Common(lambda: pytest.fail("it waits for nobody"))
+    common.put("round-0001/label", labelled(3))
+    assert work(Session(shared=common)).memo("label", lambda call: labelled(1)).frames["t"]["x"].tolist() == [1]
+    assert common.get("round-0001/label").frames["t"]["x"].tolist() == [3]
 
 
 def test_streams_follow_the_names_of_calls():

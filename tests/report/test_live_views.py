@@ -130,6 +130,7 @@ def test_runs_of_others_and_failed_and_finished_ones_are_told(planned, screen):
     for _ in range(2):
         shown.end(Ended(planned[2], None, held="process 7 on node7 makes it"))
         shown.start(planned[2])
+        assert "made by other processes" not in picture(shown)[-1]
     shown.end(Ended(planned[2], None, held="process 7 on node7 makes it"))
     lines, drawn = picture(shown), rows(shown)
     shown.close()
@@ -186,13 +187,15 @@ def test_lines_of_runs_that_go_on_side_by_side_name_their_run(planned, capsys):
     shown.event(planned[1], Notice("a warning"))
     shown.end(done(planned[1]))
     shown.end(Ended(planned[0], None, error="no number"))
+    shown.end(Ended(planned[2], None, held="process 7 on node7 makes it"))
+    shown.end(Ended(planned[3], Outcome(planned[3].directory, "", 1)))
     said = capsys.readouterr()
     assert [line.split()[:3] for line in said.out.splitlines()] == [
         ["round", "train", "human"], ["seed", "0", "->"], ["seed", "1", "->"], ["seed", "1", "0"], ["seed", "0", "0"],
     ]  # fmt: skip
     assert said.err.splitlines() == [
         "seed 1: a warning", "1 of 6 runs done, about 26 s left", "toy, seed 0 failed: no number",
-        "1 of 6 runs done, 1 failed, about 22 s left",
+        "1 of 6 runs done, 1 failed, about 22 s left", "process 7 on node7 makes it",
     ]  # fmt: skip
 
 

@@ -118,6 +118,14 @@ def test_a_run_tells_how_much_memory_it_took_at_most(tmp_path, monkeypatch):
     assert read_manifest(directory).about["memory"] == 5_000
 
 
+def test_what_earlier_runs_of_the_process_took_does_not_count(tmp_path, monkeypatch):
+    earlier = [9_000]
+    monkeypatch.setattr(ram, "forget", earlier.clear)
+    monkeypatch.setattr(ram, "peak", lambda: max([4_000, *earlier]))
+    engine.run(toy_prepared(EXPERIMENT), tmp_path / "run", OPTIONS)
+    assert read_manifest(tmp_path / "run").about["memory"] == 4_000
+
+
 def test_metrics_are_recomputed_bit_for_bit(tmp_path):
     engine.run(toy_prepared(EXPERIMENT), tmp_path / "run", OPTIONS)
     stored, fresh = Run.open(tmp_path / "run"), toy_prepared(EXPERIMENT)

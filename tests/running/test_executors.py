@@ -11,7 +11,8 @@ from support.studies import Recorder, planned_toys
 from biasloop.errors import Diverged, Held
 from biasloop.running import engine, executors
 from biasloop.running.engine import Notice, Options
-from biasloop.running.executors import InProcess
+from biasloop.running.executors import InProcess, Queue
+from biasloop.running.tasks import Ended
 
 OPTIONS = Options(Path("data"), interval=1e9)
 
@@ -83,6 +84,20 @@ def test_a_run_of_another_process_is_made_when_that_is_over(workplace, monkeypat
     assert [(one.planned.seed, one.held) for one in watcher.ends] == [
         (0, "process 1 on node7 makes it"), (1, ""), (0, ""),
     ]  # fmt: skip
+
+
+def test_runs_of_others_are_looked_at_every_few_seconds_and_no_more_often(workplace, monkeypatch):
+    looks = []
+    monkeypatch.setattr(executors, "_is_free", looks.append)
+    (planned,) = planned_toys([0], Path("out"), OPTIONS)
+    queue = Queue([])
+    queue.put_back(Ended(planned, None, held="process 1 on node7 makes it"))
+    queue.take_free()
+    assert looks == []
+    monkeypatch.setattr(executors, "POLL", 0.0)
+    queue.take_free()
+    assert looks == [planned]
+    assert [ended.planned for ended in queue.elsewhere] == [planned]
 
 
 def test_nobody_waits_who_does_not_want_to(workplace, monkeypatch):

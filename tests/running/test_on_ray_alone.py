@@ -1,5 +1,6 @@
 """The logic of runs on Ray, with a Ray that makes each task in this process when it is waited for."""
 
+import json
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -8,10 +9,15 @@ from types import SimpleNamespace
 import pytest
 from support.studies import Recorder, planned_toys
 
-from biasloop.errors import InvalidInput
-from biasloop.running import on_ray, ray_cluster
-from biasloop.running.engine import Options
+from biasloop.errors import Held, InvalidInput
+from biasloop.running import engine, executors, on_ray, ray_cluster
+from biasloop.running.engine import Committed, Notice, Options
+from biasloop.running.executors import InProcess, Queue
+from biasloop.running.following import Following
 from biasloop.running.on_ray import OnRay
+from biasloop.running.ray_task import Order
+from biasloop.running.tasks import Task
+from biasloop.system import cores
 
 OPTIONS = Options(Path("data"), device="cpu", threads=1, interval=1e9)
 
@@ -98,6 +104,68 @@ def test_lost_and_refused_tasks_are_told_and_others_go_on(made):
     assert lost.error.startswith("the machine or process that made it was lost 6 times, at last by WorkerCrashedError")
     assert "No module named 'biasloop'" in refused.error
     assert fine.outcome.rounds == 4
+
+
+def test_a_run_of_another_process_is_put_back_and_made_in_the_end_and_notices_come_along(made, monkeypatch):
+    run, errors, notes = engine.run, [Held("process 1 on node7 makes it")], []
+
+    def once(prepared, directory, options):
+        if errors:
+            raise errors.pop()
+        options.on_event(Notice(f"adopted {directory.name}"))
+        return run(prepared, directory, options)
+
+    monkeypatch.setattr(engine, "run", once)
+    monkeypatch.setattr(executors, "POLL", 0.0)
+    free = iter([False, False, True])
+    monkeypatch.setattr(executors, "_is_free", lambda planned: next(free))
+    options = replace(OPTIONS, on_event=notes.append)
+    ended, watcher = made(Fake(), planned_toys([0, 1], Path("out"), options), options)
+    assert [(one.planned.seed, one.outcome.rounds) for one in ended] == [(1, 4), (0, 4)]
+    assert [one.held for one in watcher.ends] == ["process 1 on node7 makes it", "", ""]
+    assert watcher.notices == ["adopted seed-1", "adopted seed-0"]
+    assert notes == [Notice("waiting for a run of other processes; --no-wait ends without")]
+
+
+def test_rounds_of_a_task_that_is_made_again_are_told_again_as_those_that_were_there(workplace):
+    (planned,) = planned_toys([0], Path("out"), OPTIONS)
+    InProcess().run([planned], OPTIONS, Recorder())
+    watcher = Recorder()
+    making = on_ray._Making(Fake(), Queue([]), {}, OPTIONS, watcher, Path("meeting"), "token")
+    given = on_ray._Given(1, planned, Following(planned.directory, 0))
+    for attempts in (0, 1, 1, 2):
+        making._tell(given, attempts)
+    assert watcher.told == [("start", 0), ("event", 0), ("start", 0), ("event", 0)]
+    rounds = [(event.number, event.resumed) for _, event in watcher.events if isinstance(event, Committed)]
+    assert rounds == [(number, again) for again in (False, True) for number in range(4)]
+    assert watcher.notices == ["out/seed-0: the machine or process that made it was lost; it is made again elsewhere"]
+
+
+def test_a_task_that_somebody_else_cancels_has_failed_also_before_it_began(made):
+    ended, watcher = made(Fake(TaskCancelledError()), planned_toys([0, 1], Path("out"), OPTIONS))
+    cancelled, fine = ended
+    assert (cancelled.planned.seed, cancelled.error) == (0, "its task was cancelled, and nobody asked the command")
+    assert fine.outcome.rounds == 4
+    assert watcher.ends == ended
+
+
+def test_a_task_is_told_places_that_are_the_same_wherever_it_runs(made):
+    ray = Fake()
+    ((ended,), _) = made(ray, planned_toys([0], Path("out"), OPTIONS))
+    ((_, text),) = ray.tasks.values()
+    order = Order(**json.loads(text))
+    task = Task.loads(order.task)
+    assert task.planned.directory == Path("out/seed-0").absolute()
+    assert task.options.data == Path("data").absolute()
+    assert Path(order.meeting).is_absolute()
+    assert ended.outcome.directory == Path("out/seed-0")
+
+
+def test_a_run_that_takes_all_cores_takes_those_of_the_largest_machine(made, monkeypatch):
+    monkeypatch.setattr(cores, "available", lambda: 64)
+    ray, options = Fake(), replace(OPTIONS, threads=None)
+    made(ray, planned_toys([0], Path("out"), options), options)
+    assert [takes["num_cpus"] for takes in ray.takes] == [2.0]
 
 
 def test_tasks_that_never_began_are_cancelled_and_not_told(made):

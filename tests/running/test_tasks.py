@@ -11,7 +11,7 @@ from biasloop.config import preset_files, presets
 from biasloop.config.experiment import Experiment
 from biasloop.config.validation import arms_of
 from biasloop.contract.data import Metric
-from biasloop.errors import Diverged, Held, Lost, SomethingToFetch
+from biasloop.errors import Diverged, Held, Interrupted, Lost, SomethingToFetch
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Notice, Options, Outcome, Step
 from biasloop.running.study import Planned
@@ -102,6 +102,16 @@ def test_a_run_that_is_made_ends_with_its_outcome(workplace):
 def test_a_run_that_is_stopped_has_an_outcome_without_a_reason(workplace):
     (planned,) = planned_toys([0], Path("out"), OPTIONS)
     assert perform(Task(planned, OPTIONS), lambda event: None, lambda: True).stopped
+
+
+def test_who_stops_while_it_waits_for_what_another_process_prepares_has_stopped(workplace, monkeypatch):
+    def prepare(*_):
+        raise Interrupted
+
+    monkeypatch.setattr(engine, "prepare", prepare)
+    (planned,) = planned_toys([0], Path("out"), OPTIONS)
+    ended = perform(Task(replace(planned, done=2), OPTIONS), lambda event: None, lambda: True)
+    assert (ended.outcome, ended.error) == (Outcome(Path("out/seed-0"), "", 2), "")
 
 
 @pytest.mark.parametrize(("error", "code"), [(Diverged("no number"), 1), (SomethingToFetch("fetch it"), 3)])

@@ -50,6 +50,21 @@ def test_a_wish_to_stop_and_the_end_of_the_input_are_heard(monkeypatch):
     assert gone.stopping()
 
 
+def test_the_end_of_the_input_after_a_wish_to_stop_ends_a_run_at_once(monkeypatch):
+    """And the process with it, where the run does not end."""
+    calls: list[float] = []
+    monkeypatch.setattr(worker._thread, "interrupt_main", calls.append)
+    monkeypatch.setattr(worker.time, "sleep", calls.append)
+    monkeypatch.setattr(worker.os, "_exit", calls.append)
+    heard = Told()
+    heard.busy = True
+    heard.listen([b"stop \n"])
+    assert calls == [15, worker._PATIENCE, 128 + 15]
+    calls.clear()
+    Told().listen([b"stop \n"])
+    assert not calls
+
+
 def test_modules_are_looked_for_where_the_other_process_looks(monkeypatch):
     monkeypatch.setattr(sys, "path", list(sys.path))
     Told().listen([f"path {json.dumps(['a', 'b'])}\n".encode()])

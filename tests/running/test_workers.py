@@ -130,13 +130,17 @@ class Instant:
     PATIENCE = 0.0
     started: ClassVar[list[tuple[str, ...]]] = []
     at_once: ClassVar[list[list[int]]] = []
+    hidden: ClassVar[set[bool]] = set()
+    made: ClassVar[list[tuple[int, tuple[str, ...]]]] = []
 
     def __init__(self, gpus, *, hide_others):
         self.gpus, self.planned, self.is_over = gpus, None, False
         self.started.append(gpus)
+        self.hidden.add(hide_others)
 
     def make(self, planned, task):
         self.planned = planned
+        self.made.append((planned.seed, self.gpus))
 
     def stop(self):
         """Nothing goes on."""
@@ -163,7 +167,7 @@ class Instant:
 def instant(workplace, monkeypatch):
     monkeypatch.setattr(workers, "Process", Instant)
     monkeypatch.setattr(cores, "available", lambda: 8)
-    Instant.started, Instant.at_once = [], []
+    Instant.started, Instant.at_once, Instant.hidden, Instant.made = [], [], set(), []
     return Instant
 
 
@@ -220,6 +224,19 @@ def test_a_run_that_asks_for_more_than_there_is_is_made_alone(instant):
 def test_each_run_sees_gpus_of_its_own_and_processes_live_on(instant):
     made(Room(8, {"0": 1.0, "GPU-7f": 1.0}, 10**9), 2, 6, cpus=1, gpus=1.0)
     assert sorted(instant.started) == [("0",), ("GPU-7f",)]
+    assert instant.hidden == {True}
+
+
+def test_a_run_is_given_to_a_process_that_sees_its_gpus_and_no_others(instant):
+    """Whatever an earlier run of that process asked for."""
+    machine = Room(8, {"0": 1.0, "1": 1.0}, 10**9)
+    planned = [
+        replace(item, experiment=item.experiment.model_copy(update={"resources": Resources(cpus=1, gpus=gpus)}))
+        for item, gpus in zip(planned_toys([0, 1, 2, 3], Path("out"), OPTIONS), [2.0, 1.0, 1.0, 0.0], strict=True)
+    ]
+    Workers(2, lambda: machine).run(planned, OPTIONS, Recorder())
+    assert instant.made == [(0, ("0", "1")), (3, ()), (1, ("0",)), (2, ("1",))]
+    assert machine == Room(8, {"0": 1.0, "1": 1.0}, 10**9)
 
 
 def test_what_a_process_prints_is_a_notice_of_its_run(instant):

@@ -3,6 +3,7 @@
 import os
 
 import numpy as np
+import pytest
 
 from biasloop.hdf5 import window
 from biasloop.records.record import Model, Record
@@ -68,3 +69,12 @@ def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_afterwards(tm
     calls.clear()
     files.write_atomically(tmp_path / "file", DATA, flush=False)
     assert [name for name in calls if name in {"fsync", "replace"}] == ["fsync", "replace"]
+
+
+def test_an_end_at_once_in_the_middle_of_a_file_leaves_the_old_one_and_nothing_else(tmp_path):
+    files.write_atomically(tmp_path / "file", b"before")
+    with pytest.raises(KeyboardInterrupt), files.replacing(tmp_path / "file") as new:
+        files.write_all(new.handle, DATA)
+        raise KeyboardInterrupt
+    assert (tmp_path / "file").read_bytes() == b"before"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]

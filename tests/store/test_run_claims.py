@@ -1,12 +1,17 @@
 """The claim on a run: who writes it, and what a process that has lost it may still do, which is nothing."""
 
 import os
+from contextlib import ExitStack
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from support.loops import OPTIONS, assert_same_run, toy_experiment, toy_prepared
 
 from biasloop.errors import Lost, StoreError
+from biasloop.records.record import Model
 from biasloop.running import engine
+from biasloop.store import codec
 from biasloop.store.aside import rescue, set_aside
 from biasloop.store.claims import claimed, holder
 from biasloop.store.repair import repair
@@ -69,6 +74,38 @@ def test_who_has_lost_a_run_changes_nothing_of_it(run, act):
                 act(writer, record)
             assert content(run) == before
             theirs.check()
+
+
+def test_who_has_lost_a_run_does_not_begin_it(run):
+    with claimed(run) as claim, robbed(run):
+        with pytest.raises(Lost):
+            RunWriter.create_or_resume(run, EXPERIMENT.identity(0), engine.about(EXPERIMENT), {}, claim)
+        assert content(run) == {}
+
+
+@pytest.mark.parametrize("written", [[], ["model-0005.h5"]])
+def test_a_claim_that_is_lost_in_the_middle_of_a_commit_ends_it_there(run, monkeypatch, written):
+    engine.run(toy_prepared(EXPERIMENT), run, OPTIONS)
+    with ExitStack() as stack:
+        claim = stack.enter_context(claimed(run))
+        writer = RunWriter.create_or_resume(
+            run, EXPERIMENT.identity(0), engine.about(EXPERIMENT), {}, claim, defaults={}
+        )
+        record = replace(writer.read("round-0004"), models={"m": Model("kind", {"w": np.ones(2)})})
+        before, encode, ahead = content(run), codec.encode, list(written)
+
+        def late(header, record):
+            if ahead:
+                ahead.pop()
+            elif header.name == "round-0005" and claim.directory.exists():
+                stack.enter_context(robbed(run))
+            return encode(header, record)
+
+        monkeypatch.setattr(codec, "encode", late)
+        with pytest.raises(Lost):
+            writer.commit("round-0005", record, 0.1)
+        assert sorted(content(run).keys() - before.keys()) == written
+        assert before.items() <= content(run).items()
 
 
 def test_a_loop_that_has_lost_its_run_ends_at_the_next_round_and_another_finishes_it(run, tmp_path):

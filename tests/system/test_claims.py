@@ -150,6 +150,31 @@ def test_a_holder_gives_signs_of_life(tmp_path, monkeypatch):
             assert holder(tmp_path) is not None
 
 
+def test_a_file_system_that_is_away_for_a_while_ends_no_signs_of_life(tmp_path, monkeypatch):
+    monkeypatch.setenv("BIASLOOP_CLAIM_SECONDS", "0.4")
+    utime, errors = os.utime, [OSError(5, "Input/output error"), OSError(110, "Connection timed out")]
+
+    def away(*arguments, **named):
+        if errors:
+            raise errors.pop()
+        utime(*arguments, **named)
+
+    monkeypatch.setattr(os, "utime", away)
+    with claimed(tmp_path) as claim:
+        time.sleep(0.6)
+        assert not errors
+        assert holder(tmp_path).number == claim.number
+
+
+@pytest.mark.parametrize("ahead", [-1000, 1000])
+def test_the_clock_of_the_file_system_counts_and_not_that_of_this_machine(tmp_path, monkeypatch, ahead):
+    elsewhere(tmp_path, 20)
+    now = time.time
+    monkeypatch.setattr(time, "time", lambda: now() + ahead)
+    assert holder(tmp_path).silent == pytest.approx(20, abs=2)
+    assert names(tmp_path) == [".claim-1"]
+
+
 def taken_over(tmp_path, stack):
     """A claim of this process that another has taken over."""
     claim = stack.enter_context(claimed(tmp_path))
@@ -313,6 +338,29 @@ def test_who_comes_from_behind_does_not_rob_one_with_a_lower_number(tmp_path, mo
     assert names(tmp_path) == [".claim-1"]
 
 
+def test_who_is_taken_for_dead_while_it_takes_a_claim_has_none(tmp_path, monkeypatch):
+    """It sleeps after it has made its claim, and before it begins; another one holds it when it wakes."""
+    clear = holders.clear
+
+    def late(directory):
+        monkeypatch.setattr(holders, "clear", clear)
+        holders.remove(tmp_path / ".claim-1")
+        elsewhere(tmp_path, number=2)
+        clear(directory)
+
+    monkeypatch.setattr(holders, "clear", late)
+    with pytest.raises(Held, match="node7"), claimed(tmp_path):
+        pass
+    assert names(tmp_path) == [".claim-2"]
+
+
+def test_a_newer_claim_counts_before_the_older_one_is_removed(tmp_path):
+    with claimed(tmp_path) as claim:
+        elsewhere(tmp_path, number=2)
+        with pytest.raises(Lost, match=f"{tmp_path} was taken over by process 4711 on node7"):
+            claim.check()
+
+
 def test_an_answer_that_a_network_lost_is_recognised(tmp_path, monkeypatch):
     rename = Path.rename
 
@@ -340,6 +388,49 @@ def test_a_claim_that_cannot_be_emptied_is_moved_out_of_the_way(tmp_path, monkey
     monkeypatch.undo()
     with claimed(tmp_path):
         assert names(tmp_path) == [".claim-3"]
+
+
+def test_who_comes_from_behind_removes_no_claim_that_has_come_to_have_its_name(tmp_path, monkeypatch):
+    create = holders.create
+
+    def late(directory, holder):
+        monkeypatch.setattr(holders, "create", create)
+        created = create(directory, holder)
+        holders.remove(tmp_path / ".claim-1")
+        elsewhere(tmp_path, token="another")
+        return created
+
+    monkeypatch.setattr(holders, "create", late)
+    with pytest.raises(Held, match="node7"), claimed(tmp_path):
+        pass
+    assert names(tmp_path) == [".claim-1"]
+
+
+def test_who_takes_its_claim_back_takes_it_back_also_where_a_part_of_it_was_cleared_away(tmp_path):
+    """As who has just begun clears away what it takes for the remains of killed processes."""
+    this = holders.Holder.this(1, 120.0)
+    assert holders.create(tmp_path / ".claim-1", this)
+    (tmp_path / ".claim-1" / this.token).rmdir()
+    holders.withdraw(tmp_path / ".claim-1", this)
+    assert names(tmp_path) == []
+
+
+@pytest.mark.parametrize("name", ["_fence", "Thread"])
+def test_who_cannot_begin_holds_nothing(tmp_path, monkeypatch, name):
+    """As where what a dead process of somebody else left cannot be removed, or no thread can be had."""
+    elsewhere(tmp_path, 500)
+
+    def refuse(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as refusing:
+        refusing.setattr(claims, name, refuse)
+        with pytest.raises(PermissionError), claimed(tmp_path):
+            pass
+    assert ".claim-2" not in names(tmp_path)
+    assert holder(tmp_path) is None
+    with claimed(tmp_path) as claim:
+        claim.check()
 
 
 def test_what_killed_processes_left_is_removed(tmp_path):

@@ -132,6 +132,9 @@ def _tell_time(
         return
     needs = resources.needs_of(planned, options)
     room = Room.of_machine()
+    exceeded = next(filter(None, map(room.exceeded_by, dict.fromkeys(needs))), "")
+    if exceeded:
+        note(f"a run asks for {exceeded} that this machine has; here it would be made alone")
     alone = estimate.wall_seconds(estimated, needs, room, 1)
     computing = sum((each.seconds or 0.0) * need.cores for each, need in zip(estimated, needs, strict=True))
     text = f"time: about {formatting.duration(alone)} one after another"
@@ -165,15 +168,20 @@ def _tell_room(left: "Sequence[Estimate]", directory: Path) -> None:
 
 def _array(planned: "Sequence[Planned]", estimated: "Sequence[Estimate]", options: "Options", runs: int) -> str:
     """The command that has Slurm make the runs: each of its tasks takes what nobody makes."""
+    from biasloop.cli.study import ELSEWHERE
     from biasloop.running import resources
 
     needs = resources.needs_of(planned, options)
-    memory = max((each.memory or 0 for each in estimated), default=0)
+    asked = max(need.memory for need in needs)
+    measured = max((each.memory or 0 for each in estimated), default=0)
+    memory = asked or measured * 5 // 4  # a quarter beyond what was measured
     gpus = max(need.gpus for need in needs)
     words = ["sbatch", f"--array=1-{runs}", f"--cpus-per-task={max(need.cores for need in needs)}"]
-    words += [f"--gpus-per-task={max(1, round(gpus))}"] if gpus else []
-    words += [f"--mem={-(-memory * 5 // 4 // 1_048_576)}M"] if memory else []  # a quarter beyond what was measured
-    return shlex.join([*words, "--wrap", shlex.join(["biasloop", *_typed(sys.argv[1:]), "--no-wait"])])
+    words += [f"--gres=gpu:{max(1, round(gpus))}"] if gpus else []
+    words += [f"--mem={-(-memory // 1_048_576)}M"] if memory else []
+    command = shlex.join(["biasloop", *_typed(sys.argv[1:]), "--no-wait"])
+    # Its exit code says that others make the rest, which is no failure of this task.
+    return shlex.join([*words, "--wrap", f"{command} || test $? -eq {ELSEWHERE}"])
 
 
 def _typed(arguments: Sequence[str]) -> list[str]:

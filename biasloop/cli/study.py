@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from biasloop.running.tasks import Ended
 
 ENGINES = ("local", "ray")
+ELSEWHERE = 5
+"""The exit code where other processes make some of the runs, and were not waited for."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,7 @@ def make(
 
     Raises:
         BiasloopError: the only run failed.
-        typer.Exit: the person asked to stop, or a run failed.
+        typer.Exit: the person asked to stop, a run failed, or other processes make some.
     """
     executor, at_once = engine.executor(planned, options)
     several = not engine.alone and len(planned) > 1
@@ -128,17 +130,19 @@ def make(
         _tell_stopped(ended, directory)
         _tell_failed(failed, directory)
         raise typer.Exit(stopping.exit_code)
-    if failed and len(planned) == 1:
-        raise failed[0].cause or _Failed(failed[0])
     done = [item.planned for item in ended if item.outcome]
     if json:
         emit(_told(planned, ended))
-    elif done:
+    if failed and len(planned) == 1:
+        raise failed[0].cause or _Failed(failed[0])
+    if done and not json:
         _show_results(sorted(done, key=planned.index) if len(done) < len(planned) else planned, directory)
     _tell_elsewhere([item for item in ended if item.held])
     _tell_failed(failed, directory)
     if failed:
         raise typer.Exit(1)
+    if any(item.held for item in ended):
+        raise typer.Exit(ELSEWHERE)
 
 
 def _told(planned: "list[Planned]", ended: "list[Ended]") -> dict[str, Any]:

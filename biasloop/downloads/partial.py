@@ -63,7 +63,7 @@ class Partial:
         self._draft = self._sidecar.with_name(self._sidecar.name + ".new")
         for ours in (self._part, self._sidecar, self._draft):
             discard_strange(ours)
-        if claim.after_silence and self._part.exists():  # who had it open may wake up and write on, into what it had
+        if claim.silenced and self._part.exists():  # who had it open may wake up and write on, into what it had
             shutil.copyfile(self._part, claim.directory / "part")
             (claim.directory / "part").replace(self._part)
         self._file = os.fdopen(open_own(self._part), "a+b", buffering=0)

@@ -39,6 +39,7 @@ class Measured:
         rounds: how many of them have a known time.
         setup: seconds of the set-up.
         a_unit: seconds of a round for each unit of work of its rule (`RuleSettings.trained`); a median.
+        steps: seconds of all its steps.
         loading: seconds that the first round of a process took beyond that, as where libraries are loaded.
         setup_bytes: of the set-up's files.
         round_bytes: of a round without its models; a median.
@@ -53,6 +54,7 @@ class Measured:
     setup: float
     a_unit: float
     loading: float
+    steps: float
     setup_bytes: int
     round_bytes: int
     model_bytes: int
@@ -82,6 +84,7 @@ class Measured:
         return cls(
             directory, len(rates), sum(entry.seconds or 0.0 for entry in of_setup), a_unit,
             max(0.0, (rates[0] - a_unit) * loop.trained(0)) if 0 in rates else 0.0,
+            sum(entry.seconds or 0.0 for entry in files.values()),
             sum(entry.bytes for entry in of_setup),
             round(statistics.median(files[f"{round_name(number)}.h5"].bytes for number in run.rounds)),
             round(statistics.median(models)) if models else 0,
@@ -274,10 +277,13 @@ def measure(planned: Sequence[Planned], sources: Sources, options: Options) -> l
         enough = _Enough(options)
         limited = replace(options, on_event=enough.told, stopping=enough)
         with TemporaryDirectory(prefix="biasloop-measure-") as place:
+            begun = time.monotonic()
             engine.run(engine.prepare(short, item.seed, limited), Path(place) / "run", limited)
-            measured = Measured.read(Path(place) / "run")
+            spent, measured = time.monotonic() - begun, Measured.read(Path(place) / "run")
         if measured is not None:
-            sources.take(item.experiment, replace(measured, run=None))
+            # Libraries are loaded before the first step, too, whose time no store has.
+            loading = measured.loading + max(0.0, spent - measured.steps)
+            sources.take(item.experiment, replace(measured, run=None, loading=loading))
     return chosen
 
 

@@ -66,11 +66,12 @@ def _fewer(needs: Needs, room: Room, jobs: int, runs: int, *, unset: bool) -> st
     if lasts >= wanted or (not jobs and lasts > 1):
         return ""
     there = room.everything
-    words = [f"{needs.cores} of {there.cores} CPU cores"]
-    if needs.gpus:
-        words.append(f"{needs.gpus:g} of {there.gpus:g} GPUs")
-    if needs.memory:
-        words.append(f"{needs.memory / 1e9:.1f} of {there.memory / 1e9:.1f} GB of memory")
+    said = {
+        Needs(needs.cores): f"{needs.cores} of {there.cores} CPU cores",
+        Needs(0, needs.gpus): f"{needs.gpus:g} of {there.gpus:g} GPUs",
+        Needs(0, 0.0, needs.memory): f"{needs.memory / 1e9:.1f} of {there.memory / 1e9:.1f} GB of memory",
+    }
+    words = [text for need, text in said.items() if any(need) and room.lasts_for(need) == lasts]
     hint = (
         "; without a number of threads a run takes all cores: give --threads 1, or set resources.threads"
         if unset

@@ -64,6 +64,8 @@ class RunWriter(Run):
         begun = (directory / NAME).exists() or any(directory.glob("*.h5"))
         manifest = read_manifest(directory) if begun else Manifest(sha256((directory / EXPERIMENT).read_bytes()))
         writer = cls(directory, manifest, claim, made_with, keep_models)
+        if claim.silenced:
+            writer.notices.append(f"{directory} was held by {claim.silenced}, which is silent for too long: taken over")
         refuse_other(directory, {**(defaults or {}), **flatten(writer.identity)}, flatten(identity))
         writer.described = manifest.about
         manifest.about = {**about, **{key: value for key, value in manifest.about.items() if key == MEMORY}}

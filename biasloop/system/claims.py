@@ -42,11 +42,11 @@ class Claim:
     Attributes:
         directory: what is written here and then renamed is written by the holder or not at all.
         number: of the claim.
-        after_silence: whether the former holder was taken for dead because it was silent, and may wake up.
+        silenced: the former holder if it was taken for dead because it was silent, and may wake up; else None.
     """
 
-    def __init__(self, parent: Path, prefix: str, this: Holder, *, after_silence: bool) -> None:
-        self.number, self.after_silence = this.number, after_silence
+    def __init__(self, parent: Path, prefix: str, this: Holder, silenced: Holder | None) -> None:
+        self.number, self.silenced = this.number, silenced
         self._parent, self._prefix, self._seconds = parent, prefix, this.seconds
         self._path = parent / f"{prefix}{this.number}"
         self.directory = self._path / this.token
@@ -148,9 +148,9 @@ def holder(parent: Path, prefix: str = OF_RUN) -> Holder | None:
     """Who holds a claim and lives; looking changes nothing but may make and remove an empty file to see the time."""
     try:
         newest = max(holders.numbers(parent, prefix), default=0)
-    except (FileNotFoundError, NotADirectoryError):
+        held = holders.read(parent, prefix, newest) if newest else None
+    except OSError:  # it is not there, or cannot be read
         return None
-    held = holders.read(parent, prefix, newest) if newest else None
     return None if held is None or held.dead else held
 
 
@@ -236,7 +236,7 @@ def _acquire(parent: Path, prefix: str, rescue: Callable[[Path], None] = lambda 
                 _fence(parent / f"{prefix}{lower}", rescue)
             holders.clear(parent)
             if max(holders.numbers(parent, prefix), default=0) == this.number:
-                claim = Claim(parent, prefix, this, after_silence=former is not None and not former.gone)
+                claim = Claim(parent, prefix, this, None if former is None or former.gone else former)
                 stack.pop_all()
                 return claim
 

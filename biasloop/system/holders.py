@@ -28,6 +28,7 @@ SECONDS = 120.0
 _NEW = ".tmp-claim-"
 _GONE = ".tmp-gone-"
 _TRIES = 20
+_ABSENT = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ESTALE, errno.EISDIR})
 _RACES = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR, errno.ESTALE, errno.EBUSY})
 
 
@@ -91,11 +92,17 @@ def numbers(parent: Path, prefix: str) -> list[int]:
 
 
 def read(parent: Path, prefix: str, number: int) -> Holder | None:
-    """Who holds a claim, alive or dead; None if it was given back."""
+    """Who holds a claim, alive or dead; None if it was given back, or what is there is no claim.
+
+    Raises:
+        OSError: it cannot be read, and may be held all the same.
+    """
     try:
         with opened(parent / f"{prefix}{number}") as claim:
             return _read(parent, number, claim)
-    except OSError:
+    except OSError as error:
+        if error.errno not in _ABSENT:
+            raise
         return None
 
 
@@ -113,11 +120,9 @@ def opened(claim: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _read(parent: Path, number: int, claim: int) -> Holder | None:
-    try:  # opening a file, and no less, asks a network file system for its time
-        handle = os.open(HOLDER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=claim)
-    except OSError:
-        return None
+def _read(parent: Path, number: int, claim: int) -> Holder:
+    # Opening a file, and no less, asks a network file system for its time.
+    handle = os.open(HOLDER, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=claim)
     with os.fdopen(handle, "rb") as file:
         beat, data = os.fstat(handle).st_mtime, file.read(10_000)
     silent = _now(parent) - beat

@@ -52,6 +52,8 @@ def mend_environment() -> list[str]:
         if value is None or _sensible(value):
             continue
         del os.environ[name]
+        if not value.strip():
+            continue  # as scripts write what is not set
         shown = value if len(value) <= 20 else f"{value[:16]} ..."
         said.append(f"{name} is {shown!r}, and is ignored: expected a number from 1 to {most()}")
     return said

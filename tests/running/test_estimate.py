@@ -33,7 +33,7 @@ def make(item, rounds=None, options=OPTIONS):
     engine.run(engine.prepare(experiment, item.seed, options), item.directory, options)
 
 
-MEASURED = Measured(Path("x"), 4, 3.0, 0.01, 2.0, 1000, 100, 10, memory=7)
+MEASURED = Measured(Path("x"), 4, 3.0, 0.01, 2.0, 9.0, 1000, 100, 10, memory=7)
 
 
 def test_nothing_is_made_up_where_nothing_was_measured(workplace):

@@ -72,7 +72,7 @@ def test_a_killed_process_of_this_machine_is_dead_at_once_also_before_its_parent
     assert other.returncode is None
     assert holder(tmp_path) is None
     with claimed(tmp_path) as claim:
-        assert (claim.number, claim.after_silence) == (2, False)
+        assert (claim.number, claim.silenced) == (2, None)
     assert names(tmp_path) == [".claim-2"]
 
 
@@ -82,7 +82,7 @@ def test_a_suspended_holder_is_dead_after_its_time_and_writes_nothing_when_it_wa
         pass
     time.sleep(1.2)
     with claimed(tmp_path) as claim:
-        assert (claim.number, claim.after_silence) == (2, True)
+        assert (claim.number, claim.silenced is not None) == (2, True)
         os.kill(other.pid, signal.SIGCONT)
         other.communicate()
         claim.check()
@@ -95,7 +95,7 @@ def test_a_holder_on_another_machine_is_judged_by_its_silence(tmp_path, silent, 
     assert (holder(tmp_path) is None) == dead
     if dead:
         with claimed(tmp_path) as claim:
-            assert (claim.number, claim.after_silence) == (2, True)
+            assert (claim.number, claim.silenced is not None) == (2, True)
     else:
         with pytest.raises(Held, match="process 4711 on node7 since 2026-01-02 03:04:05"), claimed(tmp_path):
             pass
@@ -123,6 +123,21 @@ def test_a_holder_that_cannot_be_read_is_judged_by_its_time(tmp_path, text):
     then = time.time() - 130
     os.utime(tmp_path / ".claim-1" / "holder.json", (then, then))
     assert holder(tmp_path) is None
+
+
+def test_a_claim_that_cannot_be_read_is_not_taken(tmp_path, monkeypatch):
+    elsewhere(tmp_path, 500)
+    opened = os.open
+
+    def failing(path, *arguments, **named):
+        if path == "holder.json":
+            raise OSError(5, "Input/output error")
+        return opened(path, *arguments, **named)
+
+    monkeypatch.setattr(os, "open", failing)
+    with pytest.raises(OSError, match="Input/output"), claimed(tmp_path):
+        pass
+    assert names(tmp_path) == [".claim-1"]
 
 
 def test_numbers_grow_over_holders_unless_they_are_forgotten(tmp_path):

@@ -24,7 +24,7 @@ def test_every_number_that_can_be_had_passes():
         threads.check(number)
 
 
-@pytest.mark.parametrize("value", ["abc", "", "0", "-3", "1000000", "9" * 5000, "2,x", "1.5", "\u0663", "4 4"])
+@pytest.mark.parametrize("value", ["abc", "0", "-3", "1000000", "9" * 5000, "2,x", "1.5", "\u0663", "4 4"])
 @pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "POLARS_MAX_THREADS"])
 def test_a_variable_without_sense_is_left_out_and_told(monkeypatch, name, value):
     for other in threads.VARIABLES:
@@ -34,6 +34,14 @@ def test_a_variable_without_sense_is_left_out_and_told(monkeypatch, name, value)
     assert said.startswith(f"{name} is ")
     assert len(said) < 150
     assert name not in os.environ
+
+
+def test_an_empty_variable_is_left_out_without_a_word(monkeypatch):
+    for other in threads.VARIABLES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", " ")
+    assert threads.mend_environment() == []
+    assert "OMP_NUM_THREADS" not in os.environ
 
 
 @pytest.mark.parametrize("value", ["1", "8", " 2 ", "4,2"])

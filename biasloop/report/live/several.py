@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _AROUND = 8  # lines of the screen that are no rows: heading, rules, what stands below
 _FAILED = 3  # failed runs whose words stand below the table
+_BETWEEN = 3  # characters from column to column
+_DOING = 12  # fewer characters of what goes on are not worth a column
 _LAST = 3  # finished runs that are shown, where there is room
 
 
@@ -48,6 +50,11 @@ class Line:
         """Names of the columns."""
         first = 1 + len(self.rows.loop.columns())
         return ["run", "rounds", *self.rows.headers[first:-1], "doing", "left"]
+
+
+def _without(cells: list[str]) -> list[str]:
+    """A row without what goes on."""
+    return [*cells[:-2], cells[-1]]
 
 
 class StudyView:
@@ -142,7 +149,12 @@ class StudyView:
         headers = shown[0].headers() if shown else ["run"]
         heading = f"{formatting.counted(hidden, 'more run')} under way or elsewhere" if hidden > 0 else ""
         right = range(1, len(headers) - 2)
-        drawn = table(headers, [line.cells() for line in shown], right=right, title=heading)
+        cells = [line.cells() for line in shown]
+        widths = [max(map(len, column)) for column in zip(headers, *cells, strict=True)]
+        if sum(widths) - widths[-2] + _BETWEEN * len(widths) + _DOING > self.console.width:
+            headers, cells = _without(headers), [_without(row) for row in cells]  # else all others lose their ends
+            right = range(1, len(headers))
+        drawn = table(headers, cells, right=right, title=heading)
         for column in drawn.columns:
             column.no_wrap, column.overflow = True, "ellipsis"
         return drawn

@@ -250,8 +250,8 @@ def retry(planned: "Planned", directory: Path) -> str:
     else:
         typed += [word for key, _, value in parts for word in ("--grid", f"{key}={value}")]
     named = any(word == "--out" or word.startswith("--out=") for word in typed)
-    place = [] if named else ["--out", str(directory)]
-    return shlex.join(["biasloop", *typed, *place, "--seeds", str(planned.seed)])
+    out = [] if named else ["--out", str(directory)]
+    return shlex.join(["biasloop", *typed, *out, "--seeds", str(planned.seed)])
 
 
 def _without(typed: "Sequence[str]", option: str) -> list[str]:

@@ -151,9 +151,9 @@ class Sources:
     def of(self, item: Planned) -> Measured | None:
         """The measured run to judge a planned one by; None if there is none."""
         if item.done:
-            own = self._opened(item.directory)
-            if own is not None:
-                return own
+            measured = self._opened(item.directory)
+            if measured is not None:
+                return measured
         same = self._arms.get(item.arm)
         if same is not None and (measured := self._opened(same.directory)):
             return measured

@@ -46,8 +46,8 @@ def _walk(directory: str, named: str, collected: list[tuple[str, os.stat_result 
     """
     manifest = _status(f"{directory}/{MANIFEST}")
     if manifest is not None or _status(f"{directory}/{EXPERIMENT}") is not None:
-        own = manifest is not None and stat.S_ISREG(manifest.st_mode)
-        collected.append((named or ".", manifest if own else None))
+        regular = manifest is not None and stat.S_ISREG(manifest.st_mode)
+        collected.append((named or ".", manifest if regular else None))
         return
     within = named.rstrip("/") + "/" if named else ""
     for name in _folders(directory):

@@ -148,10 +148,10 @@ def holder(parent: Path, prefix: str = OF_RUN) -> Holder | None:
     """Who holds a claim and lives; looking changes nothing but may make and remove an empty file to see the time."""
     try:
         newest = max(holders.numbers(parent, prefix), default=0)
-        held = holders.read(parent, prefix, newest) if newest else None
+        current = holders.read(parent, prefix, newest) if newest else None
     except OSError:  # it is not there, or cannot be read
         return None
-    return None if held is None or held.dead else held
+    return None if current is None or current.dead else current
 
 
 @contextmanager

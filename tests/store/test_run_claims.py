@@ -143,3 +143,19 @@ def test_a_run_that_is_being_made_is_not_repaired(run):
 def test_a_directory_that_cannot_be_written_is_a_sentence(tmp_path):
     with pytest.raises(StoreError, match="nothing cannot be written"), claimed(tmp_path / "nothing"):
         pass
+
+
+def test_the_number_of_a_runs_claim_grows_also_when_it_was_given_back(run):
+    for number in (1, 2, 3):
+        engine.run(toy_prepared(toy_experiment(loop={"rounds": number})), run, OPTIONS)
+        assert [path.name for path in run.glob(".claim-*")] == [f".claim-{number}"]
+
+
+def test_a_run_that_was_taken_from_a_silent_process_says_so(run):
+    said = []
+    (run / ".claim-1").mkdir()
+    (run / ".claim-1" / "holder.json").write_text('{"host": "node7", "pid": 4711, "since": "noon", "machine": "other"}')
+    os.utime(run / ".claim-1" / "holder.json", (1, 1))
+    engine.run(toy_prepared(EXPERIMENT), run, engine.Options(run, on_event=said.append, interval=1e9))
+    (notice,) = [event.text for event in said if isinstance(event, engine.Notice)]
+    assert notice == f"{run} was held by process 4711 on node7 since noon, which is silent for too long: taken over"

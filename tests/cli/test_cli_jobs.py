@@ -75,7 +75,7 @@ def test_a_run_that_another_process_makes_is_left_to_it_with_no_wait(cli):
     directory.mkdir(parents=True)
     with claims.claimed(directory):
         result = cli("loop", "-p", "toy", "--seeds", "0-1", "--no-wait")
-    assert result.exit_code == 0, result.stderr
+    assert result.exit_code == 5, result.stderr
     assert result.stderr.count("runs/toy/seed-0") >= 1
     assert "the same command makes what others leave of these" in result.stderr
     assert not list(directory.glob("*.h5"))

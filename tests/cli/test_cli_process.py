@@ -289,5 +289,5 @@ def test_a_second_process_is_told_who_holds_the_run(workplace, toy_metadata):
     second = toy.biasloop("loop", "-p", "toy", *LONG, "--out", "out", "--no-wait", cwd=workplace, paths=[toy_metadata])
     process.kill()
     process.communicate(timeout=30)
-    assert second.returncode == 0
+    assert second.returncode == 5
     assert f"process {process.pid} on " in second.stderr

@@ -110,7 +110,7 @@ def test_arms_of_one_preset_have_names_of_their_own_and_nothing_is_replaced_unas
 def test_a_run_twice_and_a_domain_without_such_files_are_refused(cli, study):
     one = study / "none" / "seed-0"
     Path("copy").mkdir()
-    for file in one.glob("*.*"):
+    for file in filter(Path.is_file, one.iterdir()):
         (Path("copy") / file.name).write_bytes(file.read_bytes())
     assert "have the same settings and seed" in refused(
         cli("export", str(one), "copy", "-o", "out", "--format", "released")

@@ -26,7 +26,8 @@ def test_a_finished_study_says_nothing_of_threads(cli):
 def test_the_same_run_goes_on_with_other_resources(cli):
     cli("loop", "-p", "toy", "--set", "resources.memory=2 GB")
     planned = json.loads(cli("loop", "-p", "toy", "--set", "resources.cpus=2", "--dry-run", "--json").stdout)
-    assert planned == [{"run": "runs/toy/seed-0", "seed": 0, "arm": "", "rounds": 4, "done": 4}]
+    (run,) = planned
+    assert (run["run"], run["rounds"], run["done"], run["state"]) == ("runs/toy/seed-0", 4, 4, "finished")
 
 
 def test_other_resources_are_no_segment_and_other_threads_are_one(cli):

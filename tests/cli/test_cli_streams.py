@@ -128,7 +128,7 @@ def test_a_file_name_that_is_no_utf8_is_printed_and_not_stumbled_over(workplace,
     Path(preset).write_text(toy.PRESET)
     for arguments in (("presets", "show", preset), ("loop", "-p", preset, "--out", out), ("runs", "list", out),
                       ("runs", "show", f"{out}/seed-0"), ("loop", "-p", preset, "--out", out, "--json"),
-                      ("runs", "list", out, "--json"), ("loop", "-p", preset, "--dry-run")):  # fmt: skip
+                      ("runs", "list", out, "--json"), ("loop", "-p", preset, "--dry-run", "--json")):  # fmt: skip
         assert run(*arguments) == (0, ""), arguments
     code, err = run("loop", "-p", missing)
     assert code == 2

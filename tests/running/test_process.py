@@ -88,10 +88,10 @@ def test_its_death_is_seen_also_while_a_child_that_it_forked_lives_on(started):
     worker = started(
         "import time\nchild = os.fork()\n"
         "if child:\n    tell(f'child {child}\\n'.encode()); os.kill(os.getpid(), 9)\n"
-        "time.sleep(20)"
+        "time.sleep(120)"
     )
     begun = time.monotonic()
     ((word, child),) = told(worker)
     os.kill(int(child), signal.SIGKILL)
     assert word == "child"
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 60

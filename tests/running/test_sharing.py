@@ -14,7 +14,7 @@ SHARING = Path(__file__).parent / "sharing.py"
     [
         ("together", "10"),
         ("killed", "50"),
-        ("suspended", "2"),
+        ("suspended", "1"),
         pytest.param("suspended", "20", marks=pytest.mark.slow),
         pytest.param("killed", "400", marks=pytest.mark.slow),
     ],

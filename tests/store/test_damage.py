@@ -16,8 +16,9 @@ from biasloop.running import engine, provenance
 from biasloop.running.engine import Notice, Options
 from biasloop.store import codec
 from biasloop.store.claims import claimed
+from biasloop.store.finding import find_runs
 from biasloop.store.manifest import read_manifest
-from biasloop.store.reader import Run, find_runs
+from biasloop.store.reader import Run
 from biasloop.store.repair import repair, verify
 
 EXPERIMENT = toy_experiment(loop={"rounds": 6}, pool=400)

@@ -152,21 +152,23 @@ def suspended(place, times):
     """One sleeps beyond its time, another finishes the study, the first wakes up: nothing is changed by it."""
     make(place / "reference")
     os.environ["BIASLOOP_CLAIM_SECONDS"] = "0.3"
-    moments, lost = random.Random(41), 0
+    moments = random.Random(41)
     for number in range(times):
         directory = place / f"study-{number}"
         sleeper = begin(directory, 0, wait=False)
         time.sleep(moments.uniform(0.05, 0.8))
-        os.kill(sleeper, signal.SIGSTOP)
-        held = [planned.directory for planned in study(directory) if claims.holder(planned.directory)]
+        while True:
+            os.kill(sleeper, signal.SIGSTOP)
+            if any(claims.holder(planned.directory) for planned in study(directory)):
+                break
+            os.kill(sleeper, signal.SIGCONT)  # it was between two runs
+            time.sleep(0.01)
         assert ended(begin(directory)) == 0
         before = content(directory)
-        lost += len(held)
         os.kill(sleeper, signal.SIGCONT)
         assert ended(sleeper) == 0
         assert content(directory) == before
         compare(directory, place / "reference")
-    assert lost > times / 2, lost
 
 
 if __name__ == "__main__":

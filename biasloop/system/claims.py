@@ -251,9 +251,9 @@ def _alone(parent: Path, prefix: str, this: Holder, former: Holder | None) -> bo
 
 
 def _fence(claim: Path, rescue: Callable[[Path], None]) -> None:
-    """Remove a dead holder's claim: from then on that one writes nothing."""
-    if not claim.is_symlink() and claim.is_dir():
-        for directory in claim.iterdir():
+    """Remove a dead holder's claim, or one that is being given back: nothing is written by way of it any more."""
+    with suppress(FileNotFoundError, NotADirectoryError):  # given back since its number was read, or a stranger's file
+        for directory in claim.iterdir() if not claim.is_symlink() else ():
             if directory.is_dir() and not directory.is_symlink():
                 rescue(directory)
     holders.remove(claim)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -265,6 +266,23 @@ def test_of_many_that_want_it_one_has_it_at_a_time(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(work, range(8)))
     assert (max(most), len(rounds)) == (1, 40)
+    assert names(tmp_path) == []
+
+
+def test_a_claim_that_is_given_back_while_it_is_about_to_be_fenced_is_no_matter(tmp_path, monkeypatch):
+    first = claims._acquire(tmp_path, ".set.bin.claim-")
+    (first._path / holders.HOLDER).rename(first._path / "released")  # as in the middle of giving back
+    listed = Path.iterdir
+
+    def late(self):
+        if self == first._path:
+            shutil.rmtree(self)
+        return listed(self)
+
+    monkeypatch.setattr(Path, "iterdir", late)
+    with alone(tmp_path / "set.bin", "making", lambda text: None) as (claim, waited):
+        assert (claim.number, waited) == (2, False)
+    first.release(remember=False)
     assert names(tmp_path) == []
 
 

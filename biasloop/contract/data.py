@@ -24,6 +24,8 @@ from biasloop.lazy import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from biasloop.contract.selection import Selection
+
     Array = npt.NDArray[Any]
     Ints = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float64]
@@ -160,6 +162,7 @@ class Samples:
             losses are divided by is the domain's to say.
         propensities: `(n,)` probabilities with which the samples were drawn, NaN where nobody knows; for estimates,
             not for fits. None where nobody knows any.
+        selection: which of the samples of a candidate batch a fit learns from; None for all.
     """
 
     ids: Ints
@@ -168,6 +171,7 @@ class Samples:
     inputs: Frame = field(default_factory=Frame)
     weights: Floats | None = None
     propensities: Floats | None = None
+    selection: Selection | None = None
 
     def __len__(self) -> int:
         return len(self.ids)

@@ -41,9 +41,10 @@ M = TypeVar("M")
 M_co = TypeVar("M_co", covariant=True)
 M_contra = TypeVar("M_contra", contravariant=True)
 
-EPOCHS, WEIGHTS, INPUTS = "epochs", "weights", "inputs"
+EPOCHS, WEIGHTS, INPUTS, SELECTION = "epochs", "weights", "inputs", "selection"
 """What a rule may demand of a fit, and a domain honour (`Honouring`): to say when an epoch ends, as `Work.tick` can; to
-weigh samples (`Samples.weights`); to take the inputs that samples name (`Samples.inputs`)."""
+weigh samples (`Samples.weights`); to take the inputs that samples name (`Samples.inputs`); to learn from those alone
+that are selected of every batch (`Samples.selection`)."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class Demands:
     """What a run will ask of a domain's fits, as far as settings say.
 
     Attributes:
-        honoured: those of `EPOCHS`, `WEIGHTS` and `INPUTS` that fits must honour.
+        honoured: those of `EPOCHS`, `WEIGHTS`, `INPUTS` and `SELECTION` that fits must honour.
         rows: the fewest samples that a fit is given; None where settings do not say.
         label_by: how models label, of `Labelling.label_rules`; None for the domain's default, or where none does.
     """
@@ -80,7 +81,7 @@ class Honouring(Protocol):
     """Fits that heed more than ids and labels; without this capability they are taken to heed nothing else."""
 
     def honours(self) -> frozenset[str]:
-        """Those of `EPOCHS`, `WEIGHTS` and `INPUTS` that fits honour; a run that demands others is refused."""
+        """Those of `EPOCHS`, `WEIGHTS`, `INPUTS` and `SELECTION` that fits honour; a demand for others is refused."""
 
 
 @runtime_checkable
@@ -200,20 +201,6 @@ class Describing(Protocol):
 
         A cell without a value is None, or is not there; a cell "id" stands for the number of the sample. Without this
         capability labels read as `biasloop.contract.labels.described` has them.
-        """
-
-
-@runtime_checkable
-class Losing(Protocol[M_contra]):
-    """Models that say how much they lose on samples."""
-
-    def losses(self, model: M_contra, samples: Samples, work: Work) -> Floats:
-        """`(rows,)` the loss of each sample, of its label, as it is trained on, without its weight."""
-
-    def categories(self, samples: Samples) -> Ints:
-        """`(rows,)` from 0: the class or group of each sample that losses are balanced over.
-
-        Of samples whose groups matter as much as their classes, class x groups + group.
         """
 
 
@@ -373,7 +360,7 @@ class Following(Protocol):
 
 
 def honoured(domain: Domain) -> frozenset[str]:
-    """Those of `EPOCHS`, `WEIGHTS` and `INPUTS` that fits of a domain honour."""
+    """Those of `EPOCHS`, `WEIGHTS`, `INPUTS` and `SELECTION` that fits of a domain honour."""
     return domain.honours() if isinstance(domain, Honouring) else frozenset()
 
 

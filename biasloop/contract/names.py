@@ -50,6 +50,13 @@ STAR = "star"
 """What a fit logs of every batch that STAR has filled."""
 
 
+SELECTING = "selecting"
+"""What a fit that selects logs of every epoch."""
+
+CHOSEN = "chosen"
+"""How often a fit has selected each sample of its training set, in its order: the column "times"."""
+
+
 def logged(call: str, table: str) -> str:
     """The frame of what a call has logged in a table, such as `CURVE`."""
     return f"{call}.{table}"
@@ -68,6 +75,18 @@ DRAWN = "drawn."
 
 PLACED = "placed."
 """Of STAR: begins the column of how many samples of a stratum were placed; the stratum's number follows."""
+
+OFFERED = "offered."
+"""Of selection: begins the column of how many samples of a stratum were candidates; the stratum's number follows."""
+
+TAKEN = "taken."
+"""Of selection: begins the column of how many samples of a stratum were selected; the stratum's number follows."""
+
+CATEGORY_WEIGHT = "weight."
+"""Of selection: begins the column of a category's mean weight in the scores; the category's number follows."""
+
+HELD_OUT = "holdout."
+"""Of selection: begins the column of a category's mean loss on the holdout; the category's number follows."""
 
 # --- tables of an evaluation
 

@@ -13,7 +13,18 @@ from pydantic import BaseModel
 
 from biasloop.contract.context import Work
 from biasloop.contract.data import Floats, Frame, Ints, Metric, Samples, Tables
-from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Demands, Domain, Learning, M, honoured, missing_methods
+from biasloop.contract.domains import (
+    EPOCHS,
+    INPUTS,
+    SELECTION,
+    WEIGHTS,
+    Demands,
+    Domain,
+    Learning,
+    M,
+    honoured,
+    missing_methods,
+)
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.work import RoundWork
@@ -163,6 +174,7 @@ UNHONOURED = {
     EPOCHS: "does not say when an epoch ends; take loop.snapshots out of the preset",
     WEIGHTS: "does not weigh samples, and this run gives them weights; use a domain that does, or a rule without any",
     INPUTS: "does not take generated inputs, and this run has some; use a domain that does, or a rule without any",
+    SELECTION: "does not select the samples that it learns from; take [selection] out of the preset",
 }
 
 
@@ -198,6 +210,7 @@ def fit(domain: _Fitting[M], name: str, train: Samples, work: Work) -> M:
             demand them is refused before.
     """
     given = {*([] if train.weights is None else [WEIGHTS]), *([INPUTS] if train.inputs.columns else [])}
+    given |= set() if train.selection is None else {SELECTION}
     for unhonoured in sorted(given - honoured(domain)):
         raise Mismatch(f"the domain {name!r} {UNHONOURED[unhonoured]}")
     return domain.fit(train, work)

@@ -7,7 +7,7 @@ import pytest
 from support import toy
 from typing_extensions import get_protocol_members
 
-from biasloop.contract import batching, context, data, domains
+from biasloop.contract import batching, context, data, domains, losing, selection
 from biasloop.contract.domains import Domain, Generating, Labelling, Sampled, Storing
 
 SECTION = re.search(
@@ -37,7 +37,8 @@ def test_readme_calls_methods_by_the_contracts_arguments(kind):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_readme_names_every_type_and_its_module(kind):
-    contract = {name: module.__name__ for module in (context, data, domains, batching) for name in vars(module)}
+    modules = (context, data, domains, batching, losing, selection)
+    contract = {name: module.__name__ for module in modules for name in vars(module)}
     words = {
         word
         for method in needed(kind).values()

@@ -16,12 +16,12 @@ from biasloop.contract.domains import (
     Domain,
     Labelling,
     Learning,
-    Losing,
     Probabilistic,
     Sampled,
     Storing,
     missing_methods,
 )
+from biasloop.contract.losing import Losing
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import LabelledImages
 from biasloop.discovery import checked

@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from biasloop.contract.data import Frame, Ints, Samples
-from biasloop.contract.domains import Comparing, Continuing, Describing, Losing, Probabilistic
+from biasloop.contract.domains import Comparing, Continuing, Describing, Probabilistic
+from biasloop.contract.losing import Losing
 from biasloop.contract.testing.models import ROUNDING, training_set
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
 from biasloop.errors import BiasloopError

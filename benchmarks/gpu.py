@@ -33,7 +33,8 @@ from torchvision import transforms
 
 from biasloop.config import presets
 from biasloop.contract.context import Work
-from biasloop.contract.data import Column
+from biasloop.contract.data import Column, Samples
+from biasloop.contract.labels import class_labels
 from biasloop.contract.randomness import Streams
 from biasloop.datasets.tokens import ragged
 from biasloop.training.device import computing
@@ -198,10 +199,11 @@ def figure(setting: Setting) -> Iterator[Case]:
         config, Pictures(images, ids, np.array(MEAN), np.array(STD)), 10, str(setting.device), torch.get_num_threads()
     )
     how = recipe(config, first)
-    labels = np.arange(first) % 10
+    labels = class_labels(np.arange(first) % 10, np.ones(first))
+    samples = Samples(ids[:first], np.zeros(first, np.bool_), labels)
 
     def ours() -> None:
-        network = learner.fit(ids[:first], labels, None, Work(Streams((0,))))
+        network = learner.fit(samples, Work(Streams((0,))))
         learner.logits(network, ids[first : first + sizes["test"]])
         learner.logits(network, ids[first + sizes["test"] :])
 

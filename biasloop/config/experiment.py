@@ -9,6 +9,7 @@ from biasloop.config.strict import Strict
 from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import RuleSettings
+from biasloop.feedback.selection_settings import SelectionSettings
 
 
 class DomainSection(BaseModel):
@@ -70,6 +71,7 @@ class Experiment(Strict):
     loop: LoopSection
     grid: dict[str, list[Any]] = Field(default_factory=dict)
     resources: Resources = Resources()
+    selection: SelectionSettings | None = None
     bound: BoundSection | None = None
     plot: PlotSection = PlotSection()
     resolved: dict[str, Any] = Field(
@@ -105,7 +107,8 @@ class Experiment(Strict):
         """
         section = {"domain": _without_none(self.domain.model_dump())} if domain else {}
         loop = self.loop.model_dump(exclude_none=True, exclude={"rounds"})
-        return {"seed": seed, "compat": self.compat, **section, "loop": loop}
+        selection = {} if self.selection is None else {"selection": self.selection.identity()}
+        return {"seed": seed, "compat": self.compat, **section, "loop": loop, **selection}
 
     def nesting(self) -> dict[str, Any]:
         """The resolved experiment in the nesting of a preset (`presets show NAME --json`)."""

@@ -114,6 +114,8 @@ def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
             mistakes += _explain_all(preset, ("domain",), error, model)
         except InvalidInput as error:
             mistakes.append(f"{preset.origin(('domain', 'name'))}: domain.name: {error}")
+    if isinstance(values.get("selection"), dict):
+        values["selection"] = _selection(preset, values["selection"], values.get("compat", "fixed"), mistakes)
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
@@ -133,6 +135,26 @@ def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> Do
         completed = {"name": domain["name"], **config.model_dump(mode="json")}
         settings[written] = DomainSection.model_validate(completed)
     return settings[written]
+
+
+def _selection(preset: Preset, section: dict[str, Any], compat: object, mistakes: list[str]) -> dict[str, Any]:
+    """The section [selection] with every default of the options of its selector; what is wrong is added to mistakes."""
+    section = {"scoring": "train", **section} if compat == "released" else dict(section)
+    options, chosen = section.get("options", {}), section.get("name")
+    if not isinstance(options, dict) or not isinstance(chosen, str):
+        return section  # which `Experiment` refuses
+    completed = {}
+    for name in dict.fromkeys([*options, chosen]):
+        at: Key = ("selection", "options", name)
+        try:
+            selector = discovery.selector(name)
+            completed[name] = selector.model_validate(options.get(name, {})).model_dump(mode="json")
+        except ValidationError as error:
+            mistakes += _explain_all(preset, at, error, selector)
+        except InvalidInput as error:
+            key = at if name in options else ("selection", "name")
+            mistakes.append(f"{preset.origin(key)}: {dotted(key)}: {error}")
+    return {**section, "options": completed}
 
 
 def _seeds_mistake(preset: Preset, seeds: str) -> list[str]:
@@ -204,7 +226,7 @@ def _written(preset: Preset, at: Key, error: Any) -> Key:
     """The place of a mistake as the preset's keys, without the names of alternatives that pydantic puts between."""
     here: Any = preset.values
     for part in at:
-        here = here[part]
+        here = here.get(part, {})
     key = at
     for index, part in enumerate(error["loc"]):
         known = range(len(here)) if isinstance(here, list) else here if isinstance(here, dict) else ()

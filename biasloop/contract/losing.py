@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -25,6 +25,9 @@ class Losing(Protocol[M_contra]):
 
         Of samples whose groups matter as much as their classes, class x groups + group.
         """
+
+    def category_names(self) -> Sequence[str]:
+        """What categories are called; there are as many."""
 
 
 @runtime_checkable

@@ -145,5 +145,8 @@ CLASSES = "classes"
 GROUPS = "groups"
 """Of biased data: what groups index."""
 
+CATEGORIES = "categories"
+"""Of runs that select: what losses are balanced over."""
+
 SOURCES = "sources"
 """Of biased data: the classes before they were merged."""

@@ -7,19 +7,15 @@ The draw stands at the start of the round that first trains on it, so that a fin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Annotated, Any, ClassVar, Literal, Protocol
+from typing import Any, ClassVar, Protocol
 
-from pydantic import BaseModel, Discriminator, Field, Tag, model_validator
+from pydantic import BaseModel
 
-from biasloop.bound import Theorem1
-from biasloop.config.strict import Strict
 from biasloop.contract.data import Column, Evaluation, Frame, Ints, Metric, Samples, Tables, Vocabularies, joined
 from biasloop.contract.domains import (
-    EPOCHS,
-    Demands,
     Domain,
     Grouped,
     Labelling,
@@ -32,9 +28,11 @@ from biasloop.contract.domains import (
 )
 from biasloop.contract.names import FIT, MAIN, PRETRAINED, TRUTH
 from biasloop.contract.randomness import Streams
-from biasloop.errors import InvalidInput, Mismatch
+from biasloop.errors import Mismatch
+from biasloop.feedback.accumulate_settings import AccumulateSettings
 from biasloop.feedback.reserve import Reserve, lacking
 from biasloop.feedback.rule import fit, require
+from biasloop.feedback.selecting import Selecting, human_samples, measured
 from biasloop.feedback.snapshots import evaluated, watching
 from biasloop.feedback.tables import errors_of, kept_tables
 from biasloop.feedback.work import RoundWork
@@ -46,109 +44,6 @@ from biasloop.records.record import Model, Record
 KIND = "model"
 GIVEN, SCORES = "given", "scores"  # tables that calls are kept with
 KNOWN, ERROR = "known", "error"  # columns of the frame `TRUTH`: whether there is a human label; how wrong the model is
-Start = Annotated[
-    Annotated[int, Field(ge=1), Tag("number")] | Annotated[Literal["all"], Tag("all")],
-    Discriminator(lambda value: "all" if value == "all" else "number"),
-]
-
-
-class AccumulateSettings(Strict):
-    """The training set grows each round (Taori & Hashimoto 2022, Algorithm 1).
-
-    In a preset, `per_round` may stand for `model`: then `model = per_round - human`.
-    """
-
-    rule: Literal["accumulate"] = "accumulate"
-    start: Start = Field(
-        description='n0: human-labelled samples in the training set of round 0; "all" of the pool, where no round adds '
-        "any."
-    )
-    human: int = Field(0, ge=0, description="m: human-labelled samples that each later round adds.")
-    model: int = Field(
-        0, ge=0, description="k: samples labelled by the previous round's model that each later round adds."
-    )
-    rounds: int | None = Field(None, ge=1, description="Trained models; without it, until the reserve is used up.")
-    keep: Literal["all", "subsample", "replace"] = Field(
-        "all",
-        description="Train on all rows, on n0 of them redrawn every round, or on the newest m + k only.",
-    )
-    label_by: str | None = Field(
-        None, description='How a model labels: "argmax", "sample", ...; without it, the domain\'s default.'
-    )
-    snapshots: int | None = Field(
-        None, ge=1, description="Also evaluate the model of a round after every so many epochs of its training."
-    )
-    pretrained: bool = Field(False, description="Also evaluate the untouched pretrained model, as round -1.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolve_per_round(cls, data: Any) -> Any:
-        if not isinstance(data, dict) or "per_round" not in data:
-            return data
-        data = dict(data)
-        per_round, human = data.pop("per_round"), data.get("human", 0)
-        if "model" in data:
-            raise ValueError("give `model` or `per_round`, not both")
-        if type(per_round) is not int or type(human) is not int:  # True is no number of samples
-            raise ValueError("`per_round` and `human` are whole numbers")
-        if human > per_round:
-            raise ValueError(f"`human` ({human}) is more than `per_round` ({per_round})")
-        return {**data, "model": per_round - human}
-
-    @model_validator(mode="after")
-    def _check(self) -> AccumulateSettings:
-        if self.human + self.model == 0 and self.rounds is None:
-            raise ValueError("with `human` and `model` both 0 nothing ends the loop; set `rounds`")
-        if self.human + self.model == 0 and self.keep == "replace":
-            raise ValueError('`keep = "replace"` trains on the newest `human + model` rows, which are 0')
-        if self.start == "all" and self.human + self.model:
-            raise ValueError('`start = "all"` leaves no sample for `human` and `model`; set a number')
-        return self
-
-    def requires(self) -> tuple[type, ...]:
-        """Samples with stable ids, and models that label them."""
-        return (Sampled, Labelling, Storing, *((Pretrained,) if self.pretrained else ()))
-
-    def demands(self) -> Demands:
-        """The end of every epoch, for snapshots; training sets of some size, and labels."""
-        rows = None if self.start == "all" else self.start
-        if rows is not None and self.keep == "replace" and self.rounds != 1:
-            rows = min(rows, self.human + self.model)
-        return Demands(frozenset() if self.snapshots is None else frozenset({EPOCHS}), rows, self.label_by)
-
-    def size(self, round_number: int) -> int:
-        """n_t: rows of the accumulated training set at that round."""
-        return self._start + round_number * (self.human + self.model)
-
-    def trained(self, round_number: int) -> int:
-        """Rows that the model of that round is trained on."""
-        if self.keep == "all" or round_number == 0:
-            return self.size(round_number)
-        return self._start if self.keep == "subsample" else self.human + self.model
-
-    @property
-    def _start(self) -> int:
-        return 1 if self.start == "all" else self.start  # rounds then cost the same, whatever that is
-
-    def columns(self) -> tuple[str, ...]:
-        """Rows of the training set, and who labelled them."""
-        return ("train", "human", "model")
-
-    def bound(self) -> Theorem1:
-        """Theorem 1 with the sizes of the loop.
-
-        Raises:
-            InvalidInput: how many samples the loop starts from is not known.
-        """
-        if self.start == "all":
-            raise InvalidInput('[bound] needs loop.start as a number, and it is "all"')
-        return Theorem1(self.start, self.human, self.model, replace=self.keep == "replace")
-
-    def arm_label(self, differing: Collection[str]) -> str | None:
-        """The human share, where only that differs."""
-        if not {*differing} <= {"human", "model"} or not self.human + self.model:
-            return None
-        return f"{100 * self.human / (self.human + self.model):.4g} % human"
 
 
 class _Domain(Domain, Sampled, Labelling[Any], Storing, Protocol):
@@ -164,6 +59,7 @@ class Accumulate:
         domain: a `Labelling` and `Storing` domain.
         name: the domain's name, for messages.
         streams: randomness of the run.
+        selecting: which samples of a batch models learn from; None for all.
     """
 
     Settings: ClassVar[type[BaseModel]] = AccumulateSettings
@@ -173,6 +69,7 @@ class Accumulate:
     domain: _Domain
     name: str
     streams: Streams
+    selecting: Selecting | None = None
     ledger: GrowingLedger = field(default_factory=GrowingLedger)
     start: int = field(init=False, default=0)
     references: Tables = field(default_factory=dict)
@@ -210,6 +107,8 @@ class Accumulate:
                 f"after loop.start = {self.start} no second round is possible: {lack} "
                 "(loop.human + loop.model); lower them, or set loop.rounds = 1"
             )
+        if self.selecting is not None:
+            self.selecting.prepare()
 
     @property
     def reserve(self) -> Reserve:
@@ -224,7 +123,10 @@ class Accumulate:
 
     def setup(self, work: RoundWork) -> Record:
         """The initial training set, the test tables as humans fill them, and the untouched model's if asked for."""
-        ids = self.reserve.labelled[: self.start]
+        ids, models, frames = self.reserve.labelled[: self.start], {}, {}
+        if self.selecting is not None:
+            ids = np.concatenate([ids, self.selecting.added])
+            models, frames = self.selecting.setup(human_samples(self.domain, ids), work), self.selecting.vocabulary
         added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.human_labels(ids), work))
         references = kept_tables(work, "answers", self.domain.references)
         domain, names = self.domain, names_in(self.domain)
@@ -233,7 +135,7 @@ class Accumulate:
         if self.settings.pretrained and isinstance(domain, Pretrained):
             tables = kept_tables(work, PRETRAINED, lambda call: domain.predict(domain.pretrained(call), call))
             evaluations[PRETRAINED] = Evaluation(domain.measure(joined(references, tables), train, names), tables)
-        return Record(added, evaluations)
+        return Record(added, evaluations, frames, models)
 
     def round(self, number: int, work: RoundWork) -> Record:
         """Feed back, fit, evaluate."""
@@ -243,8 +145,9 @@ class Accumulate:
             ledger.append(added)
         train = self._training_set(ledger, number)
         fitting = work.fitting(watching(self.settings.snapshots, self.domain.predict))
-        model = fitting.memo(FIT, lambda call: self._saved(fit(self.domain, self.name, train, call))).models[KIND]
+        model = fitting.memo(FIT, lambda call: self._saved(self._fitted(train, call))).models[KIND]
         measured = self._grouped(train)
+        frames |= {} if self.selecting is None else self.selecting.logged(work)
         snapshots = evaluated(work, FIT, lambda predicted: self._metrics(predicted, measured))
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
@@ -287,11 +190,17 @@ class Accumulate:
 
     def _scored(self, ids: Ints, labels: Frame, work: RoundWork, *, by_model: bool = False) -> Frame:
         """Labels with the scores that travel with them from now on."""
-        domain = self.domain
-        if not isinstance(domain, Scoring):
-            return labels
-        score = domain.score_given if by_model and isinstance(domain, ScoringGiven) else domain.score
-        return labels.plus(kept_tables(work, "score", lambda call: {SCORES: score(ids, labels, call)})[SCORES])
+        domain, selecting = self.domain, self.selecting
+        scored = labels
+        if isinstance(domain, Scoring):
+            score = domain.score_given if by_model and isinstance(domain, ScoringGiven) else domain.score
+            scored = scored.plus(kept_tables(work, "score", lambda call: {SCORES: score(ids, labels, call)})[SCORES])
+        if selecting is not None and selecting.needs_losses:
+            rows = Samples(ids, np.full(len(ids), by_model), labels)
+            scored = scored.plus(
+                kept_tables(work, "losses", lambda call: {SCORES: selecting.losses(rows, call)})[SCORES]
+            )
+        return scored
 
     def _truth(self, ids: Ints, labels: Frame) -> Frame:
         """Human labels beside the model's, where there are any; nothing is said of unlabelled samples."""
@@ -311,6 +220,8 @@ class Accumulate:
         if not self.references:
             self.references, self.vocabularies = record.evaluations[MAIN].tables, record.vocabularies()
             self.start = len(record.added) if record.added is not None else 0
+            if self.selecting is not None:
+                self.selecting.absorb(record.models)
         if record.added is not None:
             self.ledger.append(record.added)
             if self._reserve is not None:
@@ -347,7 +258,8 @@ class Accumulate:
 
     def human_labels(self, rounds: int) -> int:
         """Those of the set-up, and those that each round after the first draws."""
-        return self.start + max(0, rounds - 1) * self.settings.human
+        held_out = 0 if self.selecting is None else self.selecting.bought
+        return self.start + held_out + max(0, rounds - 1) * self.settings.human
 
     def training_set(self, number: int) -> Samples:
         """What the model of the newest absorbed round was trained on."""
@@ -386,6 +298,8 @@ class Accumulate:
         truth = record.frames.get(TRUTH)
         if truth is not None and ERROR in truth:
             metrics["label_error"] = mean_error(truth[ERROR])
+        if self.selecting is not None:
+            metrics |= measured(record.frames, joined(self.references, tables), self.vocabularies)
         return metrics
 
     def recover(self, number: int, work: RoundWork) -> None:
@@ -397,4 +311,9 @@ class Accumulate:
         return self._fit(number, work.at(FIT))
 
     def _fit(self, number: int, work: RoundWork) -> Any:
-        return fit(self.domain, self.name, self.training_set(number), work)
+        return self._fitted(self.training_set(number), work)
+
+    def _fitted(self, train: Samples, work: RoundWork) -> Any:
+        """A model fitted on a training set, or on what is selected of it."""
+        samples = train if self.selecting is None else self.selecting.described(train)
+        return fit(self.domain, self.name, samples, work)

@@ -37,10 +37,9 @@ class Reserve:
         return lacking(len(self.labelled) - self.used, len(self.unlabelled) - self.used_unlabelled, human, model)
 
     def take_out(self, ids: Ints) -> None:
-        """Count drawn ids as used."""
-        alone = int(np.isin(ids, self.unlabelled).sum())
-        self.used_unlabelled += alone
-        self.used += len(ids) - alone
+        """Count drawn ids as used; those of others, such as a holdout's, are none."""
+        self.used_unlabelled += int(np.isin(ids, self.unlabelled).sum())
+        self.used += int(np.isin(ids, self.labelled).sum())
 
 
 def lacking(labelled: int, unlabelled: int, human: int, model: int) -> str | None:

@@ -8,9 +8,11 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from biasloop.contract.domains import Domain
 from biasloop.contract.randomness import Streams
+from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.feedback.generations import Generations
 from biasloop.feedback.rule import Rule, RuleSettings
+from biasloop.feedback.selecting import Selecting
 
 RULES: dict[str, type[Rule]] = {"accumulate": Accumulate, "generations": Generations}
 DEFAULT = "accumulate"
@@ -38,10 +40,19 @@ def settings_of(section: Any) -> RuleSettings:
     return cast("RuleSettings", meant(section).Settings.model_validate(section))
 
 
-def build(settings: RuleSettings, domain: Domain, name: str, streams: Streams) -> Rule:
+def build(
+    settings: RuleSettings, domain: Domain, name: str, streams: Streams, selecting: Selecting | None = None
+) -> Rule:
     """The rule that settings are for, over a domain.
 
     Raises:
-        Mismatch: if the domain cannot do what the rule needs.
+        Mismatch: if the domain cannot do what the rule needs, or the rule does not select.
     """
-    return RULES[settings.rule](settings, domain, name, streams)
+    if selecting is None:
+        return RULES[settings.rule](settings, domain, name, streams)
+    if settings.rule != Accumulate.Settings.model_fields["rule"].default:
+        raise Mismatch(
+            f"[selection] selects by the samples' ids, and loop.rule = {settings.rule!r} draws new samples for every "
+            'batch; use loop.rule = "accumulate", or [loop] star'
+        )
+    return Accumulate(settings, domain, name, streams, selecting)  # type: ignore[arg-type]

@@ -24,6 +24,7 @@ from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.records.record import Record
 from biasloop.running import provenance
+from biasloop.running.selection import selecting_of
 from biasloop.store.claims import claimed
 from biasloop.store.manifest import MEMORY, SETUP, round_name
 from biasloop.store.shared import SharedCalls
@@ -179,7 +180,8 @@ def known(
     """
     if domain is None:
         domain = domain_of(experiment, seed, options, remembered)
-    rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)))
+    selecting = selecting_of(experiment, domain, seed)
+    rule = rules.build(experiment.loop, domain, experiment.domain.name, Streams((seed,)), selecting)
     return Prepared(experiment, seed, domain, rule)
 
 
@@ -303,10 +305,10 @@ class _Driver:
 
     def _kept(self) -> str:
         """What a run that cannot go on leaves behind, as the end of a sentence."""
-        rounds, place = self.store.rounds, self.store.directory
-        return (
-            f"; all up to round {rounds[-1]} stays in {place}, and other settings need another --out" if rounds else ""
-        )
+        rounds, directory = self.store.rounds, self.store.directory
+        if not rounds:
+            return ""
+        return f"; all up to round {rounds[-1]} stays in {directory}, and other settings need another --out"
 
     def _rounds(self) -> str:
         self._resume()

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -52,6 +52,28 @@ class Ended:
     samples: int
 
 
+class Choosing(Protocol[B]):
+    """What chooses the samples that are learnt from (`biasloop.training.selecting.Selecting` is one)."""
+
+    def begin(self, network: nn.Module, epoch: int) -> None:
+        """An epoch, from 0, begins, or goes on where a checkpoint was written."""
+
+    def choose(self, network: nn.Module, batch: B) -> B:
+        """Those samples of a micro-batch."""
+
+    def finish(self, network: nn.Module, epoch: int, work: Work) -> None:
+        """An epoch, from 0, is over."""
+
+    def end(self, network: nn.Module, work: Work) -> None:
+        """The fit is over; the network may be put back to an earlier epoch's."""
+
+    def state(self) -> Arrays:
+        """All of it that a checkpoint holds."""
+
+    def restore(self, state: Arrays, *, middle: bool) -> None:
+        """Puts that back; `middle`: inside an epoch, which goes on."""
+
+
 @dataclass(frozen=True)
 class Storage:
     """How a checkpoint holds a network: as named arrays, and back."""
@@ -70,6 +92,7 @@ def fit(
     schedule: Schedule | None = None,
     storage: Storage | None = None,
     group: Alone | None = None,
+    selecting: Choosing[B] | None = None,
     invitation: Callable[[Arrays], Message] | None = None,
 ) -> Ended:
     """Trains a network; goes on from the last checkpoint if there is one.
@@ -88,6 +111,7 @@ def fit(
         schedule: settings of the optimizer at each update; None for the recipe's learning rate.
         storage: how checkpoints hold the network; None for `weights.save_network`.
         group: the processes that train it together; None for this one alone.
+        selecting: what chooses the samples of each micro-batch that are learnt from; None for all of them.
         invitation: of several processes, what the first tells the others, made of the state to begin with.
 
     Returns:
@@ -95,22 +119,29 @@ def fit(
 
     Raises:
         Diverged: if the loss of an epoch is not finite.
-        InvalidInput: if there is no batch, or the network's batch statistics would be of a part of each batch.
+        InvalidInput: if there is no batch, or the network's batch statistics would be of a part of each batch, or
+            samples are to be selected by several processes.
     """
     group = group or Alone()
     _check(network, batches, group)
+    if selecting is not None and group.count > 1:
+        raise InvalidInput(
+            f"{group.count} processes were launched, and each would select of a part of the candidates; launch one"
+        )
     scaler = objective.precision.scaler()
     # Fused, an update that float16 makes invalid is left out on the device, without asking the host.
     optimizer = optimizers.build(recipe, network, fused=True if objective.precision.scaled else None)
     fitting = _Fit(
         network, batches, objective, recipe, work, schedule or _learning_rate(recipe), storage or Storage(), group,
-        optimizer, scaler,
+        optimizer, scaler, selecting,
     )  # fmt: skip
     fitting.restore()
     with group.leads(lambda: _invited(invitation, fitting)):
         fitting.begun = None  # nobody asks for it again, and it may be gigabytes
         fitting.train()
     network.eval()
+    if selecting is not None:
+        selecting.end(network, work)
     assert fitting.ended is not None
     return fitting.ended
 
@@ -180,6 +211,7 @@ class _Fit(Generic[B]):
     group: Alone
     optimizer: torch.optim.Optimizer
     scaler: torch.amp.GradScaler
+    selecting: Choosing[B] | None = None
     at: _Epoch = field(default_factory=_Epoch)
     ended: Ended | None = None
     begun: Arrays | None = None  # the checkpoint that the fit went on from
@@ -204,6 +236,8 @@ class _Fit(Generic[B]):
     def _epoch(self) -> None:
         """One pass over the samples, or what is left of it; a checkpoint is possible after every update."""
         at, total = self.at, self.recipe.epochs * self.steps
+        if self.selecting is not None:
+            self.selecting.begin(self.network, at.number)
         for micro in self.batches.epoch(at.number, at.updates):
             update = at.number * self.updates + at.updates + 1
             self._update(micro, update)
@@ -213,6 +247,8 @@ class _Fit(Generic[B]):
                 self.work.tick(at.number * self.steps + at.batches, total, self.state)
         self.batches.finish(at.number, self.work)
         self._log()
+        if self.selecting is not None:
+            self.selecting.finish(self.network, at.number, self.work)
         self.at = _Epoch(at.number + 1)
         self.work.tick(self.at.number * self.steps, total, self.state, (self.at.number, self.network))
 
@@ -220,7 +256,8 @@ class _Fit(Generic[B]):
         """One step of the optimizer on one micro-batch or several."""
         sums = torch.zeros(len(self.objective.columns), dtype=torch.float64, device=self.device)
         count: float = 0
-        for number, batch in enumerate(micro):
+        for number, candidates in enumerate(micro):
+            batch = candidates if self.selecting is None else self.selecting.choose(self.network, candidates)
             result = self.objective.value(self.network, batch)
             if number == 0:  # the memory of gradients is for the backward pass, not the forward pass
                 self.optimizer.zero_grad(set_to_none=True)
@@ -264,6 +301,8 @@ class _Fit(Generic[B]):
         arrays = prefixed("network", self.storage.save(self.network))
         arrays |= prefixed("optimizer", save_optimizer(self.optimizer)) | prefixed("scaler", save_scaler(self.scaler))
         arrays["epoch"] = np.array(self.at.number)
+        if self.selecting is not None:
+            arrays |= prefixed("selection", self.selecting.state())
         if self.ended is not None:
             arrays["last"] = np.array([self.ended.loss, self.ended.batches, self.ended.samples], np.float64)
         return arrays | (self._middle() if self.at.updates else {})
@@ -291,6 +330,8 @@ class _Fit(Generic[B]):
         load_optimizer(self.optimizer, under("optimizer", state))
         load_scaler(self.scaler, under("scaler", state))
         self.at = _Epoch(int(state["epoch"]))
+        if self.selecting is not None:
+            self.selecting.restore(under("selection", state), middle="step" in state)
         if "last" in state:
             loss, batches, samples = state["last"].tolist()
             self.ended = Ended(loss, int(batches), int(samples))

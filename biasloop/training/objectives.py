@@ -84,7 +84,7 @@ class CrossEntropy:
     def value(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """The batch's scalar; sums over it of the (weighted) loss and of right answers."""
         assert batch.targets is not None
-        logits, losses = self._losses(network, batch)  # (n, classes), (n,)
+        logits, losses = self.outputs(network, batch)  # (n, classes), (n,)
         if self.full is not None:
             scaled = losses if batch.weights is None else losses * batch.weights
             loss = scaled.sum() * (self.full / len(scaled))
@@ -97,15 +97,69 @@ class CrossEntropy:
 
     def losses(self, network: nn.Module, batch: Batch) -> Tensor:
         """`(n,)` cross-entropy of each sample."""
-        return self._losses(network, batch)[1]
+        return self.outputs(network, batch)[1]
 
     def count(self, batch: Batch) -> int:
         """Samples."""
         return len(batch)
 
-    def _losses(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+    def outputs(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """`(n, classes)` logits and `(n,)` cross-entropy of each sample."""
         assert batch.targets is not None
         inputs = self.precision.inputs(batch.inputs)
         with self.precision.casting():
             logits = (self.forward or network)(inputs)
         return logits, functional.cross_entropy(self.precision.logits(logits), batch.targets, reduction="none")
+
+
+@dataclass(frozen=True)
+class HeadedCrossEntropy:
+    """Cross-entropy of a network of several heads, each with its own weights of the samples; the mean over heads.
+
+    Of each head the loss of a batch is the weighted mean, sum(w l) / sum(w).
+
+    Attributes:
+        precision: what the network computes in.
+        weights: `(heads, N)` float32 factors of the losses of all training samples.
+    """
+
+    precision: Precision
+    weights: Tensor
+    columns: tuple[str, ...] = ("loss", "accuracy")
+    extra: tuple[str, ...] = ("lr",)
+
+    def value(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """The batch's scalar; sums over it of the loss and of right answers, both as means over heads."""
+        assert batch.targets is not None
+        assert batch.rows is not None
+        logits = self.logits(network, batch.inputs)  # (n, heads, classes)
+        losses = self.of(logits, batch.targets)  # (n, heads)
+        weights = self.weights[:, batch.rows].T  # (n, heads)
+        smallest = torch.finfo(weights.dtype).tiny
+        loss = ((losses * weights).sum(0) / weights.sum(0).clamp(min=smallest)).mean()
+        with torch.no_grad():
+            right = logits.argmax(2).eq(batch.targets[:, None]).double().mean(1).sum()
+            return loss, torch.stack([loss.double() * len(batch), right])
+
+    def losses(self, network: nn.Module, batch: Batch) -> Tensor:
+        """`(n,)` mean over heads of each sample's cross-entropy."""
+        assert batch.targets is not None
+        return self.of(self.logits(network, batch.inputs), batch.targets).mean(1)
+
+    def count(self, batch: Batch) -> int:
+        """Samples."""
+        return len(batch)
+
+    def logits(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        """`(n, heads, classes)`: each head is a slice of the network's last layer."""
+        with self.precision.casting():
+            logits: Tensor = network(self.precision.inputs(inputs))
+        return self.precision.logits(logits).view(len(inputs), len(self.weights), -1)
+
+    @staticmethod
+    def of(logits: Tensor, targets: Tensor) -> Tensor:
+        """`(n, heads)` cross-entropy of logits `(n, heads, classes)` and targets `(n,)`."""
+        heads = logits.shape[1]
+        return functional.cross_entropy(
+            logits.transpose(1, 2), targets[:, None].expand(-1, heads), reduction="none"
+        )  # of (n, classes, heads)

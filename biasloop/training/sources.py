@@ -44,6 +44,21 @@ class Batch:
     def __len__(self) -> int:
         return len(self.inputs)
 
+    def take(self, rows: Tensor, weights: Tensor | None = None) -> "Batch":
+        """Some of the samples.
+
+        Args:
+            rows: `(k,)` int64 positions in the batch.
+            weights: `(k,)` float32 by which their weights are multiplied; None for 1.
+        """
+        own = None if self.weights is None else self.weights[rows]
+        return Batch(
+            self.inputs.index_select(0, rows),
+            None if self.targets is None else self.targets[rows],
+            None if self.rows is None else self.rows[rows],
+            weights if own is None else own if weights is None else own * weights,
+        )
+
 
 class Source(Protocol[B_co]):
     """Where the batches of a fit come from: the same ones for the same streams and epoch, wherever it starts."""

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import (
-    Array,
     Arrays,
     Column,
     Floats,
@@ -25,7 +24,7 @@ from biasloop.contract.data import (
     Tables,
     Vocabularies,
 )
-from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.domains import EPOCHS, SELECTION, WEIGHTS, Demands
 from biasloop.contract.labels import (
     ARGMAX,
     SAMPLE,
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
 
     from biasloop.contract.randomness import Streams
     from biasloop.datasets import Images
-    from biasloop_images.learner import Learner
+    from biasloop_images.learner import Headed, Learner
 
 T = TypeVar("T")
 # Networks that take images of any size: of others, whose library has to be imported, it is found out.
@@ -96,8 +95,8 @@ class ImagesDomain:
         return sources.requirements(self._source, self.config.data)
 
     def honours(self) -> frozenset[str]:
-        """The end of every epoch, and weights."""
-        return frozenset({EPOCHS, WEIGHTS})
+        """The end of every epoch, weights, and selection."""
+        return frozenset({EPOCHS, WEIGHTS, SELECTION})
 
     def check(self, demands: Demands) -> None:
         """Refuse files, classes, networks and devices that are not there or do not go together."""
@@ -218,7 +217,7 @@ class ImagesDomain:
             Diverged: if the loss is not finite.
             InvalidInput: if there is not one batch to train on.
         """
-        return self._learner.fit(train.ids, train.labels[TARGET], train.weights, work)
+        return self._learner.fit(train, work)
 
     def predict(self, model: nn.Module, work: Work) -> Tables:
         """The table "test": most probable class (int64) and its probability (float32)."""
@@ -262,6 +261,12 @@ class ImagesDomain:
             return target
         return target * len(self._biased.design.attributes) + self._biased.attributes[samples.ids]
 
+    def category_names(self) -> Sequence[str]:
+        """Names of classes; of biased data "class, group"."""
+        if self._design is None:
+            return self._classes
+        return [f"{name}, {group}" for name in self._design.targets for group in self._design.attributes]
+
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of the network by name; every kind of model is a network here."""
         return self._learner.save(model)
@@ -269,6 +274,32 @@ class ImagesDomain:
     def load(self, kind: str, arrays: Arrays) -> nn.Module:
         """The network that was saved."""
         return self._learner.load(arrays)
+
+    def fit_heads(self, train: Samples, weights: Floats, work: Work) -> Headed:
+        """A new network whose last layer has a slice of classes for each head."""
+        return self._learner.fit_heads(train, weights, work)
+
+    def head_losses(self, model: Headed, samples: Samples, work: Work) -> Floats:
+        """`(heads, rows)` float64, as `losses`."""
+        return self._learner.head_losses(model, samples)
+
+    def save_heads(self, model: Headed) -> Arrays:
+        """As `save`, and how many heads there are."""
+        return self._learner.save_heads(model)
+
+    def load_heads(self, arrays: Arrays) -> Headed:
+        """The network that was saved."""
+        return self._learner.load_heads(arrays)
+
+    def variant(self, changes: Mapping[str, object]) -> ImagesDomain:
+        """A domain over the very same images, whose networks are trained by other settings.
+
+        Raises:
+            InvalidInput: a setting is none, or images, labels or splits depend on it.
+        """
+        other = ImagesDomain(settings.varied(self.config, changes), self._context)
+        other.__dict__["_pictures"] = self._pictures  # in memory once
+        return other
 
     def layout(self) -> str:
         """Of the published study of bias amplification."""
@@ -321,27 +352,9 @@ class ImagesDomain:
     @cached_property
     def _pictures(self) -> tuple[pictures.Pictures, str]:
         """The images that the run uses, and what tells the data from other data."""
-        data, splits, config = self._data, self._splits, self.config
+        splits = self._splits
         ids = np.sort(np.concatenate([splits.test, splits.holdout, splits.pool]))
-        raw = data.take(ids)
-        digest = data.digest(raw)
-        mean, std = self._pixel_statistics(raw)  # as published, of images that nothing was done to
-        if self._biased is not None:
-            raw = self._biased.changed(raw, ids, data.take)
-        if config.compat == "released" and config.data == "cinic10":
-            raw = pictures.wrapped(raw, mean, std)
-        raw = pictures.shaped(raw, config.shape)
-        channels = raw.shape[-1] // len(mean)  # grey that was repeated
-        return pictures.Pictures(raw, ids, np.tile(mean, channels), np.tile(std, channels)), digest
-
-    def _pixel_statistics(self, raw: Array) -> tuple[Floats, Floats]:
-        """As set, as published, else measured on the whole data set if in memory; zeros of padding do not count."""
-        pictures.check_channels(self.config, raw.shape[-1])
-        mean, std = self.config.pixel_mean or self._source.mean, self.config.pixel_std or self._source.std
-        if mean is not None and std is not None:
-            return np.array(mean), np.array(std)
-        measured = pictures.pixel_statistics(getattr(self._data, "images", raw))
-        return measured[0] if mean is None else np.array(mean), measured[1] if std is None else np.array(std)
+        return pictures.of(self.config, self._data, ids, self._source, self._biased)
 
     @cached_property
     def _learner(self) -> Learner:

@@ -1,6 +1,7 @@
 """Training and running an image classifier; the only module of this plugin that imports torch at once."""
 
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,19 +10,32 @@ import torch
 from torch import Tensor, nn
 
 from biasloop.contract.context import Work
-from biasloop.contract.data import Array, Arrays, Floats, Ints
+from biasloop.contract.data import Array, Arrays, Floats, Ints, Samples
+from biasloop.contract.labels import cross_entropy
+from biasloop.contract.names import TARGET
 from biasloop.training import device as devices
 from biasloop.training import networks, weights
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
 from biasloop.training.loop import check_float16, fit
-from biasloop.training.objectives import CrossEntropy
+from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
 from biasloop.training.precision import Precision, precision
-from biasloop.training.sources import Rows, TrainingSet
+from biasloop.training.selecting import Selecting
+from biasloop.training.sources import Batch, Rows, TrainingSet
 from biasloop_images import compat
 from biasloop_images.config import Config
 from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
+
+_HEADS = "heads:count"  # no name of a parameter has a colon
+
+
+@dataclass(frozen=True)
+class Headed:
+    """A network whose last layer has `heads` slices of the classes."""
+
+    network: nn.Module
+    heads: int
 
 
 def check_network(config: Config, classes: int, shape: tuple[int, int, int], device: str) -> None:
@@ -74,40 +88,83 @@ class Learner:
         height, width, channels = self.pictures.images.shape[1:]
         check_network(self.config, self.classes, (height, width, channels), self.device)
 
-    def fit(self, ids: Ints, labels: Ints, factors: Floats | None, work: Work) -> nn.Module:
-        """A new network trained on the given images and labels; `factors` weigh the samples' losses."""
+    def fit(self, samples: Samples, work: Work) -> nn.Module:
+        """A new network trained on images with the given labels and weights, or those selected of them."""
         with devices.computing(self.threads):
-            with devices.seeded(work.streams.at("init"), self._device):
-                network = self._build()
-            how = recipe(self.config, len(ids))
-            train = TrainingSet(
-                self._stored,
-                torch.from_numpy(labels).to(self._device),
-                None if factors is None else torch.from_numpy(factors).float().to(self._device),
-                torch.from_numpy(self.pictures.rows(ids)).to(self._device),
-            )
+            network, how = self._initial(work), recipe(self.config, len(samples))
             objective = CrossEntropy(
                 self._precision,
                 full=how.batch_size if how.summed else None,
                 forward=compiled(network, work) if self.config.compile else None,
             )
-            fit(network, Rows(train, how, work.streams, self._prepare), objective, how, work)
+            selecting = None
+            if samples.selection is not None:
+                selecting = Selecting(
+                    samples.selection, len(samples), objective, work.streams, self._device, self._batches
+                )
+            batches = Rows(self._training_set(samples), how, work.streams, self._prepare)
+            fit(network, batches, objective, how, work, selecting=selecting)
             return network
+
+    def fit_heads(self, samples: Samples, weights: Floats, work: Work) -> Headed:
+        """A new network whose last layer has a slice for each row of `weights` `(heads, n)`."""
+        with devices.computing(self.threads):
+            network, how = self._initial(work, len(weights)), recipe(self.config, len(samples))
+            objective = HeadedCrossEntropy(self._precision, torch.from_numpy(weights).float().to(self._device))
+            fit(network, Rows(self._training_set(samples), how, work.streams, self._prepare), objective, how, work)
+            return Headed(network, len(weights))
+
+    def head_losses(self, model: Headed, samples: Samples) -> Floats:
+        """`(heads, n)` float64 cross-entropy of each head."""
+        heads = np.split(self.logits(model.network, samples.ids), model.heads, axis=1)  # each (n, classes)
+        return np.stack([cross_entropy(logits, samples.labels[TARGET]) for logits in heads])
+
+    def save_heads(self, model: Headed) -> Arrays:
+        """Parameters and buffers by name, and how many heads there are."""
+        return {**weights.save_network(model.network), _HEADS: np.array(model.heads)}
+
+    def load_heads(self, arrays: Arrays) -> Headed:
+        """The network that was saved, in evaluation mode."""
+        heads = int(arrays[_HEADS])
+        return Headed(self.load({name: a for name, a in arrays.items() if name != _HEADS}, heads), heads)
+
+    def _initial(self, work: Work, heads: int = 1) -> nn.Module:
+        with devices.seeded(work.streams.at("init"), self._device):
+            return self._build(heads)
+
+    def _training_set(self, samples: Samples) -> TrainingSet:
+        factors = samples.weights
+        return TrainingSet(
+            self._stored,
+            torch.from_numpy(samples.labels[TARGET]).to(self._device),
+            None if factors is None else torch.from_numpy(factors).float().to(self._device),
+            torch.from_numpy(self.pictures.rows(samples.ids)).to(self._device),
+        )
+
+    def _batches(self, samples: Samples) -> Iterator[Batch]:
+        """The samples as they are predicted, not augmented."""
+        train = self._training_set(samples)
+        assert train.rows is not None
+        for start in range(0, len(train), self.config.evaluation_batch):
+            part = slice(start, start + self.config.evaluation_batch)
+            yield Batch(self._prepare(train.inputs[train.rows[part]]), train.labels[part])
 
     def logits(self, network: nn.Module, ids: Ints) -> Array:
         """`(n, classes)` float32 on the host, computed in float32, or as released; leaves the network in its mode."""
         training = network.training
         network.eval()
         rows = torch.from_numpy(self.pictures.rows(ids)).to(self._device)
-        logits = torch.zeros(len(ids), self.classes, device=self._device)
+        outputs: list[Tensor] = []
         try:
             with devices.computing(self.threads), torch.inference_mode():
                 for start in range(0, len(ids), self.config.evaluation_batch):
                     part = slice(start, start + self.config.evaluation_batch)
-                    logits[part] = network(self._precision.inputs(self._prepare(self._stored[rows[part]])))
+                    outputs.append(network(self._precision.inputs(self._prepare(self._stored[rows[part]]))).float())
         finally:
             network.train(training)
-        return np.asarray(logits.cpu().numpy())  # the host waits for the device here alone
+        if not outputs:
+            return np.zeros((0, self.classes), np.float32)
+        return np.asarray(torch.cat(outputs).cpu().numpy())  # the host waits for the device here alone
 
     def environment(self) -> dict[str, str]:
         """The device, and how many CPU threads."""
@@ -117,10 +174,10 @@ class Learner:
         """Parameters and buffers by name."""
         return weights.save_network(network)
 
-    def load(self, arrays: Arrays) -> nn.Module:
+    def load(self, arrays: Arrays, heads: int = 1) -> nn.Module:
         """A network with saved parameters and buffers, in evaluation mode."""
         with torch.random.fork_rng([]):
-            network = self._build()
+            network = self._build(heads)
         weights.load_network(network, arrays)
         return network.eval()
 
@@ -141,10 +198,10 @@ class Learner:
     def _tensor(self, values: Floats) -> Tensor:
         return torch.from_numpy(values).to(self._device)
 
-    def _build(self) -> nn.Module:
+    def _build(self, heads: int = 1) -> nn.Module:
         channels = self.pictures.images.shape[-1]
         config = self.config
-        network = networks.build(config.network, self.classes, channels, config.width, config.depth)
+        network = networks.build(config.network, heads * self.classes, channels, config.width, config.depth)
         return self._precision.network(network.to(self._device))
 
     @cached_property

@@ -11,7 +11,10 @@ from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 
 if TYPE_CHECKING:
+    from biasloop.datasets import Images
+    from biasloop_images.biased.build import Biased
     from biasloop_images.config import Config
+    from biasloop_images.sources import Source
 
 _AT_A_TIME = 4096  # images
 _ENOUGH = 20_000  # images that the mean and spread of pixels are measured on
@@ -135,3 +138,35 @@ def shaped(images: Array, shape: Sequence[int] | None) -> Array:
     top, left = (height - h) // 2, (width - w) // 2
     padded[:, top : top + h, left : left + w] = images
     return padded
+
+
+def of(config: Config, data: Images, ids: Ints, source: Source, biased: Biased | None) -> tuple[Pictures, str]:
+    """The images that a run uses, and what tells the data from other data.
+
+    Args:
+        config: the domain's settings.
+        data: all images.
+        ids: `(n,)` ascending, of those that are used.
+        source: of the images, which may know their published statistics.
+        biased: what is done to them, if anything.
+    """
+    raw = data.take(ids)
+    digest = data.digest(raw)
+    check_channels(config, raw.shape[-1])
+    mean, std = _statistics(config, source, data, raw)  # as published, of images that nothing was done to
+    if biased is not None:
+        raw = biased.changed(raw, ids, data.take)
+    if config.compat == "released" and config.data == "cinic10":
+        raw = wrapped(raw, mean, std)
+    raw = shaped(raw, config.shape)
+    channels = raw.shape[-1] // len(mean)  # grey that was repeated
+    return Pictures(raw, ids, np.tile(mean, channels), np.tile(std, channels)), digest
+
+
+def _statistics(config: Config, source: Source, data: Images, raw: Array) -> tuple[Floats, Floats]:
+    """As set, as published, else measured on the whole data set if in memory."""
+    mean, std = config.pixel_mean or source.mean, config.pixel_std or source.std
+    if mean is not None and std is not None:
+        return np.array(mean), np.array(std)
+    measured = pixel_statistics(getattr(data, "images", raw))
+    return measured[0] if mean is None else np.array(mean), measured[1] if std is None else np.array(std)

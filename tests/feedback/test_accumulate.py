@@ -18,7 +18,8 @@ from biasloop.contract.domains import EPOCHS, Demands
 from biasloop.contract.names import MAIN
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch
-from biasloop.feedback.accumulate import Accumulate, AccumulateSettings
+from biasloop.feedback.accumulate import Accumulate
+from biasloop.feedback.accumulate_settings import AccumulateSettings
 from biasloop.records.ledger import HUMAN
 from biasloop.running import engine
 from biasloop.running.engine import Committed

@@ -3,7 +3,8 @@ import pytest
 import torch
 
 from biasloop.contract.context import Work
-from biasloop.contract.labels import softmax
+from biasloop.contract.data import Samples
+from biasloop.contract.labels import class_labels, softmax
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.records.record import Model, Record
@@ -32,7 +33,8 @@ def learner(images, **settings):
 
 
 def fitted(one, labels, count=100):
-    return one.fit(IDS[:count], labels[:count], None, Work(Streams((0, "fit"))))
+    ids, given = IDS[:count], class_labels(labels[:count], np.ones(count))
+    return one.fit(Samples(ids, np.zeros(count, bool), given), Work(Streams((0, "fit"))))
 
 
 @pytest.mark.parametrize("network", ["baidunet9", "resnet18", "small-cnn"])

@@ -11,7 +11,8 @@ from biasloop.contract.context import Context, Work
 from biasloop.contract.domains import Demands
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, InvalidInput, Mismatch
-from biasloop.feedback.accumulate import Accumulate, AccumulateSettings
+from biasloop.feedback.accumulate import Accumulate
+from biasloop.feedback.accumulate_settings import AccumulateSettings
 from biasloop_images import ImagesDomain
 
 SETTINGS = {"test": 4, "width": 2, "epochs": 1, "batch_size": 4}

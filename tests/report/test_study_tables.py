@@ -17,7 +17,7 @@ from biasloop.config.experiment import PlotSection
 from biasloop.config.validation import arms_of
 from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
-from biasloop.feedback.accumulate import AccumulateSettings
+from biasloop.feedback.accumulate_settings import AccumulateSettings
 from biasloop.feedback.generations import GenerationsSettings
 from biasloop.report import output
 from biasloop.report.arms import Measured, arms, begun, open_runs

@@ -235,6 +235,9 @@ class Weighed(ToyDomain):
     def categories(self, samples):
         return samples.labels["target"].astype(np.int64)
 
+    def category_names(self):
+        return ["zero", "one"]
+
 
 class Halved(ToyDomain):
     """Half of a pair is wrong where none is."""
@@ -282,6 +285,6 @@ BROKEN = {
     Listed: r"Listed\.describe gives bits = \[.*\]; a cell is a text or a number",
     Terse: r"Terse\.continuations gives 1 for 2 prompts, expected a text for each",
     Flat: r"Flat\.page has the targets \('target',\) with \(2,\) classes, and counts \{'test': \(3,\)\}",
-    Half: r"Half has losses, and lacks categories: Losing is had with all of its methods",
+    Half: r"Half has losses, and lacks categories, category_names: Losing is had with all of its methods",
     Former: r"Former\.measure takes \(tables, train\), and the contract calls it with \(tables, train, vocabularies\)",
 }

@@ -397,6 +397,9 @@ class Counted(ToyDomain):
     def categories(self, samples):
         return np.zeros(len(samples), np.int64)
 
+    def category_names(self):
+        return ["all"]
+
 
 @said(r"\.losses gives \(53,\), expected a finite number")
 class Infinite(Counted):
@@ -408,6 +411,12 @@ class Infinite(Counted):
 class Uncounted(Counted):
     def categories(self, samples):
         return np.full(len(samples), -1)
+
+
+@said(r"\.category_names has 0 names, and category 0 is among the training samples")
+class Unnamed(Counted):
+    def category_names(self):
+        return []
 
 
 # --- rows and classes that do not belong together

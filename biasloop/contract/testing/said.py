@@ -93,3 +93,8 @@ def _check_losses(subject: Subject, domain: Any, model: Any, train: Samples) -> 
         categories.shape == (len(train),) and categories.dtype.kind in "iu" and bool((categories >= 0).all()),
         f"{subject.name}.categories gives {categories.dtype} {categories.shape}, expected a number from 0 a sample",
     )
+    demand(
+        int(categories.max()) < len(domain.category_names()),
+        f"{subject.name}.category_names has {len(domain.category_names())} names, and category {categories.max()} is "
+        "among the training samples",
+    )

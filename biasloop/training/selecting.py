@@ -1,0 +1,347 @@
+"""Selection inside a fit: candidates are scored, some are selected, and what was selected is counted.
+
+`biasloop.training.loop` calls it before every step. What it carries from step to step is part of a checkpoint: the
+selector's state, the generator, mean losses on the holdout, counts, and the best network so far.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Protocol, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from biasloop.contract import names
+from biasloop.contract.context import Work
+from biasloop.contract.data import Arrays, Samples
+from biasloop.contract.randomness import Streams
+from biasloop.contract.selection import (
+    CLASS_IRREDUCIBLE,
+    HOLDOUT,
+    IRREDUCIBLE,
+    LOGITS,
+    PASSES,
+    Judged,
+    Selection,
+)
+from biasloop.errors import Diverged, InvalidInput
+from biasloop.training.device import generator
+from biasloop.training.selection import Candidates, Selector
+from biasloop.training.sources import Batch
+from biasloop.training.weights import prefixed, to_arrays, to_tensors, under
+
+AGO = (1, 5, 20)
+"""Epochs within which a sample that is selected again counts as a repeat (released code of Mindermann et al. 2022)."""
+_TOP = 0.2  # share of the candidates whose share of all scores is told
+
+
+class Outputs(Protocol):
+    """An objective of classifiers."""
+
+    def outputs(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
+        """`(n, classes)` float32 logits and `(n,)` float32 losses, unweighted."""
+
+
+class Selecting:
+    """The selection of one fit.
+
+    Args:
+        selection: how samples are selected.
+        samples: N, how many the fit is given.
+        objective: what gives logits and losses.
+        streams: of the fit; epoch e draws from `at("epoch", e, "selection")`.
+        device: of the network.
+        batches: of samples, the batches that they are predicted in, not augmented.
+
+    Raises:
+        InvalidInput: irreducible losses are of other samples, or are no numbers; a category has no sample in the
+            holdout.
+    """
+
+    def __init__(
+        self,
+        selection: Selection,
+        samples: int,
+        objective: Outputs,
+        streams: Streams,
+        device: torch.device,
+        batches: Callable[[Samples], Iterable[Batch]],
+    ) -> None:
+        _check(selection, samples)
+        self._selection, self._objective, self._streams, self._device = selection, objective, streams, device
+        self._batches = batches
+        self._selector = cast("Selector", selection.selector)
+        self._needs = selection.selector.needs
+        self._irreducible = None  # (C or 1, N)
+        if self._needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE}:
+            self._irreducible = torch.from_numpy(np.asarray(selection.irreducible, np.float32)).to(device)
+        self._strata = torch.from_numpy(np.asarray(selection.strata.numbers, np.int64)).to(device)  # (N,)
+        self._state = torch.tensor(selection.selector.start(selection.categories), device=device)
+        self._generator = generator(streams, device)
+        self._holdout: Tensor | None = None  # (C,)
+        self._times = torch.zeros(samples, dtype=torch.int64, device=device)  # how often each was selected
+        self._last = torch.full((samples,), -(10**6), dtype=torch.int64, device=device)  # and in which epoch
+        self._best: dict[str, Tensor] = {}
+        self._highest = -1.0
+        self._restored: Arrays | None = None
+        self._epoch = 0
+        self._count = _Counts(selection, device)
+
+    def begin(self, network: nn.Module, epoch: int) -> None:
+        """An epoch, from 0, begins, or goes on where a checkpoint was written."""
+        self._epoch = epoch
+        self._generator = generator(self._streams.at("epoch", epoch, "selection"), self._device)
+        if self._restored is not None:
+            if "noise" in self._restored:
+                self._generator.set_state(torch.from_numpy(np.array(self._restored["noise"])))
+            self._restored = None
+        if self._holdout is None and HOLDOUT in self._needs and self._selection.holdout is not None:
+            self._holdout = self._look(network, self._selection.holdout)[0]
+
+    def choose(self, network: nn.Module, batch: Batch) -> Batch:
+        """The selected samples of a candidate batch, with the weights that the selector gives them."""
+        assert batch.rows is not None
+        k = self._selection.size(len(batch))
+        if k == len(batch) and not self._needs:
+            self._note(batch.rows, batch.rows)
+            return batch  # in its own memory layout: a plain fit, to the bit
+        with torch.no_grad():
+            selected = self._selector.select(self._candidates(network, batch), k, self._state, self._generator)
+            self._state = selected.state
+            self._note(batch.rows, batch.rows[selected.rows])
+            self._count.scored(selected.scores, selected.category_weights)
+        return batch.take(selected.rows, selected.weights)
+
+    def finish(self, network: nn.Module, epoch: int, work: Work) -> None:
+        """An epoch, from 0, is over: look at the holdout where that is due, and log what was counted.
+
+        Raises:
+            Diverged: a loss of a candidate was no number.
+        """
+        selection, row = self._selection, {names.EPOCH: float(epoch + 1), **self._count.row()}
+        if not self._count.finite:
+            raise Diverged(
+                f"training diverged in epoch {epoch + 1}: a candidate's loss is no number, and nothing can be selected "
+                "by it; set a lower learning_rate"
+            )
+        judge = selection.judge or selection.holdout
+        due = HOLDOUT in self._needs and (epoch + 1) % selection.refresh == 0
+        if due and selection.holdout is not None:
+            self._holdout, right = self._look(network, selection.holdout)
+        if selection.best != "last" and judge is not None:
+            if not due or judge is not selection.holdout:
+                _, right = self._look(network, judge)
+            row |= self._judged(network, right)
+        if self._holdout is not None:
+            row |= {f"{names.HELD_OUT}{c}": loss for c, loss in enumerate(self._holdout.tolist())}
+        work.log(names.SELECTING, **row)
+        self._count = _Counts(selection, self._device)
+
+    def end(self, network: nn.Module, work: Work) -> None:
+        """The fit is over: the network of the best epoch, and how often each sample was selected."""
+        if self._best:
+            network.load_state_dict(self._best)
+        work.log_many(names.CHOSEN, times=self._times.cpu().numpy())
+
+    def state(self) -> Arrays:
+        """All of it that a checkpoint holds."""
+        arrays = {
+            **to_arrays({"state": self._state, "times": self._times, "last": self._last}),
+            "noise": self._generator.get_state().cpu().numpy().copy(),
+            **prefixed("counts", to_arrays(self._count.tensors())),
+        }
+        if self._holdout is not None:
+            arrays |= to_arrays({"holdout": self._holdout})
+        if self._best:
+            arrays |= prefixed("best", to_arrays(self._best)) | {"highest": np.array(self._highest)}
+        return arrays
+
+    def restore(self, state: Arrays, *, middle: bool) -> None:
+        """Puts such a state back.
+
+        Args:
+            state: of a checkpoint.
+            middle: whether it was written inside an epoch, which goes on.
+        """
+        tensors = {name: tensor.to(self._device) for name, tensor in to_tensors(state).items()}
+        self._state, self._times, self._last = tensors["state"], tensors["times"], tensors["last"]
+        self._holdout = tensors.get("holdout")
+        self._best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
+        self._highest = float(state["highest"]) if "highest" in state else -1.0
+        if middle:
+            self._restored = state
+            self._count.restore(to_tensors(under("counts", state)))
+
+    def _candidates(self, network: nn.Module, batch: Batch) -> Candidates:
+        """What the selector is told of a batch."""
+        assert batch.rows is not None
+        irreducible = None if self._irreducible is None else self._irreducible[:, batch.rows]  # (C or 1, n)
+        if not self._needs - {IRREDUCIBLE, CLASS_IRREDUCIBLE, HOLDOUT, PASSES}:
+            losses = torch.zeros(len(batch), device=self._device)
+            return Candidates(losses, self._epoch, irreducible=irreducible, passes=self._passes(network, batch))
+        with _mode(network, training=self._selection.scoring == "train" and network.training):
+            logits, losses = self._objective.outputs(network, batch)  # (n, classes), (n,)
+        self._count.saw(losses)
+        return Candidates(
+            losses, self._epoch, logits if LOGITS in self._needs else None, batch.targets,
+            self._passes(network, batch), irreducible, self._holdout,
+        )  # fmt: skip
+
+    def _passes(self, network: nn.Module, batch: Batch) -> Tensor | None:
+        """`(n, passes, classes)` logits of several passes with dropout, whose noise is the selection's own."""
+        if PASSES not in self._needs:
+            return None
+        seed = int(torch.randint(2**62, (), generator=self._generator, device=self._device))
+        devices = [self._device] if self._device.type == "cuda" else []
+        with torch.random.fork_rng(devices), _mode(network, training=False, dropout=True):
+            torch.manual_seed(seed)
+            passes = [self._objective.outputs(network, batch)[0] for _ in range(self._selector.passes)]
+        return torch.stack(passes, 1)
+
+    def _look(self, network: nn.Module, judged: Judged) -> tuple[Tensor, Tensor]:
+        """`(C,)` mean loss and `(C,)` share of right predictions of each category; NaN of one without samples."""
+        losses: list[Tensor] = []
+        right: list[Tensor] = []
+        with torch.no_grad(), _mode(network, training=False):
+            for batch in self._batches(judged.samples):
+                assert batch.targets is not None
+                logits, part = self._objective.outputs(network, batch)
+                losses.append(part.float())
+                right.append(logits.argmax(1).eq(batch.targets).float())
+        categories = torch.from_numpy(judged.categories).to(self._device)  # (h,)
+        sums = torch.zeros(2, self._selection.categories, device=self._device)
+        sums.index_add_(1, categories, torch.stack([torch.cat(losses), torch.cat(right)]))
+        counts = torch.bincount(categories, minlength=self._selection.categories)  # (C,)
+        return sums[0] / counts, sums[1] / counts
+
+    def _judged(self, network: nn.Module, right: Tensor) -> dict[str, float]:
+        """Accuracy and worst accuracy of a category, and whether the network is the best so far, which is kept."""
+        judge = self._selection.judge or self._selection.holdout
+        assert judge is not None
+        counts = np.bincount(judge.categories, minlength=self._selection.categories)
+        shares = right.double().cpu().numpy()  # (C,)
+        accuracy = float(np.nansum(shares * counts) / counts.sum())
+        worst = float(np.nanmin(shares))
+        value = accuracy if self._selection.best == "accuracy" else worst
+        best = value > self._highest
+        if best:
+            self._highest = value
+            self._best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
+        return {"judged_accuracy": accuracy, "judged_worst": worst, "best": float(best)}
+
+    def _note(self, offered: Tensor, taken: Tensor) -> None:
+        """Counts candidates and selected ones, both `(...)` positions in the training set."""
+        age = self._epoch - self._last[taken]  # epochs since each was last selected
+        self._count.add(self._strata[offered], self._strata[taken], age)
+        self._times.index_add_(0, taken, torch.ones_like(taken))
+        self._last[taken] = self._epoch
+
+
+_COUNTED = ("_offered", "_taken", "_repeats", "_weights", "_top", "_scored", "_weighed", "_unknown")
+
+
+class _Counts:
+    """What is counted in an epoch, on the device; the host waits for it once."""
+
+    def __init__(self, selection: Selection, device: torch.device) -> None:
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(*shape, dtype=torch.float64, device=device)
+
+        self._present = {*np.unique(selection.strata.numbers).tolist()}
+        self._offered, self._taken = zeros(selection.strata.count), zeros(selection.strata.count)
+        self._repeats, self._weights = zeros(len(AGO)), zeros(selection.categories)
+        self._ago = torch.tensor(AGO, device=device)
+        self._top, self._scored, self._weighed = zeros(1), zeros(1), zeros(1)
+        self._unknown = torch.zeros(1, dtype=torch.int64, device=device)  # losses that are no number
+
+    def tensors(self) -> dict[str, Tensor]:
+        """By name, for a checkpoint."""
+        return {name.removeprefix("_"): tensor for name, tensor in vars(self).items() if name in _COUNTED}
+
+    def restore(self, tensors: dict[str, Tensor]) -> None:
+        """Puts them back."""
+        for name, tensor in tensors.items():
+            setattr(self, f"_{name}", tensor.to(self._ago.device))
+
+    def add(self, offered: Tensor, taken: Tensor, age: Tensor) -> None:
+        """Strata of candidates `(n,)` and of selected ones `(k,)`, and epochs since these were last selected."""
+        self._offered.index_add_(0, offered, torch.ones_like(offered, dtype=torch.float64))
+        self._taken.index_add_(0, taken, torch.ones_like(taken, dtype=torch.float64))
+        self._repeats += (age[:, None] <= self._ago).sum(0)  # (3,)
+
+    def saw(self, losses: Tensor) -> None:
+        """Losses of candidates."""
+        self._unknown += losses.isfinite().logical_not().sum()
+
+    def scored(self, scores: Tensor | None, weights: Tensor | None) -> None:
+        """Scores `(n,)` of a batch, and weights `(C,)` of categories in them, where there are any."""
+        if scores is not None:
+            positive = scores.clamp(min=0)
+            total = positive.sum()
+            top = positive.topk(int(len(scores) * _TOP)).values.sum()
+            self._top += top / total.clamp(min=torch.finfo(total.dtype).tiny)
+            self._scored += total > 0
+        if weights is not None:
+            self._weights += weights
+            self._weighed += 1
+
+    @property
+    def finite(self) -> bool:
+        """Whether all losses were numbers; the host waits here."""
+        return not int(self._unknown)
+
+    def row(self) -> dict[str, float]:
+        """All of an epoch as columns."""
+        taken = self._taken.tolist()
+        row = {f"{names.OFFERED}{s}": count for s, count in enumerate(self._offered.tolist()) if s in self._present}
+        row |= {f"{names.TAKEN}{s}": count for s, count in enumerate(taken) if s in self._present}
+        repeats = self._repeats.tolist()
+        row |= {f"repeats_{ago}": count / (sum(taken) or 1) for ago, count in zip(AGO, repeats, strict=True)}
+        if float(self._scored):
+            row["top_fifth"] = float(self._top / self._scored)
+        if float(self._weighed):
+            means = (self._weights / self._weighed).tolist()
+            row |= {f"{names.CATEGORY_WEIGHT}{c}": weight for c, weight in enumerate(means)}
+        return row
+
+
+@contextmanager
+def _mode(network: nn.Module, *, training: bool, dropout: bool = False) -> Iterator[None]:
+    """Inside, the network is in that mode; with `dropout`, layers of dropout are in training mode whatever it is."""
+    before = network.training
+    if before != training:
+        network.train(training)
+    layers = [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd)] if dropout else []
+    for layer in layers:
+        layer.train()
+    try:
+        yield
+    finally:
+        if before != training or layers:
+            network.train(before)
+
+
+def _check(selection: Selection, samples: int) -> None:
+    needs, irreducible = selection.selector.needs, selection.irreducible
+    if needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE}:
+        rows = selection.categories if CLASS_IRREDUCIBLE in needs else 1
+        if irreducible is None or irreducible.shape != (rows, samples):
+            shape = "there are none" if irreducible is None else f"there are {irreducible.shape}"
+            raise InvalidInput(
+                f"selection needs irreducible losses of {rows} models for {samples} training samples, and {shape}: "
+                "they are of other data"
+            )
+        if not np.isfinite(irreducible).all():
+            raise InvalidInput("an irreducible loss is no number: the models of the holdout diverged")
+    if HOLDOUT in needs:
+        holdout = None if selection.holdout is None else selection.holdout.categories
+        counts = np.bincount([] if holdout is None else holdout, minlength=selection.categories)
+        if len(counts) != selection.categories or not counts.all():
+            raise InvalidInput(
+                f"selection needs holdout samples of each of the {selection.categories} categories, and category "
+                f"{int(np.flatnonzero(counts == 0)[0]) if len(counts) == selection.categories else len(counts) - 1} "
+                "has none; set a larger domain.holdout"
+            )

@@ -9,15 +9,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from biasloop.contract import selection
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 
 @dataclass(frozen=True)
@@ -79,28 +76,27 @@ class Selector(selection.Selector, Protocol):
         """
 
 
-def finite(candidates: Candidates, selected: Selected) -> Tensor:
-    """`()` bool, on the device: whether all numbers that a selection was made of, and its state, are finite."""
-    numbers = (candidates.losses, candidates.logits, candidates.passes, candidates.irreducible, candidates.holdout)
-    return _all_finite([*numbers, selected.state, selected.weights])
+def finite(selected: Selected) -> Tensor:
+    """`()` bool, on the device: whether all scores are finite, and the state that they leave.
 
-
-def _all_finite(tensors: Iterable[Tensor | None]) -> Tensor:
-    return torch.stack([tensor.isfinite().all() for tensor in tensors if tensor is not None]).all()
+    A loss, or what else scores are made of, that is not finite leaves one of them not finite.
+    """
+    total = selected.state.sum()  # (): a sum with a number that is not finite is none either
+    return (total if selected.scores is None else total + selected.scores.sum()).isfinite()
 
 
 # --- order and chance
 
 
-def ranked(scores: Tensor, generator: torch.Generator) -> Tensor:
-    """`(n,)` int64 positions of `(n,)` scores, the highest first, NaN last; chance orders those that are equal."""
+def ranked(scores: Tensor, generator: torch.Generator, k: int | None = None) -> Tensor:
+    """Positions of the k highest of `(n,)` scores, `(k,)` int64, the highest first; None: of all.
+
+    Chance orders scores that are equal, and no others: they are looked at in an order that is drawn. NaN comes last.
+    """
     shuffled = torch.randperm(len(scores), generator=generator, device=scores.device)  # (n,)
-    return shuffled[_comparable(scores)[shuffled].argsort(descending=True, stable=True)]
-
-
-def _comparable(scores: Tensor) -> Tensor:
-    """Scores without NaN, which a sort would put before all others; only what was NaN is -inf."""
-    return scores.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=torch.finfo(scores.dtype).min)
+    negative = scores.index_select(0, shuffled).neg_()  # (n,): torch holds NaN for the largest number of all
+    order = negative.topk(len(scores) if k is None else k, largest=False).indices  # (k,)
+    return shuffled.index_select(0, order)
 
 
 def draw(logs: Tensor, k: int, generator: torch.Generator) -> Tensor:
@@ -109,18 +105,20 @@ def draw(logs: Tensor, k: int, generator: torch.Generator) -> Tensor:
     The k largest sums of logarithm and Gumbel noise (Kool et al. 2019, arXiv 1903.06059), which is how
     `torch.multinomial` draws, but without its checks, for which the host waits. -inf comes after all others.
     """
-    return ranked(logs + _gumbel(logs, 1, generator)[0], generator)[:k]
+    return ranked(logs + _gumbel(logs, 1, generator)[0], generator, k)
 
 
 def draw_again(logs: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """`(k,)` int64 positions, drawn with replacement, by logarithms of weights, `(n,)`."""
-    return (_comparable(logs) + _gumbel(logs, k, generator)).argmax(1)
+    told = logs.nan_to_num(nan=-torch.inf, posinf=torch.inf, neginf=-torch.inf)  # (n,)
+    return (told + _gumbel(logs, k, generator)).argmax(1)
 
 
 def draw_by_rank(scores: Tensor, logs: Tensor, k: int, generator: torch.Generator) -> Tensor:
     """`(k,)` int64 positions of `(n,)` scores, drawn without replacement, by logarithms of the weights of ranks."""
     order = ranked(scores, generator)  # (n,)
-    return order[draw(torch.where(scores[order].isnan(), torch.nan, logs), k, generator)]
+    told = scores.index_select(0, order)  # (n,)
+    return order[draw(torch.where(told.isnan(), torch.nan, logs), k, generator)]
 
 
 def _gumbel(logs: Tensor, rows: int, generator: torch.Generator) -> Tensor:
@@ -168,7 +166,7 @@ def train_loss(
     """High losses: drawn by their rank, or the k highest."""
     losses = candidates.losses
     if by == "top":
-        return Selected(ranked(losses, generator)[:k], state, scores=losses)
+        return Selected(ranked(losses, generator, k), state, scores=losses)
     logs = exponential_ranks(len(losses), pressure, losses.device)  # (n,)
     return Selected(draw_by_rank(losses, logs, k, generator), state, scores=losses)
 
@@ -176,7 +174,7 @@ def train_loss(
 def gradient_norm(candidates: Candidates, k: int, state: Tensor, generator: torch.Generator) -> Selected:
     """The k highest norms."""
     norms = norms_at_logits(candidates)  # (n,)
-    return Selected(ranked(norms, generator)[:k], state, scores=norms)
+    return Selected(ranked(norms, generator, k), state, scores=norms)
 
 
 def gradient_norm_sampling(candidates: Candidates, k: int, state: Tensor, generator: torch.Generator) -> Selected:
@@ -202,13 +200,13 @@ def norms_at_logits(candidates: Candidates) -> Tensor:
 def irreducible(candidates: Candidates, k: int, state: Tensor, generator: torch.Generator) -> Selected:
     """The k lowest irreducible losses."""
     scores = -_given(candidates.irreducible)[0]  # (n,)
-    return Selected(ranked(scores, generator)[:k], state, scores=scores)
+    return Selected(ranked(scores, generator, k), state, scores=scores)
 
 
 def rho(candidates: Candidates, k: int, state: Tensor, generator: torch.Generator) -> Selected:
     """The k highest reducible losses."""
     scores = candidates.losses - _given(candidates.irreducible)[0]  # (n,)
-    return Selected(ranked(scores, generator)[:k], state, scores=scores)
+    return Selected(ranked(scores, generator, k), state, scores=scores)
 
 
 def boltzmann_rho(
@@ -239,12 +237,14 @@ def reducr(
     excess = losses - _given(candidates.irreducible) if irreducible else losses.expand(len(state), -1)  # (C, n)
     if clip:
         excess = excess.clamp(min=0)
-    weights = (1 - weight_floor) * (-eta * state).softmax(0) + weight_floor / len(state)  # (C,)
+    weights = (-eta * state).softmax(0)  # (C,)
+    if weight_floor:
+        weights = (1 - weight_floor) * weights + weight_floor / len(state)
     scores = (weights[:, None] * excess).sum(0)  # (n,)
-    rows = ranked(scores, generator)[:k]  # (k,)
-    alpha = excess[:, rows].sum(1)  # (C,)
+    rows = ranked(scores, generator, k)  # (k,)
+    alpha = excess.index_select(1, rows).sum(1)  # (C,)
     if holdout:
-        alpha = alpha - (k if holdout_term == "per_selected" else 1) * _given(candidates.holdout)
+        alpha = alpha.sub(_given(candidates.holdout), alpha=k if holdout_term == "per_selected" else 1)
     if per_point:
         alpha = alpha / k
     return Selected(rows, state + alpha, scores=scores, category_weights=weights)
@@ -254,7 +254,7 @@ def payoff(candidates: Candidates, k: int, state: Tensor, generator: torch.Gener
     """The k whose least payoff among categories is highest."""
     payoffs = candidates.losses - _given(candidates.irreducible) - _given(candidates.holdout)[:, None]  # (C, n)
     scores = payoffs.amin(0)  # (n,)
-    return Selected(ranked(scores, generator)[:k], state, scores=scores)
+    return Selected(ranked(scores, generator, k), state, scores=scores)
 
 
 def fixed_weights(
@@ -276,7 +276,7 @@ def fixed_weights(
     # Where a weight is 0, nobody need have an irreducible loss or a holdout.
     scores = torch.where(weights == 0, 0, weights * payoffs).sum(0)  # (n,)
     if sampler == "top":
-        rows = ranked(scores, generator)[:k]
+        rows = ranked(scores, generator, k)
     elif sampler == "power":
         rows = draw(powers(scores, beta), k, generator)
     elif sampler == "softmax":
@@ -292,20 +292,20 @@ def fixed_weights(
 def entropy(candidates: Candidates, k: int, state: Tensor, generator: torch.Generator) -> Selected:
     """The k highest entropies of the mean prediction."""
     scores = entropy_of_mean(_given(candidates.passes))  # (n,)
-    return Selected(ranked(scores, generator)[:k], state, scores=scores)
+    return Selected(ranked(scores, generator, k), state, scores=scores)
 
 
 def conditional_entropy(candidates: Candidates, k: int, state: Tensor, generator: torch.Generator) -> Selected:
     """The k highest mean entropies of a prediction."""
     scores = mean_entropy(_given(candidates.passes))  # (n,)
-    return Selected(ranked(scores, generator)[:k], state, scores=scores)
+    return Selected(ranked(scores, generator, k), state, scores=scores)
 
 
 def bald(candidates: Candidates, k: int, state: Tensor, generator: torch.Generator) -> Selected:
     """The k highest mutual informations of prediction and dropout."""
     passes = _given(candidates.passes)  # (n, passes, classes)
     scores = entropy_of_mean(passes) - mean_entropy(passes)  # (n,)
-    return Selected(ranked(scores, generator)[:k], state, scores=scores)
+    return Selected(ranked(scores, generator, k), state, scores=scores)
 
 
 def loss_minus_conditional_entropy(
@@ -317,7 +317,7 @@ def loss_minus_conditional_entropy(
     true = targets[:, None, None].expand(-1, passes.shape[1], 1)  # (n, passes, 1)
     losses = -logs.gather(2, true).mean((1, 2))  # (n,)
     scores = losses - mean_entropy(passes)
-    return Selected(ranked(scores, generator)[:k], state, scores=scores)
+    return Selected(ranked(scores, generator, k), state, scores=scores)
 
 
 def entropy_of_mean(passes: Tensor) -> Tensor:

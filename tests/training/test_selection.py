@@ -432,17 +432,29 @@ def test_a_candidate_without_a_number_comes_last(selector):
             assert row not in select(selector, candidates, 3, seed).rows.tolist()
 
 
-@pytest.mark.parametrize("name", ["losses", "logits", "passes", "irreducible", "holdout"])
-def test_numbers_that_are_not_finite_are_told(name):
+@pytest.mark.parametrize("number", [torch.nan, torch.inf])
+@pytest.mark.parametrize(
+    ("name", "selector"),
+    [
+        ("losses", selectors.TrainLoss()),
+        ("losses", selectors.Rho()),
+        ("losses", selectors.Reducr()),
+        ("logits", selectors.GradientNormSampling()),
+        ("passes", selectors.Bald()),
+        ("irreducible", selectors.BoltzmannRho()),
+        ("holdout", selectors.Reducr()),
+        ("holdout", selectors.Payoff()),
+    ],
+)
+def test_a_number_that_is_not_finite_is_told_of_all_that_scores_are_made_of(name, selector, number):
     candidates = drawn(1, 4)
-    assert selection.finite(candidates, select(selectors.Uniform(), candidates, 2)).item()
-    getattr(candidates, name).view(-1)[1] = torch.inf
-    assert not selection.finite(candidates, select(selectors.Uniform(), candidates, 2)).item()
+    assert selection.finite(select(selector, candidates, 2)).item()
+    getattr(candidates, name).view(-1)[1] = number
+    assert not selection.finite(select(selector, candidates, 2)).item()
 
 
-def test_a_state_that_is_not_finite_is_told():
-    selected = select(selectors.Uniform(), drawn(1, 4), 2, state=tensor([torch.nan]))
-    assert not selection.finite(Candidates(torch.zeros(4)), selected).item()
+def test_where_nothing_is_scored_every_number_is_finite():
+    assert selection.finite(select(selectors.Uniform(), drawn(1, 4), 2)).item()
 
 
 def test_a_floor_keeps_every_category_in_the_scores():
@@ -476,7 +488,7 @@ def test_the_host_waits_for_no_number(selector):
     candidates, state = drawn(7, 16), tensor(selector.start(3))
     with torch.autograd.profiler.profile() as profile:
         selected = selector.select(candidates, 4, state, generator())
-        selection.finite(candidates, selected)
+        selection.finite(selected)
     names = {event.name.removeprefix("aten::") for event in profile.function_events}
     assert "isfinite" in names
     assert not names & WAITS

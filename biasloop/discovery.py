@@ -1,4 +1,4 @@
-"""Which plugins are installed, and their classes."""
+"""Which plugins are installed, domains and selectors, and their classes."""
 
 import difflib
 import os
@@ -10,16 +10,19 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from pydantic import BaseModel
+from typing_extensions import get_protocol_members
 
 from biasloop.contract.domains import Domain, missing_methods
+from biasloop.contract.selection import Selector
 from biasloop.errors import InvalidInput
 
 GROUP = "biasloop.domains"
-_loaded: WeakKeyDictionary[ModuleType, type[Any]] = WeakKeyDictionary()  # modules that imported well, and their domains
+SELECTORS = "biasloop.selectors"
+_loaded: WeakKeyDictionary[ModuleType, list[type[Any]]] = WeakKeyDictionary()  # what is well of what was imported
 
 
 def entries(group: str = GROUP) -> dict[str, list[EntryPoint]]:
@@ -42,27 +45,41 @@ def load(name: str) -> type[Any]:
     Raises:
         InvalidInput: if there is no such plugin, two have that name, or it does not import.
     """
-    domains = entries()
-    if name not in domains:
-        near = difflib.get_close_matches(name, domains, 1)
+    return _loaded_class("domain", name, GROUP, checked)
+
+
+def selector(name: str) -> type[BaseModel]:
+    """The selector of that name, a pydantic model of its options and a `contract.selection.Selector`.
+
+    Raises:
+        InvalidInput: if there is no such selector, two have that name, or it does not import.
+    """
+    return _loaded_class("selector", name, SELECTORS, checked_selector)
+
+
+def _loaded_class(kind: str, name: str, group: str, check: Callable[[str, object], type[Any]]) -> type[Any]:
+    """The class that an entry point of a group names; `check` refuses what is none of the kind."""
+    declared = entries(group)
+    if name not in declared:
+        near = difflib.get_close_matches(name, declared, 1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        known = ", ".join(domains) or "none"
-        raise InvalidInput(f"no domain is called {name!r} (installed: {known}){hint}")
-    if len(domains[name]) > 1:
-        both = " and ".join(entry.dist.name for entry in domains[name] if entry.dist)
-        raise InvalidInput(f"two distributions declare the domain {name!r}: {both}; uninstall one of them")
-    entry = domains[name][0]
+        known = ", ".join(declared) or "none"
+        raise InvalidInput(f"no {kind} is called {name!r} (installed: {known}){hint}")
+    if len(declared[name]) > 1:
+        both = " and ".join(entry.dist.name for entry in declared[name] if entry.dist)
+        raise InvalidInput(f"two distributions declare the {kind} {name!r}: {both}; uninstall one of them")
+    entry = declared[name][0]
     module = sys.modules.get(entry.module)
-    if module is not None and module in _loaded:  # a plan of ten thousand runs asks as often
+    if module is not None:  # a plan of ten thousand runs asks as often
         loaded = getattr(module, entry.attr, None)
-        if loaded is _loaded[module]:
-            return _loaded[module]
-    loaded = checked(name, _imported(name, entry))
-    _loaded[sys.modules[entry.module]] = loaded
+        if loaded in _loaded.get(module, ()):
+            return cast(type[Any], loaded)
+    loaded = check(name, _imported(kind, name, entry))
+    _loaded.setdefault(sys.modules[entry.module], []).append(loaded)
     return loaded
 
 
-def _imported(name: str, entry: EntryPoint) -> object:
+def _imported(kind: str, name: str, entry: EntryPoint) -> object:
     """What an entry point names; importing it can neither print into an answer nor end the program.
 
     Raises:
@@ -77,7 +94,7 @@ def _imported(name: str, entry: EntryPoint) -> object:
                 raise
             reason = f"{type(error).__name__}: {error}".rstrip(": ")
             raise InvalidInput(
-                f"the plugin of domain {name!r} ({entry.value}) does not import: {reason}; `biasloop plugins` lists "
+                f"the plugin of {kind} {name!r} ({entry.value}) does not import: {reason}; `biasloop plugins` lists "
                 "the state of each"
             ) from error
 
@@ -137,4 +154,21 @@ def checked(name: str, loaded: object) -> type[Any]:
     lacking = missing_methods(loaded, Domain)
     if lacking:
         raise InvalidInput(f"the class of domain {name!r} lacks {', '.join(lacking)}")
+    return loaded
+
+
+def checked_selector(name: str, loaded: object) -> type[BaseModel]:
+    """The class if it looks like a selector.
+
+    Raises:
+        InvalidInput: naming what is lacking.
+    """
+    if not isinstance(loaded, type):
+        raise InvalidInput(f"the entry point of selector {name!r} is not a class")
+    if not issubclass(loaded, BaseModel):
+        raise InvalidInput(f"the class of selector {name!r} is no pydantic model of its options")
+    members = [*sorted(get_protocol_members(Selector)), "select"]
+    lacking = [member for member in members if member not in loaded.model_fields and not hasattr(loaded, member)]
+    if lacking:
+        raise InvalidInput(f"the class of selector {name!r} lacks {', '.join(lacking)}")
     return loaded

@@ -126,3 +126,82 @@ def test_a_plugin_that_ends_the_program_later_is_named_with_its_line(cli, monkey
     assert "test_discovery.py, line " in str(result.exception)
     assert "ended the program (SystemExit: 0)" in str(result.exception)
     assert result.exit_code == 1
+
+
+# --- selectors
+
+
+@pytest.fixture
+def selectors(tmp_path, monkeypatch, workplace):
+    """Distributions whose selectors work, and some whose do not; their names are nobody else's."""
+    sources = tmp_path / "selectors"
+    sources.mkdir()
+    module = f"s{abs(hash(tmp_path)) % 10**9}"
+    (sources / f"{module}.py").write_text(
+        "from biasloop.training.selectors import Rho\n"
+        "class Mine(Rho):\n    pass\n"
+        "class Plain:\n    pass\n"
+        "from pydantic import BaseModel\n"
+        "class Half(BaseModel):\n    passes: int = 0\n    def start(self, categories):\n        return []\n"
+        "number = 3\n"
+    )
+    (sources / f"{module}_broken.py").write_text("raise RuntimeError('no licence key')\n")
+    for name, target in (
+        ("mine", f"{module}:Mine"),
+        ("plain", f"{module}:Plain"),
+        ("half", f"{module}:Half"),
+        ("number", f"{module}:number"),
+        ("broken", f"{module}_broken:Rho"),
+        ("twin-a", f"{module}:Mine"),
+        ("twin-b", f"{module}:Mine"),
+    ):
+        toy.declare(sources, f"{name}-selector", name.partition("-")[0], target, group="biasloop.selectors")
+    monkeypatch.syspath_prepend(sources)
+    return module
+
+
+def test_a_selector_is_known_by_its_name(selectors):
+    loaded = discovery.selector("mine")
+    assert (loaded.__module__, loaded.__name__) == (selectors, "Mine")
+    assert discovery.selector("mine") is loaded
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("mien", r"no selector is called 'mien' \(installed: .*mine.*\); did you mean 'mine'\?"),
+        ("twin", "two distributions declare the selector 'twin': twin-(a|b)-selector and twin-(a|b)-selector"),
+        ("broken", "the plugin of selector 'broken' .* does not import: RuntimeError: no licence key"),
+        ("number", "the entry point of selector 'number' is not a class"),
+        ("plain", "the class of selector 'plain' is no pydantic model"),
+        ("half", "the class of selector 'half' lacks needs, select$"),
+        ("toy", "no selector is called 'toy'"),
+    ],
+)
+def test_a_selector_that_is_none_is_refused_by_its_name(selectors, name, words):
+    with pytest.raises(InvalidInput, match=words):
+        discovery.selector(name)
+
+
+def test_selectors_are_listed_beside_domains_whatever_one_does(cli, selectors):
+    answer = json.loads(cli("plugins", "--json").stdout)
+    states = {plugin["name"]: plugin for plugin in answer if plugin["kind"] == "selector"}
+    assert (states["mine"]["distribution"], states["mine"]["problem"]) == ("mine-selector", None)
+    assert "no licence key" in states["broken"]["problem"]
+    assert "lacks needs, select" in states["half"]["problem"]
+    assert "toy" in {plugin["name"] for plugin in answer if plugin["kind"] == "domain"}
+    assert "selector" in cli("plugins").stdout
+
+
+def test_a_module_may_declare_a_domain_and_a_selector(tmp_path, monkeypatch, workplace):
+    module = f"both{abs(hash(tmp_path)) % 10**9}"
+    (tmp_path / f"{module}.py").write_text(
+        "from biasloop_toy import ToyDomain\nfrom biasloop.training.selectors import Rho\n"
+        "class Domain(ToyDomain):\n    pass\nclass Selects(Rho):\n    pass\n"
+    )
+    toy.declare(tmp_path, "both-domain", "both", f"{module}:Domain")
+    toy.declare(tmp_path, "both-selector", "both", f"{module}:Selects", group="biasloop.selectors")
+    monkeypatch.syspath_prepend(tmp_path)
+    for _ in range(2):
+        assert discovery.load("both").__name__ == "Domain"
+        assert discovery.selector("both").__name__ == "Selects"

@@ -1,46 +1,35 @@
-"""`biasloop plugins`: which domains are installed, and whether each works."""
+"""`biasloop plugins`: which domains and selectors are installed, and whether each works."""
 
 import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from biasloop.cli.options import Json
 from biasloop.report.output import emit, show, table
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 SLOW = 0.3
 
 
 def plugins(json: Json = False) -> None:
-    """List the installed domains and the state of each.
+    """List the installed domains and selectors, and the state of each.
 
     Example: biasloop plugins
     """
     from biasloop import discovery
-    from biasloop.errors import BiasloopError
 
-    loaded = []
-    for name, entries in discovery.entries().items():
-        for entry in entries:
-            begun, problem = time.perf_counter(), ""
-            try:
-                discovery.load(name)
-            except BiasloopError as error:
-                problem = str(error)
-            seconds = time.perf_counter() - begun
-            dist = entry.dist
-            loaded.append(
-                {
-                    "name": name,
-                    "distribution": dist.name if dist else "",
-                    "version": dist.version if dist else "",
-                    "import_seconds": round(seconds, 3),
-                    "slow": seconds > SLOW,
-                    "problem": problem or None,
-                }
-            )
+    loaded = [
+        *_states("domain", discovery.entries(), discovery.load),
+        *_states("selector", discovery.entries(discovery.SELECTORS), discovery.selector),
+    ]
     if json:
         emit(loaded)
         return
     rows = [
         [
+            str(plugin["kind"]),
             str(plugin["name"]),
             f"{plugin['distribution']} {plugin['version']}",
             str(
@@ -50,4 +39,34 @@ def plugins(json: Json = False) -> None:
         ]
         for plugin in loaded
     ]
-    show(table(["domain", "distribution", "state"], rows))
+    show(table(["kind", "name", "distribution", "state"], rows))
+
+
+def _states(
+    kind: str, entries: "Mapping[str, list[EntryPoint]]", load: Callable[[str], object]
+) -> list[dict[str, object]]:
+    """What is told of each plugin of a kind; `load` imports it by its name."""
+    from biasloop.errors import BiasloopError
+
+    states: list[dict[str, object]] = []
+    for name, declared in entries.items():
+        for entry in declared:
+            begun, problem = time.perf_counter(), ""
+            try:
+                load(name)
+            except BiasloopError as error:
+                problem = str(error)
+            seconds = time.perf_counter() - begun
+            dist = entry.dist
+            states.append(
+                {
+                    "kind": kind,
+                    "name": name,
+                    "distribution": dist.name if dist else "",
+                    "version": dist.version if dist else "",
+                    "import_seconds": round(seconds, 3),
+                    "slow": seconds > SLOW,
+                    "problem": problem or None,
+                }
+            )
+    return states

@@ -59,7 +59,7 @@ train = "share_train"
 """
 
 
-def declare(place: Path, distribution: str, name: str, target: str) -> Path:
+def declare(place: Path, distribution: str, name: str, target: str, group: str = "biasloop.domains") -> Path:
     """Write the metadata of a distribution that declares one domain; `place` has to come onto the path.
 
     Args:
@@ -67,6 +67,7 @@ def declare(place: Path, distribution: str, name: str, target: str) -> Path:
         distribution: the distribution's name, for example `biasloop-toy`.
         name: the domain's name.
         target: `module:Class`.
+        group: of the entry point.
 
     Returns:
         The place.
@@ -74,7 +75,7 @@ def declare(place: Path, distribution: str, name: str, target: str) -> Path:
     folder = place / f"{distribution.replace('-', '_')}-0.1.0.dist-info"
     folder.mkdir(parents=True)
     (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.1.0\n")
-    (folder / "entry_points.txt").write_text(f"[biasloop.domains]\n{name} = {target}\n")
+    (folder / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
     return place
 
 

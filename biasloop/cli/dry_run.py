@@ -89,11 +89,13 @@ def _line(item: "Planned", state: tuple[str, dict[str, Any] | None], estimate: "
 
 
 def _show_runs(planned: "Sequence[Planned]", states: Sequence[tuple[str, dict[str, Any] | None]]) -> None:
+    named = any(item.experiment.arm for item in planned)  # of a grid alone the directory says as much
     cells = [
-        [str(item.directory), str(item.seed), str(item.rounds), str(item.done), state]
+        [str(item.directory), *([item.arm] if named else []), str(item.seed), str(item.rounds), str(item.done), state]
         for item, (state, _) in zip(planned, states, strict=True)
     ]
-    columns, right = ["run", "seed", "rounds", "done", "state"], (1, 2, 3)
+    columns = ["run", *(["arm"] if named else []), "seed", "rounds", "done", "state"]
+    right = [columns.index(name) for name in ("seed", "rounds", "done")]
     if len(cells) > _MOST_DRAWN:
         say(aligned(columns, cells, right=right))
     else:

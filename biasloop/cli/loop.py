@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, debugging, on_notice, tell_whose
+from biasloop.cli.options import (
+    Arms,
+    Data,
+    Device,
+    Json,
+    Sets,
+    Threads,
+    data_directory,
+    debugging,
+    on_notice,
+    tell_whose,
+)  # fmt: skip
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import note
 
@@ -18,7 +29,7 @@ if TYPE_CHECKING:
     from biasloop.config.presets import Key, Preset
     from biasloop.running.engine import Options
 
-    Arms = list[tuple[dict[str, Any], Experiment]]
+    Combinations = list[tuple[dict[str, Any], Experiment]]
 
 
 _MOST_NOTES = 20  # of settings that the reserve is too small for
@@ -35,6 +46,7 @@ def loop(
         list[str] | None,
         typer.Option("--grid", metavar="KEY=A,B", help="Run every value (repeatable: every combination)."),
     ] = None,
+    arm: Arms = None,
     data: Data = None,
     device: Device = "auto",
     threads: Threads = None,
@@ -90,7 +102,7 @@ def loop(
     where.check(device)
     if measure and not dry_run:
         raise InvalidInput("--measure goes with --dry-run; add it, or leave --measure out")
-    found, changes = _preset(preset, sets, grid)  # before anything heavier is imported: a refusal answers at once
+    found, changes = _preset(preset, sets, grid, arm)  # before anything heavier is imported: a refusal answers at once
 
     from biasloop.config.validation import arms_of
     from biasloop.running import study
@@ -108,7 +120,7 @@ def loop(
 
 
 def _plan_and_make(
-    preset: "Preset", arms: "Arms", seeds: list[int], directory: Path, options: "Options", where: "Engine",
+    preset: "Preset", arms: "Combinations", seeds: list[int], directory: Path, options: "Options", where: "Engine",
     *, json: bool, dry_run: bool, measure: bool,
 ) -> None:  # fmt: skip
     """Plan all runs, and make them unless only the plan was asked for."""
@@ -141,12 +153,14 @@ def _tell_shortfalls(short: list[str]) -> None:
         note(f"the reserve allows fewer rounds than loop.rounds with {len(short) - _MOST_NOTES:,} more settings")
 
 
-def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple[Preset, dict[Key, Any]]":
+def _preset(
+    name: str, sets: list[str] | None, grid: list[str] | None, named: list[str] | None
+) -> "tuple[Preset, dict[Key, Any]]":
     """The preset with its overrides, and the keys that were set."""
-    from biasloop.config import presets
+    from biasloop.config import arms, presets
 
     changes = presets.parse_sets(sets or [])
-    found = presets.read(name).override(changes, "--set")
+    found = arms.only(presets.read(name).override(changes, "--set"), named or [])
     varied = presets.parse_grids(grid or [])
     both = [key for key in varied if tuple(key.split(".")) in changes]
     if both:
@@ -154,7 +168,7 @@ def _preset(name: str, sets: list[str] | None, grid: list[str] | None) -> "tuple
     return (found.vary(varied, "--grid") if varied else found), changes
 
 
-def _help_first(arms: "Arms", seeds: list[int], options: "Options", *, dry_run: bool) -> None:
+def _help_first(arms: "Combinations", seeds: list[int], options: "Options", *, dry_run: bool) -> None:
     """In a process that is not the first; what only it can know, it says."""
     from biasloop.printable import printable
     from biasloop.running import helping

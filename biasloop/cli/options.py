@@ -14,12 +14,18 @@ if TYPE_CHECKING:
     from biasloop.config.presets import Preset
     from biasloop.running.engine import Event
 
-__all__ = ["Data", "Device", "Json", "Sets", "Threads", "data_directory", "debugging", "on_notice", "tell_whose"]
+__all__ = [
+    "Arms", "Data", "Device", "Json", "Sets", "Threads", "data_directory", "debugging", "on_notice", "tell_whose",
+]  # fmt: skip
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, for example loop.human=1000."),
+]
+Arms = Annotated[
+    list[str] | None,
+    typer.Option("--arm", metavar="NAME", help="Run this one of the preset's [arms] (repeatable); default: all."),
 ]
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where fetched data sets lie ($BIASLOOP_DATA).")

@@ -52,7 +52,7 @@ def show_preset(
     sets: Sets = None,
     json: Json = False,
 ) -> None:
-    """Print a preset with everything it extends, every default, and its grid.
+    """Print a preset with everything it extends, every default, its arms and its grid.
 
     Example: biasloop presets show quickstart
     """
@@ -70,7 +70,8 @@ def show_preset(
     experiment = validate(found)
     open_settings = effective(experiment)
     if json:
-        emit(experiment.nesting() | ({"resolved": open_settings} if open_settings else {}))
+        shown = resolved(found) if experiment.arms else experiment.nesting()  # what arms have otherwise is left open
+        emit(shown | ({"resolved": open_settings} if open_settings else {}))
         return
     say(f"# {found.path}")
     say(tomli_w.dumps(resolved(found)).rstrip())

@@ -73,6 +73,8 @@ def show_run(directory: Directory, json: Json = False) -> None:
         experiment["loop"] = {**experiment["loop"], "rounds": run.manifest.about.get("rounds")}
         emit({"experiment": experiment, "rounds": rounds, "environments": run.manifest.environments})
         return
+    if run.manifest.about.get("arm"):
+        say(f"# arm: {run.manifest.about['arm']}")
     say(tomli_w.dumps(run.identity).rstrip())
     every = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
     names = _columns(run.manifest.about, every)

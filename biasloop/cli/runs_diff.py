@@ -44,12 +44,19 @@ def diff(
     if json:
         emit(_answer(runs, settings, made_with, chosen, compared))
         return
-    _show_differences("settings", settings)
-    _show_differences("made with", made_with)
+    columns = _columns(about)
+    _show_differences("settings", settings, columns)
+    _show_differences("made with", made_with, columns)
     if chosen is None:
         note("the runs have no finished round in common, so that nothing measured can be compared")
     else:
-        _show_metrics(chosen, compared, every=every)
+        _show_metrics(chosen, compared, columns, every=every)
+
+
+def _columns(about: list[dict[str, Any]]) -> list[str]:
+    """What the runs are called: A and B, with the names of their arms."""
+    arms = [each.get("arm") for each in about]
+    return [f"{letter} ({arm})" if arm else letter for letter, arm in zip("AB", arms, strict=True)]
 
 
 def _opened(directory: Path) -> "Run":
@@ -84,6 +91,7 @@ def _answer(
 ) -> dict[str, Any]:  # fmt: skip
     return {
         "runs": [str(run.directory) for run in runs],
+        "arms": [str(run.manifest.about.get("arm", "")) for run in runs],
         "settings": [vars(difference) for difference in settings],
         "made_with": [vars(difference) for difference in made_with],
         "round": number,
@@ -99,15 +107,15 @@ def _answer(
     }
 
 
-def _show_differences(title: str, differences: "list[Difference]") -> None:
+def _show_differences(title: str, differences: "list[Difference]", columns: list[str]) -> None:
     if not differences:
         say(f"{title}: equal")
         return
     rows = [[each.key, str(each.first), str(each.second)] for each in differences]
-    show(table([title, "A", "B"], rows))
+    show(table([title, *columns], rows))
 
 
-def _show_metrics(number: int, compared: "list[Compared]", *, every: bool) -> None:
+def _show_metrics(number: int, compared: "list[Compared]", columns: list[str], *, every: bool) -> None:
     from biasloop.report.tables import formatting
 
     def cell(metric: "Metric | None") -> str:
@@ -118,7 +126,7 @@ def _show_metrics(number: int, compared: "list[Compared]", *, every: bool) -> No
         [each.name, cell(each.first), cell(each.second), formatting.measured(each.difference, each.error)]
         for each in shown
     ]
-    show(table(["metric", "A", "B", "B - A"], rows, right=(1, 2, 3), title=f"round {number}"))
+    show(table(["metric", *columns, "B - A"], rows, right=(1, 2, 3), title=f"round {number}"))
     if any(not math.isnan(each.error) for each in shown):
         say("± is the standard error of the difference as if the runs were independent; runs that share a test set "
             "are not, and differ by less chance")  # fmt: skip

@@ -22,8 +22,10 @@ def show_list(folders: Sequence[Path], *, json: bool) -> None:
         named = " or ".join(map(str, folders))
         note(f"there are no runs in {named}; `biasloop loop --preset quickstart` makes some")
         return
-    columns, right = ["run", "preset", "seed", "rounds", "state"], (2, 3)
-    cells = [[line["run"], line["preset"], str(line["seed"]), str(line["rounds"]), line["state"]] for line in lines]
+    arms = ["arm"] if any(line["arm"] for line in lines) else []
+    columns = ["run", "preset", *arms, "seed", "rounds", "state"]
+    right = [columns.index(name) for name in ("seed", "rounds")]
+    cells = [[str(line[name]) for name in columns] for line in lines]
     if len(cells) > _MOST_DRAWN:
         say(aligned(columns, cells, right=right))
     else:
@@ -42,7 +44,7 @@ def _line(run: "Listed") -> dict[str, Any]:
     """A run as scripts read it; `status` is one word, `state` what a person reads."""
     from biasloop.store import claims
 
-    line: dict[str, Any] = {"run": run.run, "preset": run.preset}
+    line: dict[str, Any] = {"run": run.run, "preset": run.preset, "arm": run.arm}
     if run.problem:
         return line | {"seed": "", "rounds": "", "state": run.problem, "status": "damaged", "reason": run.problem,
                        "holder": None}  # fmt: skip

@@ -243,10 +243,13 @@ def again(seeds: str = "") -> str:
 
 def retry(planned: "Planned", directory: Path) -> str:
     """The command that makes this run alone, in the same place: that of its seed where an arm cannot be typed so."""
-    typed = _without(_without(sys.argv[1:], "--seeds"), "--grid")
-    parts = [part.partition("=") for part in planned.arm.split(",")] if planned.arm else []
+    every, name = _without(sys.argv[1:], "--seeds"), planned.experiment.arm
+    if name:
+        every = [*_without(every, "--arm"), "--arm", name]
+    typed, grid = _without(every, "--grid"), planned.arm.removeprefix(name or "").removeprefix(", ")
+    parts = [part.partition("=") for part in grid.split(",")] if grid else []
     if any("~" in value or not value for _, _, value in parts):
-        typed = _without(sys.argv[1:], "--seeds")
+        typed = every
     else:
         typed += [word for key, _, value in parts for word in ("--grid", f"{key}={value}")]
     named = any(word == "--out" or word.startswith("--out=") for word in typed)

@@ -70,6 +70,8 @@ class Experiment(Strict):
     domain: DomainSection
     loop: LoopSection
     grid: dict[str, list[Any]] = Field(default_factory=dict)
+    arms: dict[str, dict[str, Any]] | None = Field(None, description="Name -> what an arm has otherwise.")
+    arm: str | None = Field(None, description="Which of a preset's arms this is; no key of a preset.")
     resources: Resources = Resources()
     selection: SelectionSettings | None = None
     bound: BoundSection | None = None

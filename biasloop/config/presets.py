@@ -2,12 +2,14 @@
 
 import filecmp
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from biasloop.config import arms
 from biasloop.config.displacing import Displaced, displaced, switches_of
+from biasloop.config.merging import copied, merge, paths, unset
 from biasloop.config.overrides import Key, parse_grid, parse_grids, parse_seeds, parse_set, parse_sets, parse_value
 from biasloop.config.preset_files import (
     exists,
@@ -44,6 +46,7 @@ class Preset:
         origins: for each key, the file or option that gave its value.
         notes: what has to be told of whose it is: another one has its name, or it runs programs; a sentence each.
         whose: where it lies, if its name is none of those that come with biasloop and no note says so; a sentence.
+        arm: which of its [arms] this is, with that one's overrides merged; empty for none.
     """
 
     name: str
@@ -52,6 +55,7 @@ class Preset:
     origins: dict[Key, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     whose: str = ""
+    arm: str = ""
 
     @property
     def mini(self) -> bool:
@@ -59,19 +63,22 @@ class Preset:
         return Path(self.name.removesuffix(".toml")).name != self.path.stem
 
     def override(self, changes: Mapping[Key, Any], origin: str) -> "Preset":
-        """The preset with some keys set; a key that the grid varies is fixed by that and leaves the grid."""
-        changed = {"grid", *(key[0] for key in changes)}  # a grid of thousands of arms copies no other tables
-        values = {name: _copy(value) if name in changed else value for name, value in self.values.items()}
+        """The preset and its arms with some keys set; one that the grid varies is fixed by that and leaves the grid."""
+        # A grid of thousands of combinations copies no other tables.
+        changed = {"grid", arms.ARMS, *(key[0] for key in changes)}
+        values = {name: copied(value) if name in changed else value for name, value in self.values.items()}
         origins, grid = dict(self.origins), values.get("grid", {})
         switches = self._switches(changes)
         for key, value in sorted(changes.items(), key=lambda change: change[0] not in switches):  # these first
             nested: Any = value
             for part in reversed(key):
                 nested = {part: nested}
-            for fixed in _paths(nested, ()):
+            for fixed in paths(nested, ()):
                 if isinstance(grid, dict):
                     grid.pop(".".join(fixed), None)
-            _merge(values, nested, origins, origin)
+            of_arms = arms.go_over(values, nested, origin)
+            merge(values, nested, origins, origin)
+            origins |= of_arms
         return replace(self, values=values, origins=origins)
 
     def _switches(self, changes: Mapping[Key, Any]) -> set[Key]:
@@ -84,8 +91,8 @@ class Preset:
 
     def vary(self, grid: Mapping[str, list[Any]], origin: str) -> "Preset":
         """The preset with more keys in its grid."""
-        values, origins = _copy(self.values), dict(self.origins)
-        _merge(values, {"grid": dict(grid)}, origins, origin)
+        values, origins = copied(self.values), dict(self.origins)
+        merge(values, {"grid": dict(grid)}, origins, origin)
         return replace(self, values=values, origins=origins)
 
     def origin(self, key: Key) -> str:
@@ -124,11 +131,12 @@ def _applied(preset: Preset, overrides: Any) -> Preset:
     if not overrides or not isinstance(overrides, dict):
         raise InvalidInput(f"{path} has no [mini] section, so there is no preset {name!r}")
     origins = dict(preset.origins)
-    _unset(preset.values, origins, overrides.pop("unset", []), f"{path} [mini]")
+    unset(preset.values, origins, overrides.pop("unset", []), f"{path} [mini]")
     for table, value in overrides.items():  # a mini's grid stands in place of the full one
         if table == "grid":
             preset.values["grid"] = {}
-        _merge(preset.values, {table: value}, origins, f"{path} [mini]")
+        arms.give_way(preset.values, {table: value})
+        merge(preset.values, {table: value}, origins, f"{path} [mini]")
     return replace(preset, origins=origins)
 
 
@@ -200,8 +208,9 @@ def _read_chain(
         beside = path.parent / base_path.name
         if base_path != beside and is_shipped(base_path) and is_there(beside) and beside != path and not by_path:
             notes += (f"{path} extends the {parent} that comes with biasloop, not {beside}",)
-    _unset(values, origins, layer.pop("unset", []), str(path))
-    _merge(values, layer, origins, str(path), displaced=displaced)
+    unset(values, origins, layer.pop("unset", []), str(path))
+    arms.give_way(values, layer)
+    merge(values, layer, origins, str(path), displaced=displaced)
     return Preset(name, path, values, origins, notes)
 
 
@@ -212,58 +221,6 @@ def _parent(path: Path, name: str, *, by_path: bool) -> Path:
         return locate(name)
     known = files().get(name)
     return known if known is not None and is_shipped(known) and not by_path else beside
-
-
-def _unset(values: dict[str, Any], origins: dict[Key, str], names: Any, origin: str) -> None:
-    """Take keys off that were inherited: TOML has no value for none.
-
-    Raises:
-        InvalidInput: they are no list of keys, or one of them was not inherited.
-    """
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InvalidInput(f'{origin}: unset = {shown(names)}: expected a list of keys, for example ["domain.path"]')
-    for name in names:
-        table, _, inner = name.partition(".")
-        *tables, last = key = (table, inner) if table == "grid" else tuple(name.split("."))  # its keys have dots
-        place: Any = values
-        for part in tables:
-            place = place.get(part) if isinstance(place, dict) else None
-        if not isinstance(place, dict) or last not in place:
-            raise InvalidInput(f"{origin}: unset: there is no key {name[:200]!r} to take off; it is not inherited")
-        del place[last]
-        for inner in [inner for inner in origins if inner[: len(key)] == key]:
-            del origins[inner]
-
-
-def _merge(
-    values: dict[str, Any], layer: Mapping[str, Any], origins: dict[Key, str], origin: str, at: Key = (),
-    *, displaced: Displaced = displaced,
-) -> None:  # fmt: skip
-    for name, value in layer.items():
-        key = (*at, name)
-        for inherited in displaced(key, value, values, layer) - layer.keys() if values else ():
-            values.pop(inherited, None)
-        tables = isinstance(value, dict) and isinstance(values.get(name), dict)
-        if tables and key == ("domain",) and value.get("name", values[name].get("name")) != values[name].get("name"):
-            values[name] = {}  # another domain: none of the former one's settings apply
-        if tables and at != ("grid",):
-            _merge(values[name], value, origins, origin, key, displaced=displaced)
-        else:
-            values[name] = _copy(value)
-            origins[key] = origin
-            for inner in _paths(value, key):
-                origins[inner] = origin
-
-
-def _paths(value: Any, at: Key) -> Iterator[Key]:
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            yield (*at, name)
-            yield from _paths(inner, (*at, name))
-
-
-def _copy(value: Any) -> Any:
-    return {name: _copy(inner) for name, inner in value.items()} if isinstance(value, dict) else value
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from biasloop import discovery
+from biasloop.config.arms import ARMS, applied
 from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import Key, Preset, parse_seeds
 from biasloop.errors import InvalidInput
@@ -26,7 +27,9 @@ _MOST_MISTAKES = 20  # that are told; each is compared with every key that there
 
 
 def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
-    """Every combination of the grid, validated: (key -> value, experiment); one pair with no keys without a grid.
+    """Every combination of the grid with every one of [arms], validated: (key of the grid -> value, experiment).
+
+    Without a grid there are no keys; without [arms] all combinations are of the preset as it stands.
 
     Raises:
         InvalidInput: with every mistake of every arm, each once; two arms are the same run; more than 10,000 arms.
@@ -40,15 +43,18 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
                 f"{_origin_of_grid(preset, key)}: {key}: what a run takes of a machine makes it no other run, so that "
                 f"these would be one and the same; give one value, as in --set {key}={shown(grid[key][0])}"
             )
-    count = math.prod(map(len, grid.values()))
+    presets = applied(preset)
+    count = math.prod(map(len, grid.values())) * len(presets)
     if count > MOST_ARMS:
+        with_arms = " with all [arms]" if len(presets) > 1 else ""
         raise InvalidInput(
-            f"{preset.origin(('grid',))}: [grid] has {count:,} combinations, and {MOST_ARMS:,} are the most; vary "
-            "fewer keys or values, or start several commands"
+            f"{preset.origin(('grid',))}: [grid] has {count:,} combinations{with_arms}, and {MOST_ARMS:,} are the "
+            "most; vary fewer keys or values, or start several commands"
         )
     found, mistakes = [], []
     settings: Settings = {}
-    for chosen, arm in _combinations(preset, {}, [(key, grid[key], _origin_of_grid(preset, key)) for key in grid]):
+    varied = [(key, grid[key], _origin_of_grid(preset, key)) for key in grid]
+    for chosen, arm in (pair for named in presets for pair in _combinations(named, {}, varied)):
         try:
             found.append((chosen, validate(arm, settings)))
         except InvalidInput as error:
@@ -79,17 +85,21 @@ def _origin_of_grid(preset: Preset, key: str) -> str:
 
 
 def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]]) -> None:
-    seen: dict[tuple[str, str], dict[str, Any]] = {}
+    seen: dict[tuple[str, str], str] = {}
     sections: dict[int, str] = {}  # arms that do not differ in [domain] have one object of it
     for chosen, experiment in arms:
         identity = experiment.identity(0, domain=id(experiment.domain) not in sections)
         if "domain" in identity:
             sections[id(experiment.domain)] = json.dumps(identity.pop("domain"), sort_keys=True, default=str)
         run = sections[id(experiment.domain)], json.dumps(identity, sort_keys=True, default=str)
+        values = [f"{key} = {shown(value)}" for key, value in chosen.items()]
+        called = ", ".join([repr(experiment.arm), *values] if experiment.arm else values)
         if run in seen:
-            twins = (", ".join(f"{key} = {shown(value)}" for key, value in arm.items()) for arm in (seen[run], chosen))
-            raise InvalidInput(f"{preset.origin(('grid',))}: [grid]: {' and '.join(twins)} are one and the same run")
-        seen[run] = chosen
+            at, go_on = (ARMS, "; leave one of them out, as with --arm NAME") if experiment.arm else ("grid", "")
+            raise InvalidInput(
+                f"{preset.origin((at,))}: [{at}]: {seen[run]} and {called} are one and the same run{go_on}"
+            )
+        seen[run] = called
 
 
 def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
@@ -105,6 +115,10 @@ def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
     # A file's name need not be text.
     values = {**preset.values, "name": preset.name.encode(errors="surrogateescape").decode(errors="replace")}
     mistakes: list[str] = []
+    if "arm" in preset.values:
+        given = f"arm = {shown(preset.values['arm'])}"
+        mistakes.append(f"{preset.origin(('arm',))}: {given}: there is no such key; did you mean 'arms'?")
+    values["arm"] = preset.arm or None
     domain = values.get("domain")
     if isinstance(domain, dict) and isinstance(domain.get("name"), str):
         try:
@@ -177,17 +191,37 @@ def resolved(preset: Preset) -> dict[str, Any]:
     A default that depends on what the grid varies is left open, as in the preset.
     """
     nesting = validate(preset).nesting()
-    domain, named = nesting["domain"], preset.values["domain"]
-    for _, experiment in arms_of(preset):
-        settings = experiment.domain.model_dump()
-        for name in [name for name, value in domain.items() if name not in named and settings.get(name) != value]:
-            del domain[name]
     written = preset.values["loop"]
+    for _, experiment in arms_of(preset):
+        overrides = preset.values[ARMS][experiment.arm] if experiment.arm else {}
+        left_open = _depending(nesting["domain"], preset.values["domain"], experiment, overrides.get("domain", {}))
+        for name in left_open:
+            del nesting["domain"][name]
+        if experiment.loop.rule != nesting["loop"]["rule"]:  # settings of one are no keys of another
+            nesting["loop"] = {key: value for key, value in nesting["loop"].items() if key in {*written, "rule"}}
     for key, setting in rules.meant(written).SUGAR.items():
         if key in written:  # the grid may vary what the setting is worked out from, and then it is not one value
             nesting["loop"] |= {key: written[key]}
             del nesting["loop"][setting]
     return nesting
+
+
+def _depending(
+    domain: Mapping[str, Any], written: Mapping[str, Any], arm: Experiment, overrides: Mapping[str, Any]
+) -> list[str]:
+    """Settings of a resolved [domain] that nobody wrote and that an arm has otherwise, though it names none of them.
+
+    Args:
+        domain: the section with every default.
+        written: the section as it stands in the preset.
+        arm: one of the preset's.
+        overrides: the section of the arm.
+    """
+    if overrides.get("name", domain["name"]) != domain["name"]:
+        return []  # another domain takes none of these settings along
+    settings = arm.domain.model_dump()
+    named = {*written, *(name for name, value in overrides.items() if not isinstance(value, dict))}
+    return [name for name, value in domain.items() if name not in named and settings.get(name) != value]
 
 
 def effective(experiment: Experiment) -> dict[str, Any]:
@@ -272,4 +306,4 @@ def _fields(model: type[BaseModel], path: Iterable[str], rule: type[Rule]) -> se
     names = {info.alias or name for name, info in model.model_fields.items()}
     if model is rule.Settings:
         names |= rule.SUGAR.keys()
-    return (names - {"name"}) | {"extends", "mini", "unset"} if model is Experiment else names
+    return (names - {"name", "arm"}) | {"extends", "mini", "unset"} if model is Experiment else names

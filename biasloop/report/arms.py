@@ -175,21 +175,38 @@ def begun(runs: Sequence[Run]) -> list[Run]:
 def arms(runs: Sequence[Run]) -> list[Arm]:
     """Runs grouped by what they share besides the seed, in the order given; labelled by what differs.
 
+    Arms that the presets name are called so, and by what differs as far as several have one name (`arm_names`).
     Settings whose values the preset calls replicates ([plot] `pool`) count as the seed does.
     """
     groups: dict[str, list[Run]] = {}
     for run in runs:
         shared = _without(run.identity, {"seed", *run.manifest.about.get("plot", {}).get("pool", [])})
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
-    settings = [json.loads(key) for key in groups]
+    settings = [flatten(json.loads(key)) for key in groups]
+    names = arm_names(list(groups.values())) or [""] * len(groups)
+    alike: dict[str, list[Mapping[str, Any]]] = {}
+    for name, mine in zip(names, settings, strict=True):
+        alike.setdefault(name, []).append(mine)
     return [
-        _arm(mine, settings, [Measured.read(run) for run in sorted(group, key=lambda r: int(r.identity["seed"]))])
-        for mine, group in zip(settings, groups.values(), strict=True)
+        _arm(
+            name,
+            mine,
+            alike[name],
+            [Measured.read(run) for run in sorted(group, key=lambda r: int(r.identity["seed"]))],
+        )
+        for name, mine, group in zip(names, settings, groups.values(), strict=True)
     ]
 
 
-def _arm(mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], runs: list[Measured]) -> Arm:
-    return Arm(_label(flatten(mine), [flatten(settings) for settings in every], runs[0].loop), runs)
+def _arm(name: str, mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], runs: list[Measured]) -> Arm:
+    return Arm(", ".join(part for part in (name, _label(mine, every, runs[0].loop)) if part), runs)
+
+
+def arm_names(groups: Sequence[Sequence[Run]]) -> list[str] | None:
+    """What the presets of runs call the arm of each group; None where runs of a group have several names, or none."""
+    every = [{run.manifest.about.get("arm") for run in group} for group in groups]
+    names = [str(name) for alike in every for name in alike if name and len(alike) == 1]
+    return names if len(names) == len(groups) else None
 
 
 def _without(settings: Mapping[str, Any], keys: set[str], prefix: str = "") -> dict[str, Any]:
@@ -206,7 +223,7 @@ def _label(mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], loop: Ru
 
     Args:
         mine: settings of the arm by flat key.
-        every: those of all arms.
+        every: those of all arms of that name.
         loop: of the arm.
     """
     keys = sorted({key for flat in every for key in flat if any(other.get(key) != flat[key] for other in every)})

@@ -395,6 +395,8 @@ def about(experiment: Experiment) -> dict[str, Any]:
     """What a person wants to know of a run that does not determine its results."""
     nesting = experiment.nesting()
     kept: dict[str, Any] = {
-        key: nesting[key] for key in ("name", "summary", "source", "parameters", "bound", "plot") if key in nesting
+        key: nesting[key]
+        for key in ("name", "arm", "summary", "source", "parameters", "bound", "plot")
+        if key in nesting
     }
     return {**kept, "rounds": experiment.loop.rounds}

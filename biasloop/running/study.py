@@ -33,7 +33,7 @@ class Planned:
     """One run of a study.
 
     Attributes:
-        arm: `loop.human=1000`, or empty without a grid.
+        arm: `loop.human=1000`, or the name of one of the preset's arms, or both; empty without [grid] and [arms].
         seed: of the run.
         directory: where it lies or will lie.
         experiment: what runs there.
@@ -55,7 +55,27 @@ class Planned:
 
 def describe(changes: Mapping[str, Any], separator: str = ",") -> str:
     """`loop.human=1000,domain.width=8`: readable, safe as the name of a directory, different for different values."""
-    text = separator.join(f"{_safe(key)}={_safe(value)}" for key, value in sorted(changes.items()))
+    return _cut(separator.join(f"{_safe(key)}={_safe(value)}" for key, value in sorted(changes.items())))
+
+
+def folder(arm: str | None, chosen: Mapping[str, Any]) -> str:
+    """The directory of an arm's runs: its name, and what of the grid it has; empty without either.
+
+    A name that is none for a directory, or that a directory of a run may have, comes with a digest.
+
+    Args:
+        arm: one of the preset's [arms].
+        chosen: keys of the grid with their values.
+    """
+    if arm is None:
+        return describe(chosen)
+    safe = re.sub(r"[^\w.+-]+", "_", arm, flags=re.ASCII).strip("_.-")
+    name = safe if safe == arm and not re.fullmatch(r"seed-\d+", arm) else f"{safe}~{_digest(arm)}"
+    return _cut(",".join([name, describe(chosen)] if chosen else [name]))
+
+
+def _cut(text: str) -> str:
+    """As much of a name as a file system takes, with a digest of all of it."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 7]}~{_digest(text)}"
 
 
@@ -118,7 +138,7 @@ def plan(
     checks = _Checks(seeds[0], options)
     begun = os.path.lexists(directory)
     expected = [_Expected.of(checks.rule(experiment), begun=begun) for _, experiment in arms]
-    names = [describe(chosen) for chosen, _ in arms]
+    names = [(called(experiment.arm, chosen), folder(experiment.arm, chosen)) for chosen, experiment in arms]
     absent: set[Path] = set()
     writable: set[Path] = set()
     return [
@@ -133,10 +153,15 @@ def plan(
             of_arm.bought[min(done, of_arm.rounds)] if done else 0,
         )
         for seed in seeds
-        for arm, (_, experiment), of_arm in zip(names, arms, expected, strict=True)
-        for path in [directory / arm / f"seed-{seed}" if arm else directory / f"seed-{seed}"]
+        for (arm, below), (_, experiment), of_arm in zip(names, arms, expected, strict=True)
+        for path in [directory / below / f"seed-{seed}" if below else directory / f"seed-{seed}"]
         for done in [0 if preview.is_absent(path, absent, writable) else checks.done(path, experiment, seed)]
     ]
+
+
+def called(arm: str | None, chosen: Mapping[str, Any]) -> str:
+    """What people and scripts read of an arm: its name as it stands in the preset, and what of the grid it has."""
+    return ", ".join(part for part in (arm, describe(chosen)) if part)
 
 
 @dataclass(frozen=True)

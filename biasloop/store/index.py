@@ -45,6 +45,7 @@ class Listed(NamedTuple):
         failed: why it could not go on; empty if it could.
         alike: equal for runs that differ at most in seed and in numbers of [loop].
         measured: rounds whose time is known.
+        arm: which of the preset's arms it is; empty for none.
         problem: why it cannot be opened; empty if it can.
     """
 
@@ -56,6 +57,7 @@ class Listed(NamedTuple):
     failed: str = ""
     alike: str = ""
     measured: int = 0
+    arm: str = ""
     problem: str = ""
 
 
@@ -67,7 +69,8 @@ _TYPES: tuple[type | tuple[type, ...], ...] = (
     str,
     str,
     int,
-)  # of what is kept: `preset` to `measured`
+    str,
+)  # of what is kept: `preset` to `arm`
 
 
 def listed(folder: Path, *, keep: bool = True, anew: int | None = None) -> list[Listed]:
@@ -124,14 +127,15 @@ def _opened(directory: str) -> Listed:
         return Listed(
             directory, str(about.get("name", "")), run.identity.get("seed"), len(steps),
             _text(about.get("finished")), _text(about.get("failed")), alike(run.identity), measured,
+            _text(about.get("arm")),
         )  # fmt: skip
     except (StoreError, InvalidInput) as error:
         return Listed(directory, problem=str(error))
 
 
-def _text(reason: object) -> str:
-    """Why a run has ended; what does not say so is no reason."""
-    return "" if reason is None else str(reason)
+def _text(told: object) -> str:
+    """What a run says of itself; nothing where it does not."""
+    return "" if told is None else str(told)
 
 
 def _stamp(directory: str, manifest: os.stat_result | None) -> _Stamp | None:

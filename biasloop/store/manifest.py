@@ -26,7 +26,7 @@ _FILE = re.compile(r"(setup|round-\d{4,}|model-(setup|\d{4,}))\.h5", re.ASCII)
 _DIGITS = re.compile(r"[0-9a-f]{64}")
 _JSON = (str, int, float, bool, list, dict, None)
 _ABOUT: dict[Any, Any] = {
-    **dict.fromkeys(("name?", "summary?", "source?", "parameters?", "finished?", "failed?"), str),
+    **dict.fromkeys(("name?", "arm?", "summary?", "source?", "parameters?", "finished?", "failed?"), str),
     "rounds?": (int, None),
     "bound?": {"metric": str, "baseline": str, "train?": (str, None), str: _JSON},
     "plot?": {

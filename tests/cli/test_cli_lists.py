@@ -70,12 +70,29 @@ def test_the_text_of_a_preset_is_a_preset_that_runs_the_same(cli, workplace):
     (workplace / "presets" / "varied.toml").write_text(f'extends = "fig5-beam"\n{varied}')
     for name in ("toy", "toy-mini", "tiny", "grid", "varied"):
         text = cli("presets", "show", name).stdout
-        tomli.loads(text)
+        assert "arms" not in tomli.loads(text)
         (workplace / "copy.toml").write_text(text)
         ours, copied = arms_of(presets.read(name)), arms_of(presets.read("copy.toml"))
         assert [chosen for chosen, _ in copied] == [chosen for chosen, _ in ours]
         for (_, one), (_, other) in zip(ours, copied, strict=True):
             assert other.model_copy(update={"name": one.name}) == one
+
+
+@pytest.mark.parametrize("setting", [(), ("--set", "loop.human=4"), ("--set", "domain.delta=0.3")])
+def test_what_is_printed_of_arms_is_read_back_as_the_same_arms(cli, workplace, setting):
+    arms = '[arms.plain]\n[arms."a b"]\ndomain = { epochs = 9 }\nloop = { human = 9 }\n[arms.c.loop]\nper_round = 40\n'
+    (workplace / "presets" / "arms.toml").write_text(f'extends = "toy"\n{arms}[grid]\n"domain.share" = [0.4, 0.5]\n')
+    text, told = (
+        cli("presets", "show", "arms", *setting).stdout,
+        answer(cli("presets", "show", "arms", *setting, "--json")),
+    )
+    assert list(told["arms"]) == list(tomli.loads(text)["arms"]) == ["plain", "a b", "c"]
+    changes = presets.parse_sets(setting[1:])
+    ours = arms_of(presets.read("arms").override(changes, "--set"))
+    for written in (text, tomli_w.dumps(told)):
+        (workplace / "copy.toml").write_text(written)
+        copied = arms_of(presets.read("copy.toml"))
+        assert [(chosen, one.model_copy(update={"name": "arms"})) for chosen, one in copied] == ours
 
 
 OPEN = {  # preset: (compat, what is left open in it or is "published" there)

@@ -58,6 +58,23 @@ def test_without_pool_every_other_setting_is_a_line(tmp_path):
     assert [one.label for one in found] == [f"pool {pool}, test {test}" for pool in (500, 600) for test in (50, 80)]
 
 
+def test_lines_are_called_by_the_names_of_arms_if_all_have_one(tmp_path):
+    runs = made(tmp_path, seeds=(0,))
+
+    def labels(name):
+        for run in runs:
+            run.manifest.about["arm"] = name(run.identity["domain"])
+        return [line.label for line in metric_by_setting.responses(runs, "domain.delta")]
+
+    assert labels(lambda domain: f"arm {domain['test']}") == [
+        f"arm {test}, pool {pool}" for pool in (500, 600) for test in (50, 80)
+    ]
+    assert labels(lambda domain: f"{domain['pool']} and {domain['test']}")[:2] == ["500 and 50", "500 and 80"]
+    unnamed = [f"pool {pool}, test {test}" for pool in (500, 600) for test in (50, 80)]
+    assert labels(lambda domain: f"delta {domain['delta']}") == unnamed  # arms are points of one line
+    assert labels(lambda _: "all") == [f"all, {label}" for label in unnamed]
+
+
 def test_lines_need_not_have_the_same_points(tmp_path):
     runs = made(tmp_path, deltas=(0.0, 0.2), pools=(500,), tests=(50,))
     runs += made(tmp_path / "more", deltas=(0.1,), pools=(500,), tests=(80,))

@@ -60,6 +60,38 @@ def test_an_arm_is_called_by_what_sets_it_apart(workplace, grid, labels):
     assert sorted(arm.label for arm in arms(ran([0], **grid))) == labels
 
 
+def named(runs: list[Run], *arms: str | None) -> list[Run]:
+    """The runs as if their preset called their arms so."""
+    for run, arm in zip(runs, arms, strict=True):
+        run.manifest.about |= {} if arm is None else {"arm": arm}
+    return runs
+
+
+@pytest.mark.parametrize(
+    ("names", "labels"),
+    [
+        (["a", "b", "c", "d"], ["a", "b", "c", "d"]),
+        (["a", "a", "b", "b"], ["a, 20 % human", "a, 55.56 % human", "b, 20 % human", "b, 55.56 % human"]),
+        (["a", "b", "a", "b"],
+         ["a, domain.delta = 0.1", "b, domain.delta = 0.1", "a, domain.delta = 0.2", "b, domain.delta = 0.2"]),
+        (["a", "b", "c", None],
+         [f"domain.delta = {delta}, loop.human = {human}" for delta in (0.1, 0.2) for human in (5, 25)]),
+    ],
+)  # fmt: skip
+def test_an_arm_is_called_as_its_preset_does_if_all_have_names(workplace, names, labels):
+    runs = ran([0], domain__delta=[0.1, 0.2], loop__human=[5, 25])
+    runs = sorted(runs, key=lambda run: (run.identity["domain"]["delta"], run.identity["loop"]["human"]))
+    grouped = arms(named(runs, *names))
+    assert [arm.label for arm in grouped] == labels
+    assert [row[0] for row in summary.rows(grouped)] == labels
+
+
+def test_seeds_of_an_arm_have_its_name_and_one_alone_has_it_too(workplace):
+    runs = ran([0, 1])
+    assert [arm.label for arm in arms(named(runs, "a", "a"))] == ["a"]
+    assert [arm.label for arm in arms(named(runs, "a", "b"))] == [""]  # two presets call one and the same so
+
+
 def test_statistics_are_those_of_the_last_round_over_seeds(workplace):
     runs = ran([0, 1, 2, 3])
     (arm,) = arms(runs)

@@ -170,3 +170,55 @@ def test_planning_starts_nothing_and_refuses_before_anything_is_written(workplac
 def test_the_plan_counts_rounds(workplace):
     found = planned("toy", [0], Path("out"), loop__human=[5, 400], loop__model=[100], loop__rounds=[6])
     assert [one.rounds for one in found] == [6, 2]
+
+
+# --- the preset's arms
+
+
+def test_the_name_of_an_arm_is_a_directory_and_what_people_read(workplace):
+    preset = presets.read("toy")
+    preset.values["arms"] = {"plain": {}, "uniform, equal seconds": {"loop": {"human": 9}}}
+    found = study.plan(arms_of(preset), [0, 1], Path("out"), Options(Path("out")))
+    assert [(item.arm, item.experiment.arm, item.seed) for item in found] == [
+        (name, name, seed) for seed in (0, 1) for name in ("plain", "uniform, equal seconds")
+    ]
+    assert found[0].directory == Path("out/plain/seed-0")
+    assert re.fullmatch(r"out/uniform_equal_seconds~[0-9a-f]{6}/seed-0", str(found[1].directory))
+    varied = arms_of(preset.vary({"domain.delta": [0.1, 0.2]}, "--grid"))
+    found = study.plan(varied, [0], Path("out"), Options(Path("out")))
+    assert [item.arm for item in found][1:3] == ["plain, domain.delta=0.2", "uniform, equal seconds, domain.delta=0.1"]
+    assert str(found[1].directory) == "out/plain,domain.delta=0.2/seed-0"
+    assert len({item.directory for item in found}) == 4
+
+
+@given(st.text(min_size=1, max_size=90), CHANGES)
+def test_the_directory_of_an_arm_is_a_safe_name(arm, chosen):
+    name = study.folder(arm, chosen)
+    assert re.match(r"[\w~]", name, re.ASCII)
+    assert not re.search(r"[\s\x00-\x1f:*?\"<>|'`$;&(){}\[\]/\\]", name)
+    assert len(name.encode()) <= LONGEST_NAME
+    assert Path("x", name).resolve().parent == Path("x").resolve()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        ("a b", "a_b"),
+        ("..", "a"),
+        ("seed-0", "seed_0"),
+        ("é", "è"),
+        (".a", "a"),
+        ("a" * 79 + "é", "a" * 79 + "è"),
+        ("A", "a"),
+    ],
+)
+def test_arms_that_look_alike_have_directories_of_their_own(left, right):
+    assert study.folder(left, {}) != study.folder(right, {})
+    assert study.folder(left, {"loop.human": 1}) != study.folder(right, {"loop.human": 1})
+
+
+def test_no_arm_has_the_directory_of_a_run_or_of_a_grid():
+    assert study.folder("seed-0", {}).startswith("seed-0~")
+    assert study.folder("loop.human=1", {}) != study.folder(None, {"loop.human": 1}) == "loop.human=1"
+    assert study.folder("a", {"loop.human": 1}) == "a,loop.human=1"
+    assert study.folder(None, {}) == ""

@@ -38,6 +38,16 @@ def test_a_shipped_presets_runs_travel_with_their_identity(name):
         assert replace(there, experiment=experiment) == planned
 
 
+def test_an_arm_travels_with_its_name(workplace):
+    preset = presets.read("toy")
+    preset.values["arms"] = {"uniform, equal seconds": {"loop": {"human": 9}}}
+    ((_, experiment),) = arms_of(preset)
+    planned = Planned("uniform, equal seconds", 3, Path("runs/x"), experiment, 12, 4)
+    there = Task.loads(Task(planned, OPTIONS).dumps()).planned
+    assert there == planned
+    assert engine.about(there.experiment)["arm"] == "uniform, equal seconds"
+
+
 def test_options_travel_without_what_they_call():
     options = Options(Path("d \udcff/x"), "cuda:0", 3, True, 0.5, print, lambda: True, False, True)
     experiment = arms_of(presets.read("quickstart"))[0][1]

@@ -43,7 +43,7 @@ def opened(monkeypatch) -> list[str]:
 def test_runs_are_listed_and_then_listed_the_same_without_being_opened(study, opened):
     first = listed(study)
     assert [Path(run.run).name for run in first] == ["seed-0", "seed-1", "seed-2"] == opened
-    assert {run[1:] for run in first} == {(first[0].preset, 0, 2, "2 rounds", "", first[0].alike, 2, "")}
+    assert {run[1:] for run in first} == {(first[0].preset, 0, 2, "2 rounds", "", first[0].alike, 2, "", "")}
     opened.clear()
     assert listed(study) == first
     assert not opened

@@ -12,7 +12,7 @@ from biasloop.config.flatten import flatten
 from biasloop.contract.data import Floats, Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds, wilson
-from biasloop.report.arms import NAN
+from biasloop.report.arms import NAN, arm_names
 from biasloop.report.figures.panels import Panel, Series
 from biasloop.report.tables import formatting
 from biasloop.store.reader import Run
@@ -27,7 +27,7 @@ class Response:
     """One line: what was measured at each place on the x axis.
 
     Attributes:
-        label: the settings that set it apart from the other lines; empty for the only one.
+        label: the settings that set it apart from the other lines, or the preset's arm; empty for the only one.
         x: `(points,)` ascending.
         values: metric -> `(replicates, points)`; NaN where a replicate has no such point.
         of_rows: of a lone replicate, metric -> `(2, points)` 95 % interval from its test rows; NaN where that is not
@@ -63,7 +63,22 @@ def responses(runs: Sequence[Run], x: str, pool: Sequence[str] = ()) -> list[Res
     for run, settings in zip(runs, every, strict=True):
         lines.setdefault(_label(settings, apart), []).append((run, settings))
     replicated = {"seed", *pool, *apart}
-    return [_line(label, members, x, replicated) for label, members in lines.items()]
+    labels = _labels(list(lines.values()), apart)
+    return [_line(label, members, x, replicated) for label, members in zip(labels, lines.values(), strict=True)]
+
+
+def _labels(lines: Sequence[Sequence[tuple[Run, Settings]]], apart: Sequence[str]) -> list[str]:
+    """What the lines are called: each by its arm's name, and by settings as far as several have that name."""
+    names = arm_names([[run for run, _ in members] for members in lines]) or [""] * len(lines)
+    firsts = [members[0][1] for members in lines]
+    alike: dict[str, list[Settings]] = {}
+    for name, settings in zip(names, firsts, strict=True):
+        alike.setdefault(name, []).append(settings)
+    differing = {name: {*_differing(every)} for name, every in alike.items()}
+    return [
+        ", ".join(part for part in (name, _label(mine, [key for key in apart if key in differing[name]])) if part)
+        for name, mine in zip(names, firsts, strict=True)
+    ]
 
 
 def _complements(every: Sequence[Settings], x: str, key: str) -> bool:

@@ -39,8 +39,8 @@ class Written:
 def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Written]:
     """Every metric of every round of all runs in one table, a row each.
 
-    Columns: run, each setting in which the runs differ, seed, round (-1 is the untouched model), metric, value, n, se;
-    empty where a number is missing.
+    Columns: run, the preset's arm and each setting as far as the runs differ in them, seed, round (-1 is the untouched
+    model), metric, value, n, se; empty where a number is missing.
 
     Args:
         runs: at least one of them with a finished round.
@@ -51,7 +51,7 @@ def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Wr
         InvalidInput: no run has a finished round, or the file is there already.
     """
     finished = begun(runs)
-    settings = [_settings(run) for run in finished]
+    settings = [{"arm": run.manifest.about.get("arm")} | _settings(run) for run in finished]
     varied = differing(settings)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

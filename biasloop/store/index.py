@@ -59,15 +59,8 @@ class Listed(NamedTuple):
     problem: str = ""
 
 
-_TYPES: tuple[type | tuple[type, ...], ...] = (
-    str,
-    (int, type(None)),
-    int,
-    str,
-    str,
-    str,
-    int,
-)  # of what is kept: `preset` to `measured`
+_SEEDS: tuple[type, ...] = (int, type(None))
+_TYPES = frozenset((str, seed, int, str, str, str, int) for seed in _SEEDS)  # of `preset` to `measured`
 
 
 def listed(folder: Path, *, keep: bool = True, anew: int | None = None) -> list[Listed]:
@@ -157,9 +150,7 @@ def _settled(stamp: _Stamp, now: int) -> bool:
 
 def _fits(entry: _Entry) -> bool:
     """Whether an entry holds what an index says of a run."""
-    return len(entry) == 1 + len(_TYPES) and all(
-        isinstance(value, kinds) for value, kinds in zip(entry[1:], _TYPES, strict=True)
-    )
+    return tuple(map(type, entry[1:])) in _TYPES
 
 
 def _read(path: Path) -> dict[str, _Entry]:

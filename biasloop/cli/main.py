@@ -1,6 +1,8 @@
 """The program: subcommands, exit codes, errors as one sentence."""
 
+import atexit
 import errno
+import gc
 import os
 import signal
 import sys
@@ -108,6 +110,7 @@ def main() -> None:
     """Run the program and exit with its code."""
     # Else pydantic reads the metadata of every installed distribution to look for plugins of its own.
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "1")
+    atexit.register(gc.freeze)  # else Python looks through all that torch has made, for a second, before it ends
     streams.open_closed()
     for sentence in mend_environment():
         note(f"biasloop: {sentence}")

@@ -36,7 +36,9 @@ def of_fit(table: Frame, categories: Sequence[str]) -> dict[str, Metric]:
     if f"{names.CATEGORY_WEIGHT}0" in table:
         last = np.array([table[f"{names.CATEGORY_WEIGHT}{c}"][-1] for c in range(count)])  # (C,)
         metrics["weight_entropy"] = entropy(last)
-        metrics |= {f"{names.CATEGORY_WEIGHT}{name}": Metric(float(w), 1) for name, w in zip(categories, last, strict=True)}
+        metrics |= {
+            f"{names.CATEGORY_WEIGHT}{name}": Metric(float(w), 1) for name, w in zip(categories, last, strict=True)
+        }
     for name in ("top_fifth", "proxy_correlation", *(n for n in table.columns if n.startswith("repeats_"))):
         if name in table:
             known = table[name][~np.isnan(table[name])]

@@ -60,7 +60,11 @@ def json_alone() -> Iterator[None]:
 
 def emit(value: Any) -> None:
     """JSON on stdout; what is not a finite number is null."""
-    print(json.dumps(finite(value)), file=_answers[-1] if _answers else sys.stdout, flush=True)
+    try:
+        text = json.dumps(value, allow_nan=False)  # as it is nearly always
+    except (ValueError, TypeError):
+        text = json.dumps(finite(value))
+    print(text, file=_answers[-1] if _answers else sys.stdout, flush=True)
 
 
 def measurement(metric: "Metric") -> dict[str, Any]:

@@ -7,6 +7,8 @@ are sent to all processes of a terminal, and the other one tells it what they me
 """
 
 import _thread
+import atexit
+import gc
 import json
 import os
 import queue
@@ -143,6 +145,7 @@ def _write_nowhere() -> None:
 
 def main() -> None:
     """Work for the process that started this one."""
+    atexit.register(gc.freeze)  # as `cli.main`, so that it ends at once
     heard = Told()
     signal.signal(signal.SIGTERM, heard.asked)
     for number in (signal.SIGINT, signal.SIGHUP):

@@ -23,14 +23,14 @@ def check_entries(directory: Path) -> None:
         DamagedStore: naming what is no file or folder of the run's own.
     """
     for entry in _listed(directory):
-        if entry.name in _FOLDERS or entry.name.startswith(OF_RUN):
+        name = entry.name
+        if name in _FOLDERS or name.startswith(OF_RUN):
             _require(entry, folder=True)
-        elif entry.name in _FILES or entry.name.endswith(".h5"):
+        elif name in _FILES or name.endswith(".h5"):
             _require(entry, folder=False)
-    for entry in _listed(directory / PARTIAL):
-        _require(entry, folder=False)
-    for entry in _listed(directory / ASIDE):
-        _require(entry, folder=True)
+        if name in _FOLDERS:
+            for inner in _listed(directory / name):
+                _require(inner, folder=name == ASIDE)
 
 
 def _listed(directory: Path) -> list[os.DirEntry[str]]:

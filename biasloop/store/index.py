@@ -61,16 +61,8 @@ class Listed(NamedTuple):
     problem: str = ""
 
 
-_TYPES: tuple[type | tuple[type, ...], ...] = (
-    str,
-    (int, type(None)),
-    int,
-    str,
-    str,
-    str,
-    int,
-    str,
-)  # of what is kept: `preset` to `arm`
+_SEEDS: tuple[type, ...] = (int, type(None))
+_TYPES = frozenset((str, seed, int, str, str, str, int, str) for seed in _SEEDS)  # of `preset` to `arm`
 
 
 def listed(folder: Path, *, keep: bool = True, anew: int | None = None) -> list[Listed]:
@@ -161,9 +153,7 @@ def _settled(stamp: _Stamp, now: int) -> bool:
 
 def _fits(entry: _Entry) -> bool:
     """Whether an entry holds what an index says of a run."""
-    return len(entry) == 1 + len(_TYPES) and all(
-        isinstance(value, kinds) for value, kinds in zip(entry[1:], _TYPES, strict=True)
-    )
+    return tuple(map(type, entry[1:])) in _TYPES
 
 
 def _read(path: Path) -> dict[str, _Entry]:

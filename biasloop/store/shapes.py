@@ -45,24 +45,22 @@ def check(value: object, shape: Shape, key: str) -> None:
 def _check_keys(value: dict[str, object], shape: dict[Any, Any], key: str) -> None:
     prefix = f"{key}." if key else ""
     for name, item in value.items():
-        expected = _of_key(name, shape)
+        expected = shape[name] if name in shape and name[-1:] != "?" else _of_key(name, shape)
         if expected is _UNKNOWN:
             raise ValueError(f"{prefix}{_shown(name)[1:-1]} is not known")
         kind = type(item)  # most of what there is is settled here: thousands of manifests are read for one list
         if kind is float or not (kind is expected or (type(expected) is tuple and kind in expected)):
             check(item, expected, f"{prefix}{name}")
     for name in shape:
-        if name is not str and name not in value and not name.endswith("?"):
+        if name not in value and name is not str and not name.endswith("?"):
             raise ValueError(f"{prefix}{name} is missing")
 
 
 def _of_key(name: str, shape: dict[Any, Any]) -> Any:
     """What a key is expected to hold; `_UNKNOWN` if it may not be there."""
-    if not name.endswith("?"):
-        for written in (name, f"{name}?"):
-            if written in shape:
-                return shape[written]
-    return shape.get(str, _UNKNOWN)
+    if name.endswith("?"):
+        return shape.get(str, _UNKNOWN)
+    return shape.get(name, shape.get(f"{name}?", shape.get(str, _UNKNOWN)))
 
 
 def _is(value: object, shape: Shape) -> bool:

@@ -28,6 +28,8 @@ def irregular(path: Path) -> str | None:
         OSError: it cannot be looked at, or is not there.
     """
     mode = path.stat().st_mode
+    if stat.S_ISREG(mode):
+        return None
     return next((kind for matches, kind in _KINDS if matches(mode)), None)
 
 

@@ -1,13 +1,27 @@
 """The optimizers that a recipe can name."""
 
-from typing import Any
+import inspect
+from typing import Any, TypeVar
 
 import torch
 from torch import nn
 
 from biasloop.training.recipe import Recipe
 
+_O = TypeVar("_O", bound=torch.optim.Optimizer)
+_PREPARED = ("step", "zero_grad", "add_param_group", "state_dict", "load_state_dict")
 _NORMS = (nn.modules.batchnorm._BatchNorm, nn.GroupNorm, nn.LayerNorm)
+
+
+def _eager(kind: type[_O]) -> type[_O]:
+    """The same optimizer without what readies methods for `torch.compile`: that imports the compiler for seconds."""
+    methods = {name: inspect.unwrap(getattr(kind, name)) for name in _PREPARED}
+    methods["step"] = torch.no_grad()(methods["step"])
+    return type(kind.__name__, (kind,), methods)
+
+
+_SGD = _eager(torch.optim.SGD)
+_ADAMS = {"adam": _eager(torch.optim.Adam), "adamw": _eager(torch.optim.AdamW)}
 
 
 def build(recipe: Recipe, network: nn.Module, *, fused: bool | None = None) -> torch.optim.Optimizer:
@@ -21,7 +35,7 @@ def build(recipe: Recipe, network: nn.Module, *, fused: bool | None = None) -> t
     parameters = list(network.parameters()) if recipe.decay_norms else _groups(network)
     rate, decay = recipe.learning_rate / recipe.factor, recipe.weight_decay * recipe.factor
     if recipe.optimizer == "sgd":
-        return torch.optim.SGD(
+        return _SGD(
             parameters,
             lr=rate,
             momentum=recipe.momentum,
@@ -29,9 +43,7 @@ def build(recipe: Recipe, network: nn.Module, *, fused: bool | None = None) -> t
             weight_decay=decay,
             fused=fused,
         )
-    kinds: dict[str, type[torch.optim.Adam | torch.optim.AdamW]]
-    kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-    return kinds[recipe.optimizer](parameters, lr=rate, betas=(0.9, 0.999), weight_decay=decay, fused=fused)
+    return _ADAMS[recipe.optimizer](parameters, lr=rate, betas=(0.9, 0.999), weight_decay=decay, fused=fused)
 
 
 def _groups(network: nn.Module) -> list[dict[str, Any]]:

@@ -1,5 +1,7 @@
 """Optimizers as recipes name them: which parameters decay, and by how much."""
 
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -45,3 +47,32 @@ def test_a_summed_loss_has_a_smaller_rate_and_a_larger_decay_to_the_same_end():
     (summed,) = optimizers.build(Recipe(**settings, summed=True), network()).param_groups
     assert (usual["lr"], usual["weight_decay"]) == (0.4, 0.01)
     assert (summed["lr"], summed["weight_decay"]) == (0.05, 0.08)
+
+
+@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
+def test_updates_are_those_of_torch_to_the_bit(kind):
+    settings = {"weight_decay": 0.1, **({"momentum": 0.9, "nesterov": True} if kind == "sgd" else {})}
+    trained, expected = network(), network()
+    ours = optimizers.build(Recipe(optimizer=kind, learning_rate=0.1, **settings), trained)
+    theirs = type(ours).__base__(expected.parameters(), lr=0.1, **settings)
+    assert theirs.__module__.startswith("torch.")
+    for step in range(3):
+        for of in (trained, expected):
+            for parameter in of.parameters():
+                parameter.grad = torch.full_like(parameter, 0.1 + step)
+        ours.step()
+        theirs.step()
+        ours.zero_grad(set_to_none=True)
+        ours.load_state_dict(ours.state_dict())
+    assert all(map(torch.equal, trained.parameters(), expected.parameters()))
+    assert all(parameter.grad is None and parameter.requires_grad for parameter in trained.parameters())
+
+
+def test_the_compiler_is_not_imported_for_an_update(monkeypatch):
+    monkeypatch.setitem(sys.modules, "torch._dynamo", None)  # an import of it raises
+    trained = network()
+    optimizer = optimizers.build(Recipe(), trained)
+    for parameter in trained.parameters():
+        parameter.grad = torch.ones_like(parameter)
+    optimizer.step()
+    optimizer.zero_grad()

@@ -9,6 +9,7 @@ from biasloop.contract.data import Column, Frame, Ints, Page
 from biasloop.contract.domains import (
     EPOCHS,
     INPUTS,
+    SELECTION,
     WEIGHTS,
     Checking,
     Computing,
@@ -39,9 +40,9 @@ def check_domain(subject: Subject) -> None:
     if isinstance(domain, Checking):
         domain.check(Demands())
     demand(
-        honoured(domain) <= {EPOCHS, WEIGHTS, INPUTS},
-        f"{subject.name}.honours gives {sorted(honoured(domain))}, of which only {EPOCHS}, {WEIGHTS} and {INPUTS} mean "
-        "anything",
+        honoured(domain) <= {EPOCHS, WEIGHTS, INPUTS, SELECTION},
+        f"{subject.name}.honours gives {sorted(honoured(domain))}, of which only {EPOCHS}, {WEIGHTS}, {INPUTS} and "
+        f"{SELECTION} mean anything",
     )
     _check_told(subject, domain)
     if isinstance(domain, Showing):

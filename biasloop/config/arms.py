@@ -145,9 +145,9 @@ def _applied(preset: "Preset", rest: "Preset", name: str, overrides: Mapping[str
             raise InvalidInput(f"{origin}: unset: {key[:200]!r} is the same for all arms, and none can take it off")
     unset(values, origins, taken_off, origin)
     merge(values, {key: value for key, value in overrides.items() if key != "unset"}, origins, origin)
-    for key in paths(overrides, ()):
-        if key in origins:  # which is not so of `unset`
-            origins[key] = _origin(preset, (ARMS, name, *key), name)
+    for path in paths(overrides, ()):
+        if path in origins:  # which is not so of `unset`
+            origins[path] = _origin(preset, (ARMS, name, *path), name)
     return replace(rest, values=values, origins=origins, arm=name)
 
 

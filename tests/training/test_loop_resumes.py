@@ -112,8 +112,19 @@ def language(work, **settings):
     return network, None
 
 
+def selecting(work):
+    from training.test_selecting import IRREDUCIBLE_LOSSES, Reducr, fitted, judged, selection
+
+    reducr = Reducr(eta=0.1)
+    how = selection(
+        reducr, irreducible=IRREDUCIBLE_LOSSES, holdout=judged(), best="worst_class", judge=judged(range(48, 60))
+    )
+    return fitted(how, work)[0], None
+
+
 FITS = {
     "images": images,
+    "images that select": selecting,
     "images in bfloat16": lambda work: images(work, "bfloat16"),
     "images, normalised": lambda work: images(work, weighting="normalised", drop_last=True),
     "generator": vae,

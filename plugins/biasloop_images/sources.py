@@ -12,6 +12,7 @@ from biasloop.contract.context import Context, Requirement
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
+from biasloop_images.chosen import Chosen
 from biasloop_images.folder import Folder
 from biasloop_images.listing import is_text, shown
 from biasloop_images.user_arrays import Npz
@@ -96,17 +97,24 @@ class Named:
 
 def requirements(source: Source, name: str) -> list[Requirement]:
     """What has to be fetched; nothing of a person's own."""
+    if isinstance(source, Chosen):
+        return requirements(source.base, name)
     if not isinstance(source, Named):
         return []
     return [Requirement(name, "data", source.dataset.bytes, source.dataset.present(source.data))]
 
 
 def source(config: Config, context: Context) -> Source:
-    """The images that `domain.data` and `domain.path` name; looks for none.
+    """The images that `domain.data` and `domain.path` name, of `domain.classes` alone; looks for none.
 
     Raises:
         InvalidInput: if settings do not go together.
     """
+    entire = _source(config, context)
+    return entire if config.classes is None else Chosen(entire, config.classes, config.path or config.data)
+
+
+def _source(config: Config, context: Context) -> Source:
     data, by_path = config.data, config.data in {FOLDER, NPZ}
     if by_path != (config.path is not None):
         missing = f'domain.data = "{data}" needs domain.path' if by_path else "domain.path is given"

@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # Networks that take images of any size: of others, whose library has to be imported, it is found out.
-_TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet")
+_TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet", "mlp")
 
 
 class ImagesDomain:

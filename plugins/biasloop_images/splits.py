@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Ints, Splits
@@ -89,13 +89,13 @@ class Splitting:
             holdout = self._holdout(order[~np.isin(order, test.test)])
             test = splitting.Given(test.test, f"{test.key} and {self._reason}", test.mend, holdout)
         splits = splitting.draw(self.used, streams, test, config.holdout, unlabelled=unlabelled, has=has)
-        pool = splits.pool
         if "pool" in balanced:
-            labelled = order[np.isin(order, pool) & ~np.isin(order, unlabelled)]
-            pool = np.union1d(self._cut(labelled, "pool"), unlabelled)
+            labelled = order[np.isin(order, splits.pool)]
+            splits = replace(splits, pool=np.union1d(self._cut(labelled, "pool"), unlabelled))
         if config.relevant is None:
-            return Splits(splits.test, splits.holdout, pool, unlabelled) if "pool" in balanced else splits
-        return Splits(self._relevant(splits.test, "test"), self._relevant(splits.holdout, "holdout"), pool, unlabelled)
+            return splits
+        test_set, holdout = self._relevant(splits.test, "test set"), self._relevant(splits.holdout, "holdout")
+        return replace(splits, test=test_set, holdout=holdout)
 
     @property
     def _reason(self) -> str:
@@ -184,5 +184,5 @@ class Splitting:
         classes = [class_id(name, self.source.classes, self.name, "domain.relevant") for name in names]
         inside = ids[np.isin(self.labels[ids], classes)]
         if len(ids) and not len(inside):
-            raise InvalidInput(f"the {split} set has no image of {', '.join(names)}, which domain.relevant asks for")
+            raise InvalidInput(f"the {split} has no image of {', '.join(names)}, which domain.relevant asks for")
         return inside

@@ -142,8 +142,6 @@ class ImagesDomain:
     def vocabularies(self) -> Mapping[str, Column]:
         """The names of the classes; of biased data the names of tasks, groups and the classes that they are made of."""
         named = {CLASSES: self._classes}
-        if self._grouping is not None:
-            named["categories"] = self._grouping.names
         if self._design is not None:
             named |= {GROUPS: self._design.attributes, SOURCES: self._source.classes}
         return {vocabulary: Column.text(names) for vocabulary, names in named.items()}

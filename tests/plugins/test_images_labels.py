@@ -124,8 +124,7 @@ def test_categories_are_groups_of_classes(monkeypatch, tmp_path):
     domain = make(tmp_path, categories={"round": ["ring", "dots"], "straight": ["cross", 3]})
     labels, given = categories(domain)
     assert np.array_equal(given, np.array([0, 1, 0, 1])[labels])
-    assert domain.vocabularies()["categories"].strings() == ["round", "straight"]
-    assert "categories" not in make(tmp_path).vocabularies()
+    assert domain._grouping.names == ("round", "straight")
 
 
 @pytest.mark.parametrize(
@@ -140,7 +139,7 @@ def test_categories_are_groups_of_classes(monkeypatch, tmp_path):
 def test_groups_that_are_no_partition_are_refused(monkeypatch, tmp_path, groups, words):
     replaced(monkeypatch, toy())
     with pytest.raises(InvalidInput, match=words):
-        make(tmp_path, categories=groups).vocabularies()
+        _ = make(tmp_path, categories=groups)._grouping
 
 
 def test_superclasses_of_cifar100_are_twenty_of_five_classes(monkeypatch, tmp_path):

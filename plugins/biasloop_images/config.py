@@ -58,10 +58,14 @@ class Config(BaseModel):
         description='Data set, by its name in `biasloop fetch`; or "folder" or "npz", of your own images (see path).',
     )
     path: str | None = Field(
-        None, description='Own images: of data = "folder" the folder of class folders, of data = "npz" the file.'
+        None,
+        description='Own images: of data = "folder" the folder of class folders, of data = "npz" the file; '
+        'of "clothing1m" its folder, if it is not in the data directory.',
     )
     size: Annotated[int, Field(ge=1)] | Pair | None = Field(
-        None, description='Of data = "folder": side, or [height, width], that images are resized to.'
+        None,
+        description='Of data = "folder": side, or [height, width], that images are resized to; of "clothing1m" the '
+        "side of the square that is cut out of an image whose shorter side is 8/7 of it (the default, 224 of 256).",
     )
     shape: Triple | None = Field(
         None, description="[height, width, channels] that images get: zeros around them, grey repeated in channels."

@@ -94,6 +94,7 @@ def _list(directory: Path, *, json: bool) -> None:
             "name": asset.name,
             "summary": asset.summary,
             "bytes": asset.bytes,
+            "on_request": asset.asked is not None,
             "licence": asset.licence,
             "present": asset.present(directory),
         }
@@ -105,7 +106,7 @@ def _list(directory: Path, *, json: bool) -> None:
     rows = [
         [
             asset["name"],
-            formatting.size(asset["bytes"]) if asset["bytes"] else "shipped",
+            "on request" if asset["on_request"] else formatting.size(asset["bytes"]) if asset["bytes"] else "shipped",
             "yes" if asset["present"] else "no",
             asset["summary"],
         ]

@@ -1,4 +1,4 @@
-"""Capabilities that selection asks of a domain: losses of samples, several heads, other settings on the same data."""
+"""Capabilities that selection asks of a domain: losses of samples, several heads, other settings, right labels."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from biasloop.contract.context import Work
-    from biasloop.contract.data import Arrays, Floats, Ints, Samples
+    from biasloop.contract.data import Arrays, Floats, Frame, Ints, Samples
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -63,4 +63,15 @@ class Varied(Protocol):
 
         Raises:
             InvalidInput: a setting is none, or data depend on it.
+        """
+
+
+@runtime_checkable
+class Truthful(Protocol):
+    """Samples whose human labels are known to be wrong in part, since a setting makes them so."""
+
+    def truth(self, ids: Ints) -> Frame:
+        """The labels as they should be, with the columns and dtypes of `Sampled.human_labels`; for metrics alone.
+
+        A frame without columns where human labels are right. Never asked for unlabelled ids.
         """

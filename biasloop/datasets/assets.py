@@ -44,6 +44,19 @@ class Made:
     examine: Callable[[Path], str | None]
 
 
+@dataclass(frozen=True)
+class Asked:
+    """Files that have no public address: their publisher hands them out on request.
+
+    Attributes:
+        how: to ask for them, as part of a sentence.
+        names: of the files and folders that are there once they have come.
+    """
+
+    how: str
+    names: tuple[str, ...]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Asset:
     """Published files that belong together: a data set, or the weights of a model with what it takes to load them.
@@ -59,6 +72,7 @@ class Asset:
         shipped: the file that comes with biasloop, if one does.
         copy: files that a distribution package may have installed.
         made: what is made of the fetched files, which are deleted then.
+        asked: how to ask for its files, if they cannot be fetched.
     """
 
     name: str
@@ -71,6 +85,7 @@ class Asset:
     shipped: Path | None = None
     copy: Copy | None = None
     made: Made | None = None
+    asked: Asked | None = None
 
     @property
     def bytes(self) -> int:
@@ -85,6 +100,8 @@ class Asset:
         """The directory that will be read: fetched, shipped or installed files; None if any is missing."""
         if self.shipped is not None:
             return self.shipped.parent if self.shipped.is_file() else None
+        if self.asked is not None:
+            return self.directory(data) if not self.lacking(self.directory(data)) else None
         if self.made is not None:
             return self.directory(data) if (self.directory(data) / self.made.filename).is_file() else None
         if all(remote.same_size(self.directory(data) / remote.filename) for remote in self.remotes):
@@ -92,6 +109,10 @@ class Asset:
         if self.copy and all(file.same_size(self.copy.directory / file.filename) for file in self.copy.files):
             return self.copy.directory
         return None
+
+    def lacking(self, directory: Path) -> list[str]:
+        """Of files that were asked for, those that a directory does not have."""
+        return [] if self.asked is None else [name for name in self.asked.names if not (directory / name).exists()]
 
     def present(self, data: Path) -> bool:
         """Whether every file is there with the right size; reads none."""
@@ -106,7 +127,7 @@ class Asset:
         """
         directory = self.location(data)
         if directory is None:
-            raise self._absent(data)
+            raise self.absent(data)
         return directory
 
     def stamp(self, data: Path) -> Stamp:
@@ -128,7 +149,14 @@ class Asset:
         """What to do about a damaged file, as part of a sentence."""
         return "reinstall biasloop" if self.shipped else f"`biasloop fetch {self.name}` gets it anew"
 
-    def _absent(self, data: Path) -> BiasloopError:
+    def absent(self, data: Path) -> BiasloopError:
+        """The error to raise when a file is not there."""
+        directory = self.directory(data)
+        if self.asked is not None:
+            return SomethingToFetch(
+                f"{_NOUNS[self.kind]} {self.name!r} lacks {', '.join(self.lacking(directory))} in {directory}; it has "
+                f"no public address: {self.homepage} ({self.asked.how}); put what you are sent into {directory}"
+            )
         if self.shipped is not None:
             return DownloadError(f"{self.shipped}, which comes with biasloop, is not there; reinstall biasloop")
         for remote in self.remotes:

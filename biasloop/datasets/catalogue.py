@@ -2,6 +2,7 @@
 
 from biasloop.datasets import registry, texts, weights
 from biasloop.datasets.assets import Asset, find
+from biasloop.datasets.clothing1m import CLOTHING1M
 
 
 def asset(name: str) -> Asset:
@@ -15,4 +16,4 @@ def asset(name: str) -> Asset:
 
 def all_assets() -> tuple[Asset, ...]:
     """All data sets, then all models."""
-    return (*registry.all_datasets(), *texts.DATASETS, *weights.MODELS)
+    return (*registry.all_datasets(), CLOTHING1M, *texts.DATASETS, *weights.MODELS)

@@ -53,10 +53,13 @@ def fetch(
 
     Raises:
         InvalidInput: if `source` is one file where several are to be fetched.
-        SomethingToFetch: if a file is not there and the network must not be touched.
+        SomethingToFetch: if a file is not there and the network must not be touched, or its publisher has to be asked.
         DownloadError: if a file cannot be got as published, or the disk has no room for them all.
     """
     directory = dataset.directory(data)
+    if dataset.asked is not None:
+        dataset.require(data)
+        return []
     if _installed(dataset, data) or _is_made(dataset, directory):
         return []
     needed = [remote for remote in dataset.remotes if not remote.intact(directory / remote.filename)]

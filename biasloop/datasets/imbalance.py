@@ -11,8 +11,14 @@ from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 
 
-def class_id(name: str, classes: Sequence[str], dataset: str) -> int:
+def class_id(name: str, classes: Sequence[str], dataset: str, key: str = "domain.imbalance.class") -> int:
     """The label of a class, by its name; by its number, from 0, where none is called so.
+
+    Args:
+        name: what the person typed.
+        classes: names.
+        dataset: the data's name, for messages.
+        key: the setting that names it, for messages.
 
     Raises:
         InvalidInput: if no class has that name; says the nearest.
@@ -23,7 +29,7 @@ def class_id(name: str, classes: Sequence[str], dataset: str) -> int:
         return int(name)
     near = difflib.get_close_matches(name, classes, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; it has {', '.join(classes[:10])}"
-    raise InvalidInput(f"domain.imbalance.class is {name!r}, which {dataset} does not have{hint}")
+    raise InvalidInput(f"{key} is {name!r}, which {dataset} does not have{hint}")
 
 
 def resample(

@@ -205,13 +205,80 @@ class BaiduNet9(nn.Module):
         return 0.2 * logits
 
 
-Kind = type[SmallCNN] | type[ResNet18] | type[BaiduNet9] | type[FashionResNet] | type[CifarResNet]
+class ReducrCNN(nn.Module):
+    """Three 3x3 convolutions without padding, each followed by a pool, and three linear layers.
+
+    The small network for irreducible losses in the code of REDUCR (Bankes et al. 2024): 537,610 parameters at width 64
+    with 10 classes and 3 channels.
+
+    Args:
+        classes: number of outputs.
+        channels: of the input, `(B, channels, H, W)` of 22x22 or more; what is left of sizes other than 32x32 is
+            averaged to 2x2.
+        width: channels of the first convolution; 64 is the published network.
+    """
+
+    smallest: ClassVar[int] = 22
+
+    def __init__(self, classes: int, channels: int = 3, width: int = 64) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise((channels, width, 2 * width, 4 * width)):
+            layers += [nn.Conv2d(inputs, outputs, 3), nn.ReLU(inplace=True), nn.MaxPool2d(2)]
+        self.features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(2))
+        self.head = _linear(16 * width, 2 * width, 4 * width, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, channels, H, W)` to logits `(B, classes)`."""
+        logits: Tensor = self.head(self.features(images).flatten(1))
+        return logits
+
+
+class MLP(nn.Module):
+    """Three hidden layers over all pixels, of 28x28 or averaged to that.
+
+    As in the code of REDUCR (Bankes et al. 2024): 932,362 parameters at width 512 with 10 classes and 1 channel.
+
+    Args:
+        classes: number of outputs.
+        channels: of the input, `(B, channels, H, W)` of any size.
+        width: of the hidden layers; 512 is the published network.
+    """
+
+    smallest: ClassVar[int] = 1
+    side: ClassVar[int] = 28
+
+    def __init__(self, classes: int, channels: int = 1, width: int = 512) -> None:
+        super().__init__()
+        self.pool = nn.AdaptiveAvgPool2d(self.side)
+        self.head = _linear(channels * self.side**2, width, width, width, classes)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """`(B, channels, H, W)` to logits `(B, classes)`."""
+        logits: Tensor = self.head(self.pool(images).flatten(1))
+        return logits
+
+
+def _linear(*widths: int) -> nn.Sequential:
+    """Linear layers with ReLU between them."""
+    layers: list[nn.Module] = []
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.ReLU(inplace=True), nn.Linear(inputs, outputs)]
+    return nn.Sequential(*layers[1:])
+
+
+Kind = (
+    type[SmallCNN] | type[ResNet18] | type[BaiduNet9] | type[FashionResNet] | type[CifarResNet] | type[ReducrCNN]
+    | type[MLP]
+)  # fmt: skip
 NETWORKS: dict[str, Kind] = {
     "small-cnn": SmallCNN,
     "resnet18": ResNet18,
     "baidunet9": BaiduNet9,
     "fashion-resnet": FashionResNet,
     "cifar-resnet": CifarResNet,
+    "reducr-cnn": ReducrCNN,
+    "mlp": MLP,
 }
 
 
@@ -219,7 +286,7 @@ def build(name: str, classes: int, channels: int, width: int, depth: int | None 
     """A new network with weights from torch's global generator, channels last (faster on CPUs and on GPUs).
 
     Args:
-        name: a key of `NETWORKS`, or a classification network of torchvision.
+        name: a key of `NETWORKS`, or a classification network of torchvision, perhaps behind "torchvision-".
         classes: number of outputs.
         channels: of the input; torchvision's have 3.
         width: channels of the first layer; torchvision's have widths of their own.

@@ -19,6 +19,7 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.training.device import generator
 from biasloop.training.recipe import Recipe
+from biasloop.training.sampling import Sampling
 from biasloop.training.star import Filled, Filling, Generated
 
 B_co = TypeVar("B_co", covariant=True)
@@ -115,19 +116,24 @@ class Rows:
         recipe: size of a batch, and whether a short last one is left out.
         streams: of the fit; epoch e draws from `at("epoch", e, ...)`.
         prepare: from stored inputs to the network's, augmented with the generator given.
+        sampling: the samples of an epoch; None for one pass over all.
 
     Raises:
         InvalidInput: there is not one batch.
     """
 
-    def __init__(self, train: TrainingSet, recipe: Recipe, streams: Streams, prepare: Prepare) -> None:
-        self.steps = self.updates = recipe.steps(len(train))
+    def __init__(
+        self, train: TrainingSet, recipe: Recipe, streams: Streams, prepare: Prepare, sampling: Sampling | None = None
+    ) -> None:
+        size = len(train if sampling is None else sampling)
+        self.steps = self.updates = recipe.steps(size)
         if not self.steps:
             raise InvalidInput(
-                f"there is no batch to train on: {len(train)} samples, batch_size {recipe.batch_size}, "
+                f"there is no batch to train on: {size} samples, batch_size {recipe.batch_size}, "
                 f"drop_last {recipe.drop_last}; set a smaller batch_size or drop_last = false"
             )
         self._train, self._size, self._streams, self._prepare = train, recipe.batch_size, streams, prepare
+        self._sampling = sampling
         self._augment = generator(streams, train.labels.device)
         self._restored: Tensor | None = None
 
@@ -139,7 +145,9 @@ class Rows:
             self._augment.set_state(self._restored)
             self._restored = None
         # One gather for the epoch, so that a batch is a slice.
-        order = torch.from_numpy(streams.at("order").generator().permutation(len(train))).to(train.labels.device)
+        draws, sampling = streams.at("order").generator(), self._sampling
+        rows = draws.permutation(len(train)) if sampling is None else sampling.order(draws)
+        order = torch.from_numpy(rows).to(train.labels.device)  # (samples of the epoch,)
         inputs = order if train.rows is None else train.rows[order]  # (n,) rows of the stored inputs
         targets, weights = train.labels[order], None if train.weights is None else train.weights[order]
         for step in range(start, self.steps):

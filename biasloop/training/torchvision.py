@@ -15,7 +15,8 @@ def build(name: str, classes: int, others: Sequence[str] = ()) -> nn.Module:
     """A new network of torchvision that gives `(B, classes)` logits of `(B, 3, H, W)`.
 
     Args:
-        name: as in `torchvision.models.list_models(module=torchvision.models)`.
+        name: as in `torchvision.models.list_models(module=torchvision.models)`; "torchvision-" may stand before it, so
+            that its "resnet18" is told from another one.
         classes: number of outputs.
         others: names of networks besides torchvision's, for the message.
 
@@ -24,12 +25,13 @@ def build(name: str, classes: int, others: Sequence[str] = ()) -> nn.Module:
     """
     from torchvision import models
 
-    known = models.list_models(module=models)
+    known, asked = models.list_models(module=models), name
+    name = name.removeprefix("torchvision-")
     if name not in known:
         near = difflib.get_close_matches(name, dict.fromkeys([*others, *known]), 3)
         hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
         raise InvalidInput(
-            f"no network is called {name!r}; {hint}use {', '.join(others)}, or a classification network of torchvision"
+            f"no network is called {asked!r}; {hint}use {', '.join(others)}, or a classification network of torchvision"
         )
     options: dict[str, Any] = {"weights": None, "num_classes": classes}
     if name in _AUXILIARY:

@@ -3,29 +3,24 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from biasloop import datasets
 from biasloop.errors import InvalidInput
 from biasloop_images.biased.settings import Bias
 from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT, released_weight_decay
+from biasloop_images.options import STRICT, Name, Noise, Sampling
 
 # Settings that neither images nor labels nor splits depend on; one that is not named here is taken to matter.
 TRAINING = frozenset({
     "network", "width", "depth", "augment", "epochs", "epochs_for", "batch_size", "learning_rate", "momentum",
     "nesterov", "weight_decay", "decay_norms", "underfit", "schedule", "warm_up", "warm_up_whole_epochs", "drop_last",
-    "precision", "compile", "evaluation_batch", "compat", "shape", "pixel_mean", "pixel_std",
+    "precision", "compile", "evaluation_batch", "compat", "shape", "pixel_mean", "pixel_std", "optimizer",
 })  # fmt: skip
 BIAS = frozenset({"bias"})
-DRAWN = frozenset({"test", "holdout", "imbalance"}) | BIAS  # what is drawn of the data
-_STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
-
-
-def _named(value: object) -> object:
-    """A class that is called by a number: `--set` and TOML read one where its name was meant."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
+DRAWN = BIAS | {  # what is drawn of the data
+    "test", "holdout", "imbalance", "balanced", "holdout_like", "split", "relevant", "sampling", "noise", "categories",
+}  # fmt: skip
 Pair = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=2, max_length=2)]
 Triple = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_length=3)]
 
@@ -33,9 +28,9 @@ Triple = Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=3, max_le
 class Imbalance(BaseModel):
     """One class that occurs `factor` times as often as each other class."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
-    class_name: Annotated[str, BeforeValidator(_named)] = Field(
+    class_name: Name = Field(
         alias="class", description="The class that occurs more often, by its name, or its number from 0."
     )
     factor: int = Field(ge=1, description="Images of that class for each image of any other class.")
@@ -44,7 +39,7 @@ class Imbalance(BaseModel):
 class Augmentation(BaseModel):
     """Random changes to training images."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     padding: int = Field(4, ge=0, description="Zero pixels on each side before the random crop; 0 for no crop.")
     flip: bool = Field(True, description="Mirror half of the images left to right.")
@@ -56,17 +51,21 @@ class Augmentation(BaseModel):
 class Config(BaseModel):
     """Settings of the domain "images"."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     data: str = Field(
         "fashion-mnist-t10k",
         description='Data set, by its name in `biasloop fetch`; or "folder" or "npz", of your own images (see path).',
     )
     path: str | None = Field(
-        None, description='Own images: of data = "folder" the folder of class folders, of data = "npz" the file.'
+        None,
+        description='Own images: of data = "folder" the folder of class folders, of data = "npz" the file; '
+        'of "clothing1m" its folder, if it is not in the data directory.',
     )
     size: Annotated[int, Field(ge=1)] | Pair | None = Field(
-        None, description='Of data = "folder": side, or [height, width], that images are resized to.'
+        None,
+        description='Of data = "folder": side, or [height, width], that images are resized to; of "clothing1m" the '
+        "side of the square that is cut out of an image whose shorter side is 8/7 of it (the default, 224 of 256).",
     )
     shape: Triple | None = Field(
         None, description="[height, width, channels] that images get: zeros around them, grey repeated in channels."
@@ -81,6 +80,32 @@ class Config(BaseModel):
         500, description='Images of the test set; "published": the test split of the data set, and no draw.'
     )
     holdout: int = Field(0, ge=0, description="Images kept out of both the test set and the pool.")
+    split: Literal["even-odd", "published"] | None = Field(
+        None,
+        description='Instead of a number of images, what is kept out of the pool beside the test set: "even-odd": '
+        'images with an odd number, so that even ones are the pool; "published": the validation split of the data set.',
+    )
+    balanced: list[Literal["test", "holdout", "pool"]] | None = Field(
+        None,
+        min_length=1,
+        description="Splits that have equally many images of each class; of the pool, images are left out for it.",
+    )
+    holdout_like: Literal["stream"] | None = Field(
+        None, description='"stream": classes have the shares in the holdout that sampling gives them.'
+    )
+    classes: list[Name] | None = Field(
+        None, min_length=2, description="The classes whose images are used, in this order; by default all."
+    )
+    relevant: list[Name] | None = Field(
+        None, min_length=1, description="The classes that test set and holdout are of, while the pool has all of them."
+    )
+    sampling: Sampling | None = Field(None, description="Give one class another share of what every fit learns from.")
+    noise: Noise | None = Field(None, description="Make human labels of the pool wrong; metrics know the right ones.")
+    categories: Literal["superclass"] | dict[str, list[Name]] | None = Field(
+        None,
+        description='What selection balances over instead of classes: "superclass", as published with the data; or '
+        "names of groups, each with its classes.",
+    )
     imbalance: Imbalance | None = Field(
         None,
         description="Resample the data so that one class is more frequent; without it all images are used.",
@@ -91,8 +116,8 @@ class Config(BaseModel):
     network: str = Field(
         "small-cnn",
         min_length=1,
-        description='"small-cnn", "resnet18", "baidunet9", "cifar-resnet", "fashion-resnet", or a classification '
-        "network of torchvision.",
+        description='"small-cnn", "resnet18", "baidunet9", "cifar-resnet", "fashion-resnet", "reducr-cnn", "mlp", or a '
+        'classification network of torchvision ("torchvision-resnet18", "convnext_tiny", ...).',
     )
     width: int = Field(
         16,
@@ -116,6 +141,9 @@ class Config(BaseModel):
     )
     batch_size: int = Field(64, ge=1, description="Images a step.")
     learning_rate: float = Field(0.1, gt=0, description="Highest learning rate, for the mean loss of a batch.")
+    optimizer: Literal["sgd", "adam", "adamw"] | None = Field(
+        None, description='"sgd", with momentum (the default), "adam" or "adamw", whose weights decay by themselves.'
+    )
     momentum: float = Field(0.9, ge=0, lt=1, description="Momentum of SGD.")
     nesterov: bool = Field(True, description="Nesterov's form of the momentum.")
     weight_decay: float = Field(5e-4, ge=0, description="Weight decay, of all parameters.")
@@ -175,6 +203,19 @@ class Config(BaseModel):
 
     @model_validator(mode="after")
     def _check(self) -> "Config":
+        if self.split is not None and self.holdout:
+            raise ValueError(
+                f'split = "{self.split}" says what the holdout is, and holdout is {self.holdout}; leave it out'
+            )
+        if self.holdout_like is not None and (self.sampling is None or not self.holdout or self.split or self.bias):
+            raise ValueError(
+                'holdout_like = "stream" needs sampling and a number of images as holdout, and goes with neither split '
+                "nor bias"
+            )
+        if self.holdout_like is not None and "holdout" in (self.balanced or ()):
+            raise ValueError('holdout_like = "stream" and balanced both say what the holdout is like; set one of them')
+        if self.categories is not None and self.bias is not None:
+            raise ValueError("bias makes categories of its own, of classes and groups; leave out categories")
         if self.precision == "released" and self.network not in RELEASED_NUMBERS:
             raise ValueError(
                 f'precision = "released" is known of {", ".join(RELEASED_NUMBERS)}, and network is {self.network!r}'

@@ -5,7 +5,6 @@ No torch here: it is imported with the learner, by the methods that compute.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
@@ -37,18 +36,20 @@ from biasloop.contract.labels import (
 )
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, GROUPS, IDS, PREDICTION, SOURCES, TARGET, TEST
 from biasloop.contract.published import Kept
-from biasloop.datasets.imbalance import class_id, resample
+from biasloop.datasets.imbalance import class_id
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.class_metrics import measure
 from biasloop_images import config as settings
-from biasloop_images import pictures, sources
+from biasloop_images import noise, pictures, shown, sources
 from biasloop_images import splits as splitting
 from biasloop_images.biased import measures as biased_measures
 from biasloop_images.biased import released
 from biasloop_images.biased.build import Biased, build
 from biasloop_images.biased.design import Design
+from biasloop_images.grouped import Grouping
 from biasloop_images.recipes import recipe
+from biasloop_images.stream import Stream
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,7 +60,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 # Networks that take images of any size: of others, whose library has to be imported, it is found out.
-_TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet")
+_TAKE_ANY = ("small-cnn", "resnet18", "fashion-resnet", "cifar-resnet", "mlp")
 
 
 class ImagesDomain:
@@ -102,7 +103,7 @@ class ImagesDomain:
         """Refuse files, classes, networks and devices that are not there or do not go together."""
         config, device = self.config, self._context.device
         self._source.check()
-        _ = self._chosen, self._design  # which say so
+        _ = self._chosen, self._design, self._stream, self._grouping  # which say so
         if demands.rows is not None and not recipe(config, demands.rows).steps(demands.rows):
             raise InvalidInput(
                 f"there is no batch to train on: {demands.rows} samples, domain.batch_size {config.batch_size}, and "
@@ -160,8 +161,12 @@ class ImagesDomain:
         return self._splits
 
     def human_labels(self, ids: Ints) -> Frame:
-        """Classes as published, or what biased data are to be learnt, with confidence 1."""
-        return class_labels(self._targets[ids], np.ones(len(ids)))
+        """Classes as published, or what biased data are to be learnt, or wrong ones by noise, with confidence 1."""
+        return class_labels(self._told[ids], np.ones(len(ids)))
+
+    def truth(self, ids: Ints) -> Frame:
+        """Where human labels are noisy, the right ones; else no column."""
+        return Frame() if self.config.noise is None else class_labels(self._targets[ids], np.ones(len(ids)))
 
     def references(self, work: Work) -> Tables:
         """The table "test": ids and targets; of biased data also the group and the class before the merge."""
@@ -178,18 +183,14 @@ class ImagesDomain:
 
         Of biased data as models see them, and how many of each class and group.
         """
-        splits, biased = self._splits, self._biased
-        rows = work.streams.order(splits.pool)[:count]
-        ascending = np.sort(rows)
-        images = self._data.take(ascending)
-        strata = {"class": (self._targets, self._classes)}
-        if biased is not None:
-            images = biased.changed(images, ascending, self._data.take)
-            strata[GROUP] = (biased.attributes, biased.design.attributes)
-        parts = {"pool": np.setdiff1d(splits.pool, splits.unlabelled), "holdout": splits.holdout, TEST: splits.test}
-        values, names = zip(*strata.values(), strict=True)
-        counts = {name: _counts([of[ids] for of in values], names) for name, ids in parts.items() if len(ids)}
-        return Page(str(self._name), images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)
+        biased = self._biased
+
+        def images(ids: Ints) -> Array:
+            taken = self._data.take(ids)
+            return taken if biased is None else biased.changed(taken, ids, self._data.take)
+
+        labels = shown.labels_of(self._told, self._classes, biased)
+        return shown.page(str(self._name), count, self._splits, labels, images, work.streams)
 
     def groups(self, ids: Ints) -> Frame:
         """Of biased data, the group of each image; else no column."""
@@ -255,10 +256,10 @@ class ImagesDomain:
         return cross_entropy(self._learner.logits(model, samples.ids), samples.labels[TARGET])
 
     def categories(self, samples: Samples) -> Ints:
-        """`(rows,)` the class; of biased data, where classes of each group are told apart, class x groups + group."""
+        """`(rows,)` the class, or its group of classes; of biased data, class x groups + group."""
         target: Ints = samples.labels[TARGET]
         if self._biased is None:
-            return target
+            return target if self._grouping is None else self._grouping.of[target]
         return target * len(self._biased.design.attributes) + self._biased.attributes[samples.ids]
 
     def category_names(self) -> Sequence[str]:
@@ -342,6 +343,24 @@ class ImagesDomain:
         return self._data.labels if self._biased is None else self._biased.targets
 
     @cached_property
+    def _told(self) -> Ints:
+        """What humans say of each image of the source data."""
+        if self.config.noise is None:
+            return self._targets
+        streams = self._context.streams.at("data", "noise")
+        return noise.told(self.config, self._targets, self._splits, self._classes, streams)
+
+    @cached_property
+    def _stream(self) -> Stream | None:
+        """What fits draw their batches from, if not the training set."""
+        return Stream.made(self.config, self._classes, self._context.streams.at("data"))
+
+    @cached_property
+    def _grouping(self) -> Grouping | None:
+        """What is balanced over, if not classes."""
+        return Grouping.made(self.config, self._classes)
+
+    @cached_property
     def _biased(self) -> Biased | None:
         design = self._design
         if design is None:
@@ -361,7 +380,7 @@ class ImagesDomain:
         from biasloop_images.learner import Learner
 
         context, classes = self._context, len(self._classes)
-        return Learner(self.config, self._pictures[0], classes, context.device, context.threads)
+        return Learner(self.config, self._pictures[0], classes, context.device, context.threads, self._stream)
 
     @property
     def _splits(self) -> Splits:
@@ -374,20 +393,7 @@ class ImagesDomain:
 
     def _draw(self) -> Splits:
         sources.check_classes(self._data, self._name)
-        streams = self._context.streams.at("data", "split")
-        unlabelled = np.flatnonzero(self._data.labels < 0)
-        return splitting.draw(self.config, self._source, self._name, self._used(), unlabelled, streams)
-
-    def _used(self) -> Ints:
-        """The labelled images that are used."""
-        if self._chosen is None or self.config.imbalance is None:
-            return np.flatnonzero(self._data.labels >= 0)
-        streams = self._context.streams.at("data", "imbalance")
-        factor = self.config.imbalance.factor
-        return resample(self._data.labels, self._source.classes, self._chosen, factor, streams)
-
-
-def _counts(values: Sequence[Ints], names: Sequence[Sequence[str]]) -> Ints:
-    """How often each combination of values occurs; an axis for each of `values`."""
-    shape = tuple(map(len, names))
-    return np.bincount(np.ravel_multi_index(tuple(values), shape), minlength=math.prod(shape)).reshape(shape)
+        labels, classes, streams = self._data.labels, self._source.classes, self._context.streams.at("data")
+        used = splitting.used(self.config, labels, classes, self._chosen, streams)
+        drawn = splitting.Splitting(self.config, self._source, labels, used, self._stream)
+        return drawn.draw(streams.at("split"))

@@ -162,7 +162,7 @@ class Folder:
 
         size, grey, animated = self.size, True, []
         for file, _ in files:
-            with _opened(file) as image:
+            with opened_file(file) as image:
                 depth = bits(image)
                 grey = grey and image.mode in _GREY
                 if image.mode not in _GREY | _COLOUR:
@@ -190,7 +190,7 @@ class Folder:
 
         from biasloop.datasets.decoding import upright
 
-        with _opened(file) as image:
+        with opened_file(file) as image:
             pixels = upright(image, "L" if channels == 1 else "RGB")
             if self.size is not None and (pixels.height, pixels.width) != self.size:
                 pixels = pixels.resize(self.size[::-1], Image.Resampling.BILINEAR)
@@ -198,7 +198,7 @@ class Folder:
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[ImageFile]:
+def opened_file(file: Path) -> Iterator[ImageFile]:
     """An image file; whatever goes wrong with it names it, also while its pixels are read."""
     from biasloop.datasets.decoding import opened
     from biasloop.datasets.streaming import Unreadable

@@ -20,12 +20,14 @@ from biasloop.training.compiling import compiled
 from biasloop.training.loop import check_float16, fit
 from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
 from biasloop.training.precision import Precision, precision
+from biasloop.training.recipe import Recipe
 from biasloop.training.selecting import Selecting
 from biasloop.training.sources import Batch, Rows, TrainingSet
 from biasloop_images import compat
 from biasloop_images.config import Config
 from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
+from biasloop_images.stream import Stream
 
 _HEADS = "heads:count"  # no name of a parameter has a colon
 
@@ -72,6 +74,7 @@ class Learner:
         classes: number of classes.
         device: torch's name of the device.
         threads: CPU threads, 0 for torch's choice.
+        stream: what fits draw their batches from; None for the training set as it is.
 
     Raises:
         InvalidInput: if no network has the name in the settings, or it cannot take images of that shape; there is
@@ -83,6 +86,7 @@ class Learner:
     classes: int
     device: str
     threads: int
+    stream: Stream | None = None
 
     def __post_init__(self) -> None:
         height, width, channels = self.pictures.images.shape[1:]
@@ -102,8 +106,7 @@ class Learner:
                 selecting = Selecting(
                     samples.selection, len(samples), objective, work.streams, self._device, self._batches
                 )
-            batches = Rows(self._training_set(samples), how, work.streams, self._prepare)
-            fit(network, batches, objective, how, work, selecting=selecting)
+            fit(network, self._rows(samples, how, work), objective, how, work, selecting=selecting)
             return network
 
     def fit_heads(self, samples: Samples, weights: Floats, work: Work) -> Headed:
@@ -111,7 +114,7 @@ class Learner:
         with devices.computing(self.threads):
             network, how = self._initial(work, len(weights)), recipe(self.config, len(samples))
             objective = HeadedCrossEntropy(self._precision, torch.from_numpy(weights).float().to(self._device))
-            fit(network, Rows(self._training_set(samples), how, work.streams, self._prepare), objective, how, work)
+            fit(network, self._rows(samples, how, work), objective, how, work)
             return Headed(network, len(weights))
 
     def head_losses(self, model: Headed, samples: Samples) -> Floats:
@@ -131,6 +134,11 @@ class Learner:
     def _initial(self, work: Work, heads: int = 1) -> nn.Module:
         with devices.seeded(work.streams.at("init"), self._device):
             return self._build(heads)
+
+    def _rows(self, samples: Samples, how: Recipe, work: Work) -> Rows:
+        """The batches of a fit."""
+        sampling = None if self.stream is None else self.stream.of(samples.ids, samples.labels[TARGET])
+        return Rows(self._training_set(samples), how, work.streams, self._prepare, sampling)
 
     def _training_set(self, samples: Samples) -> TrainingSet:
         factors = samples.weights

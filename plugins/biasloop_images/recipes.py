@@ -25,6 +25,7 @@ def recipe(config: Config, samples: int) -> Recipe:
         epochs=epochs_of(config.epochs, samples, config.epochs_for),
         batch_size=config.batch_size,
         learning_rate=config.learning_rate,
+        optimizer=config.optimizer or "sgd",
         momentum=config.momentum,
         nesterov=config.nesterov,
         weight_decay=compat.released_weight_decay(config) if released else config.weight_decay,

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
 from biasloop.contract.context import Context, Requirement
+from biasloop.datasets.clothing1m import CLOTHING1M
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
+from biasloop_images.chosen import Chosen
+from biasloop_images.clothing import Clothing
 from biasloop_images.folder import Folder
 from biasloop_images.listing import is_text, shown
 from biasloop_images.user_arrays import Npz
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from biasloop.datasets import Images
     from biasloop_images.config import Config
 
-FOLDER, NPZ = "folder", "npz"
+FOLDER, NPZ, CLOTHING = "folder", "npz", CLOTHING1M.name
 
 
 class Source(Protocol):
@@ -96,28 +99,41 @@ class Named:
 
 def requirements(source: Source, name: str) -> list[Requirement]:
     """What has to be fetched; nothing of a person's own."""
+    if isinstance(source, Chosen):
+        return requirements(source.base, name)
+    if isinstance(source, Clothing):
+        return [] if source.written else [Requirement(name, "data", 0, CLOTHING1M.present(source.context.data))]
     if not isinstance(source, Named):
         return []
     return [Requirement(name, "data", source.dataset.bytes, source.dataset.present(source.data))]
 
 
 def source(config: Config, context: Context) -> Source:
-    """The images that `domain.data` and `domain.path` name; looks for none.
+    """The images that `domain.data` and `domain.path` name, of `domain.classes` alone; looks for none.
 
     Raises:
         InvalidInput: if settings do not go together.
     """
+    entire = _source(config, context)
+    return entire if config.classes is None else Chosen(entire, config.classes, config.path or config.data)
+
+
+def _source(config: Config, context: Context) -> Source:
     data, by_path = config.data, config.data in {FOLDER, NPZ}
-    if by_path != (config.path is not None):
+    if by_path != (config.path is not None) and data != CLOTHING:
         missing = f'domain.data = "{data}" needs domain.path' if by_path else "domain.path is given"
         raise InvalidInput(f'{missing}; path goes with data = "{FOLDER}" (class folders) or "{NPZ}" (one file)')
-    if config.size is not None and data != FOLDER:
+    if config.size is not None and data not in {FOLDER, CLOTHING}:
         raise InvalidInput(f'domain.size resizes the images of data = "{FOLDER}"; to pad others, set domain.shape')
+    if config.path is None and data == CLOTHING:
+        return Clothing.of(config, context, CLOTHING1M.directory(context.data))
     if config.path is None:
         return Named(datasets.get(data), context.data)
     path = home_of(Path(config.path))
     if not is_text(path):
         raise InvalidInput(f"domain.path is '{shown(path)}', which is not UTF-8 text; give it another name, or link it")
+    if data == CLOTHING:
+        return Clothing.of(config, context, path)
     if data == NPZ:
         return Npz(path, config.path)
     size = (config.size, config.size) if isinstance(config.size, int) else config.size

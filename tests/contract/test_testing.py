@@ -41,7 +41,11 @@ def test_labels_of_several_columns_pass(domain):
     assert check(domain, unlabelled=20) == ALL
 
 
-@pytest.mark.parametrize("more", [{}, {"imbalance": {"class": "1", "factor": 2}, "drop_last": True}])
+DRAWN = {"noise": {"share": 0.5}, "sampling": {"class": "1", "share": 0.2}, "balanced": ["holdout", "pool"],
+         "categories": {"round": ["0", "1"], "straight": ["2"]}, "optimizer": "adamw"}  # fmt: skip
+
+
+@pytest.mark.parametrize("more", [{}, {"imbalance": {"class": "1", "factor": 2}, "drop_last": True}, DRAWN])
 def test_images_pass(pictures, tmp_path, more):
     assert check(ImagesDomain, data_directory=tmp_path, path=pictures, **SMALL, **more) == ALL
 

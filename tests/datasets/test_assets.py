@@ -39,7 +39,7 @@ def test_everything_has_a_name_of_its_own_and_says_what_it_is():
     for one in every:
         assert asset(one.name) is one
         assert all((one.summary, one.homepage.startswith("http"), one.licence, one.citation))
-        assert bool(one.remotes) != bool(one.shipped)
+        assert [bool(one.remotes), bool(one.shipped), bool(one.asked)].count(True) == 1
         assert len({file.filename for file in one.remotes}) == len(one.remotes)
         for file in one.remotes:
             assert file.urls
@@ -192,3 +192,16 @@ def test_what_is_shipped_is_there_and_is_not_fetched(tmp_path):
 
 def test_the_package_offers_both_registries():
     assert {"asset", "all_assets", "get", "all_datasets", "names", "fetch"} <= set(datasets.__all__)
+
+
+def test_what_its_publisher_hands_out_on_request_is_never_fetched(tmp_path):
+    clothes = asset("clothing1m")
+    assert not clothes.present(tmp_path)
+    with pytest.raises(
+        SomethingToFetch, match=r"lacks images, noisy_train_key_list.txt.*no public address: https://github"
+    ):
+        fetch(clothes, tmp_path)
+    for name in clothes.asked.names:
+        (tmp_path / "clothing1m" / name).mkdir(parents=True)
+    assert clothes.present(tmp_path)
+    assert fetch(clothes, tmp_path) == []

@@ -80,8 +80,9 @@ def images_case(place):
         "batch_size": 5, "learning_rate": 0.5, "momentum": 0.5, "nesterov": False, "weight_decay": 0.0,
         "decay_norms": False, "underfit": True, "schedule": "constant", "warm_up": 0.5, "warm_up_whole_epochs": True,
         "drop_last": True, "precision": "float32", "compile": True, "evaluation_batch": 7, "compat": "released",
-        "shape": [32, 32, 3], "pixel_mean": [0.5], "pixel_std": [0.5],
+        "shape": [32, 32, 3], "pixel_mean": [0.5], "pixel_std": [0.5], "optimizer": "adamw",
     }  # fmt: skip
+    stream, rarer = ({"holdout": 200, "sampling": {"class": "coat", "share": share}} for share in (0.05, 0.01))
     own = {
         "data": ({}, npz),
         "path": (npz, {**npz, "path": str(place / "b.npz")}),
@@ -89,6 +90,17 @@ def images_case(place):
         "test": ({}, {"test": 60}),
         "holdout": ({}, {"holdout": 5}),
         "imbalance": ({"imbalance": {"class": "shirt", "factor": 9}}, {"imbalance": {"class": "shirt", "factor": 8}}),
+        "split": ({}, {"split": "even-odd"}),
+        "balanced": ({}, {"balanced": ["test"]}),
+        "holdout_like": (stream, {**stream, "holdout_like": "stream"}),
+        "classes": ({"classes": ["coat", "bag"]}, {"classes": ["coat", "shirt"]}),
+        "relevant": ({}, {"relevant": ["coat"]}),
+        "sampling": ({**stream, "holdout_like": "stream"}, {**rarer, "holdout_like": "stream"}),
+        "noise": ({}, {"noise": {"share": 0.5}}),
+        "categories": (
+            {"categories": {"a": [0, 1, 2, 3, 4], "b": [5, 6, 7, 8, 9]}},
+            {"categories": {"a": [0, 1], "b": [2, 3, 4, 5, 6, 7, 8, 9]}},
+        ),
         "bias": ({"bias": {"epsilon": 30, "assignment": 0}}, {"bias": {"epsilon": 30, "assignment": 1}}),
     }
     return Case(ImagesDomain, base, shared, own, of_images)

@@ -84,6 +84,13 @@ class Flat(ToyDomain):
         return Page("bits", pictures, {"test": np.array([3, 4, 5])}, ("target",), (("zero", "one"),))
 
 
+class Bare(ToyDomain):
+    """Right labels without the role and the vocabulary that human ones have."""
+
+    def truth(self, ids):
+        return Frame({"target": Column(self.human_labels(ids)["target"])})
+
+
 class Half(ToyDomain):
     """Half of a capability."""
 
@@ -285,6 +292,7 @@ BROKEN = {
     Listed: r"Listed\.describe gives bits = \[.*\]; a cell is a text or a number",
     Terse: r"Terse\.continuations gives 1 for 2 prompts, expected a text for each",
     Flat: r"Flat\.page has the targets \('target',\) with \(2,\) classes, and counts \{'test': \(3,\)\}",
+    Bare: r"Bare\.truth has the columns .*, and human_labels have .*; give no column where human labels are right",
     Half: r"Half has losses, and lacks categories, category_names: Losing is had with all of its methods",
     Former: r"Former\.measure takes \(tables, train\), and the contract calls it with \(tables, train, vocabularies\)",
 }

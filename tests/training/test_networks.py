@@ -21,6 +21,39 @@ def test_resnet18_has_the_published_number_of_parameters():
     assert parameters(ResNet18(10, 3, 64)) == 11_173_962
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "channels", "width", "count"),
+    [("resnet18", 10, 3, 64, 11_173_962), ("resnet18", 100, 3, 64, 11_220_132), ("reducr-cnn", 10, 3, 64, 537_610),
+     ("mlp", 10, 1, 512, 932_362)],
+)  # fmt: skip
+def test_networks_of_batch_selection_have_the_published_number_of_parameters(name, classes, channels, width, count):
+    with torch.device("meta"):
+        assert parameters(build(name, classes, channels, width)) == count
+
+
+def test_networks_of_torchvision_have_the_published_number_of_parameters_but_for_their_last_layer():
+    """11,689,512 and 28,589,128 with a thousand classes, of 512 and 768 channels."""
+    with torch.device("meta"):
+        assert parameters(build("torchvision-resnet18", 14, 3, 1)) == 11_689_512 - 986 * 513
+        assert parameters(build("convnext_tiny", 14, 3, 1)) == 28_589_128 - 986 * 769
+
+
+def test_a_name_behind_torchvision_that_is_none_is_refused_as_it_was_written():
+    with pytest.raises(InvalidInput, match="no network is called 'torchvision-resnet81'"):
+        build("torchvision-resnet81", 10, 3, 1)
+
+
+@pytest.mark.parametrize("size", [22, 28, 40])
+def test_networks_of_batch_selection_take_other_sizes(size):
+    for name in ("reducr-cnn", "mlp"):
+        assert build(name, 7, 3, 2)(torch.rand(2, 3, size, size)).shape == (2, 7)
+
+
+def test_a_network_without_padding_refuses_small_images():
+    with pytest.raises(InvalidInput, match="at least 22x22"):
+        check("reducr-cnn", 10, (21, 28, 3), 2)
+
+
 def test_resnet18_parameters_at_any_width():
     """Counted by hand from the block table: 3x3 convolutions, batch normalisation, shortcuts, head."""
 

@@ -21,6 +21,7 @@ from biasloop.contract.domains import (
     honoured,
     names_in,
 )
+from biasloop.contract.losing import Truthful
 from biasloop.contract.names import GROUP, TARGET, TEST
 from biasloop.contract.testing.sameness import differing
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
@@ -138,11 +139,26 @@ def check_samples(subject: Subject) -> None:
                 f"{subject.name}.human_labels: {name} of {lacking} samples is -1, which is nothing; splits is to name "
                 "samples without a label as unlabelled, and to have none of them in the test set",
             )
+    if isinstance(domain, Truthful):
+        _check_truth(subject, domain, labelled)
     if isinstance(domain, Grouped):
         _check_order(subject, "groups", domain.groups, labelled)
         other = [name for name, column in domain.groups(labelled).columns.items() if column.role != GROUP]
         demand(not other, f"{subject.name}.groups: {', '.join(other)} has another role than {GROUP!r}")
     _check_references(subject, domain)
+
+
+def _check_truth(subject: Subject, domain: Any, ids: Ints) -> None:
+    """Right labels are like human ones."""
+    _check_order(subject, "truth", domain.truth, ids)
+    truth, human = domain.truth(ids).columns, domain.human_labels(ids).columns
+    kinds = {name: (c.values.dtype, c.role, c.vocabulary, c.offsets is None) for name, c in truth.items()}
+    wanted = {name: (c.values.dtype, c.role, c.vocabulary, c.offsets is None) for name, c in human.items()}
+    demand(
+        not kinds or kinds == wanted,
+        f"{subject.name}.truth has the columns {kinds}, and human_labels have {wanted}; give no column where human "
+        "labels are right",
+    )
 
 
 def _check_order(subject: Subject, method: str, of: Any, ids: Ints) -> None:

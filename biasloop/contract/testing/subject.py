@@ -53,7 +53,7 @@ class Subject:
 
     def without_data(self) -> Any:
         """A new domain that finds no data, fetched or named by settings, and is asked for none."""
-        asked = ("splits", "human_labels", "groups")
+        asked = ("splits", "human_labels", "truth", "groups")
 
         def refusing(name: str) -> Callable[..., Any]:
             def refuse(self: object, *arguments: object, **named: object) -> Any:

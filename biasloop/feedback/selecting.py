@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from biasloop.contract import names
 from biasloop.contract.data import Column, Floats, Frame, Ints, Metric, Samples, Tables, Vocabularies
 from biasloop.contract.domains import SELECTION, Domain, Learning, Sampled, Storing, honoured, missing_methods
-from biasloop.contract.losing import Heading, Losing, Varied
+from biasloop.contract.losing import Heading, Losing, Truthful, Varied
 from biasloop.contract.randomness import Streams
 from biasloop.contract.selection import (
     CLASS_IRREDUCIBLE,
@@ -309,7 +309,9 @@ class Selecting:
         """Category of each label, and whether it is right as far as anybody knows."""
         known = ~np.isin(train.ids, self.domain.splits().unlabelled)
         states = np.full(len(train), UNKNOWN)
-        errors = errors_of(self.domain, train.labels.take(known), self.domain.human_labels(train.ids[known]))
+        domain, ids = self.domain, train.ids[known]
+        right = domain.truth(ids) if isinstance(domain, Truthful) else Frame()
+        errors = errors_of(domain, train.labels.take(known), right if right.columns else domain.human_labels(ids))
         if errors is not None:
             states[known] = np.where(errors > 0, WRONG, RIGHT)
         return Strata(self.domain.categories(train) * STATES + states, self.categories * STATES)

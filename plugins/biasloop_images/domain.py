@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import (
+    Array,
     Arrays,
     Column,
     Floats,

@@ -140,7 +140,8 @@ class Splitting:
             kind = "test" if splits == ("test",) else "validation"
             raise InvalidInput(f"{asked}, and {self.name} has no published {kind} split ({known}); {mend}")
         rows = published[split]
-        return self.used[(self.used >= rows.start) & (self.used < rows.stop)]
+        inside: Ints = self.used[(self.used >= rows.start) & (self.used < rows.stop)]
+        return inside
 
     def _equal(self, order: Ints, count: int, key: str) -> Ints:
         """The first of each class, equally many."""

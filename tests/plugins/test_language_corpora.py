@@ -20,6 +20,7 @@ from support.servers import serving
 from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import asset, fetch
+from biasloop.datasets import sotu as sentences
 from biasloop.datasets.texts import SOTU
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
 from biasloop_language import corpora, realtoxicity, sotu, user_files
@@ -274,7 +275,7 @@ def test_a_year_after_the_last_is_refused():
 
 def test_a_damaged_file_is_named(tmp_path, monkeypatch):
     file = tmp_path / "sentences.tsv.gz"
-    monkeypatch.setattr(sotu, "SOTU", replace(SOTU, shipped=file))
+    monkeypatch.setattr(sentences, "SOTU", replace(SOTU, shipped=file))
     with pytest.raises(DownloadError, match="which comes with biasloop, is not there; reinstall biasloop"):
         sotu.read("loop")
     for content in (SOTU.shipped.read_bytes()[:9999], b"no gzip", gzip.compress(b"1945 no tab\n")):

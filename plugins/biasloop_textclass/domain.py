@@ -167,7 +167,7 @@ class TextClassDomain:
         return cross_entropy(self._learner.logits(model, samples.ids), samples.labels[TARGET])
 
     def categories(self, samples: Samples) -> Ints:
-        """`(rows,)` the class; where there are groups, class x groups + group, each combination of columns being one."""
+        """`(rows,)` the class; of a table with groups class x groups + group, of all columns."""
         target: Ints = samples.labels[TARGET]
         groups = self._texts.groups
         if not groups:

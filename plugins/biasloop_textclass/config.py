@@ -93,7 +93,7 @@ class Config(BaseModel):
     path: str | None = Field(
         None, description='Of data = "file": a .csv, .tsv, .jsonl, .json or .parquet file with a row a text.'
     )
-    columns: Columns = Field(default_factory=Columns)  # type: ignore[arg-type]
+    columns: Columns = Field(default_factory=Columns)
     classes: list[ClassName] | None = Field(
         None,
         min_length=2,
@@ -120,7 +120,7 @@ class Config(BaseModel):
         description='"small" (built in), "bert-base-uncased" of `biasloop fetch`, or a directory with an encoder: '
         "config.json, *.safetensors and tokenizer.json.",
     )
-    small: Small = Field(default_factory=Small)  # type: ignore[arg-type]
+    small: Small = Field(default_factory=Small)
     length: int = Field(128, ge=4, le=100_000, description="Tokens of a text, or a pair, at most; longer ones are cut.")
     epochs: int = Field(10, ge=1, description="Passes over the training set.")
     batch_size: int = Field(32, ge=1, description="Texts a step.")
@@ -144,7 +144,7 @@ class Config(BaseModel):
         if (self.data == FILE) != (self.path is not None):
             missing = 'data = "file" needs path' if self.path is None else f"path is given, and data is {self.data!r}"
             raise ValueError(f'{missing}; path goes with data = "file"')
-        if self.data != FILE and (self.classes is not None or self.columns != Columns()):  # type: ignore[call-arg]
+        if self.data != FILE and (self.classes is not None or self.columns != Columns()):
             raise ValueError('`classes` and `columns` are of data = "file"; the named data have their own')
         if self.test == "published" and (self.holdout or self.imbalance is not None):
             raise ValueError('test = "published" stands for all splits as published; leave out holdout and imbalance')

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from biasloop.contract.data import Column, Frame, Ints
+from biasloop.contract.data import Array, Column, Frame, Ints
 from biasloop.datasets import byte_pairs
 from biasloop.datasets.decoded import decoded
 from biasloop.datasets.tokenising import identity, plain
@@ -69,7 +69,7 @@ def _batches(texts: LabelledTexts) -> Iterator[list[Any]]:
         yield columns[0] if len(columns) == 1 else list(zip(*columns, strict=True))
 
 
-def padded(encoded: Frame, ids: Ints, *, pairs: bool) -> Ints:
+def padded(encoded: Frame, ids: Ints, *, pairs: bool) -> Array:
     """`(n, 1 or 2, longest)` int32: token ids and, of pairs, kinds; filled with `PADDING` on the right.
 
     Args:

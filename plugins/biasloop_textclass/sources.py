@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -10,6 +11,7 @@ from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
 from biasloop_textclass import century, own_table
 from biasloop_textclass.config import FILE, Columns
+from biasloop_textclass.published import BY_NAME, Published
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,7 +54,14 @@ def source(config: Config, context: Context) -> Source:
         return OwnTable(home_of(Path(config.path)), config.columns, config.classes)
     if config.data == century.NAME:
         return Century()
-    raise InvalidInput(f'domain.data is {config.data!r}; expected "{century.NAME}" or "{FILE}"')
+    if config.data in BY_NAME:
+        return Published(BY_NAME[config.data], context)
+    known = [century.NAME, *BY_NAME, FILE]
+    near = difflib.get_close_matches(config.data[:100], known, 1)
+    hint = f"; did you mean {near[0]!r}?" if near else ""
+    raise InvalidInput(
+        f"domain.data is {config.data[:100]!r}, and no texts are called so (known: {', '.join(known)}){hint}"
+    )
 
 
 @dataclass(frozen=True)

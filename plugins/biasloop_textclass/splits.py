@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from biasloop.contract.data import Ints, Splits
 from biasloop.datasets import imbalance, splitting
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
+from biasloop_textclass import published
 
 if TYPE_CHECKING:
-    from biasloop.contract.data import Ints, Splits
     from biasloop.contract.randomness import Streams
     from biasloop_textclass.config import Config
     from biasloop_textclass.texts import LabelledTexts
@@ -28,7 +29,7 @@ def draw(config: Config, texts: LabelledTexts, chosen: int | None, streams: Stre
         InvalidInput: if nothing is left to train on, or the data have no published splits.
     """
     if config.test == "published":
-        raise InvalidInput(f'domain.test is "published", and {config.data} has no published splits; set a number')
+        return _published(config, texts)
     used = np.flatnonzero(texts.labels >= 0)
     left = ""
     if chosen is not None and config.imbalance is not None:
@@ -39,3 +40,13 @@ def draw(config: Config, texts: LabelledTexts, chosen: int | None, streams: Stre
     unlabelled: Ints = np.flatnonzero(texts.labels < 0)
     order = streams.at("data", "split")
     return splitting.draw(used, order, config.test, config.holdout, unlabelled=unlabelled, has=has)
+
+
+def _published(config: Config, texts: LabelledTexts) -> Splits:
+    if config.data not in published.BY_NAME:
+        raise InvalidInput(
+            f'domain.test is "published", and {config.data} has no published splits (those that have some: '
+            f"{', '.join(published.BY_NAME)}); set domain.test to a number of texts"
+        )
+    parts = published.parts(published.BY_NAME[config.data], texts.labels, balanced=config.balanced_holdout)
+    return Splits(test=parts.test, holdout=parts.holdout, pool=parts.pool)

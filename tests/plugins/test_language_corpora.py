@@ -19,7 +19,7 @@ from support.servers import serving
 
 from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
-from biasloop.datasets import asset, fetch
+from biasloop.datasets import fetch
 from biasloop.datasets import sotu as sentences
 from biasloop.datasets.texts import SOTU
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
@@ -318,14 +318,6 @@ def test_requirements_of_the_published_corpus(tmp_path, monkeypatch):
     monkeypatch.setattr(realtoxicity, "is_prepared", lambda _: True)
     assert source.requirements()[0].present
     assert len(source.pretraining()) > 1000
-
-
-def test_requirements_of_networks(tmp_path):
-    (need,) = corpora.network_requirements("gpt2-medium", tmp_path)
-    assert (need.name, need.kind, need.bytes) == ("gpt2-medium", "weights", asset("gpt2-medium").bytes)
-    assert corpora.network_requirements("small", tmp_path) == []
-    assert corpora.network_requirements(str(tmp_path), tmp_path) == []
-    assert corpora.requirement("detoxify-original", tmp_path).kind == "weights"
 
 
 # --- pairs

@@ -183,8 +183,8 @@ def test_check_refuses_what_a_run_would_fail_on(tmp_path, table, settings, messa
 
 
 def test_data_that_nobody_knows_are_refused(tmp_path):
-    with pytest.raises(InvalidInput, match="domain.data is 'imdb'; expected \"sotu-halves\""):
-        textclass.domain(tmp_path, data="imdb")
+    with pytest.raises(InvalidInput, match="domain.data is 'mlni', and no texts are called so .* did you mean 'mnli'"):
+        textclass.domain(tmp_path, data="mlni")
 
 
 def test_stored_results_are_measured_where_there_is_no_data(tmp_path):

@@ -1,5 +1,8 @@
 """All that `biasloop fetch` knows by name."""
 
+from pathlib import Path
+
+from biasloop.contract.context import Requirement
 from biasloop.datasets import registry, texts, weights
 from biasloop.datasets.assets import Asset, find
 from biasloop.datasets.clothing1m import CLOTHING1M
@@ -17,3 +20,19 @@ def asset(name: str) -> Asset:
 def all_assets() -> tuple[Asset, ...]:
     """All data sets, then all models."""
     return (*registry.all_datasets(), CLOTHING1M, *texts.DATASETS, *weights.MODELS)
+
+
+def requirement(name: str, data: Path) -> Requirement:
+    """A data set or model by its name, and whether it is in a data directory.
+
+    Raises:
+        InvalidInput: as `asset`.
+    """
+    known = asset(name)
+    return Requirement(name, known.kind, known.bytes, known.present(data))
+
+
+def network_requirements(network: str, data: Path) -> list[Requirement]:
+    """The weights of a published network; none of one that is built in or in a directory."""
+    known = {asset.name for asset in all_assets() if asset.kind == "weights"}
+    return [requirement(network, data)] if network in known else []

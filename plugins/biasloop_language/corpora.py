@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from biasloop import datasets
 from biasloop.contract.context import Context, Requirement
+from biasloop.datasets.catalogue import requirement
 from biasloop.datasets.texts import REALTOXICITYPROMPTS, SOTU
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
@@ -19,7 +20,7 @@ from biasloop_language.pairs import Pairs
 if TYPE_CHECKING:
     from biasloop_language.config import Config
 
-__all__ = ["OwnFile", "Pairs", "RealToxicityPrompts", "Sotu", "Source", "network_requirements", "requirement", "source"]
+__all__ = ["OwnFile", "Pairs", "RealToxicityPrompts", "Sotu", "Source", "source"]
 
 
 class Source(Protocol):
@@ -71,21 +72,9 @@ def source(config: Config, context: Context) -> Source:
     return OwnFile(path, corpus.prompt, corpus.continuation, corpus.from_year, data)
 
 
-def requirement(name: str, data: Path) -> Requirement:
-    """A data set or model by its name in `biasloop fetch`, and whether it is in a data directory."""
-    asset = datasets.asset(name)
-    return Requirement(name, asset.kind, asset.bytes, asset.present(data))
-
-
 def published_networks() -> list[str]:
     """Names of the networks that can be fetched."""
     return [asset.name for asset in datasets.all_assets() if asset.kind == "weights" and asset.name.startswith("gpt2")]
-
-
-def network_requirements(network: str, data: Path) -> list[Requirement]:
-    """The weights of a published network; none of one that is built in or in a directory."""
-    known = {asset.name for asset in datasets.all_assets() if asset.kind == "weights"}
-    return [requirement(network, data)] if network in known else []
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from biasloop.contract.data import (
 )
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
 from biasloop.contract.names import IDS, SCORE, TEST, TEXT
+from biasloop.datasets.catalogue import network_requirements, requirement
 from biasloop.datasets.splitting import draw
 from biasloop.errors import Mismatch
 from biasloop.lazy import numpy as np
@@ -71,9 +72,9 @@ class LanguageDomain:
 
     def requirements(self) -> list[Requirement]:
         """The corpus, the network, and the scorers' weights."""
-        needs = [*self._corpus.requirements(), *corpora.network_requirements(self.config.network, self._context.data)]
+        needs = [*self._corpus.requirements(), *network_requirements(self.config.network, self._context.data)]
         if "detoxify" in self.config.scorers:
-            needs.append(corpora.requirement("detoxify-original", self._context.data))
+            needs.append(requirement("detoxify-original", self._context.data))
         return needs
 
     def honours(self) -> frozenset[str]:
@@ -89,7 +90,8 @@ class LanguageDomain:
                 "look at the model; launch one, or take loop.snapshots out"
             )
         config, data = self.config, self._context.data
-        checkpoints.check(config.network, data, corpora.published_networks())
+        published = corpora.published_networks()
+        checkpoints.LANGUAGE_MODEL.check(config.network, data, published, checkpoints.BUILT_IN)
         beams = config.beams if config.decoder == "beam" else 1
         checkpoints.check_decoding(config.network, data, config.new_tokens, beams)
         for scorer in self._scorers:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from biasloop.contract.data import Array, Column
+from biasloop.datasets import byte_pairs
 from biasloop.datasets.tokenising import encoded
 from biasloop.errors import InvalidInput
 
@@ -87,7 +88,7 @@ class Encoder:
                 inner.no_truncation()
             else:
                 pair = str(directory / "vocab.json"), str(directory / "merges.txt")
-                inner = _byte_level(Tokenizer(models.BPE.from_file(*pair)))
+                inner = byte_pairs.byte_level(Tokenizer(models.BPE.from_file(*pair)))
                 inner.add_special_tokens([END])
         except BaseException as error:  # the library raises nothing narrower, and on some files it panics
             if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
@@ -111,27 +112,7 @@ def train(texts: Iterable[str], vocabulary: int) -> Encoder:
     Raises:
         InvalidInput: if the vocabulary has no room for all bytes.
     """
-    from tokenizers import Tokenizer, models, pre_tokenizers, trainers
-
-    if vocabulary < 257:
-        raise InvalidInput(f"a vocabulary of {vocabulary} tokens has no room for 256 bytes; set 257 or more")
-    inner = _byte_level(Tokenizer(models.BPE()))
-    trainer = trainers.BpeTrainer(
-        vocab_size=vocabulary,
-        special_tokens=[END],
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=False,
-    )
-    inner.train_from_iterator(texts, trainer)
-    return _with_end(inner, None, "the trained tokenizer")
-
-
-def _byte_level(inner: Tokenizer) -> Tokenizer:
-    from tokenizers import decoders, pre_tokenizers
-
-    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    inner.decoder = decoders.ByteLevel()
-    return inner
+    return _with_end(byte_pairs.learn(texts, vocabulary, [END]), None, "the trained tokenizer")
 
 
 def _with_end(inner: Tokenizer, eos: int | None, where: str) -> Encoder:

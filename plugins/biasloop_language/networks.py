@@ -17,7 +17,7 @@ from transformers.utils import logging
 from biasloop.contract.data import Array, Arrays
 from biasloop.errors import InvalidInput
 from biasloop.training.weights import to_arrays, to_tensors
-from biasloop_language.checkpoints import end_of_text, locate
+from biasloop_language.checkpoints import LANGUAGE_MODEL, end_of_text
 from biasloop_language.encoder import Encoder
 
 
@@ -51,7 +51,7 @@ def resolve(name: str, data: Path) -> Language:
             pickle only.
         SomethingToFetch: if the files of a name are not all there.
     """
-    folder = locate(name, data)
+    folder = LANGUAGE_MODEL.locate(name, data)
     encoder = Encoder.read(folder, end_of_text(folder))
     try:
         network, info = _read(folder)

@@ -1,13 +1,9 @@
 """Sentences of State of the Union addresses, which come with biasloop."""
 
-import gzip
 import hashlib
-import zlib
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Literal
 
-from biasloop.datasets.texts import SOTU
+from biasloop.datasets.sotu import sentences
 from biasloop.errors import InvalidInput
 from biasloop_language.pairs import Pairs
 
@@ -29,23 +25,11 @@ def read(part: Part, from_year: int = 1945) -> Pairs:
         InvalidInput: if there is no sentence from that year on.
         DownloadError: if the file, which comes with biasloop, is damaged or missing.
     """
-    chosen = [text for year, text in _sentences() if year >= from_year and _part(text) == part]
+    chosen = [text for year, text in sentences() if year >= from_year and _part(text) == part]
     if not chosen:
         raise InvalidInput(f"domain.corpus.from_year is {from_year}; the addresses are of 1790 to 2021")
     halves = [_cut(text) for text in chosen]
     return Pairs.of([a for a, _ in halves], [b for _, b in halves], "the State of the Union addresses")
-
-
-def _sentences() -> Iterator[tuple[int, str]]:
-    assert SOTU.shipped is not None
-    SOTU.require(Path())
-    try:
-        with gzip.open(SOTU.shipped, "rt", encoding="utf-8", newline="\n") as stream:
-            for line in stream:
-                year, _, sentence = line.partition("\t")
-                yield int(year), sentence.strip()
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise SOTU.damaged(SOTU.shipped, f"it does not read ({error})") from error
 
 
 def _part(sentence: str) -> Part:

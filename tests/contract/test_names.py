@@ -54,6 +54,7 @@ ALLOWED = [
         "keys and values of [loop]",
     ),
     ("biasloop/cli/evaluate.py biasloop/report/tables/annotators.py", "annotator", "a heading, and a key of JSON"),
+    ("plugins/biasloop_textclass/splits.py", "text", "what a sample is called in messages"),
     ("plugins/biasloop_generators/released.py", "epoch", "columns of published files"),
     ("biasloop/report/figures/metric_by_setting.py", "epoch", "what an axis shows"),
     ("biasloop/training/loop.py", "epoch", "an array of a checkpoint"),
@@ -66,8 +67,8 @@ ALLOWED = [
         "the ledger's and the store's own",
     ),
     (
-        "plugins/biasloop_generators/config.py plugins/biasloop_images/config.py",
-        "classifier generator population test",
+        "plugins/biasloop_generators/config.py plugins/biasloop_images/config.py plugins/biasloop_textclass/config.py",
+        "classifier generator population test text",
         "names of settings",
     ),
 ]
@@ -75,6 +76,7 @@ ALLOWED = [
 OF_ONE_PLUGIN = {
     "biasloop_generators": ("image", "label", "margin", "samples"),
     "biasloop_language": ("loss_tokens", "tokens"),
+    "biasloop_textclass": ("kinds", "tokens"),
 }
 
 

@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tomli
 from biasloop_toy import ToyDomain
-from support import broken_toys, commands, defects, scenes, small_generators
+from support import broken_toys, commands, defects, scenes, small_generators, textclass
 
 from biasloop.contract.testing import Broken, check
 from biasloop_command import CommandDomain
 from biasloop_generators.domain import GeneratorsDomain
 from biasloop_images import ImagesDomain
 from biasloop_language.domain import LanguageDomain
+from biasloop_textclass import TextClassDomain
 
 KEPT = Path(__file__).parents[1] / "runs_before"
 SMALL = {"data": "npz", "network": "small-cnn", "width": 2, "epochs": 2, "batch_size": 20, "evaluation_batch": 50,
@@ -61,6 +62,13 @@ def test_biased_images_pass(tmp_path):
 def test_programs_pass(tmp_path):
     commands.table(tmp_path)
     assert check(CommandDomain, data_directory=tmp_path, **commands.settings(tmp_path, group="sex", follow="b")) == ALL
+
+
+@pytest.mark.parametrize("columns", [{}, {"group": ["sex", "age"], "text2": "more"}])
+def test_classified_texts_pass(tmp_path, columns):
+    table = textclass.write(tmp_path / "own.csv", textclass.rows())
+    settings = {**textclass.SMALL, "path": str(table), "columns": columns}
+    assert check(TextClassDomain, data_directory=tmp_path, **settings) == ALL
 
 
 def test_language_passes(tmp_path, monkeypatch):

@@ -64,6 +64,9 @@ def test_texts():
     assert [(one.name, one.rows, one.kind) for one in texts] == [
         ("sotu", 46_382, "data"),
         ("realtoxicityprompts", 99_442, "data"),
+        ("mnli", 412_349, "data"),
+        ("qqp", 404_276, "data"),
+        ("sst2", 68_221, "data"),
     ]
 
 

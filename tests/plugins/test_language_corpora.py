@@ -19,7 +19,8 @@ from support.servers import serving
 
 from biasloop.contract.context import Context
 from biasloop.contract.randomness import Streams
-from biasloop.datasets import asset, fetch
+from biasloop.datasets import fetch
+from biasloop.datasets import sotu as sentences
 from biasloop.datasets.texts import SOTU
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
 from biasloop_language import corpora, realtoxicity, sotu, user_files
@@ -274,7 +275,7 @@ def test_a_year_after_the_last_is_refused():
 
 def test_a_damaged_file_is_named(tmp_path, monkeypatch):
     file = tmp_path / "sentences.tsv.gz"
-    monkeypatch.setattr(sotu, "SOTU", replace(SOTU, shipped=file))
+    monkeypatch.setattr(sentences, "SOTU", replace(SOTU, shipped=file))
     with pytest.raises(DownloadError, match="which comes with biasloop, is not there; reinstall biasloop"):
         sotu.read("loop")
     for content in (SOTU.shipped.read_bytes()[:9999], b"no gzip", gzip.compress(b"1945 no tab\n")):
@@ -317,14 +318,6 @@ def test_requirements_of_the_published_corpus(tmp_path, monkeypatch):
     monkeypatch.setattr(realtoxicity, "is_prepared", lambda _: True)
     assert source.requirements()[0].present
     assert len(source.pretraining()) > 1000
-
-
-def test_requirements_of_networks(tmp_path):
-    (need,) = corpora.network_requirements("gpt2-medium", tmp_path)
-    assert (need.name, need.kind, need.bytes) == ("gpt2-medium", "weights", asset("gpt2-medium").bytes)
-    assert corpora.network_requirements("small", tmp_path) == []
-    assert corpora.network_requirements(str(tmp_path), tmp_path) == []
-    assert corpora.requirement("detoxify-original", tmp_path).kind == "weights"
 
 
 # --- pairs

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save_file
 from tokenizers import ByteLevelBPETokenizer
 
+from biasloop.datasets.checkpoints import directory as directory_of
 from biasloop.datasets.tokens import ragged
 from biasloop.errors import InvalidInput, SomethingToFetch
 from biasloop_language import checkpoints, networks
@@ -238,14 +239,27 @@ def test_a_tokenizer_of_another_network_is_refused(directory):
 
 
 def test_looking_for_files_needs_no_torch():
-    program = "import biasloop_language.checkpoints, sys; sys.exit('torch' in sys.modules)"
+    program = "import biasloop.datasets.checkpoints, sys; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
 
 
 def test_paths_and_names(tmp_path):
-    assert checkpoints.directory("gpt2", tmp_path) == tmp_path / "gpt2"
-    assert checkpoints.directory("./gpt2", tmp_path).name == "gpt2"
-    assert checkpoints.directory("a/b", tmp_path) != tmp_path / "a/b"
-    assert checkpoints.lacking(tmp_path / "nothing") == [
+    assert directory_of("gpt2", tmp_path) == tmp_path / "gpt2"
+    assert directory_of("./gpt2", tmp_path).name == "gpt2"
+    assert directory_of("a/b", tmp_path) != tmp_path / "a/b"
+    assert checkpoints.LANGUAGE_MODEL.lacking(tmp_path / "nothing") == [
         "config.json", "*.safetensors", "tokenizer.json (or vocab.json and merges.txt)",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("eos", ["x", -1, 10**30, [[1]], {}, True, 1.5])
+def test_an_end_of_text_that_is_no_token_id_is_refused(tmp_path, eos):
+    (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": eos}))
+    with pytest.raises(InvalidInput, match="eos_token_id is no token id"):
+        checkpoints.end_of_text(tmp_path)
+
+
+def test_an_end_of_text_may_be_missing_or_several(tmp_path):
+    for eos, expected in ((None, None), ([], None), ([7, 8], 7), (0, 0)):
+        (tmp_path / "config.json").write_text(json.dumps({"eos_token_id": eos}))
+        assert checkpoints.end_of_text(tmp_path) == expected

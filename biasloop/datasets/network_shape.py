@@ -34,11 +34,12 @@ def read_settings(folder: Path) -> dict[str, Any]:
     return settings
 
 
-def check_shape(folder: Path) -> None:
+def check_shape(folder: Path, what: str) -> None:
     """Refuse sizes that no network has, and those of a network with more parameters than the weights can hold.
 
     Args:
         folder: directory with config.json and *.safetensors.
+        what: it is to be, with its article.
 
     Raises:
         InvalidInput: naming the key.
@@ -53,7 +54,7 @@ def check_shape(folder: Path) -> None:
         stored = sum(file.stat().st_size for file in folder.glob("*.safetensors") if file.is_file())
         if parameters > stored * _WEIGHTS:
             raise InvalidInput(
-                f"{folder} cannot be read as a causal language model: config.json describes {parameters:,} parameters "
+                f"{folder} cannot be read as {what}: config.json describes {parameters:,} parameters "
                 f"or more, and the weights have {stored:,} bytes; put the network's own files there"
             )
 

@@ -5,9 +5,9 @@ import time
 
 import pytest
 
+from biasloop.datasets.checkpoints import Wanted
+from biasloop.datasets.network_shape import check_shape, read_settings
 from biasloop.errors import InvalidInput
-from biasloop_language import checkpoints
-from biasloop_language.shape import check_shape, read_settings
 
 GPT2 = {"vocab_size": 50257, "n_layer": 12, "n_head": 12, "n_embd": 768, "n_positions": 1024, "n_inner": None,
         "eos_token_id": 50256}  # fmt: skip
@@ -59,29 +59,16 @@ def test_an_absurd_description_is_refused_at_once(place, settings, words):
     put(place, settings)
     begun = time.perf_counter()
     with pytest.raises(InvalidInput, match=words) as caught:
-        checkpoints.locate(str(place), place)
+        Wanted("a network").locate(str(place), place)
     assert time.perf_counter() - begun < 5
     assert len(str(caught.value)) < 1000
 
 
 def test_a_sensible_description_passes(place):
     put(place, {**SMALL, "layer_types": ["a"], "use_cache": True, "num_key_value_heads": None})
-    check_shape(place)
+    check_shape(place, "a network")
     with (place / "model.safetensors").open("wb") as file:
         file.truncate(500_000_000)
     put(place, GPT2)
-    check_shape(place)
+    check_shape(place, "a network")
     assert read_settings(place)["n_layer"] == 12
-
-
-@pytest.mark.parametrize("eos", ["x", -1, 10**30, [[1]], {}, True, 1.5])
-def test_an_end_of_text_that_is_no_token_id_is_refused(place, eos):
-    put(place, {**SMALL, "eos_token_id": eos})
-    with pytest.raises(InvalidInput, match="eos_token_id is no token id"):
-        checkpoints.end_of_text(place)
-
-
-def test_an_end_of_text_may_be_missing_or_several(place):
-    for eos, expected in ((None, None), ([], None), ([7, 8], 7), (0, 0)):
-        put(place, {**SMALL, "eos_token_id": eos})
-        assert checkpoints.end_of_text(place) == expected

@@ -89,7 +89,7 @@ class Selection:
             released, where batch statistics and dropout are those of the candidate batch.
         refresh: epochs from one look at the holdout to the next.
         best: which epoch's model a fit gives: the last one's, or that of the highest accuracy, or worst accuracy of a
-            category.
+            category (of equal ones the more accurate, then the earlier).
         proxy: settings of the domain that a model beside it is trained by, which scores in its place; None for none.
     """
 

@@ -85,7 +85,7 @@ class Selecting:
         self._times = torch.zeros(samples, dtype=torch.int64, device=device)  # how often each was selected
         self._last = torch.full((samples,), -(10**6), dtype=torch.int64, device=device)  # and in which epoch
         self._best: dict[str, Tensor] = {}
-        self._highest = -1.0
+        self._highest: tuple[float, ...] = (-1.0, 0.0)
         self._restored: Arrays | None = None
         self._epoch = 0
         self._count = _Counts(selection, device)
@@ -170,7 +170,7 @@ class Selecting:
         self._state, self._times, self._last = tensors["state"], tensors["times"], tensors["last"]
         self._holdout = tensors.get("holdout")
         self._best = {name.removeprefix("best."): t for name, t in tensors.items() if name.startswith("best.")}
-        self._highest = float(state["highest"]) if "highest" in state else -1.0
+        self._highest = tuple(state["highest"].tolist()) if "highest" in state else (-1.0, 0.0)
         if middle:
             self._restored = state
             self._count.restore(to_tensors(under("counts", state)))
@@ -225,7 +225,8 @@ class Selecting:
         shares = right.double().cpu().numpy()  # (C,)
         accuracy = float(np.nansum(shares * counts) / counts.sum())
         worst = float(np.nanmin(shares))
-        value = accuracy if self._selection.best == "accuracy" else worst
+        # Of equally bad worst categories, such as those of an epoch that knows none of it, the accuracy decides.
+        value = (accuracy, 0.0) if self._selection.best == "accuracy" else (worst, accuracy)
         best = value > self._highest
         if best:
             self._highest = value

@@ -234,15 +234,15 @@ def reducr(
 ) -> Selected:
     """The k highest of excesses weighted by category; the state is the sum of objectives alpha so far, `(C,)`."""
     losses = candidates.losses if model_loss else torch.zeros_like(candidates.losses)  # (n,)
-    excess = losses - _given(candidates.irreducible) if irreducible else losses.expand(len(state), -1)  # (C, n)
+    excess = (losses - _given(candidates.irreducible) if irreducible else losses.expand(len(state), -1)).T  # (n, C)
     if clip:
-        excess = excess.clamp(min=0)
+        excess = excess.relu()
     weights = (-eta * state).softmax(0)  # (C,)
     if weight_floor:
         weights = (1 - weight_floor) * weights + weight_floor / len(state)
-    scores = (weights[:, None] * excess).sum(0)  # (n,)
+    scores = excess.mv(weights)  # (n,)
     rows = ranked(scores, generator, k)  # (k,)
-    alpha = excess.index_select(1, rows).sum(1)  # (C,)
+    alpha = excess.index_select(0, rows).sum(0)  # (C,)
     if holdout:
         alpha = alpha.sub(_given(candidates.holdout), alpha=k if holdout_term == "per_selected" else 1)
     if per_point:

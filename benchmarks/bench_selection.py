@@ -1,12 +1,14 @@
 """Bookkeeping of a selecting step beyond the scoring pass, 320 candidates to 32: as published, and on tensors.
 
-What is timed is all from the candidates' losses to the selected rows and what is counted of them: class-irreducible
-losses of the candidates, scores, the k highest, the new state, and by class the weight, how many were selected and
-their loss. The published way (sheet of facts, section 9) is here written well, without what it logs besides: a gather
-for each class and a stack; a loop over classes with one gather and one `.item()`; ids appended to an array. It is timed
-in the first epoch, when hardly anything is in that array, and half way, when each step copies half of what it will
-hold. One CPU thread, the same numbers, epochs of 79 steps in turns; processor time, since others may use the machine.
-`--quick` is for a look; `pytest benchmarks/bench_selection.py` times each way with pytest-benchmark.
+The published way (sheet of facts, section 9) is here written well, without what it logs besides: a gather of
+irreducible losses for each class and a stack; scores, the k highest and the new state; a loop over classes with one
+gather and one `.item()`, for how many were selected and their loss; ids appended to an array. It is timed in the first
+epoch, when hardly anything is in that array, and half way, when each step copies half of what it will hold. Beside it
+stand the project's selectors alone, from losses to rows and state, and all that `biasloop.training.selecting` does but
+the networks: it takes the selected samples, looks at the holdout, and counts what was offered and selected, repeats,
+weights, and the share of the highest scores. One CPU thread, the same numbers, epochs of 79 steps in turns; processor
+time, since others may use the machine. `--quick` is for a look; `pytest benchmarks/bench_selection.py` times each way
+with pytest-benchmark.
 """
 
 import argparse
@@ -17,13 +19,19 @@ import numpy as np
 import pytest
 import torch
 
-from biasloop.contract.selection import CLASS_IRREDUCIBLE
+from biasloop.contract.context import Work
+from biasloop.contract.data import Frame, Samples
+from biasloop.contract.randomness import Streams
+from biasloop.contract.selection import CLASS_IRREDUCIBLE, Judged, Selection, Strata
+from biasloop.training.selecting import Selecting
 from biasloop.training.selection import Candidates
 from biasloop.training.selectors import Reducr, Rho
+from biasloop.training.sources import Batch
 
 SIZE, TAKEN, SAMPLES, EPOCH, STEPS = 320, 32, 25_000, 79, 13_800  # as in CIFAR-10
 CATEGORIES = (10, 100)
 ETA = 1e-4
+QUIET = Work(Streams((0,)))
 
 
 class Step:
@@ -70,46 +78,73 @@ class Published(Step):
         self.selected = np.append(self.selected, ids[rows].numpy())
 
 
-class OnTensors(Step):
-    """The project's selectors; what is counted is counted once an epoch, of all its steps."""
+class Told:
+    """An objective whose logits and losses cost nothing."""
+
+    def outputs(self, network, batch):
+        """What the next candidates are said to lose."""
+        return self.logits, self.losses
+
+
+class Alone(Step):
+    """A selector of the project, and the gather of irreducible losses."""
 
     def __init__(self, categories, selector):
         super().__init__(categories)
-        self.selector = selector
+        self.selector, self.generator = selector, torch.Generator().manual_seed(0)
         table = self.table if CLASS_IRREDUCIBLE in selector.needs else self.table[:1]
-        self.rows = table.T.contiguous()  # (samples, models): all losses of a sample lie side by side
-        self.generator = torch.Generator().manual_seed(0)
-        self.steps = []
+        self.rows = table.T.contiguous()  # (samples, models), as `Selecting` has it
+
+    def __call__(self):
+        """From losses to rows and state."""
+        losses, ids = self.batch()
+        told = Candidates(losses, irreducible=self.rows.index_select(0, ids).T, holdout=self.holdout)
+        self.state = self.selector.select(told, TAKEN, self.state, self.generator).state
+
+
+class InAFit(Step):
+    """All that the project does in a step but the networks: `biasloop.training.selecting`."""
+
+    def __init__(self, categories, selector):
+        super().__init__(categories)
+        described = Selection(
+            selector,
+            TAKEN / SIZE,
+            categories,
+            Strata(self.targets.numpy(), categories),
+            irreducible=(self.table if CLASS_IRREDUCIBLE in selector.needs else self.table[:1]).numpy(),
+            holdout=Judged(Samples(np.arange(categories), np.ones(categories, bool), Frame({})), np.arange(categories)),
+        )
+        self.told, self.network, self.steps, self.epochs = Told(), torch.nn.Identity().eval(), 0, 0
+        self.told.logits, self.inputs = torch.zeros(SIZE, categories), torch.zeros(SIZE, 1)
+        self.selecting = Selecting(described, SAMPLES, self.told, Streams((0,)), torch.device("cpu"), self.held_out)
+        self.selecting.begin(self.network, 0)
+
+    def held_out(self, samples):
+        """The holdout, with as many classes as samples; its losses are those that are told."""
+        self.told.logits, self.told.losses = torch.zeros(len(samples), len(samples)), self.holdout
+        yield Batch(torch.zeros(len(samples), 1), torch.arange(len(samples)))
+        self.told.logits = torch.zeros(SIZE, len(samples))
 
     def __call__(self):
         """All of a step but the networks, and with the last of an epoch what is counted."""
-        losses, ids = self.batch()
-        told = Candidates(losses, irreducible=self.rows.index_select(0, ids).T, holdout=self.holdout)
-        selected = self.selector.select(told, TAKEN, self.state, self.generator)
-        self.state = selected.state
-        self.steps.append((losses, ids, selected))
-        if len(self.steps) == EPOCH:
-            self.count()
-
-    def count(self):
-        """By class: how many were selected, their loss, the sum of weights; and whether all scores were finite."""
-        rows = torch.stack([selected.rows for _, _, selected in self.steps])  # (steps, k)
-        learnt = torch.stack([losses for losses, _, _ in self.steps]).gather(1, rows).flatten()  # (steps k,)
-        targets = self.targets[torch.stack([ids for _, ids, _ in self.steps]).gather(1, rows)].flatten()  # (steps k,)
-        sums = torch.zeros(2, len(self.table)).index_add_(1, targets, torch.stack([torch.ones_like(learnt), learnt]))
-        weights = [selected.category_weights for _, _, selected in self.steps]
-        totals = None if weights[0] is None else torch.stack(weights).sum(0).tolist()
-        scores = torch.stack([selected.scores for _, _, selected in self.steps])  # (steps, n)
-        self.steps = []
-        return sums.tolist(), totals, scores.isfinite().all().item()
+        self.told.losses, ids = self.batch()
+        self.selecting.choose(self.network, Batch(self.inputs, self.targets.index_select(0, ids), ids))
+        self.steps += 1
+        if self.steps % EPOCH == 0:
+            self.selecting.finish(self.network, self.epochs, QUIET)
+            self.epochs += 1
+            self.selecting.begin(self.network, self.epochs)
 
 
 def ways(categories):
     return {
         "as published, first epoch": Published(categories),
         "as published, half way": Published(categories, STEPS // 2),
-        "on tensors, rho": OnTensors(categories, Rho()),
-        "on tensors, reducr": OnTensors(categories, Reducr(eta=ETA)),
+        "rho alone": Alone(categories, Rho()),
+        "reducr alone": Alone(categories, Reducr(eta=ETA)),
+        "rho in a fit": InAFit(categories, Rho()),
+        "reducr in a fit": InAFit(categories, Reducr(eta=ETA)),
     }
 
 
@@ -151,9 +186,10 @@ def main():
     for categories in CATEGORIES:
         print(f"{categories} classes, {SIZE} candidates to {TAKEN}, median of {repeats} epochs of {EPOCH} steps")
         medians = seconds(ways(categories), repeats)
-        ours = medians["on tensors, reducr"]
+        alone, fit = medians["reducr alone"], medians["reducr in a fit"]
         for name, each in medians.items():
-            print(f"{name:>27}: {each * 1e3:7.3f} ms a step, {each / ours:5.1f} times reducr on tensors")
+            ratios = f"{each / alone:5.1f} times reducr alone, {each / fit:5.1f} times reducr in a fit"
+            print(f"{name:>27}: {each * 1e3:7.3f} ms a step, {ratios}")
 
 
 if __name__ == "__main__":

@@ -28,14 +28,11 @@ from biasloop.contract.selection import (
     Selection,
 )
 from biasloop.errors import Diverged, InvalidInput
+from biasloop.training.counting import Counts, Step
 from biasloop.training.device import generator
 from biasloop.training.selection import Candidates, Selector
 from biasloop.training.sources import Batch
 from biasloop.training.weights import prefixed, to_arrays, to_tensors, under
-
-AGO = (1, 5, 20)
-"""Epochs within which a sample that is selected again counts as a repeat (released code of Mindermann et al. 2022)."""
-_TOP = 0.2  # share of the candidates whose share of all scores is told
 
 
 class Outputs(Protocol):
@@ -75,10 +72,12 @@ class Selecting:
         self._batches = batches
         self._selector = cast("Selector", selection.selector)
         self._needs = selection.selector.needs
-        self._irreducible = None  # (C or 1, N)
+        self._irreducible = None  # (N, C or 1): the losses of a sample lie side by side, and are read at once
         if self._needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE}:
-            self._irreducible = torch.from_numpy(np.asarray(selection.irreducible, np.float32)).to(device)
+            irreducible = np.ascontiguousarray(np.asarray(selection.irreducible, np.float32).T)
+            self._irreducible = torch.from_numpy(irreducible).to(device)
         self._strata = torch.from_numpy(np.asarray(selection.strata.numbers, np.int64)).to(device)  # (N,)
+        self._present = {*np.unique(selection.strata.numbers).tolist()}
         self._state = torch.tensor(selection.selector.start(selection.categories), device=device)
         self._generator = generator(streams, device)
         self._holdout: Tensor | None = None  # (C,)
@@ -88,15 +87,17 @@ class Selecting:
         self._highest: tuple[float, ...] = (-1.0, 0.0)
         self._restored: Arrays | None = None
         self._epoch = 0
-        self._count = _Counts(selection, device)
+        self._count = self._counts()
 
     def begin(self, network: nn.Module, epoch: int) -> None:
         """An epoch, from 0, begins, or goes on where a checkpoint was written."""
         self._epoch = epoch
+        self._count = self._counts()
         self._generator = generator(self._streams.at("epoch", epoch, "selection"), self._device)
         if self._restored is not None:
             if "noise" in self._restored:
                 self._generator.set_state(torch.from_numpy(np.array(self._restored["noise"])))
+            self._count.restore(to_tensors(under("counts", self._restored)))
             self._restored = None
         if self._holdout is None and HOLDOUT in self._needs and self._selection.holdout is not None:
             self._holdout = self._look(network, self._selection.holdout)[0]
@@ -111,22 +112,24 @@ class Selecting:
         with torch.no_grad():
             selected = self._selector.select(self._candidates(network, batch), k, self._state, self._generator)
             self._state = selected.state
-            self._note(batch.rows, batch.rows[selected.rows])
-            self._count.scored(selected.scores, selected.category_weights)
-        return batch.take(selected.rows, selected.weights)
+            chosen = batch.take(selected.rows, selected.weights)
+            assert chosen.rows is not None
+            self._note(batch.rows, chosen.rows, selected.scores, selected.category_weights)
+        return chosen
 
     def finish(self, network: nn.Module, epoch: int, work: Work) -> None:
         """An epoch, from 0, is over: look at the holdout where that is due, and log what was counted.
 
         Raises:
-            Diverged: a loss of a candidate was no number.
+            Diverged: a score of a candidate was no number, since a loss was none.
         """
-        selection, row = self._selection, {names.EPOCH: float(epoch + 1), **self._count.row()}
-        if not self._count.finite:
+        if not self._count.finite():
             raise Diverged(
-                f"training diverged in epoch {epoch + 1}: a candidate's loss is no number, and nothing can be selected "
-                "by it; set a lower learning_rate"
+                f"training diverged in epoch {epoch + 1}: a candidate's score is no number, and nothing can be "
+                "selected by it; set a lower learning_rate"
             )
+        selection, row = self._selection, {names.EPOCH: float(epoch + 1), **self._count.row(self._present)}
+        self._times += self._count.times()
         judge = selection.judge or selection.holdout
         due = HOLDOUT in self._needs and (epoch + 1) % selection.refresh == 0
         if due and selection.holdout is not None:
@@ -138,7 +141,7 @@ class Selecting:
         if self._holdout is not None:
             row |= {f"{names.HELD_OUT}{c}": loss for c, loss in enumerate(self._holdout.tolist())}
         work.log(names.SELECTING, **row)
-        self._count = _Counts(selection, self._device)
+        self._count = self._counts()
 
     def end(self, network: nn.Module, work: Work) -> None:
         """The fit is over: the network of the best epoch, and how often each sample was selected."""
@@ -173,18 +176,20 @@ class Selecting:
         self._highest = tuple(state["highest"].tolist()) if "highest" in state else (-1.0, 0.0)
         if middle:
             self._restored = state
-            self._count.restore(to_tensors(under("counts", state)))
 
     def _candidates(self, network: nn.Module, batch: Batch) -> Candidates:
         """What the selector is told of a batch."""
         assert batch.rows is not None
-        irreducible = None if self._irreducible is None else self._irreducible[:, batch.rows]  # (C or 1, n)
+        irreducible = None  # (C or 1, n)
+        if self._irreducible is not None:
+            irreducible = self._irreducible.index_select(0, batch.rows).T
         if not self._needs - {IRREDUCIBLE, CLASS_IRREDUCIBLE, HOLDOUT, PASSES}:
             losses = torch.zeros(len(batch), device=self._device)
-            return Candidates(losses, self._epoch, irreducible=irreducible, passes=self._passes(network, batch))
+            return Candidates(
+                losses, self._epoch, None, batch.targets, self._passes(network, batch), irreducible, self._holdout
+            )
         with _mode(network, training=self._selection.scoring == "train" and network.training):
             logits, losses = self._objective.outputs(network, batch)  # (n, classes), (n,)
-        self._count.saw(losses)
         return Candidates(
             losses, self._epoch, logits if LOGITS in self._needs else None, batch.targets,
             self._passes(network, batch), irreducible, self._holdout,
@@ -233,80 +238,16 @@ class Selecting:
             self._best = {name: tensor.detach().clone() for name, tensor in network.state_dict().items()}
         return {"judged_accuracy": accuracy, "judged_worst": worst, "best": float(best)}
 
-    def _note(self, offered: Tensor, taken: Tensor) -> None:
-        """Counts candidates and selected ones, both `(...)` positions in the training set."""
-        age = self._epoch - self._last[taken]  # epochs since each was last selected
-        self._count.add(self._strata[offered], self._strata[taken], age)
-        self._times.index_add_(0, taken, torch.ones_like(taken))
-        self._last[taken] = self._epoch
+    def _note(
+        self, offered: Tensor, taken: Tensor, scores: Tensor | None = None, weights: Tensor | None = None
+    ) -> None:
+        """What a step selected, as `counting.Step`."""
+        self._count.add(Step(offered, taken, self._last.index_select(0, taken), scores, weights))
+        self._last.index_fill_(0, taken, self._epoch)
 
-
-_COUNTED = ("_offered", "_taken", "_repeats", "_weights", "_top", "_scored", "_weighed", "_unknown")
-
-
-class _Counts:
-    """What is counted in an epoch, on the device; the host waits for it once."""
-
-    def __init__(self, selection: Selection, device: torch.device) -> None:
-        def zeros(*shape: int) -> Tensor:
-            return torch.zeros(*shape, dtype=torch.float64, device=device)
-
-        self._present = {*np.unique(selection.strata.numbers).tolist()}
-        self._offered, self._taken = zeros(selection.strata.count), zeros(selection.strata.count)
-        self._repeats, self._weights = zeros(len(AGO)), zeros(selection.categories)
-        self._ago = torch.tensor(AGO, device=device)
-        self._top, self._scored, self._weighed = zeros(1), zeros(1), zeros(1)
-        self._unknown = torch.zeros(1, dtype=torch.int64, device=device)  # losses that are no number
-
-    def tensors(self) -> dict[str, Tensor]:
-        """By name, for a checkpoint."""
-        return {name.removeprefix("_"): tensor for name, tensor in vars(self).items() if name in _COUNTED}
-
-    def restore(self, tensors: dict[str, Tensor]) -> None:
-        """Puts them back."""
-        for name, tensor in tensors.items():
-            setattr(self, f"_{name}", tensor.to(self._ago.device))
-
-    def add(self, offered: Tensor, taken: Tensor, age: Tensor) -> None:
-        """Strata of candidates `(n,)` and of selected ones `(k,)`, and epochs since these were last selected."""
-        self._offered.index_add_(0, offered, torch.ones_like(offered, dtype=torch.float64))
-        self._taken.index_add_(0, taken, torch.ones_like(taken, dtype=torch.float64))
-        self._repeats += (age[:, None] <= self._ago).sum(0)  # (3,)
-
-    def saw(self, losses: Tensor) -> None:
-        """Losses of candidates."""
-        self._unknown += losses.isfinite().logical_not().sum()
-
-    def scored(self, scores: Tensor | None, weights: Tensor | None) -> None:
-        """Scores `(n,)` of a batch, and weights `(C,)` of categories in them, where there are any."""
-        if scores is not None:
-            positive = scores.clamp(min=0)
-            total = positive.sum()
-            top = positive.topk(int(len(scores) * _TOP)).values.sum()
-            self._top += top / total.clamp(min=torch.finfo(total.dtype).tiny)
-            self._scored += total > 0
-        if weights is not None:
-            self._weights += weights
-            self._weighed += 1
-
-    @property
-    def finite(self) -> bool:
-        """Whether all losses were numbers; the host waits here."""
-        return not int(self._unknown)
-
-    def row(self) -> dict[str, float]:
-        """All of an epoch as columns."""
-        taken = self._taken.tolist()
-        row = {f"{names.OFFERED}{s}": count for s, count in enumerate(self._offered.tolist()) if s in self._present}
-        row |= {f"{names.TAKEN}{s}": count for s, count in enumerate(taken) if s in self._present}
-        repeats = self._repeats.tolist()
-        row |= {f"repeats_{ago}": count / (sum(taken) or 1) for ago, count in zip(AGO, repeats, strict=True)}
-        if float(self._scored):
-            row["top_fifth"] = float(self._top / self._scored)
-        if float(self._weighed):
-            means = (self._weights / self._weighed).tolist()
-            row |= {f"{names.CATEGORY_WEIGHT}{c}": weight for c, weight in enumerate(means)}
-        return row
+    def _counts(self) -> Counts:
+        """Nothing counted yet of this epoch."""
+        return Counts(self._epoch, self._strata, self._selection.strata.count, self._selection.categories)
 
 
 @contextmanager

@@ -1,8 +1,9 @@
 """Selectors: which k of n_B candidates a model learns from; pure functions of tensors on the device.
 
 Each is the option model of the same name in `biasloop.training.selectors`, which says where it is published. None waits
-for the device: whether numbers are finite is a tensor as well (`finite`), to be read once an epoch. Until then a score
-that is NaN comes last, so that it is only selected where all are.
+for the device. A candidate whose score is NaN comes after all others. Whether all scores were finite is read once an
+epoch (`biasloop.training.counting`): a loss, or what else scores are made of, that is not finite leaves a score that is
+not, and the fit ends with an error.
 """
 
 from __future__ import annotations
@@ -51,7 +52,8 @@ class Selected:
         rows: `(k,)` int64 positions in the batch, the best first; one may come twice where rows are drawn so.
         state: `(m,)` float32, what the selector carries on to the next batch.
         weights: `(k,)` float32 factors of the samples' losses; None for 1.
-        scores: `(n,)` float32 that rows were taken by, the higher the better; None where there are none.
+        scores: `(n,)` float32 that rows were taken by, the higher the better, and not finite where what they are made
+            of is not; None where there are none.
         category_weights: `(C,)` float32, what each category weighed in the scores; None where none does.
     """
 
@@ -74,15 +76,6 @@ class Selector(selection.Selector, Protocol):
             state: `(m,)` float32 as the batch before left it.
             generator: on the device; the only source of randomness.
         """
-
-
-def finite(selected: Selected) -> Tensor:
-    """`()` bool, on the device: whether all scores are finite, and the state that they leave.
-
-    A loss, or what else scores are made of, that is not finite leaves one of them not finite.
-    """
-    total = selected.state.sum()  # (): a sum with a number that is not finite is none either
-    return (total if selected.scores is None else total + selected.scores.sum()).isfinite()
 
 
 # --- order and chance
@@ -234,15 +227,15 @@ def reducr(
 ) -> Selected:
     """The k highest of excesses weighted by category; the state is the sum of objectives alpha so far, `(C,)`."""
     losses = candidates.losses if model_loss else torch.zeros_like(candidates.losses)  # (n,)
-    excess = losses - _given(candidates.irreducible) if irreducible else losses.expand(len(state), -1)  # (C, n)
+    excess = (losses - _given(candidates.irreducible) if irreducible else losses.expand(len(state), -1)).T  # (n, C)
     if clip:
-        excess = excess.clamp(min=0)
+        excess = excess.relu()
     weights = (-eta * state).softmax(0)  # (C,)
     if weight_floor:
         weights = (1 - weight_floor) * weights + weight_floor / len(state)
-    scores = (weights[:, None] * excess).sum(0)  # (n,)
+    scores = excess.mv(weights)  # (n,)
     rows = ranked(scores, generator, k)  # (k,)
-    alpha = excess.index_select(1, rows).sum(1)  # (C,)
+    alpha = excess.index_select(0, rows).sum(0)  # (C,)
     if holdout:
         alpha = alpha.sub(_given(candidates.holdout), alpha=k if holdout_term == "per_selected" else 1)
     if per_point:

@@ -52,11 +52,11 @@ class Batch:
             rows: `(k,)` int64 positions in the batch.
             weights: `(k,)` float32 by which their weights are multiplied; None for 1.
         """
-        own = None if self.weights is None else self.weights[rows]
+        own = None if self.weights is None else self.weights.index_select(0, rows)
         return Batch(
             self.inputs.index_select(0, rows),
-            None if self.targets is None else self.targets[rows],
-            None if self.rows is None else self.rows[rows],
+            None if self.targets is None else self.targets.index_select(0, rows),
+            None if self.rows is None else self.rows.index_select(0, rows),
             weights if own is None else own if weights is None else own * weights,
         )
 

@@ -11,15 +11,24 @@ from torch import nn
 from biasloop.contract.data import Column, Frame, Samples
 from biasloop.contract.randomness import Streams
 from biasloop.contract.selection import HOLDOUT, IRREDUCIBLE, LOSSES, PASSES, Judged, Selection, Strata
-from biasloop.errors import Diverged, InvalidInput
+from biasloop.errors import Diverged, Interrupted, InvalidInput
 from biasloop.training.augment import Preparation
+from biasloop.training.counting import AGO
 from biasloop.training.device import seeded
 from biasloop.training.loop import fit
 from biasloop.training.objectives import CrossEntropy
 from biasloop.training.precision import Precision
-from biasloop.training.selecting import AGO, Selecting
+from biasloop.training.selecting import Selecting
 from biasloop.training.selection import Selected
-from biasloop.training.selectors import Bald, Reducr, Rho, Uniform
+from biasloop.training.selectors import (
+    Bald,
+    BoltzmannRho,
+    GradientNormSampling,
+    LossMinusConditionalEntropy,
+    Reducr,
+    Rho,
+    Uniform,
+)
 from biasloop.training.sources import Batch, Rows, TrainingSet
 
 CPU = torch.device("cpu")
@@ -250,3 +259,28 @@ def test_a_selector_of_irreducible_losses_alone_scores_nothing():
 def test_several_passes_are_those_of_bald():
     _, work = fitted(selection(Bald(), share=0.25))
     assert np.isfinite([values["loss"] for table, values in work.rows if table == "curve"]).all()
+
+
+NEEDY = {
+    "reducr": (Reducr(eta=0.5, per_point=True), IRREDUCIBLE_LOSSES),
+    "reducr without the model's loss": (Reducr(model_loss=False, clip=False), IRREDUCIBLE_LOSSES),
+    "boltzmann-rho": (BoltzmannRho(), IRREDUCIBLE_LOSSES[:1]),
+    "gradient-norm-sampling": (GradientNormSampling(), None),
+    "loss-minus-conditional-entropy": (LossMinusConditionalEntropy(passes=3), None),
+}
+
+
+@pytest.mark.parametrize("name", NEEDY)
+def test_a_fit_that_is_stopped_goes_on_to_the_same_bits_and_counts(name):
+    selector, irreducible = NEEDY[name]
+    described = selection(selector, share=0.3, irreducible=irreducible, holdout=judged(), best="worst_class")
+    through, told = fitted(described)
+    for stop in (2, 4, 7):
+        before = Recording(STREAMS, stop=stop)
+        with pytest.raises(Interrupted):
+            fitted(described, before)
+        after = Recording(STREAMS, state=before.state)
+        assert bits(fitted(described, after)[0]) == bits(through)
+        rows = [values for table, values in before.rows + after.rows if table == "selecting"]
+        assert rows == [values for table, values in told.rows if table == "selecting"]
+        assert after.tables[-1] == told.tables[-1]

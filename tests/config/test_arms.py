@@ -215,7 +215,7 @@ def test_an_arm_that_is_not_there_is_answered_with_the_nearest(read, text, names
         ("[arms.small]\narm = 'toy'", '[arms.small]: arm = "toy": there is no such key'),
         ("arm = 'toy'", "mine.toml: arm = \"toy\": there is no such key; did you mean 'arms'?"),
         ("[arms.small]\nunset = ['loop.nope']", "mine.toml [arms.small]: unset: there is no key 'loop.nope'"),
-        ("[arms.small]\nunset = ['seeds']", "[arms.small]: unset: 'seeds' is the same for all arms"),
+        ("[arms.small]\nunset = ['seeds']", '[arms.small]: unset: "seeds" is the same for all arms'),
         ("[arms.small]\nunset = 3", "mine.toml [arms.small]: unset = 3: expected a list of keys"),
         ("arms = 3", "mine.toml: [arms] maps a name to a table of overrides, as in [arms.small], got 3"),
         ("[arms]\nsmall = 3", "[arms] maps a name to a table of overrides"),
@@ -269,6 +269,29 @@ def test_a_resolved_preset_has_the_same_arms(read, text):
         Path("copy.toml").write_text(tomli_w.dumps(resolved(preset)))
         copied = arms_of(presets.read("copy.toml"))
         assert [(chosen, other.model_copy(update={"name": "mine"})) for chosen, other in copied] == arms_of(preset)
+
+
+def test_arms_of_other_selectors_are_read_back_as_the_same_runs(read):
+    text = """
+    [selection]
+    name = "reducr"
+    [arms.reducr]
+    [arms.released]
+    compat = "released"
+    [arms."uniform, equal seconds"]
+    domain = { epochs = 46 }
+    selection = { name = "uniform" }
+    [arms.fast]
+    selection = { share = 0.5, options.reducr.eta = 0.01, irreducible.gamma = 4 }
+    """
+    preset = read(text, extends="fig3-top-left")
+    told = resolved(preset)
+    assert told["selection"]["options"]["reducr"].keys() >= {"eta"}
+    assert "scoring" not in told["selection"]  # which `compat` decides
+    Path("copy.toml").write_text(tomli_w.dumps(told))
+    copied = arms_of(presets.read("copy.toml"))
+    assert [other.identity(0) for _, other in copied] == [ours.identity(0) for _, ours in arms_of(preset)]
+    assert {experiment.selection.scoring for _, experiment in copied} == {"eval", "train"}
 
 
 def test_what_an_arm_makes_of_a_default_is_left_open(read):

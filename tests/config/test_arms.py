@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biasloop.config import arms, presets
@@ -310,7 +310,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3) | st.text(max_size=3), VALUES, max_size=3), VALUES)
 def test_whatever_stands_in_arms_is_an_experiment_or_a_sentence(tables, value):
     sections = {"domain": {"name": "images"}, "loop": {"start": 100, "human": 5, "model": 20, "rounds": 2}}

@@ -140,9 +140,11 @@ def _applied(preset: "Preset", rest: "Preset", name: str, overrides: Mapping[str
     _refuse_varied(preset, name, overrides)
     values, origins = copied(rest.values), {key: where for key, where in rest.origins.items() if key[0] != ARMS}
     taken_off = overrides.get("unset", [])
-    for key in taken_off if isinstance(taken_off, list) else ():
-        if isinstance(key, str) and key.partition(".")[0] in _OF_ALL:
-            raise InvalidInput(f"{origin}: unset: {key[:200]!r} is the same for all arms, and none can take it off")
+    for inherited in taken_off if isinstance(taken_off, list) else ():
+        if str(inherited).partition(".")[0] in _OF_ALL:
+            raise InvalidInput(
+                f"{origin}: unset: {shown(inherited)} is the same for all arms; take it out of this list"
+            )
     unset(values, origins, taken_off, origin)
     merge(values, {key: value for key, value in overrides.items() if key != "unset"}, origins, origin)
     for path in paths(overrides, ()):

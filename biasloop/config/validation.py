@@ -194,9 +194,12 @@ def resolved(preset: Preset) -> dict[str, Any]:
     written = preset.values["loop"]
     for _, experiment in arms_of(preset):
         overrides = preset.values[ARMS][experiment.arm] if experiment.arm else {}
-        left_open = _depending(nesting["domain"], preset.values["domain"], experiment, overrides.get("domain", {}))
-        for name in left_open:
-            del nesting["domain"][name]
+        mine = overrides.get("domain", {})
+        if mine.get("name", nesting["domain"]["name"]) == nesting["domain"]["name"]:  # another takes none of them along
+            _leave_open(nesting["domain"], preset.values["domain"], mine, experiment.domain.model_dump())
+        if "selection" in nesting:  # of its options each selector reads its own
+            named, mine = {**preset.values["selection"], "options": {}}, overrides.get("selection", {})
+            _leave_open(nesting["selection"], named, mine, experiment.nesting()["selection"])
         if experiment.loop.rule != nesting["loop"]["rule"]:  # settings of one are no keys of another
             nesting["loop"] = {key: value for key, value in nesting["loop"].items() if key in {*written, "rule"}}
     for key, setting in rules.meant(written).SUGAR.items():
@@ -206,22 +209,20 @@ def resolved(preset: Preset) -> dict[str, Any]:
     return nesting
 
 
-def _depending(
-    domain: Mapping[str, Any], written: Mapping[str, Any], arm: Experiment, overrides: Mapping[str, Any]
-) -> list[str]:
-    """Settings of a resolved [domain] that nobody wrote and that an arm has otherwise, though it names none of them.
+def _leave_open(
+    section: dict[str, Any], written: Mapping[str, Any], overrides: Mapping[str, Any], settings: Mapping[str, Any]
+) -> None:
+    """Take settings off that nobody wrote and that an arm has otherwise, though it names none of them.
 
     Args:
-        domain: the section with every default.
+        section: of the preset, with every default; changed.
         written: the section as it stands in the preset.
-        arm: one of the preset's.
         overrides: the section of the arm.
+        settings: of the arm, with every default.
     """
-    if overrides.get("name", domain["name"]) != domain["name"]:
-        return []  # another domain takes none of these settings along
-    settings = arm.domain.model_dump()
     named = {*written, *(name for name, value in overrides.items() if not isinstance(value, dict))}
-    return [name for name, value in domain.items() if name not in named and settings.get(name) != value]
+    for name in [name for name, value in section.items() if name not in named and settings.get(name) != value]:
+        del section[name]
 
 
 def effective(experiment: Experiment) -> dict[str, Any]:

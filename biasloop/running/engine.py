@@ -393,10 +393,6 @@ def defaults(domain: type[Domain], experiment: Experiment) -> dict[str, Any]:
 
 def about(experiment: Experiment) -> dict[str, Any]:
     """What a person wants to know of a run that does not determine its results."""
-    nesting = experiment.nesting()
-    kept: dict[str, Any] = {
-        key: nesting[key]
-        for key in ("name", "arm", "summary", "source", "parameters", "bound", "plot")
-        if key in nesting
-    }
-    return {**kept, "rounds": experiment.loop.rounds}
+    named = ("name", "arm", "summary", "source", "parameters", "bound", "plot")
+    told = {key: value for key, value in experiment.nesting().items() if key in named}
+    return told | {"rounds": experiment.loop.rounds}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from biasloop.config import arms, presets
@@ -215,7 +215,7 @@ def test_an_arm_that_is_not_there_is_answered_with_the_nearest(read, text, names
         ("[arms.small]\narm = 'toy'", '[arms.small]: arm = "toy": there is no such key'),
         ("arm = 'toy'", "mine.toml: arm = \"toy\": there is no such key; did you mean 'arms'?"),
         ("[arms.small]\nunset = ['loop.nope']", "mine.toml [arms.small]: unset: there is no key 'loop.nope'"),
-        ("[arms.small]\nunset = ['seeds']", "[arms.small]: unset: 'seeds' is the same for all arms"),
+        ("[arms.small]\nunset = ['seeds']", '[arms.small]: unset: "seeds" is the same for all arms'),
         ("[arms.small]\nunset = 3", "mine.toml [arms.small]: unset = 3: expected a list of keys"),
         ("arms = 3", "mine.toml: [arms] maps a name to a table of overrides, as in [arms.small], got 3"),
         ("[arms]\nsmall = 3", "[arms] maps a name to a table of overrides"),
@@ -271,6 +271,29 @@ def test_a_resolved_preset_has_the_same_arms(read, text):
         assert [(chosen, other.model_copy(update={"name": "mine"})) for chosen, other in copied] == arms_of(preset)
 
 
+def test_arms_of_other_selectors_are_read_back_as_the_same_runs(read):
+    text = """
+    [selection]
+    name = "reducr"
+    [arms.reducr]
+    [arms.released]
+    compat = "released"
+    [arms."uniform, equal seconds"]
+    domain = { epochs = 46 }
+    selection = { name = "uniform" }
+    [arms.fast]
+    selection = { share = 0.5, options.reducr.eta = 0.01, irreducible.gamma = 4 }
+    """
+    preset = read(text, extends="fig3-top-left")
+    told = resolved(preset)
+    assert told["selection"]["options"]["reducr"].keys() >= {"eta"}
+    assert "scoring" not in told["selection"]  # which `compat` decides
+    Path("copy.toml").write_text(tomli_w.dumps(told))
+    copied = arms_of(presets.read("copy.toml"))
+    assert [other.identity(0) for _, other in copied] == [ours.identity(0) for _, ours in arms_of(preset)]
+    assert {experiment.selection.scoring for _, experiment in copied} == {"eval", "train"}
+
+
 def test_what_an_arm_makes_of_a_default_is_left_open(read):
     text = 'unset = ["domain"]\n[domain]\nname = "language"\n[arms.plain]\n[arms.large.domain]\nnetwork = "gpt2-large"'
     preset = read(f"{text}\n", extends="fig5-beam")
@@ -287,7 +310,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.text("abc", min_size=1, max_size=3) | st.text(max_size=3), VALUES, max_size=3), VALUES)
 def test_whatever_stands_in_arms_is_an_experiment_or_a_sentence(tables, value):
     sections = {"domain": {"name": "images"}, "loop": {"start": 100, "human": 5, "model": 20, "rounds": 2}}

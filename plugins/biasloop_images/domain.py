@@ -184,14 +184,8 @@ class ImagesDomain:
 
         Of biased data as models see them, and how many of each class and group.
         """
-        biased = self._biased
-
-        def images(ids: Ints) -> Array:
-            taken = self._data.take(ids)
-            return taken if biased is None else biased.changed(taken, ids, self._data.take)
-
-        labels = shown.labels_of(self._told, self._classes, biased)
-        return shown.page(str(self._name), count, self._splits, labels, images, work.streams)
+        data, labels = (self._data.take, self._biased), (self._told, self._classes)
+        return shown.page(str(self._name), count, self._splits, data, labels, work.streams)
 
     def groups(self, ids: Ints) -> Frame:
         """Of biased data, the group of each image; else no column."""
@@ -264,9 +258,9 @@ class ImagesDomain:
         return target * len(self._biased.design.attributes) + self._biased.attributes[samples.ids]
 
     def category_names(self) -> Sequence[str]:
-        """Names of classes; of biased data "class, group"."""
+        """Names of classes or of groups of them; of biased data "class, group"."""
         if self._design is None:
-            return self._classes
+            return self._classes if self._grouping is None else self._grouping.names
         return [f"{name}, {group}" for name in self._design.targets for group in self._design.attributes]
 
     def save(self, kind: str, model: nn.Module) -> Arrays:
@@ -326,8 +320,9 @@ class ImagesDomain:
         """What depends on settings, all but those `without`, and on streams that it is drawn from; shared in a plan."""
         made_from = repr(
             self.config.model_dump(exclude={*settings.TRAINING, *without})
-        )  # 1, 1.0 and True are three values
-        return self._context.once(f"images.{name}", (made_from, *(streams.path for streams in drawn)), build)
+        )  # 1, 1.0, True are three values
+        leaking = self.config.data == sources.CLOTHING and self.config.compat == "released"
+        return self._context.once(f"images.{name}", (made_from, leaking, *(streams.path for streams in drawn)), build)
 
     @cached_property
     def _data(self) -> Images:

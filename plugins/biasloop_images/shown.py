@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Array, Ints, Page, Splits
@@ -16,31 +16,35 @@ if TYPE_CHECKING:
 
 
 def page(
-    name: str, count: int, splits: Splits, labels: Mapping[str, tuple[Ints, Sequence[str]]],
-    images: Callable[[Ints], Array], streams: Streams,
-) -> Page:  # fmt: skip
-    """Images of the pool drawn at random, and how many of each class the labelled ones of every split are.
+    name: str,
+    count: int,
+    splits: Splits,
+    data: tuple[Callable[[Ints], Array], Biased | None],
+    labels: tuple[Ints, Sequence[str]],
+    streams: Streams,
+) -> Page:
+    """Images of the pool drawn at random, and how many of each class and group the labelled ones of every split are.
 
     Args:
         name: the data's.
         count: of images.
         splits: of the run.
-        labels: by name, `(N,)` values by id and what they index.
-        images: gives those of ascending ids.
+        data: what gives images of ascending ids, and how they are changed.
+        labels: `(N,)` class by id, and names.
         streams: of the draw.
     """
+    take, biased = data
     rows = streams.order(splits.pool)[:count]
     ascending = np.sort(rows)
+    images = take(ascending)  # (count, H, W, C)
+    strata = {"class": labels}
+    if biased is not None:
+        images = biased.changed(images, ascending, take)
+        strata[GROUP] = (biased.attributes, biased.design.attributes)
     parts = {"pool": np.setdiff1d(splits.pool, splits.unlabelled), "holdout": splits.holdout, TEST: splits.test}
-    values, names = zip(*labels.values(), strict=True)
+    values, names = zip(*strata.values(), strict=True)
     counts = {split: _counts([of[ids] for of in values], names) for split, ids in parts.items() if len(ids)}
-    return Page(name, images(ascending)[np.searchsorted(ascending, rows)], counts, tuple(labels), names)
-
-
-def labels_of(told: Ints, classes: Sequence[str], biased: Biased | None) -> dict[str, tuple[Ints, Sequence[str]]]:
-    """The classes, and of biased data the groups, of all images."""
-    labels: dict[str, tuple[Ints, Sequence[str]]] = {"class": (told, classes)}
-    return labels if biased is None else labels | {GROUP: (biased.attributes, biased.design.attributes)}
+    return Page(name, images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)
 
 
 def _counts(values: Sequence[Ints], names: Sequence[Sequence[str]]) -> Ints:

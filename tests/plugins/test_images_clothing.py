@@ -127,3 +127,15 @@ def test_an_image_that_is_not_there_is_named(folder, tmp_path):
 def test_sizes_that_are_not_square_are_refused(folder, tmp_path):
     with pytest.raises(InvalidInput, match=r"domain.size is \[28, 30\], and of clothing1m images are square"):
         make(tmp_path, size=[28, 30])
+
+
+def test_runs_of_a_plan_that_differ_in_compat_do_not_share_what_is_read(folder, tmp_path):
+    memory = {}
+    counts = []
+    for compat in ("fixed", "released", "fixed"):
+        config = ImagesDomain.Config.model_validate({
+            "data": "clothing1m", "size": 28, "test": "published", "split": "published", "compat": compat,
+        })  # fmt: skip
+        domain = ImagesDomain(config, Context(tmp_path / "data", Streams((0, "data")), memory=memory))
+        counts.append(len(domain.splits().pool))
+    assert counts == [46, 61, 46]

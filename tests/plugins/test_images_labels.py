@@ -124,7 +124,7 @@ def test_categories_are_groups_of_classes(monkeypatch, tmp_path):
     domain = make(tmp_path, categories={"round": ["ring", "dots"], "straight": ["cross", 3]})
     labels, given = categories(domain)
     assert np.array_equal(given, np.array([0, 1, 0, 1])[labels])
-    assert domain._grouping.names == ("round", "straight")
+    assert [*domain.category_names()] == ["round", "straight"]
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def check_arrays(missing: set[str], folder: Path) -> None:
         )
 
 
-def detach_from_files(network: nn.Module) -> None:
+def detach_from_files(network: Any) -> None:
     """Copies weights that lie in a mapped file into memory: else they would change with it."""
     with torch.no_grad():
         for tensor in [*network.parameters(), *network.buffers()]:

@@ -23,12 +23,13 @@ from biasloop.contract.labels import (
     softmax,
 )
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, IDS, PREDICTION, TARGET, TEST
+from biasloop.datasets.catalogue import network_requirements
 from biasloop.datasets.imbalance import class_id
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.fairness import intersections
+from biasloop_textclass import checkpoints, sources, splits
 from biasloop_textclass import config as settings
-from biasloop_textclass import sources, splits
 from biasloop_textclass.measures import measure
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ class TextClassDomain:
 
     def requirements(self) -> list[Requirement]:
         """The data set and the network, if they have to be fetched."""
-        return self._source.requirements()
+        return [*self._source.requirements(), *network_requirements(self.config.network, self._context.data)]
 
     def honours(self) -> frozenset[str]:
         """The end of every epoch, and weights."""
@@ -77,7 +78,8 @@ class TextClassDomain:
             from biasloop.training import device
 
             device.resolve(self._context.device)
-        if all(need.present for need in self.requirements()):
+        checkpoints.check(self.config, self._context.data)
+        if all(need.present for need in self._source.requirements()):
             _ = self._followed, self._splits  # which say so
 
     def environment(self) -> Mapping[str, str]:

@@ -8,6 +8,7 @@ from torch import nn
 
 from biasloop.contract.context import Context
 from biasloop_textclass import encoding
+from biasloop_textclass.checkpoints import BUILT_IN
 from biasloop_textclass.config import Config
 from biasloop_textclass.networks import SmallEncoder
 from biasloop_textclass.texts import LabelledTexts
@@ -29,7 +30,11 @@ class Encoder(Protocol):
 
 def chosen(config: Config, texts: LabelledTexts, context: Context) -> Encoder:
     """The network that `domain.network` names."""
-    return BuiltIn(config, texts, context)
+    if config.network == BUILT_IN:
+        return BuiltIn(config, texts, context)
+    from biasloop_textclass.pretrained_encoder import Pretrained  # with it transformers, which takes seconds
+
+    return Pretrained(config.network, len(texts.classes), context.data)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from biasloop.datasets.tokenising import reading
 from biasloop.errors import InvalidInput
 from biasloop.training import pretrained
 from biasloop_textclass.checkpoints import ENCODER
+from biasloop_textclass.networks import trimmed
 
 _POOLER = ".pooler."  # a layer between encoder and classes, which encoders without a task of their own may lack
 
@@ -34,6 +35,7 @@ class Classifier(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """`(n, classes)` logits of `(n, 1 or 2, length)` token ids and kinds."""
+        rows = trimmed(rows)
         real = rows[:, 0] >= 0  # (n, length)
         told = {"token_type_ids": rows[:, 1].clamp(min=0)} if self.kinds and rows.shape[1] > 1 else {}
         ids = rows[:, 0].masked_fill(~real, self.padding)
@@ -61,7 +63,7 @@ class Pretrained:
         with reading(self._folder, "tokenizer.json"):
             return Tokenizer.from_file(str(self._folder / "tokenizer.json"))
 
-    def build(self) -> nn.Module:
+    def build(self, heads: int = 1) -> nn.Module:
         """Its weights as they lie on disk; those of the layer of classes, and of a pooler that it lacks, are random.
 
         Raises:
@@ -69,7 +71,7 @@ class Pretrained:
         """
         source: Any = AutoModelForSequenceClassification
         inner, info = pretrained.read(
-            source, self._folder, ENCODER.what, num_labels=self.classes, ignore_mismatched_sizes=True
+            source, self._folder, ENCODER.what, num_labels=heads * self.classes, ignore_mismatched_sizes=True
         )
         body = f"{inner.base_model_prefix}."
         other = {*info["missing_keys"], *(name for name, *_ in info["mismatched_keys"])}
@@ -78,10 +80,10 @@ class Pretrained:
         pretrained.detach_from_files(inner)
         return self._wrapped(inner)
 
-    def blank(self) -> nn.Module:
+    def blank(self, heads: int = 1) -> nn.Module:
         """A network of that shape."""
         settings = AutoConfig.from_pretrained(self._folder, local_files_only=True, trust_remote_code=False)
-        settings.num_labels = self.classes
+        settings.num_labels = heads * self.classes
         source: Any = AutoModelForSequenceClassification
         return self._wrapped(source.from_config(settings, dtype=torch.float32))
 

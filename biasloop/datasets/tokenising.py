@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from biasloop.contract.data import Column, Frame
 from biasloop.datasets.decoded import decoded
+from biasloop.errors import InvalidInput
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from biasloop.contract.context import Context
     from biasloop.datasets.decoded import Writer
 
@@ -43,6 +47,27 @@ def tokenised(texts: Mapping[str, Column], fingerprint: str, tokenizer: Any, con
                 writer.append(name, encoded(encoder, some.strings()))
 
     return decoded(context, f"tokens-{fingerprint}-{identity(encoder)[:16]}", build).frame
+
+
+@contextmanager
+def reading(directory: Path, files: str) -> Iterator[None]:
+    """Inside, a tokenizer is read.
+
+    Args:
+        directory: of its files.
+        files: what they are called, for messages.
+
+    Raises:
+        InvalidInput: they do not read.
+    """
+    try:
+        yield
+    except BaseException as error:  # the library raises nothing narrower, and on some files it panics
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
+        raise InvalidInput(
+            f"the tokenizer in {directory} cannot be read ({error}); put {files} of the network there"
+        ) from error
 
 
 def plain(tokenizer: Any) -> Any:

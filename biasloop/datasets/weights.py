@@ -42,6 +42,18 @@ def _gpt2(name: str, parameters: str, revision: str, config: tuple[int, str], we
     )
 
 
+_BERT_REVISION = "86b5e0934494bd15c9632b12f734a8a67f723594"
+_BERT_TEXTS = (
+    ("config.json", 570, "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20"),
+    ("vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
+    ("tokenizer.json", 466_062, "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98"),
+    ("tokenizer_config.json", 48, "a025160ef0431f1a392f6f050c1310f4c5d9fb6f275932dbccba73c4d214bf10"),
+)
+_DEVLIN = (
+    "J. Devlin, M.-W. Chang, K. Lee, K. Toutanova (2019). BERT: Pre-training of Deep Bidirectional Transformers for "
+    "Language Understanding. NAACL. arXiv:1810.04805."
+)
+
 MODELS: tuple[Asset, ...] = (
     _gpt2(
         "gpt2",
@@ -83,13 +95,24 @@ MODELS: tuple[Asset, ...] = (
                     "c1212f89ac23307ab33932ce29dc446a6e030fb3f384a500890bbe662b7b544a",
                 ),
             ),
-            *_hub(
-                "google-bert/bert-base-uncased",
-                "86b5e0934494bd15c9632b12f734a8a67f723594",
-                ("config.json", 570, "7160e1553ad2ca51d8c1cb066be533db31826e12d173824c1bb0cb1a4f187d20"),
-                ("vocab.txt", 231_508, "07eced375cec144d27c900241f3e339478dec958f92fddbc551f295c992038a3"),
-                ("tokenizer.json", 466_062, "ce64fce797c24f68df90b40a3f74f579b336a493db14bd583fd520ea0d8c9a98"),
-                ("tokenizer_config.json", 48, "a025160ef0431f1a392f6f050c1310f4c5d9fb6f275932dbccba73c4d214bf10"),
+            *_hub("google-bert/bert-base-uncased", _BERT_REVISION, *_BERT_TEXTS),
+        ),
+    ),
+    Asset(
+        name="bert-base-uncased",
+        kind="weights",
+        summary="BERT base, lower case, 110 million parameters, and its tokenizer",
+        homepage="https://huggingface.co/google-bert/bert-base-uncased",
+        licence="Apache-2.0, Google",
+        citation=_DEVLIN,
+        remotes=_hub(
+            "google-bert/bert-base-uncased",
+            _BERT_REVISION,
+            *_BERT_TEXTS,
+            (
+                "model.safetensors",
+                440_449_768,
+                "68d45e234eb4a928074dfd868cead0219ab85354cc53d20e772753c6bb9169d3",
             ),
         ),
     ),

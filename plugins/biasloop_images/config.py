@@ -1,12 +1,10 @@
 """What the `[domain]` table of a preset may say."""
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from biasloop import datasets
-from biasloop.errors import InvalidInput
 from biasloop_images.biased.settings import Bias
 from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT, released_weight_decay
 from biasloop_images.options import STRICT, Name, Noise, Sampling
@@ -239,23 +237,3 @@ class Config(BaseModel):
         if isinstance(self.augment, Augmentation):
             return self.augment
         return Augmentation() if self.augment else Augmentation(padding=0, flip=False)
-
-
-def varied(config: Config, changes: Mapping[str, object]) -> Config:
-    """The settings with some of those changed that neither images nor labels nor splits depend on.
-
-    Raises:
-        InvalidInput: naming what cannot be changed, or what no setting can be.
-    """
-    fixed = sorted(changes.keys() - TRAINING)
-    if fixed:
-        raise InvalidInput(
-            f"{', '.join(fixed)} cannot be set for a model beside the run's own, since the data would be others; it "
-            f"may have its own {', '.join(sorted(TRAINING))}"
-        )
-    try:
-        return Config.model_validate({**config.model_dump(exclude_none=True), **changes})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise InvalidInput(f"settings of a model beside the run's own: {where}: {first['msg']}") from error

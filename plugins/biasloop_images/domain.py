@@ -34,9 +34,10 @@ from biasloop.contract.labels import (
     labelled,
     most_probable,
     softmax,
-)
+)  # fmt: skip
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, GROUPS, IDS, PREDICTION, SOURCES, TARGET, TEST
 from biasloop.contract.published import Kept
+from biasloop.contract.variants import varied
 from biasloop.datasets.imbalance import class_id
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -57,7 +58,8 @@ if TYPE_CHECKING:
 
     from biasloop.contract.randomness import Streams
     from biasloop.datasets import Images
-    from biasloop_images.learner import Headed, Learner
+    from biasloop.training.heads import Headed
+    from biasloop_images.learner import Learner
 
 T = TypeVar("T")
 # Networks that take images of any size: of others, whose library has to be imported, it is found out.
@@ -217,8 +219,7 @@ class ImagesDomain:
 
     def predict(self, model: nn.Module, work: Work) -> Tables:
         """The table "test": most probable class (int64) and its probability (float32)."""
-        ids = self._splits.test
-        given = self.label(model, ids, ARGMAX, work).columns
+        given = self.label(model, self._splits.test, ARGMAX, work).columns
         prediction = Column(given[TARGET].values, role=PREDICTION, vocabulary=CLASSES)
         return {TEST: Frame({PREDICTION: prediction, CONFIDENCE: given[CONFIDENCE]})}
 
@@ -293,7 +294,7 @@ class ImagesDomain:
         Raises:
             InvalidInput: a setting is none, or images, labels or splits depend on it.
         """
-        other = ImagesDomain(settings.varied(self.config, changes), self._context)
+        other = ImagesDomain(varied(self.config, changes, settings.TRAINING), self._context)
         other.__dict__["_pictures"] = self._pictures  # in memory once
         return other
 
@@ -318,9 +319,8 @@ class ImagesDomain:
 
     def _once(self, name: str, without: frozenset[str], build: Callable[[], T], *drawn: Streams) -> T:
         """What depends on settings, all but those `without`, and on streams that it is drawn from; shared in a plan."""
-        made_from = repr(
-            self.config.model_dump(exclude={*settings.TRAINING, *without})
-        )  # 1, 1.0, True are three values
+        # 1, 1.0 and True are three values
+        made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, *without}))
         leaking = self.config.data == sources.CLOTHING and self.config.compat == "released"
         return self._context.once(f"images.{name}", (made_from, leaking, *(streams.path for streams in drawn)), build)
 

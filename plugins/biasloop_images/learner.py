@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Floats, Ints, Samples
-from biasloop.contract.labels import cross_entropy
 from biasloop.contract.names import TARGET
 from biasloop.training import device as devices
-from biasloop.training import networks, weights
+from biasloop.training import heads, networks, weights
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
+from biasloop.training.heads import Headed
 from biasloop.training.loop import check_float16, fit
 from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
 from biasloop.training.precision import Precision, precision
@@ -28,16 +28,6 @@ from biasloop_images.config import Config
 from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
 from biasloop_images.stream import Stream
-
-_HEADS = "heads:count"  # no name of a parameter has a colon
-
-
-@dataclass(frozen=True)
-class Headed:
-    """A network whose last layer has `heads` slices of the classes."""
-
-    network: nn.Module
-    heads: int
 
 
 def check_network(config: Config, classes: int, shape: tuple[int, int, int], device: str) -> None:
@@ -119,21 +109,20 @@ class Learner:
 
     def head_losses(self, model: Headed, samples: Samples) -> Floats:
         """`(heads, n)` float64 cross-entropy of each head."""
-        heads = np.split(self.logits(model.network, samples.ids), model.heads, axis=1)  # each (n, classes)
-        return np.stack([cross_entropy(logits, samples.labels[TARGET]) for logits in heads])
+        return heads.losses(self.logits(model.network, samples.ids), model.heads, samples.labels[TARGET])
 
     def save_heads(self, model: Headed) -> Arrays:
         """Parameters and buffers by name, and how many heads there are."""
-        return {**weights.save_network(model.network), _HEADS: np.array(model.heads)}
+        return heads.save(model)
 
     def load_heads(self, arrays: Arrays) -> Headed:
         """The network that was saved, in evaluation mode."""
-        heads = int(arrays[_HEADS])
-        return Headed(self.load({name: a for name, a in arrays.items() if name != _HEADS}, heads), heads)
+        parameters, count = heads.saved(arrays)
+        return Headed(self.load(parameters, count), count)
 
-    def _initial(self, work: Work, heads: int = 1) -> nn.Module:
+    def _initial(self, work: Work, slices: int = 1) -> nn.Module:
         with devices.seeded(work.streams.at("init"), self._device):
-            return self._build(heads)
+            return self._build(slices)
 
     def _rows(self, samples: Samples, how: Recipe, work: Work) -> Rows:
         """The batches of a fit."""
@@ -182,10 +171,10 @@ class Learner:
         """Parameters and buffers by name."""
         return weights.save_network(network)
 
-    def load(self, arrays: Arrays, heads: int = 1) -> nn.Module:
+    def load(self, arrays: Arrays, slices: int = 1) -> nn.Module:
         """A network with saved parameters and buffers, in evaluation mode."""
         with torch.random.fork_rng([]):
-            network = self._build(heads)
+            network = self._build(slices)
         weights.load_network(network, arrays)
         return network.eval()
 
@@ -206,10 +195,10 @@ class Learner:
     def _tensor(self, values: Floats) -> Tensor:
         return torch.from_numpy(values).to(self._device)
 
-    def _build(self, heads: int = 1) -> nn.Module:
+    def _build(self, slices: int = 1) -> nn.Module:
         channels = self.pictures.images.shape[-1]
         config = self.config
-        network = networks.build(config.network, heads * self.classes, channels, config.width, config.depth)
+        network = networks.build(config.network, slices * self.classes, channels, config.width, config.depth)
         return self._precision.network(network.to(self._device))
 
     @cached_property

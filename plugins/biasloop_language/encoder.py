@@ -11,7 +11,7 @@ import numpy as np
 
 from biasloop.contract.data import Array, Column
 from biasloop.datasets import byte_pairs
-from biasloop.datasets.tokenising import encoded
+from biasloop.datasets.tokenising import encoded, reading
 from biasloop.errors import InvalidInput
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ class Encoder:
         from tokenizers import Tokenizer, models
 
         path = directory / "tokenizer.json"
-        try:
+        with reading(directory, "tokenizer.json, or vocab.json and merges.txt,"):
             if path.is_file():
                 inner = Tokenizer.from_file(str(path))
                 inner.no_padding()
@@ -90,13 +90,6 @@ class Encoder:
                 pair = str(directory / "vocab.json"), str(directory / "merges.txt")
                 inner = byte_pairs.byte_level(Tokenizer(models.BPE.from_file(*pair)))
                 inner.add_special_tokens([END])
-        except BaseException as error:  # the library raises nothing narrower, and on some files it panics
-            if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-                raise
-            raise InvalidInput(
-                f"the tokenizer in {directory} cannot be read ({error}); put tokenizer.json, or vocab.json and "
-                "merges.txt, of the network there"
-            ) from error
         return _with_end(inner, eos, str(directory))
 
 

@@ -12,10 +12,10 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, GPT2Config, GPT2LMHeadModel
-from transformers.utils import logging
 
 from biasloop.contract.data import Array, Arrays
 from biasloop.errors import InvalidInput
+from biasloop.training import pretrained
 from biasloop.training.weights import to_arrays, to_tensors
 from biasloop_language.checkpoints import LANGUAGE_MODEL, end_of_text
 from biasloop_language.encoder import Encoder
@@ -53,54 +53,13 @@ def resolve(name: str, data: Path) -> Language:
     """
     folder = LANGUAGE_MODEL.locate(name, data)
     encoder = Encoder.read(folder, end_of_text(folder))
-    try:
-        network, info = _read(folder)
-    except Exception as error:  # libraries raise anything on damaged files
-        reason = str(error).strip().split("\n")[0]
-        raise InvalidInput(f"{folder} cannot be read as a causal language model: {reason}") from error
-    if info["missing_keys"]:
-        raise InvalidInput(
-            f"the weights in {folder} lack {len(info['missing_keys'])} arrays of the network that config.json "
-            f"describes, among them {min(info['missing_keys'])}; put the network's own *.safetensors there"
-        )
+    network, info = pretrained.read(AutoModelForCausalLM, folder, "a causal language model")
+    pretrained.check_arrays({*info["missing_keys"]}, folder)
     if encoder.size > network.get_input_embeddings().num_embeddings:
         raise InvalidInput(f"the tokenizer in {folder} has more tokens than the network; put the network's own there")
-    _check_finite(network, folder)
-    with torch.no_grad():
-        for tensor in [*network.parameters(), *network.buffers()]:
-            tensor.set_(tensor.clone())  # else it stays in the file, and changes with it
+    pretrained.check_finite(network, folder)
+    pretrained.detach_from_files(network)
     return Language(network.eval(), encoder)
-
-
-def _check_finite(network: nn.Module, folder: Path) -> None:
-    wrong = [name for name, weights in network.named_parameters() if not bool(torch.isfinite(weights).all())]
-    if wrong:
-        raise InvalidInput(
-            f"the weights in {folder} are not all finite numbers, those of {wrong[0]} for one; put the network's own "
-            "*.safetensors there"
-        )
-
-
-def _read(folder: Path) -> tuple[Any, dict[str, Any]]:
-    """A network, and what its weights lack."""
-    library: Any = logging
-    shown = library.is_progress_bar_enabled()
-    library.disable_progress_bar()
-    source: Any = AutoModelForCausalLM
-    try:
-        with torch.random.fork_rng([]):
-            network, info = source.from_pretrained(
-                folder,
-                dtype=torch.float32,
-                local_files_only=True,
-                use_safetensors=True,
-                trust_remote_code=False,
-                output_loading_info=True,
-            )
-    finally:
-        if shown:
-            library.enable_progress_bar()
-    return network, info
 
 
 def small(

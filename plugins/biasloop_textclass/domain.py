@@ -5,13 +5,14 @@ No torch here: it is imported with the learner, by the methods that compute.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Arrays, Column, Floats, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
-from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.domains import EPOCHS, SELECTION, WEIGHTS, Demands
 from biasloop.contract.labels import (
     ARGMAX,
     SAMPLE,
@@ -23,17 +24,20 @@ from biasloop.contract.labels import (
     softmax,
 )
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, IDS, PREDICTION, TARGET, TEST
+from biasloop.contract.variants import varied
+from biasloop.datasets.catalogue import network_requirements
 from biasloop.datasets.imbalance import class_id
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.fairness import intersections
+from biasloop_textclass import checkpoints, sources, splits
 from biasloop_textclass import config as settings
-from biasloop_textclass import sources, splits
 from biasloop_textclass.measures import measure
 
 if TYPE_CHECKING:
     from torch import nn
 
+    from biasloop.training.heads import Headed
     from biasloop_textclass.learner import Learner
     from biasloop_textclass.texts import LabelledTexts
 
@@ -64,11 +68,11 @@ class TextClassDomain:
 
     def requirements(self) -> list[Requirement]:
         """The data set and the network, if they have to be fetched."""
-        return self._source.requirements()
+        return [*self._source.requirements(), *network_requirements(self.config.network, self._context.data)]
 
     def honours(self) -> frozenset[str]:
-        """The end of every epoch, and weights."""
-        return frozenset({EPOCHS, WEIGHTS})
+        """The end of every epoch, weights, and selection."""
+        return frozenset({EPOCHS, SELECTION, WEIGHTS})
 
     def check(self, demands: Demands) -> None:
         """Refuse files, classes, networks and devices that are not there or do not go together."""
@@ -77,7 +81,8 @@ class TextClassDomain:
             from biasloop.training import device
 
             device.resolve(self._context.device)
-        if all(need.present for need in self.requirements()):
+        checkpoints.check(self.config, self._context.data)
+        if all(need.present for need in self._source.requirements()):
             _ = self._followed, self._splits  # which say so
 
     def environment(self) -> Mapping[str, str]:
@@ -175,6 +180,11 @@ class TextClassDomain:
         by_class = {"": (target, len(self._texts.classes))}
         return intersections(by_class | {k: (g.values[samples.ids], len(g.names)) for k, g in groups.items()})
 
+    def category_names(self) -> Sequence[str]:
+        """Names of classes; of a table with groups "class, value, ..."."""
+        named = (self._texts.classes, *(group.names for group in self._texts.groups.values()))
+        return [", ".join(names) for names in itertools.product(*named)]
+
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of the network by name."""
         return self._learner.save(model)
@@ -182,6 +192,32 @@ class TextClassDomain:
     def load(self, kind: str, arrays: Arrays) -> nn.Module:
         """The network that was saved."""
         return self._learner.load(arrays)
+
+    def fit_heads(self, train: Samples, weights: Floats, work: Work) -> Headed:
+        """A new network whose last layer has a slice of the classes for each head."""
+        return self._learner.fit_heads(train, weights, work)
+
+    def head_losses(self, model: Headed, samples: Samples, work: Work) -> Floats:
+        """`(heads, rows)` float64, as `losses`."""
+        return self._learner.head_losses(model, samples)
+
+    def save_heads(self, model: Headed) -> Arrays:
+        """As `save`, and how many heads there are."""
+        from biasloop.training import heads
+
+        return heads.save(model)
+
+    def load_heads(self, arrays: Arrays) -> Headed:
+        """The network that was saved."""
+        return self._learner.load_heads(arrays)
+
+    def variant(self, changes: Mapping[str, object]) -> TextClassDomain:
+        """A domain over the very same texts, whose networks are trained by other settings.
+
+        Raises:
+            InvalidInput: a setting is none, or texts, labels or splits depend on it.
+        """
+        return TextClassDomain(varied(self.config, changes, settings.TRAINING), self._context)
 
     def _once(self, name: str, without: frozenset[str], build: Callable[[], T], *drawn: str) -> T:
         """What depends on settings, all but those `without`, and on what it is drawn from; shared in a plan."""

@@ -8,6 +8,7 @@ from torch import nn
 
 from biasloop.contract.context import Context
 from biasloop_textclass import encoding
+from biasloop_textclass.checkpoints import BUILT_IN
 from biasloop_textclass.config import Config
 from biasloop_textclass.networks import SmallEncoder
 from biasloop_textclass.texts import LabelledTexts
@@ -20,16 +21,23 @@ class Encoder(Protocol):
     def tokenizer(self) -> Any:
         """The `tokenizers.Tokenizer` whose ids it takes."""
 
-    def build(self) -> nn.Module:
-        """A network to train; what is not pretrained comes from torch's global generator."""
+    def build(self, heads: int = 1) -> nn.Module:
+        """A network to train, whose last layer has a slice of the classes for each head.
 
-    def blank(self) -> nn.Module:
+        What is not pretrained comes from torch's global generator.
+        """
+
+    def blank(self, heads: int = 1) -> nn.Module:
         """A network of that shape, whose weights are about to be put in."""
 
 
 def chosen(config: Config, texts: LabelledTexts, context: Context) -> Encoder:
     """The network that `domain.network` names."""
-    return BuiltIn(config, texts, context)
+    if config.network == BUILT_IN:
+        return BuiltIn(config, texts, context)
+    from biasloop_textclass.pretrained_encoder import Pretrained  # with it transformers, which takes seconds
+
+    return Pretrained(config.network, len(texts.classes), context.data)
 
 
 @dataclass(frozen=True)
@@ -45,12 +53,12 @@ class BuiltIn:
         """Learnt from the texts."""
         return encoding.vocabulary(self.texts, self.config.small.vocabulary, self.context)
 
-    def build(self) -> nn.Module:
+    def build(self, heads: int = 1) -> nn.Module:
         """Random weights."""
         small = self.config.small
         return SmallEncoder(
             self.tokenizer.get_vocab_size(),
-            len(self.texts.classes),
+            heads * len(self.texts.classes),
             length=self.config.length,
             pairs=self.texts.seconds is not None,
             width=small.width,
@@ -58,6 +66,6 @@ class BuiltIn:
             dropout=small.dropout,
         )
 
-    def blank(self) -> nn.Module:
+    def blank(self, heads: int = 1) -> nn.Module:
         """The same."""
-        return self.build()
+        return self.build(heads)

@@ -1,5 +1,6 @@
 """Training and running a classifier of texts; what of this plugin needs torch is reached from here."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,15 +9,17 @@ import torch
 from torch import Tensor, nn
 
 from biasloop.contract.context import Context, Work
-from biasloop.contract.data import Array, Arrays, Frame, Ints, Samples
+from biasloop.contract.data import Array, Arrays, Floats, Frame, Ints, Samples
 from biasloop.contract.names import TARGET
 from biasloop.training import device as devices
-from biasloop.training import weights
+from biasloop.training import heads, weights
+from biasloop.training.heads import Headed
 from biasloop.training.loop import fit
-from biasloop.training.objectives import CrossEntropy
+from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
 from biasloop.training.precision import Precision, precision
-from biasloop.training.sources import Rows, TrainingSet
-from biasloop_textclass import encoders, encoding, networks
+from biasloop.training.selecting import Selecting
+from biasloop.training.sources import Batch, Rows, TrainingSet
+from biasloop_textclass import encoders, encoding
 from biasloop_textclass.config import Config
 from biasloop_textclass.encoders import Encoder
 from biasloop_textclass.recipes import recipe
@@ -42,34 +45,40 @@ class Learner:
     context: Context
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
-        """A new network trained on the samples' labels."""
-        how = recipe(self.config)
+        """A new network trained on the samples' labels with their weights, or on those selected of them."""
         with devices.computing(self.context.threads):
-            with devices.seeded(work.streams.at("init"), self._device):
-                network = self._encoder.build().to(self._device)
-            factors = train.weights
-            labelled = TrainingSet(
-                self._stored,
-                self._on_device(train.labels[TARGET]),
-                None if factors is None else self._on_device(factors).float(),
-                self._on_device(self._positions(train.ids)),
-            )
-            batches = Rows(labelled, how, work.streams, lambda rows, generator: networks.trimmed(rows))
-            fit(network, batches, CrossEntropy(self._precision), how, work)
+            network, objective, selecting = self._begun(work), CrossEntropy(self._precision), None
+            if train.selection is not None:
+                selecting = Selecting(
+                    train.selection, len(train), objective, work.streams, self._device, self._evaluated
+                )
+            fit(network, self._batches(train, work), objective, recipe(self.config), work, selecting=selecting)
             return network
 
+    def fit_heads(self, train: Samples, factors: Floats, work: Work) -> Headed:
+        """A new network whose last layer has a slice of the classes for each row of `factors` `(heads, n)`."""
+        with devices.computing(self.context.threads):
+            network = self._begun(work, len(factors))
+            objective = HeadedCrossEntropy(self._precision, self._on_device(factors).float())
+            fit(network, self._batches(train, work), objective, recipe(self.config), work)
+            return Headed(network, len(factors))
+
+    def head_losses(self, model: Headed, samples: Samples) -> Floats:
+        """`(heads, n)` float64 cross-entropy of each head."""
+        return heads.losses(self.logits(model.network, samples.ids), model.heads, samples.labels[TARGET])
+
     def logits(self, network: nn.Module, ids: Ints) -> Array:
-        """`(n, classes)` float32 on the host, computed in float32; leaves the network in its mode."""
+        """`(n, classes)` float32 on the host, computed in float32; of several heads `(n, heads * classes)`.
+
+        Leaves the network in its mode.
+        """
         was_training = network.training
         network.eval()
         positions = self._on_device(self._positions(ids))
-        logits = torch.zeros(len(ids), len(self.texts.classes), device=self._device)
-        size = self.config.evaluation_batch
+        parts = torch.split(positions, self.config.evaluation_batch)
         try:
             with devices.computing(self.context.threads), torch.inference_mode():
-                for start in range(0, len(ids), size):
-                    rows = self._stored[positions[start : start + size]]
-                    logits[start : start + size] = network(networks.trimmed(rows))
+                logits = torch.cat([network(self._stored[part]) for part in parts])  # of no id a part without rows
         finally:
             network.train(was_training)
         return np.asarray(logits.cpu().numpy())  # the host waits for the device here alone
@@ -82,12 +91,43 @@ class Learner:
         """Parameters and buffers by name."""
         return weights.save_network(network)
 
-    def load(self, arrays: Arrays) -> nn.Module:
+    def load(self, arrays: Arrays, count: int = 1) -> nn.Module:
         """A network with saved parameters and buffers, in evaluation mode."""
         with torch.random.fork_rng([]):
-            network = self._encoder.blank().to(self._device)
+            network = self._encoder.blank(count).to(self._device)
         weights.load_network(network, arrays)
         return network.eval()
+
+    def load_heads(self, arrays: Arrays) -> Headed:
+        """The network of several heads that was saved, in evaluation mode."""
+        named, count = heads.saved(arrays)
+        return Headed(self.load(named, count), count)
+
+    def _begun(self, work: Work, count: int = 1) -> nn.Module:
+        """A new network on the device."""
+        with devices.seeded(work.streams.at("init"), self._device):
+            return self._encoder.build(count).to(self._device)
+
+    def _batches(self, samples: Samples, work: Work) -> Rows:
+        """Those of a fit."""
+        return Rows(self._labelled(samples), recipe(self.config), work.streams, lambda rows, generator: rows)
+
+    def _evaluated(self, samples: Samples) -> Iterator[Batch]:
+        """Those that samples are predicted in."""
+        labelled = self._labelled(samples)
+        assert labelled.rows is not None
+        size = self.config.evaluation_batch
+        for rows, targets in zip(torch.split(labelled.rows, size), torch.split(labelled.labels, size), strict=True):
+            yield Batch(self._stored[rows], targets)
+
+    def _labelled(self, samples: Samples) -> TrainingSet:
+        factors = samples.weights
+        return TrainingSet(
+            self._stored,
+            self._on_device(samples.labels[TARGET]),
+            None if factors is None else self._on_device(factors).float(),
+            self._on_device(self._positions(samples.ids)),
+        )
 
     def _positions(self, ids: Ints) -> Ints:
         """`(n,)` where the texts of ids are among those used."""

@@ -13,7 +13,7 @@ class Block(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.dropout = dropout
+        self.dropped = nn.Dropout(dropout)
         self.before_attention, self.before_hidden = nn.LayerNorm(width), nn.LayerNorm(width)
         self.projections, self.joined = nn.Linear(width, 3 * width), nn.Linear(width, width)
         self.hidden = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
@@ -30,11 +30,9 @@ class Block(nn.Module):
         queries, keys, values = parts.permute(2, 0, 3, 1, 4)  # (n, heads, length, width / heads) each
         mask = real[:, None, None, :]  # (n, 1, 1, length)
         attended = functional.scaled_dot_product_attention(queries, keys, values, attn_mask=mask)
-        states = states + self._dropped(self.joined(attended.transpose(1, 2).reshape(n, length, width)))
-        return states + self._dropped(self.hidden(self.before_hidden(states)))
-
-    def _dropped(self, states: Tensor) -> Tensor:
-        return functional.dropout(states, self.dropout, self.training)
+        states = states + self.dropped(self.joined(attended.transpose(1, 2).reshape(n, length, width)))
+        result: Tensor = states + self.dropped(self.hidden(self.before_hidden(states)))
+        return result
 
 
 class SmallEncoder(nn.Module):
@@ -56,7 +54,7 @@ class SmallEncoder(nn.Module):
         self, vocabulary: int, classes: int, *, length: int, pairs: bool, width: int, layers: int, dropout: float
     ) -> None:
         super().__init__()
-        self.pairs, self.dropout = pairs, dropout
+        self.pairs, self.dropped = pairs, nn.Dropout(dropout)
         self.tokens = nn.Embedding(vocabulary, width)
         nn.init.normal_(self.tokens.weight, std=_SPREAD)
         self.positions = nn.Embedding(length if layers else 0, width)
@@ -68,6 +66,7 @@ class SmallEncoder(nn.Module):
 
     def forward(self, rows: Tensor) -> Tensor:
         """`(n, classes)` logits of `(n, 1 or 2, length)` token ids and kinds."""
+        rows = trimmed(rows)
         real = rows[:, 0] >= 0  # (n, length)
         states = self.tokens(rows[:, 0].clamp(min=0))  # (n, length, width)
         if len(self.blocks):
@@ -79,8 +78,8 @@ class SmallEncoder(nn.Module):
             pooled = torch.cat([first, second, (first - second).abs(), first * second], 1)
         else:
             pooled = self.norm(_mean(states, real))
-        hidden = functional.gelu(self.hidden(functional.dropout(pooled, self.dropout, self.training)))
-        logits: Tensor = self.classes(functional.dropout(hidden, self.dropout, self.training))
+        hidden = functional.gelu(self.hidden(self.dropped(pooled)))
+        logits: Tensor = self.classes(self.dropped(hidden))
         return logits
 
 
@@ -91,7 +90,7 @@ def _mean(states: Tensor, of: Tensor) -> Tensor:
 
 
 def trimmed(rows: Tensor) -> Tensor:
-    """`(n, 1 or 2, length)` int64 rows without the columns that are padding in all of them.
+    """`(n, 1 or 2, longest)` int64 of `(n, 1 or 2, length)` rows, without the columns that are padding in all of them.
 
     On a GPU none is left out, since the host would have to wait for the answer.
     """

@@ -12,7 +12,7 @@ from biasloop.contract.context import Work
 from biasloop.contract.data import Frame, Samples
 from biasloop.contract.domains import Demands, Grouped, Honouring, Labelling, Probabilistic, Sampled, Sparing, Storing
 from biasloop.contract.labels import ARGMAX
-from biasloop.contract.losing import Losing
+from biasloop.contract.losing import Heading, Losing, Varied
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop_textclass import TextClassDomain, century
@@ -34,7 +34,7 @@ def samples(domain: TextClassDomain, ids=None, **more) -> Samples:
 
 
 @pytest.mark.parametrize(
-    "capability", [Grouped, Honouring, Labelling, Losing, Probabilistic, Sampled, Sparing, Storing]
+    "capability", [Grouped, Heading, Honouring, Labelling, Losing, Probabilistic, Sampled, Sparing, Storing, Varied]
 )
 def test_it_has_the_capabilities_that_feedback_asks_for(capability):
     assert issubclass(TextClassDomain, capability)
@@ -203,3 +203,33 @@ def tables():
     return {"test": Frame({
         "target": Column(np.array([0, 1])), "prediction": Column(np.array([1, 1])),
     })}  # fmt: skip
+
+
+def test_several_heads_weigh_samples_each_in_its_own_way_and_come_back(tmp_path, table):
+    domain = textclass.domain(tmp_path, path=table, **SMALL | {"epochs": 20, "learning_rate": 0.01})
+    given = samples(domain)
+    target = given.labels["target"]
+    weights = np.stack([1.0 + 99 * (target == label) for label in range(2)])  # (heads, n)
+    model = domain.fit_heads(given, weights, work("heads"))
+    losses = domain.head_losses(model, given, work())
+    assert losses.shape == (2, len(given))
+    for label in range(2):
+        assert losses[label, target == label].mean() < losses[1 - label, target == label].mean()
+    again = domain.load_heads(domain.save_heads(model))
+    assert np.array_equal(domain.head_losses(again, given, work()), losses)
+
+
+def test_a_variant_trains_another_network_on_the_same_texts(tmp_path, table):
+    domain = textclass.domain(tmp_path, path=table, **SMALL)
+    other = domain.variant({"small": {"vocabulary": 300, "width": 4}, "epochs": 1})
+    assert (other.fingerprint(), other.config.epochs) == (domain.fingerprint(), 1)
+    assert np.array_equal(other.splits().test, domain.splits().test)
+    assert other.fit(samples(other), work("fit")).tokens.embedding_dim == 4
+    with pytest.raises(InvalidInput, match="test cannot be set for a model beside the run's own"):
+        domain.variant({"test": 5})
+
+
+def test_categories_have_names(tmp_path, table):
+    assert textclass.domain(tmp_path, path=table, **SMALL).category_names() == ["neg", "pos"]
+    grouped = textclass.domain(tmp_path, path=table, columns={"group": ["sex"]}, **SMALL)
+    assert grouped.category_names() == ["neg, f", "neg, m", "pos, f", "pos, m"]

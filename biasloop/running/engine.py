@@ -394,9 +394,9 @@ def defaults(domain: type[Domain], experiment: Experiment) -> dict[str, Any]:
 def about(experiment: Experiment) -> dict[str, Any]:
     """What a person wants to know of a run that does not determine its results."""
     nesting = experiment.nesting()
-    kept: dict[str, Any] = {
+    told: dict[str, Any] = {
         key: nesting[key]
         for key in ("name", "arm", "summary", "source", "parameters", "bound", "plot")
         if key in nesting
     }
-    return {**kept, "rounds": experiment.loop.rounds}
+    return {**told, "rounds": experiment.loop.rounds}

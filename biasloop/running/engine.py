@@ -305,10 +305,10 @@ class _Driver:
 
     def _kept(self) -> str:
         """What a run that cannot go on leaves behind, as the end of a sentence."""
-        rounds, directory = self.store.rounds, self.store.directory
-        if not rounds:
+        if not self.store.rounds:
             return ""
-        return f"; all up to round {rounds[-1]} stays in {directory}, and other settings need another --out"
+        last = self.store.rounds[-1]
+        return f"; all up to round {last} stays in {self.store.directory}, and other settings need another --out"
 
     def _rounds(self) -> str:
         self._resume()
@@ -394,9 +394,6 @@ def defaults(domain: type[Domain], experiment: Experiment) -> dict[str, Any]:
 def about(experiment: Experiment) -> dict[str, Any]:
     """What a person wants to know of a run that does not determine its results."""
     nesting = experiment.nesting()
-    told: dict[str, Any] = {
-        key: nesting[key]
-        for key in ("name", "arm", "summary", "source", "parameters", "bound", "plot")
-        if key in nesting
-    }
+    spoken = ("name", "arm", "summary", "source", "parameters", "bound", "plot")
+    told: dict[str, Any] = {key: nesting[key] for key in spoken if key in nesting}
     return {**told, "rounds": experiment.loop.rounds}

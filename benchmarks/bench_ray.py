@@ -1,4 +1,4 @@
-"""What Ray costs a run: the smallest runs over pictures on a Ray of this machine, and the same ones in this process."""
+"""What Ray costs a run: runs of `quickstart-mini` on a Ray of this machine, and the same ones in this process."""
 
 import statistics
 import time
@@ -18,25 +18,6 @@ from biasloop.running.tasks import Ended
 from biasloop.system import cores
 
 RUNS = 12
-PRESET = """
-summary = "The smallest loop over pictures"
-source = "made up"
-[domain]
-name = "images"
-data = "fashion-mnist-t10k"
-network = "small-cnn"
-width = 4
-epochs = 1
-test = 60
-batch_size = 20
-[loop]
-start = 60
-human = 10
-model = 10
-rounds = 2
-[resources]
-threads = 1
-"""
 OPTIONS = Options(Path("data"), device="cpu", threads=1, interval=1e9)
 
 
@@ -61,7 +42,8 @@ class Clock:
 def seconds_a_run(executor, at_once: int, directory: str) -> float:
     """Time between the ends of two runs, times how many go on at once; without the first ones, which load modules."""
     clock = Clock()
-    planned = study.plan(arms_of(presets.read("tiny.toml")), range(RUNS), Path(directory), OPTIONS)
+    preset = presets.read("quickstart-mini").vary({"loop.human": [20]}, "this benchmark")
+    planned = study.plan(arms_of(preset), range(RUNS), Path(directory), OPTIONS)
     executor.run(planned, OPTIONS, clock)
     steady = clock.ends[2 * at_once :]
     return at_once * (steady[-1] - steady[0]) / (len(steady) - 1)
@@ -70,7 +52,6 @@ def seconds_a_run(executor, at_once: int, directory: str) -> float:
 def test_overhead_of_a_run(benchmark, tmp_path, monkeypatch):
     pytest.importorskip("ray")
     monkeypatch.chdir(tmp_path)
-    Path("tiny.toml").write_text(PRESET)
     alone = seconds_a_run(InProcess(), 1, "alone")
     times = []
 

@@ -102,21 +102,21 @@ def loop(
     where.check(device)
     if measure and not dry_run:
         raise InvalidInput("--measure goes with --dry-run; add it, or leave --measure out")
-    found, changes = _preset(preset, sets, grid, arm)  # before anything heavier is imported: a refusal answers at once
+    overridden, changes = _preset(preset, sets, grid, arm)  # before anything heavier: a refusal answers at once
 
     from biasloop.config.validation import arms_of
     from biasloop.running import study
     from biasloop.running.engine import Options
 
-    arms, chosen = arms_of(found), presets.parse_seeds(seeds)
+    arms, chosen = arms_of(overridden), presets.parse_seeds(seeds)
     options = Options(
         data_directory(data), device, threads, keep_models, checkpoint, on_notice, wait=not no_wait, debug=debugging()
     )
     if not launcher.first():
         _help_first(arms, chosen, options, dry_run=dry_run)
         return
-    directory = out or study.default_directory(found, changes)
-    _plan_and_make(found, arms, chosen, directory, options, where, json=json, dry_run=dry_run, measure=measure)
+    directory = out or study.default_directory(overridden, changes)
+    _plan_and_make(overridden, arms, chosen, directory, options, where, json=json, dry_run=dry_run, measure=measure)
 
 
 def _plan_and_make(
@@ -160,12 +160,12 @@ def _preset(
     from biasloop.config import arms, presets
 
     changes = presets.parse_sets(sets or [])
-    found = arms.only(presets.read(name).override(changes, "--set"), named or [])
+    preset = arms.only(presets.read(name).override(changes, "--set"), named or [])
     varied = presets.parse_grids(grid or [])
     both = [key for key in varied if tuple(key.split(".")) in changes]
     if both:
         raise InvalidInput(f"{both[0]} is given with --set and with --grid; give it once")
-    return (found.vary(varied, "--grid") if varied else found), changes
+    return (preset.vary(varied, "--grid") if varied else preset), changes
 
 
 def _help_first(arms: "Combinations", seeds: list[int], options: "Options", *, dry_run: bool) -> None:

@@ -62,7 +62,9 @@ class Engine:
                 f"CUDA_VISIBLE_DEVICES={device.removeprefix('cuda:')} to leave out the others"
             )
         if self.name == "ray":
-            _require_ray()
+            from biasloop.running import ray_cluster
+
+            ray_cluster.require()
 
     @property
     def alone(self) -> bool:
@@ -83,13 +85,6 @@ class Engine:
 
         jobs = self.jobs or 0
         return Workers(jobs), at_once(planned, options, jobs)
-
-
-def _require_ray() -> None:
-    from importlib.util import find_spec
-
-    if find_spec("ray") is None:
-        raise InvalidInput("--engine ray needs Ray, which is not installed; type: pip install 'biasloop[ray]'")
 
 
 @dataclass
@@ -193,11 +188,11 @@ def _tell_stopped(ended: "list[Ended]", directory: Path) -> None:
     )
 
 
-def _tell_elsewhere(held: "list[Ended]") -> None:
+def _tell_elsewhere(elsewhere: "list[Ended]") -> None:
     """Runs that were not waited for."""
-    for item in held:
+    for item in elsewhere:
         note(item.held)
-    if held:
+    if elsewhere:
         note(f"the same command makes what others leave of these:\n  {again()}")
 
 

@@ -305,10 +305,10 @@ class _Driver:
 
     def _kept(self) -> str:
         """What a run that cannot go on leaves behind, as the end of a sentence."""
-        rounds, directory = self.store.rounds, self.store.directory
-        if not rounds:
+        if not self.store.rounds:
             return ""
-        return f"; all up to round {rounds[-1]} stays in {directory}, and other settings need another --out"
+        last = self.store.rounds[-1]
+        return f"; all up to round {last} stays in {self.store.directory}, and other settings need another --out"
 
     def _rounds(self) -> str:
         self._resume()

@@ -276,10 +276,10 @@ def measure(planned: Sequence[Planned], sources: Sources, options: Options) -> l
         short = item.experiment.model_copy(update={"loop": loop})
         enough = _Enough(options)
         limited = replace(options, on_event=enough.told, stopping=enough)
-        with TemporaryDirectory(prefix="biasloop-measure-") as place:
+        with TemporaryDirectory(prefix="biasloop-measure-") as folder:
             begun = time.monotonic()
-            engine.run(engine.prepare(short, item.seed, limited), Path(place) / "run", limited)
-            spent, measured = time.monotonic() - begun, Measured.read(Path(place) / "run")
+            engine.run(engine.prepare(short, item.seed, limited), Path(folder) / "run", limited)
+            spent, measured = time.monotonic() - begun, Measured.read(Path(folder) / "run")
         if measured is not None:
             # Libraries are loaded before the first step, too, whose time no store has.
             loading = measured.loading + max(0.0, spent - measured.steps)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import (
-    Array,
     Arrays,
     Column,
     Floats,

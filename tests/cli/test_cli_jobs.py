@@ -97,7 +97,7 @@ def test_what_does_not_go_together_is_refused_in_a_sentence(cli, typed, words):
 
 
 def test_ray_that_is_not_installed_is_named_with_what_to_type(cli, monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("biasloop.running.ray_cluster.find_spec", lambda name: None)
     assert "pip install 'biasloop[ray]'" in str(cli("loop", "-p", "toy", "--engine", "ray").exception)
 
 

@@ -32,7 +32,7 @@ from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate_settings import AccumulateSettings
 from biasloop.feedback.reserve import Reserve, lacking
 from biasloop.feedback.rule import fit, require
-from biasloop.feedback.selecting import Selecting, human_samples, measured
+from biasloop.feedback.selecting import Selecting, beside_epochs, human_samples, selection_metrics
 from biasloop.feedback.snapshots import evaluated, watching
 from biasloop.feedback.tables import errors_of, kept_tables
 from biasloop.feedback.work import RoundWork
@@ -149,6 +149,7 @@ class Accumulate:
         measured = self._grouped(train)
         frames |= {} if self.selecting is None else self.selecting.logged(work)
         snapshots = evaluated(work, FIT, lambda predicted: self._metrics(predicted, measured))
+        snapshots = beside_epochs(snapshots, frames, self.vocabularies)
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
         record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
         sizes = {
@@ -299,7 +300,7 @@ class Accumulate:
         if truth is not None and ERROR in truth:
             metrics["label_error"] = mean_error(truth[ERROR])
         if self.selecting is not None:
-            metrics |= measured(record.frames, joined(self.references, tables), self.vocabularies)
+            metrics |= selection_metrics(record.frames, joined(self.references, tables), self.vocabularies)
         return metrics
 
     def recover(self, number: int, work: RoundWork) -> None:

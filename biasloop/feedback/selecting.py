@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from biasloop.contract import names
-from biasloop.contract.data import Column, Floats, Frame, Ints, Metric, Samples, Tables, Vocabularies
+from biasloop.contract.data import Column, Evaluation, Floats, Frame, Ints, Metric, Samples, Tables, Vocabularies
 from biasloop.contract.domains import SELECTION, Domain, Learning, Sampled, Storing, honoured, missing_methods
 from biasloop.contract.losing import Heading, Losing, Truthful, Varied
 from biasloop.contract.randomness import Streams
@@ -317,7 +317,7 @@ class Selecting:
         return Strata(self.domain.categories(train) * STATES + states, self.categories * STATES)
 
 
-def measured(frames: Mapping[str, Frame], tables: Tables, vocabularies: Vocabularies) -> dict[str, Metric]:
+def selection_metrics(frames: Mapping[str, Frame], tables: Tables, vocabularies: Vocabularies) -> dict[str, Metric]:
     """Metrics of a round's selection, from what it stores.
 
     Args:
@@ -333,3 +333,18 @@ def measured(frames: Mapping[str, Frame], tables: Tables, vocabularies: Vocabula
     if names.PREDICTION in test and names.TARGET in test:
         metrics["recall_gap"] = selection.recall_gap(test[names.PREDICTION], test[names.TARGET])
     return metrics
+
+
+def beside_epochs(
+    evaluations: Mapping[str, Evaluation], frames: Mapping[str, Frame], vocabularies: Vocabularies
+) -> dict[str, Evaluation]:
+    """Evaluations at the ends of epochs, with the metrics of what was selected in each epoch."""
+    table = frames.get(names.logged(names.FIT, names.SELECTING))
+    if table is None:
+        return dict(evaluations)
+    told = {}
+    for name, evaluation in evaluations.items():
+        row = table.take(table[names.EPOCH] == int(name.removeprefix(names.SNAPSHOT)))
+        metrics = selection.of_fit(row, vocabularies[names.CATEGORIES])
+        told[name] = Evaluation({**metrics, **evaluation.metrics}, evaluation.tables)
+    return told

@@ -44,7 +44,7 @@ def of_fit(table: Frame, categories: Sequence[str]) -> dict[str, Metric]:
             known = table[name][~np.isnan(table[name])]
             if len(known):
                 metrics[name] = Metric(float(known.mean()), len(known))
-    if "best" in table:
+    if "best" in table and table["best"].any():
         chosen = int(table[names.EPOCH][np.flatnonzero(table["best"])[-1]])
         metrics["best_epoch"] = Metric(float(chosen), len(table))
     return metrics

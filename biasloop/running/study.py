@@ -69,7 +69,7 @@ def folder(arm: str | None, chosen: Mapping[str, Any]) -> str:
     """
     if arm is None:
         return describe(chosen)
-    safe = re.sub(r"[^\w.+-]+", "_", arm, flags=re.ASCII).strip("_.-")
+    safe = re.sub(r"[^\w.+-]+", "_", arm, flags=re.ASCII).strip("_.+-")
     name = safe if safe == arm and not re.fullmatch(r"seed-\d+", arm) else f"{safe}~{_digest(arm)}"
     return _cut(",".join([name, describe(chosen)] if chosen else [name]))
 

@@ -7,6 +7,7 @@ import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
+from biasloop.cli.runs_compare import compare
 from biasloop.cli.runs_diff import diff
 from biasloop.cli.runs_list import show_list
 from biasloop.report.output import emit, measurement, note, say, show, table
@@ -112,6 +113,7 @@ def _columns(about: dict[str, Any], every: list[str]) -> list[str]:
 
 
 app.command("diff", cls=Command)(diff)
+app.command("compare", cls=Command)(compare)
 
 
 @app.command("verify", cls=Command)

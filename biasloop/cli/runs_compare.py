@@ -1,0 +1,80 @@
+"""`biasloop runs compare`: arms of a study against one of them, seed by seed."""
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from biasloop.cli.options import Json
+from biasloop.report.output import emit, finite, say, show, table
+
+if TYPE_CHECKING:
+    from biasloop.metrics.intervals import Spread
+    from biasloop.report.paired import Paired
+
+_FEW = 4  # seeds below which an interval is said to be a guess
+
+
+def compare(
+    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories of runs.")],
+    to: Annotated[str | None, typer.Option(metavar="ARM", help="The arm to compare with; default: the first.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A metric; may be repeated. Default: the preset's.")
+    ] = None,
+    number: Annotated[int | None, typer.Option("--round", min=0, help="Which round; default: the last.")] = None,
+    json: Json = False,
+) -> None:
+    """Compare the arms of a study, paired by seed: mean difference, t interval, and an e-value.
+
+    An e-value of 20 or more, at any look, is a difference with at most 5 % false alarms however often one looks.
+
+    Example: biasloop runs compare runs/quickstart-selection --to uniform --metric worst_class_recall
+    """
+    from biasloop.report.arms import arms, begun, open_runs
+    from biasloop.report.paired import paired
+    from biasloop.report.tables import summary
+
+    every = arms(begun(open_runs(directories)))
+    section = every[0].runs[0].run.manifest.about.get("plot", {})
+    names = metric or list(dict.fromkeys([*section.get("series", []), summary.quality_of(every)]))
+    measured = {name for arm in every for run in arm.runs for row in run.metrics for name in row}
+    rows = paired(every, to, metric or [name for name in names if name in measured], number)
+    if json:
+        emit([_answer(row) for row in rows])
+        return
+    for name in dict.fromkeys(row.metric for row in rows):
+        _show(name, [row for row in rows if row.metric == name])
+    if min((len(row.seeds) for row in rows), default=0) < _FEW:
+        say("fewer than four seeds: an interval says little yet")
+
+
+def _show(metric: str, rows: "list[Paired]") -> None:
+    from biasloop.report.tables import formatting
+
+    cells = [
+        [
+            row.arm, formatting.count(len(row.seeds)), formatting.number(row.value.mean),
+            *(
+                [formatting.MISSING] * 3
+                if index == 0
+                else [
+                    f"{row.difference.mean:+.4f}", formatting.interval(row.difference.low, row.difference.high),
+                    formatting.MISSING if math.isnan(row.evidence) else f"{row.evidence:.3g}",
+                ]
+            ),
+        ]
+        for index, row in enumerate(rows)
+    ]  # fmt: skip
+    columns = ["arm", "seeds", "mean", "difference", "95 % interval", "e-value"]
+    show(table(columns, cells, right=(1, 2, 3, 4, 5), title=f"{metric}, against {rows[0].arm}"))
+
+
+def _answer(row: "Paired") -> object:
+    def spread(values: "Spread") -> dict[str, object]:
+        return {"mean": values.mean, "std": values.std, "low": values.low, "high": values.high, "n": values.n}
+
+    return finite({
+        "metric": row.metric, "arm": row.arm, "seeds": list(row.seeds), "value": spread(row.value),
+        "difference": spread(row.difference), "e_value": row.evidence,
+    })  # fmt: skip

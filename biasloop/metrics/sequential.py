@@ -1,0 +1,41 @@
+"""What may be looked at after every seed: evidence that stays valid however often somebody looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from biasloop.contract.data import Floats
+from biasloop.lazy import numpy as np
+
+REJECT = 20.0
+"""An e-value from which a difference is taken as there, with at most 5 % false alarms over all looks."""
+
+
+def e_value(differences: Sequence[float] | Floats, width: float = 4.0) -> float:
+    """Evidence against a mean of zero: a t test's likelihood ratio, mixed over effects (Ville's inequality holds).
+
+    With t the t statistic, n values and v = n - 1:
+    (1 + n g)^(-1/2) [(1 + t^2 / (v (1 + n g))) / (1 + t^2 / v)]^(-n / 2), which does not depend on the scale.
+
+    Args:
+        differences: `(n,)`, one a seed, paired.
+        width: g, the variance of effects in standard deviations that is mixed over.
+
+    Returns:
+        At least 0; 1 says nothing. NaN of fewer than two values, or where all are zero.
+
+    Example:
+        >>> round(e_value([0.1, 0.2, 0.15, 0.18, 0.12]), 1)
+        65.8
+    """
+    values = np.asarray(differences, np.float64)
+    n = len(values)
+    if n < 2 or not np.isfinite(values).all():
+        return math.nan
+    mean, std = float(values.mean()), float(values.std(ddof=1))
+    if not std:
+        return math.nan if not mean else math.inf
+    square, v = n * (mean / std) ** 2, n - 1
+    ratio = (1 + square / (v * (1 + n * width))) / (1 + square / v)
+    return float((1 + n * width) ** -0.5 * ratio ** (-n / 2))

@@ -1,0 +1,57 @@
+"""Arms against one of them, seed by seed."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from biasloop.contract.data import Metric
+from biasloop.errors import InvalidInput
+from biasloop.metrics.sequential import e_value
+from biasloop.report.arms import Arm
+from biasloop.report.paired import paired
+
+FIRST = {0: 0.5, 1: 0.6, 2: 0.55, 3: 0.7}
+SECOND = {1: 0.65, 2: 0.57, 3: 0.77, 9: 0.1}
+
+
+def arm(label, values):
+    """Runs of two rounds by seed: the first measured 0, the second the value."""
+    runs = [
+        SimpleNamespace(seed=seed, metrics=[{"recall": Metric(0.0, 5)}, {"recall": Metric(value, 5)}])
+        for seed, value in values.items()
+    ]
+    return Arm(label, runs)
+
+
+def test_differences_are_of_the_seeds_that_both_have():
+    base, other = paired([arm("plain", FIRST), arm("rho", SECOND)], None, ["recall"], None)
+    differences = np.array([0.65 - 0.6, 0.57 - 0.55, 0.77 - 0.7])
+    assert (base.arm, other.arm, other.seeds) == ("plain", "rho", (1, 2, 3))
+    assert base.value.mean == pytest.approx(np.mean([*FIRST.values()]))
+    assert other.value.mean == pytest.approx(np.mean([0.65, 0.57, 0.77]))
+    assert other.difference.mean == pytest.approx(differences.mean())
+    low, high = stats.t.interval(0.95, 2, differences.mean(), stats.sem(differences))
+    assert (other.difference.low, other.difference.high) == pytest.approx((low, high))
+    assert other.evidence == e_value(differences)
+
+
+def test_the_reference_comes_first_whichever_it_is():
+    rows = paired([arm("plain", FIRST), arm("rho", SECOND)], "rho", ["recall"], None)
+    assert [row.arm for row in rows] == ["rho", "plain"]
+    assert rows[1].difference.mean == pytest.approx(-np.mean([0.05, 0.02, 0.07]))
+
+
+def test_a_round_may_be_chosen():
+    rows = paired([arm("plain", FIRST), arm("rho", SECOND)], None, ["recall"], 0)
+    assert rows[1].difference.mean == 0
+    assert paired([arm("plain", FIRST)], None, ["recall"], 1)[0].value.mean == pytest.approx(np.mean([*FIRST.values()]))
+
+
+def test_an_arm_without_common_seeds_is_left_out_and_what_is_not_there_is_named():
+    assert [row.arm for row in paired([arm("a", {0: 1.0}), arm("b", {1: 1.0})], "a", ["recall"], None)] == ["a"]
+    with pytest.raises(InvalidInput, match="--to 'rhoo': no arm is called so; did you mean 'rho'"):
+        paired([arm("plain", FIRST), arm("rho", SECOND)], "rhoo", ["recall"], None)
+    with pytest.raises(InvalidInput, match="no run of 'plain' measured 'recal'; there are recall"):
+        paired([arm("plain", FIRST)], None, ["recal"], None)

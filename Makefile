@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo demo-language test test-slow lint format bench clean
+.PHONY: demo demo-language demo-selection test test-slow lint format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -22,6 +22,11 @@ demo: $(READY)
 demo-language: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-language
 	$(BIN)/biasloop plot runs/quickstart-language --out quickstart-language.png
+
+demo-selection: $(READY)
+	$(BIN)/biasloop loop --preset quickstart-selection
+	$(BIN)/biasloop plot runs/quickstart-selection --out quickstart-selection.png
+	$(BIN)/biasloop runs compare runs/quickstart-selection --to uniform
 
 run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*

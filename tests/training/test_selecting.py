@@ -256,6 +256,15 @@ def test_a_selector_of_irreducible_losses_alone_scores_nothing():
     assert selector.told[0].irreducible.shape == (1, 8)
 
 
+def test_reducr_without_the_models_loss_still_knows_what_the_holdout_loses():
+    described = selection(
+        Reducr(model_loss=False, clip=False, eta=0.1), irreducible=IRREDUCIBLE_LOSSES, holdout=judged()
+    )
+    _, work = fitted(described)
+    rows = [values for table, values in work.rows if table == "selecting"]
+    assert all(values[f"holdout.{category}"] > 0 for values in rows for category in range(CLASSES))
+
+
 def test_several_passes_are_those_of_bald():
     _, work = fitted(selection(Bald(), share=0.25))
     assert np.isfinite([values["loss"] for table, values in work.rows if table == "curve"]).all()

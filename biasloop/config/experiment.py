@@ -99,6 +99,11 @@ class Experiment(Strict):
             raise ValueError(
                 f'[bound] needs a rule whose bound is known, and loop.rule is "{self.loop.rule}"; take [bound] out'
             )
+        if self.selection is not None and self.selection.add_holdout:
+            raise ValueError(
+                "[bound] counts the training set from loop.start, and selection.add_holdout starts with more samples "
+                "than that; take one of them out"
+            )
         return self
 
     def identity(self, seed: int, *, domain: bool = True) -> dict[str, Any]:

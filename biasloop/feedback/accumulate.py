@@ -32,8 +32,8 @@ from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate_settings import AccumulateSettings
 from biasloop.feedback.reserve import Reserve, lacking
 from biasloop.feedback.rule import fit, require
-from biasloop.feedback.selecting import Selecting, beside_epochs, human_samples, selection_metrics
-from biasloop.feedback.snapshots import evaluated, watching
+from biasloop.feedback.selecting import Selecting, beside_epochs, epochs_of, human_samples, selection_metrics
+from biasloop.feedback.snapshots import evaluated, late, of_last_half, watching
 from biasloop.feedback.tables import errors_of, kept_tables
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
@@ -60,6 +60,7 @@ class Accumulate:
         name: the domain's name, for messages.
         streams: randomness of the run.
         selecting: which samples of a batch models learn from; None for all.
+        start: rows of the first training set; after `prepare`, or once the set-up is absorbed.
     """
 
     Settings: ClassVar[type[BaseModel]] = AccumulateSettings
@@ -95,20 +96,26 @@ class Accumulate:
         """
         splits, settings = self.domain.splits(), self.settings
         labelled = len(splits.pool) - len(splits.unlabelled)
-        self.start = labelled if settings.start == "all" else settings.start
-        if self.start > labelled:
+        drawn = labelled if settings.start == "all" else settings.start
+        if drawn > labelled:
             raise Mismatch(
-                f"loop.start = {self.start}: the pool has {labelled} human-labelled samples "
+                f"loop.start = {drawn}: the pool has {labelled} human-labelled samples "
                 f"({len(splits.test)} are the test set)"
             )
-        lack = lacking(labelled - self.start, len(splits.unlabelled), settings.human, settings.model)
+        lack = lacking(labelled - drawn, len(splits.unlabelled), settings.human, settings.model)
         if settings.rounds != 1 and settings.human + settings.model and lack:
             raise Mismatch(
-                f"after loop.start = {self.start} no second round is possible: {lack} "
+                f"after loop.start = {drawn} no second round is possible: {lack} "
                 "(loop.human + loop.model); lower them, or set loop.rounds = 1"
             )
         if self.selecting is not None:
             self.selecting.prepare()
+        self.start = drawn + len(self._added)
+
+    @property
+    def _added(self) -> Ints:
+        """Ids of the first training set that are not of the pool."""
+        return np.zeros(0, np.int64) if self.selecting is None else self.selecting.added
 
     @property
     def reserve(self) -> Reserve:
@@ -123,9 +130,9 @@ class Accumulate:
 
     def setup(self, work: RoundWork) -> Record:
         """The initial training set, the test tables as humans fill them, and the untouched model's if asked for."""
-        ids, models, frames = self.reserve.labelled[: self.start], {}, {}
+        drawn, models, frames = self.reserve.labelled[: self.start - len(self._added)], {}, {}
+        ids = np.concatenate([drawn, self._added])
         if self.selecting is not None:
-            ids = np.concatenate([ids, self.selecting.added])
             models, frames = self.selecting.setup(human_samples(self.domain, ids), work), self.selecting.vocabulary
         added = Ledger.entry(ids, HUMAN, 0, self._scored(ids, self.domain.human_labels(ids), work))
         references = kept_tables(work, "answers", self.domain.references)
@@ -151,7 +158,7 @@ class Accumulate:
         snapshots = evaluated(work, FIT, lambda predicted: self._metrics(predicted, measured))
         snapshots = beside_epochs(snapshots, frames, self.vocabularies)
         tables = kept_tables(work, "predict", lambda call: self.domain.predict(self._loaded(model), call))
-        record = Record(added, {MAIN: Evaluation({}, tables)}, frames, {KIND: model})
+        record = Record(added, {MAIN: Evaluation({}, tables), **snapshots}, frames, {KIND: model})
         sizes = {
             "train": ledger.size,
             "trained": len(train),
@@ -252,14 +259,14 @@ class Accumulate:
         if settings.human + settings.model == 0:
             return cap or 1
         splits = self.domain.splits()
-        labelled = len(splits.pool) - len(splits.unlabelled) - self.start
+        labelled = len(splits.pool) - len(splits.unlabelled) - (self.start - len(self._added))
         drawn = (labelled + len(splits.unlabelled)) // (settings.human + settings.model)
         possible = 1 + min(drawn, labelled // settings.human if settings.human else drawn)
         return min(cap or possible, possible)
 
     def human_labels(self, rounds: int) -> int:
         """Those of the set-up, and those that each round after the first draws."""
-        held_out = 0 if self.selecting is None else self.selecting.bought
+        held_out = 0 if self.selecting is None else self.selecting.held_out
         return self.start + held_out + max(0, rounds - 1) * self.settings.human
 
     def training_set(self, number: int) -> Samples:
@@ -301,6 +308,8 @@ class Accumulate:
             metrics["label_error"] = mean_error(truth[ERROR])
         if self.selecting is not None:
             metrics |= selection_metrics(record.frames, joined(self.references, tables), self.vocabularies)
+            late_ones = of_last_half(record.evaluations, epochs_of(record.frames)).values()
+            metrics |= late(self._metrics(snapshot.tables, train) for snapshot in late_ones)
         return metrics
 
     def recover(self, number: int, work: RoundWork) -> None:

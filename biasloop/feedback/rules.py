@@ -50,9 +50,18 @@ def build(
     """
     if selecting is None:
         return RULES[settings.rule](settings, domain, name, streams)
+    require_selecting(settings)
+    return Accumulate(settings, domain, name, streams, selecting)  # type: ignore[arg-type]
+
+
+def require_selecting(settings: RuleSettings) -> None:
+    """Refuse a rule that does not select.
+
+    Raises:
+        Mismatch: it does not.
+    """
     if settings.rule != Accumulate.Settings.model_fields["rule"].default:
         raise Mismatch(
             f"[selection] selects by the samples' ids, and loop.rule = {settings.rule!r} draws new samples for every "
-            'batch; use loop.rule = "accumulate", or [loop] star'
+            'batch; use loop.rule = "accumulate", or loop.star in place of [selection]'
         )
-    return Accumulate(settings, domain, name, streams, selecting)  # type: ignore[arg-type]

@@ -121,6 +121,7 @@ class Selecting:
 
         Raises:
             Mismatch: there is no holdout, a category has no sample in it, or it is to be trained on and held out.
+            InvalidInput: options of the selector are of other categories.
         """
         settings, holdout = self.settings, self.domain.splits().holdout
         what = (
@@ -133,12 +134,24 @@ class Selecting:
                 f"{what} needs human-labelled samples that are held out of training, and there are none; set "
                 "domain.holdout"
             )
+        self._check_parts()
         if settings.irreducible.twins and HOLDOUT in self.selector.needs and not len(holdout):
             raise Mismatch(f"{what} needs losses on a holdout beside twins; set domain.holdout")
+        self.selector.start(self.categories)  # which compares options with categories
         taught, judge = self._holdout
         self._check_categories(self._categories_of(taught) if self.needs_holdout else None, "the holdout")
         if len(judge):
             self._check_categories(self._categories_of(judge), f"selection.judge, {settings.judge:g} of the holdout,")
+
+    def _check_parts(self) -> None:
+        """A judge that is named has samples, and leaves some."""
+        settings, (taught, judge) = self.settings, self._holdout
+        if settings.judge and self.needs_holdout and settings.best != "last" and not (len(taught) and len(judge)):
+            of, which = len(judge) + len(taught), "leaves none" if len(judge) else "is none"
+            raise Mismatch(
+                f"selection.judge = {settings.judge:g} of the {of} samples of the holdout {which}; set another share, "
+                "or a larger domain.holdout"
+            )
 
     def _check_categories(self, categories: Ints | None, where: str) -> None:
         """Every category of the pool's human labels has to be there, where categories are looked at."""
@@ -179,9 +192,9 @@ class Selecting:
         return np.sort(order[judge:]), np.sort(order[:judge])
 
     @property
-    def bought(self) -> int:
-        """Human labels of the holdout, where it is used."""
-        return len(self.domain.splits().holdout) if self.needs_holdout or self.settings.add_holdout else 0
+    def held_out(self) -> int:
+        """Human labels of the holdout, where it is used and no row of the training set."""
+        return len(self.domain.splits().holdout) if self.needs_holdout else 0
 
     @property
     def added(self) -> Ints:
@@ -331,7 +344,9 @@ def selection_metrics(frames: Mapping[str, Frame], tables: Tables, vocabularies:
     metrics = selection.of_fit(table, vocabularies[names.CATEGORIES])
     test = tables.get(names.TEST, Frame())
     if names.PREDICTION in test and names.TARGET in test:
-        metrics["recall_gap"] = selection.recall_gap(test[names.PREDICTION], test[names.TARGET])
+        prediction, target = test[names.PREDICTION], test[names.TARGET]
+        if all(of.ndim == 1 and of.dtype.kind in "iu" for of in (prediction, target)):
+            metrics["recall_gap"] = selection.recall_gap(prediction, target)
     return metrics
 
 
@@ -348,3 +363,9 @@ def beside_epochs(
         metrics = selection.of_fit(row, vocabularies[names.CATEGORIES])
         told[name] = Evaluation({**metrics, **evaluation.metrics}, evaluation.tables)
     return told
+
+
+def epochs_of(frames: Mapping[str, Frame]) -> int:
+    """How many epochs a round's fit had, as it logged them while it selected; 0 where it did not."""
+    table = frames.get(names.logged(names.FIT, names.SELECTING))
+    return 0 if table is None or not len(table) else int(table[names.EPOCH][-1])

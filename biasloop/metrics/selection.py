@@ -34,19 +34,21 @@ def of_fit(table: Frame, categories: Sequence[str]) -> dict[str, Metric]:
     offered, taken = _strata(table, names.OFFERED, count), _strata(table, names.TAKEN, count)  # (C, STATES)
     metrics = _by_category(offered, taken, categories) | _wrong(offered, taken, categories)
     if f"{names.CATEGORY_WEIGHT}0" in table:
-        last = np.array([table[f"{names.CATEGORY_WEIGHT}{c}"][-1] for c in range(count)])  # (C,)
-        metrics["weight_entropy"] = entropy(last)
-        metrics |= {
-            f"{names.CATEGORY_WEIGHT}{name}": Metric(float(w), 1) for name, w in zip(categories, last, strict=True)
-        }
+        weights = np.stack([table[f"{names.CATEGORY_WEIGHT}{c}"] for c in range(count)], 1)  # (epochs, C)
+        known = weights[np.isfinite(weights).all(1)]
+        for last in known[-1:]:
+            metrics["weight_entropy"] = entropy(last)
+            metrics |= {
+                f"{names.CATEGORY_WEIGHT}{name}": Metric(float(w), 1) for name, w in zip(categories, last, strict=True)
+            }
     for name in ("top_fifth", "proxy_correlation", *(n for n in table.columns if n.startswith("repeats_"))):
         if name in table:
-            known = table[name][~np.isnan(table[name])]
-            if len(known):
-                metrics[name] = Metric(float(known.mean()), len(known))
-    if "best" in table and table["best"].any():
-        chosen = int(table[names.EPOCH][np.flatnonzero(table["best"])[-1]])
-        metrics["best_epoch"] = Metric(float(chosen), len(table))
+            told = table[name][~np.isnan(table[name])]
+            if len(told):
+                metrics[name] = Metric(float(told.mean()), len(told))
+    if "best" in table:
+        for chosen in np.flatnonzero(table["best"] == 1)[-1:].tolist():
+            metrics["best_epoch"] = Metric(float(table[names.EPOCH][chosen]), len(table))
     return metrics
 
 
@@ -60,31 +62,38 @@ def _strata(table: Frame, prefix: str, categories: int) -> Floats:
 
 
 def _by_category(offered: Floats, taken: Floats, called: Sequence[str]) -> dict[str, Metric]:
-    shares, of_stream = taken.sum(1) / taken.sum(), offered.sum(1) / offered.sum()  # (C,)
-    count = int(taken.sum())
+    among, of_stream = int(taken.sum()), int(offered.sum())
     metrics = {}
-    for name, share, before in zip(called, shares.tolist(), of_stream.tolist(), strict=True):
-        metrics[f"selected_share.{name}"] = Metric(share, count)
-        metrics[f"offered_share.{name}"] = Metric(before, int(offered.sum()))
-        metrics[f"selection_amplification.{name}"] = Metric(share - before, count)
+    for name, count, before in zip(called, taken.sum(1).tolist(), offered.sum(1).tolist(), strict=True):
+        share, stream = _ratio(count, among), _ratio(before, of_stream)
+        metrics[f"selected_share.{name}"] = share
+        metrics[f"offered_share.{name}"] = stream
+        metrics[f"selection_amplification.{name}"] = Metric(share.value - stream.value, among)
     return metrics
 
 
+def _ratio(count: float, of: int) -> Metric:
+    """A share of counts; null where there is nothing."""
+    return Metric(count / of if of else math.nan, of)
+
+
 def _wrong(offered: Floats, taken: Floats, called: Sequence[str]) -> dict[str, Metric]:
-    """Shares of wrong labels among those that are known to be right or wrong; none where no label is wrong."""
+    """Shares of wrong labels among those that are known to be right or wrong; none where no label is wrong.
+
+    Of a category without such labels the share is null, with n = 0.
+    """
     if not offered[:, WRONG].any():
         return {}
     metrics = {}
     for name, counts in (("wrong_offered", offered), ("wrong_selected", taken)):
         metrics[name] = _share(counts.sum(0))
         metrics |= {f"{name}.{c}": _share(row) for c, row in zip(called, counts, strict=True)}
-    return {name: metric for name, metric in metrics.items() if metric.n}
+    return metrics
 
 
 def _share(states: Floats) -> Metric:
     """Share of wrong ones among `(STATES,)` counts."""
-    known = states[RIGHT] + states[WRONG]
-    return Metric(float(states[WRONG] / known) if known else math.nan, int(known))
+    return _ratio(float(states[WRONG]), int(states[RIGHT] + states[WRONG]))
 
 
 def entropy(weights: Floats) -> Metric:

@@ -66,6 +66,7 @@ def _experiment_of(stored: Run) -> tuple[Experiment, int]:
     name = str(stored.manifest.about.get("name", stored.directory.name))
     try:
         settings = {key: identity[key] for key in ("compat", "domain", "loop")}
+        settings |= {key: identity[key] for key in ("selection",) if key in identity}
         loop, seed = {**identity["loop"], "rounds": max(1, len(stored.rounds))}, int(identity["seed"])
     except (KeyError, TypeError, ValueError) as error:
         raise _no_experiment(stored.directory, f"{type(error).__name__}: {error}") from error

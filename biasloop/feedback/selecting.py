@@ -112,7 +112,11 @@ class Selecting:
         for key, capability in needed:
             lacking = missing_methods(type(self.domain), capability)
             if lacking:
-                raise Mismatch(f"the domain {self.name!r} cannot have {key}: it has no {', '.join(lacking)}")
+                out = "[selection]" if key is what else key
+                raise Mismatch(
+                    f"the domain {self.name!r} cannot have {key}: it has no {', '.join(lacking)}; take {out} out, or "
+                    "use a domain that has"
+                )
         if SELECTION not in honoured(self.domain):
             raise Mismatch(f"the domain {self.name!r} does not select what it learns from; take [selection] out")
 

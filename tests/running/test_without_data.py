@@ -38,9 +38,19 @@ baseline = "{baseline}"
 train = "{train}"
 """
 SHARES = {"metric": "share_predicted", "baseline": "share_target", "train": "share_train"}
+SELECTION = """
+[selection]
+name = "reducr"
+share = 0.5
+best = "accuracy"
+
+[selection.irreducible]
+models = "heads"
+"""
 EPSILONS = {"metric": "effective_epsilon", "baseline": "epsilon_target", "train": "epsilon_train"}
 MADE = {
     "imbalanced": PICTURES.format(more='imbalance = { class = "b", factor = 2 }', **SHARES),
+    "selecting": PICTURES.format(more='imbalance = { class = "b", factor = 2 }\nholdout = 6', **SHARES) + SELECTION,
     "biased": PICTURES.format(more='bias = { epsilon = 30, tasks = [["a"], ["b"]] }', **EPSILONS),
 }
 LAYOUTS = {"biased": "bias-amp", "generators": "ffl"}

@@ -174,7 +174,8 @@ class Config(BaseModel):
     compat: Literal["fixed", "released"] = Field(
         "fixed",
         description='"released": weight decay of resnet18 divided by the batch size, pixels of cinic10 normalised '
-        "twice with bytes that wrap, as in the published code. Its number format is asked for beside it, by precision "
+        "twice with bytes that wrap, shares of sampling not divided, validation images of clothing1m in the pool, as "
+        "in the published codes. The number format of the first is asked for beside it, by precision "
         '= "released". Not to be had: the published random draws, which no seed was set for.',
     )
 

@@ -54,7 +54,24 @@ _DEVLIN = (
     "Language Understanding. NAACL. arXiv:1810.04805."
 )
 
+RESNET18 = Asset(
+    name="resnet18-imagenet",
+    kind="weights",
+    summary="ResNet-18 of torchvision, trained on ImageNet (IMAGENET1K_V1)",
+    homepage="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.resnet18.html",
+    licence="BSD-3-Clause (torchvision); ImageNet's terms for its images",
+    citation="K. He, X. Zhang, S. Ren, J. Sun (2016). Deep Residual Learning for Image Recognition. CVPR.",
+    remotes=remotes(
+        ("https://download.pytorch.org/models/",),
+        (
+            "resnet18-f37072fd.pth",
+            46_830_571,
+            "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
+        ),
+    ),
+)
 MODELS: tuple[Asset, ...] = (
+    RESNET18,
     _gpt2(
         "gpt2",
         "124",

@@ -14,7 +14,9 @@ TRAINING = frozenset({
     "network", "width", "depth", "augment", "epochs", "epochs_for", "batch_size", "learning_rate", "momentum",
     "nesterov", "weight_decay", "decay_norms", "underfit", "schedule", "warm_up", "warm_up_whole_epochs", "drop_last",
     "precision", "compile", "evaluation_batch", "compat", "shape", "pixel_mean", "pixel_std", "optimizer",
+    "pretrained",
 })  # fmt: skip
+PRETRAINED = "torchvision-resnet18"  # the network whose published weights can be fetched
 BIAS = frozenset({"bias"})
 DRAWN = BIAS | {  # what is drawn of the data
     "test", "holdout", "imbalance", "balanced", "holdout_like", "split", "relevant", "sampling", "noise", "categories",
@@ -117,6 +119,11 @@ class Config(BaseModel):
         description='"small-cnn", "resnet18", "baidunet9", "cifar-resnet", "fashion-resnet", "reducr-cnn", "mlp", or a '
         'classification network of torchvision ("torchvision-resnet18", "convnext_tiny", ...).',
     )
+    pretrained: bool | None = Field(
+        None,
+        description='Of "torchvision-resnet18": begin every fit with ImageNet\'s weights (`biasloop fetch '
+        "resnet18-imagenet`) in all layers but the last.",
+    )
     width: int = Field(
         16,
         ge=1,
@@ -174,7 +181,8 @@ class Config(BaseModel):
     compat: Literal["fixed", "released"] = Field(
         "fixed",
         description='"released": weight decay of resnet18 divided by the batch size, pixels of cinic10 normalised '
-        "twice with bytes that wrap, as in the published code. Its number format is asked for beside it, by precision "
+        "twice with bytes that wrap, shares of sampling not divided, validation images of clothing1m in the pool, as "
+        "in the published codes. The number format of the first is asked for beside it, by precision "
         '= "released". Not to be had: the published random draws, which no seed was set for.',
     )
 
@@ -212,6 +220,11 @@ class Config(BaseModel):
             )
         if self.holdout_like is not None and "holdout" in (self.balanced or ()):
             raise ValueError('holdout_like = "stream" and balanced both say what the holdout is like; set one of them')
+        if self.pretrained and self.network != PRETRAINED:
+            raise ValueError(
+                f'pretrained = true is known of "{PRETRAINED}", and network is "{self.network}"; leave pretrained out, '
+                "or set it to false"
+            )
         if self.categories is not None and self.bias is not None:
             raise ValueError("bias makes categories of its own, of classes and groups; leave out categories")
         if self.precision == "released" and self.network not in RELEASED_NUMBERS:

@@ -94,8 +94,8 @@ class ImagesDomain:
         return ["domain.batch_size", "domain.evaluation_batch", "domain.width"]
 
     def requirements(self) -> list[Requirement]:
-        """The data set, unless it is a person's own."""
-        return sources.requirements(self._source, self.config.data)
+        """The data set, unless it is a person's own; weights to begin with."""
+        return sources.requirements(self._source, self.config, self._context.data)
 
     def honours(self) -> frozenset[str]:
         """The end of every epoch, weights, and selection."""
@@ -375,7 +375,9 @@ class ImagesDomain:
         from biasloop_images.learner import Learner
 
         context, classes = self._context, len(self._classes)
-        return Learner(self.config, self._pictures[0], classes, context.device, context.threads, self._stream)
+        return Learner(
+            self.config, self._pictures[0], classes, context.device, context.threads, self._stream, context.data
+        )
 
     @property
     def _splits(self) -> Splits:

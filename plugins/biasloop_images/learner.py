@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +13,9 @@ from torch import Tensor, nn
 from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Floats, Ints, Samples
 from biasloop.contract.names import TARGET
+from biasloop.datasets.weights import RESNET18
 from biasloop.training import device as devices
-from biasloop.training import heads, networks, weights
+from biasloop.training import heads, networks, pretrained, weights
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
 from biasloop.training.heads import Headed
@@ -65,6 +67,7 @@ class Learner:
         device: torch's name of the device.
         threads: CPU threads, 0 for torch's choice.
         stream: what fits draw their batches from; None for the training set as it is.
+        data: the data directory, with weights to begin with.
 
     Raises:
         InvalidInput: if no network has the name in the settings, or it cannot take images of that shape; there is
@@ -77,6 +80,7 @@ class Learner:
     device: str
     threads: int
     stream: Stream | None = None
+    data: Path = Path()
 
     def __post_init__(self) -> None:
         height, width, channels = self.pictures.images.shape[1:]
@@ -122,7 +126,11 @@ class Learner:
 
     def _initial(self, work: Work, slices: int = 1) -> nn.Module:
         with devices.seeded(work.streams.at("init"), self._device):
-            return self._build(slices)
+            network = self._build(slices)
+        if self.config.pretrained:
+            directory = RESNET18.require(self.data)
+            pretrained.load(network, directory / RESNET18.remotes[0].filename, RESNET18.mend)
+        return network
 
     def _rows(self, samples: Samples, how: Recipe, work: Work) -> Rows:
         """The batches of a fit."""

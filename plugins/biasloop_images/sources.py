@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from biasloop import datasets
 from biasloop.contract.context import Context, Requirement
 from biasloop.datasets.clothing1m import CLOTHING1M
+from biasloop.datasets.weights import RESNET18
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -97,10 +98,15 @@ class Named:
         return self.dataset.open(self.data)
 
 
-def requirements(source: Source, name: str) -> list[Requirement]:
-    """What has to be fetched; nothing of a person's own."""
+def requirements(source: Source, config: Config, data: Path) -> list[Requirement]:
+    """What has to be fetched: data but a person's own, and weights."""
+    weights = [Requirement(RESNET18.name, "weights", RESNET18.bytes, RESNET18.present(data))]
+    return _of_data(source, config.data) + (weights if config.pretrained else [])
+
+
+def _of_data(source: Source, name: str) -> list[Requirement]:
     if isinstance(source, Chosen):
-        return requirements(source.base, name)
+        return _of_data(source.base, name)
     if isinstance(source, Clothing):
         return [] if source.written else [Requirement(name, "data", 0, CLOTHING1M.present(source.context.data))]
     if not isinstance(source, Named):

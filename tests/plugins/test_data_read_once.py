@@ -81,6 +81,7 @@ def images_case(place):
         "decay_norms": False, "underfit": True, "schedule": "constant", "warm_up": 0.5, "warm_up_whole_epochs": True,
         "drop_last": True, "precision": "float32", "compile": True, "evaluation_batch": 7, "compat": "released",
         "shape": [32, 32, 3], "pixel_mean": [0.5], "pixel_std": [0.5], "optimizer": "adamw",
+        "pretrained": False,
     }  # fmt: skip
     stream, rarer = ({"holdout": 200, "sampling": {"class": "coat", "share": share}} for share in (0.05, 0.01))
     own = {

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 from PIL import Image
+from pydantic import ValidationError
 
-from biasloop.contract.context import Context
+from biasloop.contract.context import Context, Work
+from biasloop.contract.data import Samples
 from biasloop.contract.domains import Demands
 from biasloop.contract.randomness import Streams
 from biasloop.datasets.clothing1m import CLASSES
@@ -139,3 +141,25 @@ def test_runs_of_a_plan_that_differ_in_compat_do_not_share_what_is_read(folder, 
         domain = ImagesDomain(config, Context(tmp_path / "data", Streams((0, "data")), memory=memory))
         counts.append(len(domain.splits().pool))
     assert counts == [46, 61, 46]
+
+
+def test_weights_to_begin_with_are_required_and_every_fit_begins_with_them(folder, tmp_path, monkeypatch):
+    settings = {"network": "torchvision-resnet18", "pretrained": True, "size": 32, "batch_size": 32, "epochs": 1}
+    domain = make(tmp_path, **settings)
+    assert [(need.name, need.kind, need.present) for need in domain.requirements()] == [
+        ("clothing1m", "data", True), ("resnet18-imagenet", "weights", False),
+    ]  # fmt: skip
+    pool = domain.splits().pool
+    samples = Samples(pool, np.zeros(len(pool), np.bool_), domain.human_labels(pool))
+    with pytest.raises(SomethingToFetch, match="biasloop fetch resnet18-imagenet"):
+        domain.fit(samples, Work(Streams((0, "fit"))))
+    loaded = []
+    monkeypatch.setattr("biasloop.datasets.assets.Asset.require", lambda *_: tmp_path)
+    monkeypatch.setattr("biasloop.training.pretrained.load", lambda _, path, mend: loaded.append((path.name, mend)))
+    domain.fit(samples, Work(Streams((0, "fit"))))
+    assert loaded == [("resnet18-f37072fd.pth", "`biasloop fetch resnet18-imagenet` gets it anew")]
+
+
+def test_weights_that_cannot_be_fetched_are_refused():
+    with pytest.raises(ValidationError, match='known of "torchvision-resnet18", and network is "resnet18"'):
+        ImagesDomain.Config.model_validate({"network": "resnet18", "pretrained": True})

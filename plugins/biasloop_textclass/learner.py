@@ -94,6 +94,10 @@ class Learner:
         named, count = heads.saved(arrays)
         return Headed(self.load(named, count), count)
 
+    def reads_like(self, other: "Learner") -> bool:
+        """Whether another has the same tokenizer."""
+        return bool(self._encoder.tokenizer.to_str() == other._encoder.tokenizer.to_str())
+
     def varied(self, changes: Mapping[str, object]) -> "Learner":
         """Classifiers by other settings, over the same texts."""
         return replace(self, config=varied(self.config, changes, TRAINING))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, runtime_checkable
 if TYPE_CHECKING:
     from biasloop.contract.context import Work
     from biasloop.contract.data import Arrays, Floats, Frame, Ints, Samples
+    from biasloop.contract.variants import Shared
 
 M = TypeVar("M")
 M_contra = TypeVar("M_contra", contravariant=True)
@@ -58,11 +59,16 @@ class Heading(Protocol[M]):
 class Varied(Protocol):
     """A domain whose models can be trained by other settings on the same data."""
 
-    def variant(self, changes: Mapping[str, object]) -> Varied:
+    def variant(self, changes: Mapping[str, object], shared: Shared = "data") -> Varied:
         """A domain over the same data, whose other settings are these.
 
+        Args:
+            changes: settings by name.
+            shared: what its models have in common with this domain's: "data"; "inputs" too, since they are asked for
+                losses of what a network of this domain is given; or "batches", since they are trained beside one.
+
         Raises:
-            InvalidInput: a setting is none, or data depend on it.
+            InvalidInput: a setting is none, or what is shared depends on it.
         """
 
 

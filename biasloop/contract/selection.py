@@ -6,14 +6,14 @@ alone (Mindermann et al. 2022, arXiv 2206.07137; Bankes et al. 2024, arXiv 2312.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from biasloop.errors import InvalidInput
 
 if TYPE_CHECKING:
-    from biasloop.contract.data import Floats, Ints, Samples
+    from biasloop.contract.data import Arrays, Floats, Ints, Samples
 
 LOSSES, LOGITS, PASSES = "losses", "logits", "passes"
 """What a selector may need of the model: the loss of each candidate; its logits too; logits of several passes with
@@ -73,6 +73,36 @@ class Judged:
 
 
 @dataclass(frozen=True)
+class Taught:
+    """A model of irreducible losses, as it is stored.
+
+    Attributes:
+        arrays: as `Heading.save_heads` gave them; where there are no weights, as `Storing.save`.
+        weights: `(heads, N)` factors of each head's losses of the training samples; None of a model without heads.
+    """
+
+    arrays: Arrays
+    weights: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Updating:
+    """Models of irreducible losses that go on learning from what is selected.
+
+    Each fit begins with the stored ones.
+
+    Attributes:
+        models: which together have the irreducible losses of a sample, `(C,)` or `(1,)`, in their order.
+        factor: of their learning rate.
+        settings: of the domain in place of the run's, that they were taught by.
+    """
+
+    models: Sequence[Taught]
+    factor: float
+    settings: Mapping[str, object]
+
+
+@dataclass(frozen=True)
 class Selection:
     """How the samples that a model learns from are selected; part of `Samples`, whose rows it is about.
 
@@ -81,7 +111,7 @@ class Selection:
         share: of a candidate batch that is selected, k / n_B.
         categories: C, the number of classes or groups that losses are balanced over.
         irreducible: `(C, N)` or `(1, N)` float32 losses of the training samples, of their labels; None where no
-            selector needs any.
+            selector needs any, or they are computed at every step.
         holdout: what mean losses of categories are taken of; None where nobody needs any.
         judge: what the best epoch is chosen on; None for the holdout.
         strata: what selected and offered samples are counted by.
@@ -91,6 +121,7 @@ class Selection:
         best: which epoch's model a fit gives: the last one's, or that of the highest accuracy, or worst accuracy of a
             category (of equal ones the more accurate, then the earlier).
         proxy: settings of the domain that a model beside it is trained by, which scores in its place; None for none.
+        updating: models that irreducible losses of candidates are computed by, step by step; None for those above.
     """
 
     selector: Selector
@@ -104,6 +135,7 @@ class Selection:
     refresh: int = 1
     best: Best = "last"
     proxy: Mapping[str, object] | None = None
+    updating: Updating | None = None
 
     def size(self, candidates: int) -> int:
         """K of so many candidates: at least one (released code: max(1, int(n_B * share)))."""

@@ -203,7 +203,7 @@ class Accumulate:
         if isinstance(domain, Scoring):
             score = domain.score_given if by_model and isinstance(domain, ScoringGiven) else domain.score
             scored = scored.plus(kept_tables(work, "score", lambda call: {SCORES: score(ids, labels, call)})[SCORES])
-        if selecting is not None and selecting.needs_losses:
+        if selecting is not None and selecting.scores_rows:
             rows = Samples(ids, np.full(len(ids), by_model), labels)
             scored = scored.plus(
                 kept_tables(work, "losses", lambda call: {SCORES: selecting.losses(rows, call)})[SCORES]

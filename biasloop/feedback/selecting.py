@@ -12,24 +12,26 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Protocol
+from typing import Any
 
 from biasloop.contract import names
 from biasloop.contract.data import Column, Evaluation, Floats, Frame, Ints, Metric, Samples, Tables, Vocabularies
-from biasloop.contract.domains import SELECTION, Domain, Learning, Sampled, Storing, honoured, missing_methods
-from biasloop.contract.losing import Heading, Losing, Truthful, Varied
+from biasloop.contract.domains import Sampled
+from biasloop.contract.losing import Heading, Truthful, Varied
 from biasloop.contract.randomness import Streams
 from biasloop.contract.selection import (
     CLASS_IRREDUCIBLE,
     HOLDOUT,
-    IRREDUCIBLE,
     Judged,
     Selection,
     Selector,
     Strata,
+    Taught,
+    Updating,
 )
 from biasloop.errors import Mismatch
 from biasloop.feedback.rule import fit
+from biasloop.feedback.selection_needs import Selectable, check_variants, needs_losses, require
 from biasloop.feedback.selection_settings import SelectionSettings
 from biasloop.feedback.tables import errors_of
 from biasloop.feedback.work import RoundWork
@@ -41,10 +43,6 @@ from biasloop.records.record import Model, Record, vocabulary_frames
 KIND = "irreducible"
 COLUMN = "irreducible"
 """The column of a ledger's payload with the irreducible losses of a row: `(n, C)` or `(n, 1)` float32."""
-
-
-class Selectable(Domain, Sampled, Learning[Any], Storing, Losing[Any], Protocol):
-    """What selection asks of a domain; besides, for some settings, `Heading` and `Varied`."""
 
 
 def human_samples(domain: Sampled, ids: Ints) -> Samples:
@@ -73,12 +71,17 @@ class Selecting:
     models: dict[str, Model] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self._require()
+        require(self.settings, self.selector, self.domain, self.name)
 
     @property
     def needs_losses(self) -> bool:
         """Whether irreducible losses are needed."""
-        return bool(self.selector.needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE})
+        return needs_losses(self.selector)
+
+    @property
+    def scores_rows(self) -> bool:
+        """Whether they travel with rows, as they do unless they are computed at every step."""
+        return self.needs_losses and self.settings.irreducible.updating is None
 
     @property
     def needs_holdout(self) -> bool:
@@ -95,38 +98,15 @@ class Selecting:
     def _heads(self) -> bool:
         return self._by_category and self.settings.irreducible.models == "heads"
 
-    def _require(self) -> None:
-        """Compare settings with what the domain can do.
-
-        Raises:
-            Mismatch: naming what it lacks.
-        """
-        settings, what = self.settings, f"selection.name = {self.settings.name!r}"
-        needed: list[tuple[str, type]] = [(what, Losing)]
-        if self._by_category:
-            needed.append((what, Heading))
-        if settings.irreducible.domain and self.needs_losses:
-            needed.append(("selection.irreducible.domain", Varied))
-        if settings.proxy is not None:
-            needed.append(("selection.proxy", Varied))
-        for key, capability in needed:
-            lacking = missing_methods(type(self.domain), capability)
-            if lacking:
-                out = "[selection]" if key is what else key
-                raise Mismatch(
-                    f"the domain {self.name!r} cannot have {key}: it has no {', '.join(lacking)}; take {out} out, or "
-                    "use a domain that has"
-                )
-        if SELECTION not in honoured(self.domain):
-            raise Mismatch(f"the domain {self.name!r} does not select what it learns from; take [selection] out")
-
     def prepare(self) -> None:
         """Compare settings with the data.
 
         Raises:
             Mismatch: there is no holdout, a category has no sample in it, or it is to be trained on and held out.
-            InvalidInput: options of the selector are of other categories.
+            InvalidInput: options of the selector are of other categories, or settings of other models than the run's
+                own are none.
         """
+        check_variants(self.settings, self.selector, self.domain)
         settings, holdout = self.settings, self.domain.splits().holdout
         what = (
             f"selection.name = {settings.name!r}" if settings.best == "last" else f"selection.best = {settings.best!r}"
@@ -241,7 +221,9 @@ class Selecting:
 
     def _fitted(self, name: str, samples: Samples, weights: Floats | None, work: RoundWork) -> Model:
         """A model; runs that differ in nothing that it depends on share it."""
-        settings = self.settings.irreducible.model_dump(mode="json") | {"judge": self._holdout[1].tolist()}
+        # That they go on learning later does not change what they are before.
+        settings = self.settings.irreducible.model_dump(mode="json", exclude={"updating"})
+        settings |= {"judge": self._holdout[1].tolist()}
         recipe = hashlib.blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=4).hexdigest()
         taught, shared = self._taught, not self.settings.irreducible.twins
 
@@ -266,8 +248,8 @@ class Selecting:
         return variant  # type: ignore[no-any-return]
 
     def losses(self, samples: Samples, work: RoundWork) -> Frame:
-        """The column that travels with rows, of the irreducible losses of their labels; none where none are needed."""
-        if not self.needs_losses:
+        """The column that travels with rows, of the irreducible losses of their labels; none where none do."""
+        if not self.scores_rows:
             return Frame()
         twins = self.settings.irreducible.twins
         values = np.zeros((len(samples), self.categories if self._by_category else 1), np.float32)  # (n, C or 1)
@@ -316,8 +298,17 @@ class Selecting:
             settings.refresh,
             settings.best,
             settings.proxy,
+            self._updating(bare),
         )
         return replace(bare, selection=described)
+
+    def _updating(self, train: Samples) -> Updating | None:
+        """Models of irreducible losses that go on learning from a training set."""
+        settings = self.settings.irreducible
+        if settings.updating is None or not self.needs_losses:
+            return None
+        models = [Taught(self.models[name].arrays, weights) for name, weights in self._weights(train)]
+        return Updating(models, settings.updating, settings.domain)
 
     def _judged(self, ids: Ints) -> Judged:
         return Judged(human_samples(self.domain, ids), self._categories_of(ids))

@@ -34,8 +34,21 @@ class IrreducibleSettings(Strict):
         description='Settings of [domain] in place of the run\'s for these models, such as { network = "small-cnn" }.',
     )
 
+    updating: float | None = Field(
+        None,
+        gt=0,
+        description="Factor on the learning rate by which these models go on learning from what is selected "
+        "(published: 0.01), so that losses are theirs of candidates at every step; of selectors "
+        '"rho" and "fixed-weights".',
+    )
+
     @model_validator(mode="after")
     def _check(self) -> IrreducibleSettings:
+        if self.twins and self.updating is not None:
+            raise ValueError(
+                "`twins` have losses of their own part alone, and with `updating` every model has those of all "
+                "candidates; set one of the two"
+            )
         if self.twins == 1:
             raise ValueError("`twins = 1` would score samples by the model that they taught; set 0, or 2 or more")
         return self

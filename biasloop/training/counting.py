@@ -144,6 +144,24 @@ class Counts:
         self._sums["unknown"] += scores.isfinite().logical_not().sum()
 
 
+def rank_correlation(first: Tensor, second: Tensor) -> Tensor:
+    """`()` float64 Spearman's, of `(n,)` and `(n,)`; equal values share the mean of their ranks, NaN where all do.
+
+    Example:
+        >>> float(rank_correlation(torch.tensor([0.0, 1.0, 2.0]), torch.tensor([5.0, 7.0, 6.0])))
+        0.5
+    """
+    ranks = torch.stack([_ranks(first), _ranks(second)])  # (2, n)
+    centred = ranks - ranks.mean(1, keepdim=True)
+    return (centred[0] * centred[1]).sum() / centred.square().sum(1).prod().sqrt()
+
+
+def _ranks(values: Tensor) -> Tensor:
+    """`(n,)` float64."""
+    below, alike = values < values[:, None], values == values[:, None]  # (n, n)
+    return below.sum(1) + (alike.sum(1, dtype=torch.float64) - 1) / 2
+
+
 def _tally(counts: Tensor, numbers: Tensor) -> None:
     """Adds to `(count,)` int64 how often each number from 0 is among `(...)` of them."""
     counts.index_add_(0, numbers, torch.ones_like(numbers))

@@ -2,9 +2,9 @@
 
 What any fit can do it can do because this file does it: updates of several micro-batches, mixed precision, several
 processes, curves, an end on request, and checkpoints after any update that change no number. A checkpoint holds the
-network, optimizer and scaler, where the epoch under way stands, its running sums, the state of torch's global
-generators (of each process), and what the source of batches holds back. So a resumed fit has the bits of one that was
-never stopped.
+network, optimizer and scaler, those of models beside it, where the epoch under way stands, its running sums, the state
+of torch's global generators (of each process), and what the source of batches holds back. So a resumed fit has the bits
+of one that was never stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, TypeVar
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from biasloop.contract.context import Work
 from biasloop.contract.data import Arrays
 from biasloop.errors import Diverged, InvalidInput
 from biasloop.training import optimizers
+from biasloop.training.choosing import Beside, Choosing
 from biasloop.training.device import random_state, seeded, set_random_state
 from biasloop.training.distributed import Alone, Message
 from biasloop.training.objectives import Objective
@@ -52,28 +53,6 @@ class Ended:
     samples: int
 
 
-class Choosing(Protocol[B]):
-    """What chooses the samples that are learnt from (`biasloop.training.selecting.Selecting` is one)."""
-
-    def begin(self, network: nn.Module, epoch: int) -> None:
-        """An epoch, from 0, begins, or goes on where a checkpoint was written."""
-
-    def choose(self, network: nn.Module, batch: B) -> B:
-        """Those samples of a micro-batch."""
-
-    def finish(self, network: nn.Module, epoch: int, work: Work) -> None:
-        """An epoch, from 0, is over."""
-
-    def end(self, network: nn.Module, work: Work) -> None:
-        """The fit is over; the network may be put back to an earlier epoch's."""
-
-    def state(self) -> Arrays:
-        """All of it that a checkpoint holds."""
-
-    def restore(self, state: Arrays, *, middle: bool) -> None:
-        """Puts that back; `middle`: inside an epoch, which goes on."""
-
-
 @dataclass(frozen=True)
 class Storage:
     """How a checkpoint holds a network: as named arrays, and back."""
@@ -93,6 +72,7 @@ def fit(
     storage: Storage | None = None,
     group: Alone | None = None,
     selecting: Choosing[B] | None = None,
+    beside: Sequence[Beside[B]] = (),
     invitation: Callable[[Arrays], Message] | None = None,
 ) -> Ended:
     """Trains a network; goes on from the last checkpoint if there is one.
@@ -112,6 +92,7 @@ def fit(
         storage: how checkpoints hold the network; None for `weights.save_network`.
         group: the processes that train it together; None for this one alone.
         selecting: what chooses the samples of each micro-batch that are learnt from; None for all of them.
+        beside: models that learn from the same samples, each step after the network's; they change nothing of it.
         invitation: of several processes, what the first tells the others, made of the state to begin with.
 
     Returns:
@@ -124,17 +105,13 @@ def fit(
     """
     group = group or Alone()
     _check(network, batches, group)
-    if selecting is not None and group.count > 1:
+    if (selecting is not None or beside) and group.count > 1:
         raise InvalidInput(
             f"{group.count} processes were launched, and each would select of a part of the candidates; launch one"
         )
-    scaler = objective.precision.scaler()
-    # Fused, an update that float16 makes invalid is left out on the device, without asking the host.
-    optimizer = optimizers.build(recipe, network, fused=True if objective.precision.scaled else None)
-    fitting = _Fit(
-        network, batches, objective, recipe, work, schedule or _learning_rate(recipe), storage or Storage(), group,
-        optimizer, scaler, selecting,
-    )  # fmt: skip
+    trained = _Trained(network, objective, recipe, schedule or _learning_rate(recipe), storage or Storage())
+    others = [_Trained(m.network, m.objective, m.recipe, _learning_rate(m.recipe), Storage()) for m in beside]
+    fitting = _Fit(trained, batches, work, group, selecting, others)
     fitting.restore()
     with group.leads(lambda: _invited(invitation, fitting)):
         fitting.begun = None  # nobody asks for it again, and it may be gigabytes
@@ -198,26 +175,73 @@ class _Epoch:
 
 
 @dataclass
+class _Trained(Generic[B]):
+    """A network and what changes it."""
+
+    network: nn.Module
+    objective: Objective[B]
+    recipe: Recipe
+    schedule: Schedule
+    storage: Storage
+
+    def __post_init__(self) -> None:
+        numbers = self.objective.precision
+        self.scaler = numbers.scaler()
+        # Fused, an update that float16 makes invalid is left out on the device, without asking the host.
+        self.optimizer = optimizers.build(self.recipe, self.network, fused=True if numbers.scaled else None)
+
+    def learn(self, batch: B, *, first: bool) -> Tensor | None:
+        """Gradients of a micro-batch, the first of an update or another; the objective's sums, if it has any."""
+        result = self.objective.value(self.network, batch)
+        if first:  # the memory of gradients is for the backward pass, not the forward pass
+            self.optimizer.zero_grad(set_to_none=True)
+        if result is None:
+            return None
+        loss, told = result
+        self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+        return told
+
+    def step(self, update: int, planned: int) -> None:
+        """One step of the optimizer, of so many, with the settings of that update, from 1."""
+        for name, setting in self.schedule(update, planned).items():
+            for settings in self.optimizer.param_groups:
+                settings[name] = setting
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All of it that changes."""
+        arrays = prefixed("network", self.storage.save(self.network))
+        return (
+            arrays
+            | prefixed("optimizer", save_optimizer(self.optimizer))
+            | prefixed("scaler", save_scaler(self.scaler))
+        )
+
+    def restore(self, state: Arrays) -> None:
+        """Puts such a state back."""
+        self.storage.load(self.network, under("network", state))
+        load_optimizer(self.optimizer, under("optimizer", state))
+        load_scaler(self.scaler, under("scaler", state))
+
+
+@dataclass
 class _Fit(Generic[B]):
     """What all epochs of a fit share, and where it stands."""
 
-    network: nn.Module
+    trained: _Trained[B]
     batches: Source[B]
-    objective: Objective[B]
-    recipe: Recipe
     work: Work
-    schedule: Schedule
-    storage: Storage
     group: Alone
-    optimizer: torch.optim.Optimizer
-    scaler: torch.amp.GradScaler
     selecting: Choosing[B] | None = None
+    beside: Sequence[_Trained[B]] = ()
     at: _Epoch = field(default_factory=_Epoch)
     ended: Ended | None = None
     begun: Arrays | None = None  # the checkpoint that the fit went on from
     _random: Mapping[str, np.ndarray] | None = None  # where torch's generators were, in the middle of an epoch
 
     def __post_init__(self) -> None:
+        self.network, self.objective, self.recipe = self.trained.network, self.trained.objective, self.trained.recipe
         self.device = next(self.network.parameters()).device
         self.steps, self.updates = self.batches.steps, self.batches.updates  # of an epoch
         self.planned = self.recipe.planned(self.steps)
@@ -225,7 +249,8 @@ class _Fit(Generic[B]):
     def train(self) -> None:
         """All that is left of all epochs."""
         while self.at.number < self.recipe.epochs:
-            self.network.train(self.at.number == 0 or not self.recipe.freeze_norm)
+            for model in (self.trained, *self.beside):
+                model.network.train(self.at.number == 0 or not model.recipe.freeze_norm)
             noise = self.work.streams.at("epoch", self.at.number, "noise")
             with seeded(self.group.own(noise), self.device):
                 if self._random is not None:
@@ -253,27 +278,24 @@ class _Fit(Generic[B]):
         self.work.tick(self.at.number * self.steps, total, self.state, (self.at.number, self.network))
 
     def _update(self, micro: Sequence[B], update: int) -> None:
-        """One step of the optimizer on one micro-batch or several."""
+        """One step of the optimizers on one micro-batch or several."""
         sums = torch.zeros(len(self.objective.columns), dtype=torch.float64, device=self.device)
         count: float = 0
         for number, candidates in enumerate(micro):
             batch = candidates if self.selecting is None else self.selecting.choose(self.network, candidates)
-            result = self.objective.value(self.network, batch)
-            if number == 0:  # the memory of gradients is for the backward pass, not the forward pass
-                self.optimizer.zero_grad(set_to_none=True)
-            if result is not None:
-                loss, told = result
-                self.scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+            told = self.trained.learn(batch, first=number == 0)
+            if told is not None:
                 sums += told
+            for index, model in enumerate(self.beside):
+                # With noise of its own, so that the network's is as if it were alone.
+                with seeded(self.work.streams.at("beside", index, update, number), self.device):
+                    model.learn(batch, first=number == 0)
             count += self.objective.count(batch)
             self.at.samples += len(batch)  # type: ignore[arg-type]
         if count:
             sums = self.group.add_up(self.network.parameters(), sums)
-        for name, setting in self.schedule(update, self.planned).items():
-            for settings in self.optimizer.param_groups:
-                settings[name] = setting
-        self.scaler.step(self.optimizer)
-        self.scaler.update()
+        for model in (self.trained, *self.beside):
+            model.step(update, self.planned)
         self.at.add(sums, count, apart="update" in self.objective.extra)
         self.at.updates += 1
         self.at.batches += len(micro)
@@ -298,9 +320,9 @@ class _Fit(Generic[B]):
 
     def state(self) -> Arrays:
         """All that the fit goes on from."""
-        arrays = prefixed("network", self.storage.save(self.network))
-        arrays |= prefixed("optimizer", save_optimizer(self.optimizer)) | prefixed("scaler", save_scaler(self.scaler))
-        arrays["epoch"] = np.array(self.at.number)
+        arrays = self.trained.state() | {"epoch": np.array(self.at.number)}
+        for index, model in enumerate(self.beside):
+            arrays |= prefixed(f"beside.{index}", model.state())
         if self.selecting is not None:
             arrays |= prefixed("selection", self.selecting.state())
         if self.ended is not None:
@@ -326,9 +348,9 @@ class _Fit(Generic[B]):
         self.begun = state = self.work.resume()
         if state is None:
             return
-        self.storage.load(self.network, under("network", state))
-        load_optimizer(self.optimizer, under("optimizer", state))
-        load_scaler(self.scaler, under("scaler", state))
+        self.trained.restore(state)
+        for index, model in enumerate(self.beside):
+            model.restore(under(f"beside.{index}", state))
         self.at = _Epoch(int(state["epoch"]))
         if self.selecting is not None:
             self.selecting.restore(under("selection", state), middle="step" in state)

@@ -103,6 +103,10 @@ class CrossEntropy:
         """Samples."""
         return len(batch)
 
+    def by_head(self, network: nn.Module, batch: Batch) -> Tensor:
+        """`(1, n)` as `losses`."""
+        return self.losses(network, batch)[None]
+
     def outputs(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """`(n, classes)` logits and `(n,)` cross-entropy of each sample."""
         assert batch.targets is not None
@@ -143,8 +147,12 @@ class HeadedCrossEntropy:
 
     def losses(self, network: nn.Module, batch: Batch) -> Tensor:
         """`(n,)` mean over heads of each sample's cross-entropy."""
+        return self.by_head(network, batch).mean(0)
+
+    def by_head(self, network: nn.Module, batch: Batch) -> Tensor:
+        """`(heads, n)` cross-entropy of each sample by each head."""
         assert batch.targets is not None
-        return self.of(self.logits(network, batch.inputs), batch.targets).mean(1)
+        return self.of(self.logits(network, batch.inputs), batch.targets).T
 
     def count(self, batch: Batch) -> int:
         """Samples."""

@@ -1,13 +1,13 @@
 """Selection inside a fit: candidates are scored, some are selected, and what was selected is counted.
 
 `biasloop.training.loop` calls it before every step. What it carries from step to step is part of a checkpoint: the
-selector's state, the generator, mean losses on the holdout, counts, and the best network so far.
+selector's state, the generator, mean losses on the holdout, counts, and the best network so far. A model that is
+trained beside the network (`biasloop.training.beside`) may score in its place; on the holdout the network is looked at.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, cast
 
 import numpy as np
@@ -28,7 +28,8 @@ from biasloop.contract.selection import (
     Selection,
 )
 from biasloop.errors import Diverged, InvalidInput
-from biasloop.training.counting import Counts, Step
+from biasloop.training.beside import Irreducible, Proxy, irreducible_losses, mode
+from biasloop.training.counting import Counts, Step, rank_correlation
 from biasloop.training.device import generator
 from biasloop.training.selection import Candidates, Selector
 from biasloop.training.sources import Batch
@@ -52,6 +53,8 @@ class Selecting:
         streams: of the fit; epoch e draws from `at("epoch", e, "selection")`.
         device: of the network.
         batches: of samples, the batches that they are predicted in, not augmented.
+        proxy: what scores candidates in the network's place; None for the network.
+        updated: what gives irreducible losses; empty for those of the selection.
 
     Raises:
         InvalidInput: irreducible losses are of other samples, or are no numbers; a category has no sample in the
@@ -66,14 +69,16 @@ class Selecting:
         streams: Streams,
         device: torch.device,
         batches: Callable[[Samples], Iterable[Batch]],
+        proxy: Proxy | None = None,
+        updated: Sequence[Irreducible] = (),
     ) -> None:
         _check(selection, samples)
         self._selection, self._objective, self._streams, self._device = selection, objective, streams, device
-        self._batches = batches
+        self._batches, self._proxy, self._updated = batches, proxy, updated
         self._selector = cast("Selector", selection.selector)
         self._needs = selection.selector.needs
         self._irreducible = None  # (N, C or 1): the losses of a sample lie side by side, and are read at once
-        if self._needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE}:
+        if self._needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE} and not updated:
             irreducible = np.ascontiguousarray(np.asarray(selection.irreducible, np.float32).T)
             self._irreducible = torch.from_numpy(irreducible).to(device)
         self._strata = torch.from_numpy(np.asarray(selection.strata.numbers, np.int64)).to(device)  # (N,)
@@ -85,6 +90,7 @@ class Selecting:
         self._last = torch.full((samples,), -(10**6), dtype=torch.int64, device=device)  # and in which epoch
         self._best: dict[str, Tensor] = {}
         self._highest: tuple[float, ...] = (-1.0, 0.0)
+        self._agreement: Tensor | None = None  # () of the epoch's first losses with the proxy's
         self._restored: Arrays | None = None
         self._epoch = 0
         self._count = self._counts()
@@ -94,10 +100,12 @@ class Selecting:
         self._epoch = epoch
         self._count = self._counts()
         self._generator = generator(self._streams.at("epoch", epoch, "selection"), self._device)
+        self._agreement = None
         if self._restored is not None:
             if "noise" in self._restored:
                 self._generator.set_state(torch.from_numpy(np.array(self._restored["noise"])))
             self._count.restore(to_tensors(under("counts", self._restored)))
+            self._agreement = to_tensors(self._restored).get("agreement")
             self._restored = None
         if self._holdout is None and HOLDOUT in self._needs and self._selection.holdout is not None:
             self._holdout = self._look(network, self._selection.holdout)[0]
@@ -110,6 +118,8 @@ class Selecting:
             self._note(batch.rows, batch.rows)
             return batch  # in its own memory layout: a plain fit, to the bit
         with torch.no_grad():
+            if self._proxy is not None and self._agreement is None:
+                self._agreement = self._agreed(network, self._proxy, batch)
             selected = self._selector.select(self._candidates(network, batch), k, self._state, self._generator)
             self._state = selected.state
             chosen = batch.take(selected.rows, selected.weights)
@@ -138,6 +148,8 @@ class Selecting:
             if not due or judge is not selection.holdout:
                 _, right = self._look(network, judge)
             row |= self._judged(network, right)
+        if self._agreement is not None:
+            row["proxy_correlation"] = float(self._agreement)
         if self._holdout is not None:
             row |= {f"{names.HELD_OUT}{c}": loss for c, loss in enumerate(self._holdout.tolist())}
         work.log(names.SELECTING, **row)
@@ -158,6 +170,8 @@ class Selecting:
         }
         if self._holdout is not None:
             arrays |= to_arrays({"holdout": self._holdout})
+        if self._agreement is not None:
+            arrays |= to_arrays({"agreement": self._agreement})
         if self._best:
             arrays |= prefixed("best", to_arrays(self._best)) | {"highest": np.array(self._highest)}
         return arrays
@@ -179,38 +193,47 @@ class Selecting:
 
     def _candidates(self, network: nn.Module, batch: Batch) -> Candidates:
         """What the selector is told of a batch."""
-        assert batch.rows is not None
-        irreducible = None  # (C or 1, n)
-        if self._irreducible is not None:
-            irreducible = self._irreducible.index_select(0, batch.rows).T
-        if not self._needs - {IRREDUCIBLE, CLASS_IRREDUCIBLE, HOLDOUT, PASSES}:
-            losses = torch.zeros(len(batch), device=self._device)
-            return Candidates(
-                losses, self._epoch, None, batch.targets, self._passes(network, batch), irreducible, self._holdout
-            )
-        with _mode(network, training=self._selection.scoring == "train" and network.training):
-            logits, losses = self._objective.outputs(network, batch)  # (n, classes), (n,)
+        scorer, objective = (
+            (network, self._objective) if self._proxy is None else (self._proxy.network, self._proxy.objective)
+        )
+        logits, losses = None, torch.zeros(len(batch), device=self._device)  # (n, classes), (n,)
+        if self._needs - {IRREDUCIBLE, CLASS_IRREDUCIBLE, HOLDOUT, PASSES}:
+            with mode(scorer, training=self._selection.scoring == "train" and scorer.training):
+                logits, losses = objective.outputs(scorer, batch)
         return Candidates(
             losses, self._epoch, logits if LOGITS in self._needs else None, batch.targets,
-            self._passes(network, batch), irreducible, self._holdout,
+            self._passes(scorer, objective, batch), self._irreducible_of(batch), self._holdout,
         )  # fmt: skip
 
-    def _passes(self, network: nn.Module, batch: Batch) -> Tensor | None:
+    def _irreducible_of(self, batch: Batch) -> Tensor | None:
+        """`(C, n)` or `(1, n)` irreducible losses of a batch, where any are needed."""
+        if self._updated:
+            return irreducible_losses(self._updated, batch)
+        assert batch.rows is not None
+        return None if self._irreducible is None else self._irreducible.index_select(0, batch.rows).T
+
+    def _agreed(self, network: nn.Module, proxy: Proxy, batch: Batch) -> Tensor:
+        """`()` rank correlation of the network's losses of a batch with its proxy's, both in evaluation mode."""
+        with mode(network, training=False), mode(proxy.network, training=False):
+            losses = self._objective.outputs(network, batch)[1]  # (n,)
+            return rank_correlation(losses, proxy.objective.losses(proxy.network, batch))
+
+    def _passes(self, network: nn.Module, objective: Outputs, batch: Batch) -> Tensor | None:
         """`(n, passes, classes)` logits of several passes with dropout, whose noise is the selection's own."""
         if PASSES not in self._needs:
             return None
         seed = int(torch.randint(2**62, (), generator=self._generator, device=self._device))
         devices = [self._device] if self._device.type == "cuda" else []
-        with torch.random.fork_rng(devices), _mode(network, training=False, dropout=True):
+        with torch.random.fork_rng(devices), mode(network, training=False, dropout=True):
             torch.manual_seed(seed)
-            passes = [self._objective.outputs(network, batch)[0] for _ in range(self._selector.passes)]
+            passes = [objective.outputs(network, batch)[0] for _ in range(self._selector.passes)]
         return torch.stack(passes, 1)
 
     def _look(self, network: nn.Module, judged: Judged) -> tuple[Tensor, Tensor]:
         """`(C,)` mean loss and `(C,)` share of right predictions of each category; NaN of one without samples."""
         losses: list[Tensor] = []
         right: list[Tensor] = []
-        with torch.no_grad(), _mode(network, training=False):
+        with torch.no_grad(), mode(network, training=False):
             for batch in self._batches(judged.samples):
                 assert batch.targets is not None
                 logits, part = self._objective.outputs(network, batch)
@@ -250,25 +273,9 @@ class Selecting:
         return Counts(self._epoch, self._strata, self._selection.strata.count, self._selection.categories)
 
 
-@contextmanager
-def _mode(network: nn.Module, *, training: bool, dropout: bool = False) -> Iterator[None]:
-    """Inside, the network is in that mode; with `dropout`, layers of dropout are in training mode whatever it is."""
-    before = network.training
-    if before != training:
-        network.train(training)
-    layers = [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd)] if dropout else []
-    for layer in layers:
-        layer.train()
-    try:
-        yield
-    finally:
-        if before != training or layers:
-            network.train(before)
-
-
 def _check(selection: Selection, samples: int) -> None:
     needs, irreducible = selection.selector.needs, selection.irreducible
-    if needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE}:
+    if needs & {IRREDUCIBLE, CLASS_IRREDUCIBLE} and selection.updating is None:
         rows = selection.categories if CLASS_IRREDUCIBLE in needs else 1
         if irreducible is None or irreducible.shape != (rows, samples):
             shape = "there are none" if irreducible is None else f"there are {irreducible.shape}"

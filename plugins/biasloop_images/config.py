@@ -1,10 +1,12 @@
 """What the `[domain]` table of a preset may say."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from biasloop import datasets
+from biasloop.contract.variants import Shared
 from biasloop_images.biased.settings import Bias
 from biasloop_images.compat import RELEASED_NUMBERS, UNDERFIT, released_weight_decay
 from biasloop_images.options import STRICT, Name, Noise, Sampling
@@ -17,6 +19,12 @@ TRAINING = frozenset({
     "pretrained",
 })  # fmt: skip
 PRETRAINED = "torchvision-resnet18"  # the network whose published weights can be fetched
+_INPUTS = frozenset({"shape", "pixel_mean", "pixel_std"})
+_BATCHES = _INPUTS | {"augment", "epochs", "epochs_for", "batch_size", "drop_last", "evaluation_batch", "underfit"}
+# Those that a model beside the run's own may have for itself, by what it shares with it.
+BESIDE: Mapping[Shared, frozenset[str]] = {
+    "data": TRAINING, "inputs": TRAINING - _INPUTS, "batches": TRAINING - _BATCHES,
+}  # fmt: skip
 BIAS = frozenset({"bias"})
 DRAWN = BIAS | {  # what is drawn of the data
     "test", "holdout", "imbalance", "balanced", "holdout_like", "split", "relevant", "sampling", "noise", "categories",

@@ -36,7 +36,7 @@ from biasloop.contract.labels import (
 )  # fmt: skip
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, GROUPS, IDS, PREDICTION, SOURCES, TARGET, TEST
 from biasloop.contract.published import Kept
-from biasloop.contract.variants import varied
+from biasloop.contract.variants import Shared, varied
 from biasloop.datasets.imbalance import class_id
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
@@ -287,13 +287,13 @@ class ImagesDomain:
         """The network that was saved."""
         return self._learner.load_heads(arrays)
 
-    def variant(self, changes: Mapping[str, object]) -> ImagesDomain:
+    def variant(self, changes: Mapping[str, object], shared: Shared = "data") -> ImagesDomain:
         """A domain over the very same images, whose networks are trained by other settings.
 
         Raises:
-            InvalidInput: a setting is none, or images, labels or splits depend on it.
+            InvalidInput: a setting is none, or what is shared depends on it.
         """
-        other = ImagesDomain(varied(self.config, changes, settings.TRAINING), self._context)
+        other = ImagesDomain(varied(self.config, changes, settings.BESIDE[shared], shared), self._context)
         other.__dict__["_pictures"] = self._pictures  # in memory once
         return other
 

@@ -1,8 +1,8 @@
 """Training and running an image classifier; the only module of this plugin that imports torch at once."""
 
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -13,20 +13,20 @@ from torch import Tensor, nn
 from biasloop.contract.context import Work
 from biasloop.contract.data import Array, Arrays, Floats, Ints, Samples
 from biasloop.contract.names import TARGET
+from biasloop.contract.variants import varied
 from biasloop.datasets.weights import RESNET18
+from biasloop.training import classifiers, heads, networks, pretrained, weights
 from biasloop.training import device as devices
-from biasloop.training import heads, networks, pretrained, weights
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
 from biasloop.training.heads import Headed
-from biasloop.training.loop import check_float16, fit
+from biasloop.training.loop import check_float16
 from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
 from biasloop.training.precision import Precision, precision
 from biasloop.training.recipe import Recipe
-from biasloop.training.selecting import Selecting
 from biasloop.training.sources import Batch, Rows, TrainingSet
 from biasloop_images import compat
-from biasloop_images.config import Config
+from biasloop_images.config import TRAINING, Config
 from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
 from biasloop_images.stream import Stream
@@ -89,27 +89,12 @@ class Learner:
     def fit(self, samples: Samples, work: Work) -> nn.Module:
         """A new network trained on images with the given labels and weights, or those selected of them."""
         with devices.computing(self.threads):
-            network, how = self._initial(work), recipe(self.config, len(samples))
-            objective = CrossEntropy(
-                self._precision,
-                full=how.batch_size if how.summed else None,
-                forward=compiled(network, work) if self.config.compile else None,
-            )
-            selecting = None
-            if samples.selection is not None:
-                selecting = Selecting(
-                    samples.selection, len(samples), objective, work.streams, self._device, self._batches
-                )
-            fit(network, self._rows(samples, how, work), objective, how, work, selecting=selecting)
-            return network
+            return classifiers.fit(self, samples, self._rows(samples, work), work, self._batches)
 
     def fit_heads(self, samples: Samples, weights: Floats, work: Work) -> Headed:
         """A new network whose last layer has a slice for each row of `weights` `(heads, n)`."""
         with devices.computing(self.threads):
-            network, how = self._initial(work, len(weights)), recipe(self.config, len(samples))
-            objective = HeadedCrossEntropy(self._precision, torch.from_numpy(weights).float().to(self._device))
-            fit(network, self._rows(samples, how, work), objective, how, work)
-            return Headed(network, len(weights))
+            return classifiers.fit_heads(self, self._rows(samples, work), weights, len(samples), work)
 
     def head_losses(self, model: Headed, samples: Samples) -> Floats:
         """`(heads, n)` float64 cross-entropy of each head."""
@@ -124,17 +109,38 @@ class Learner:
         parameters, count = heads.saved(arrays)
         return Headed(self.load(parameters, count), count)
 
-    def _initial(self, work: Work, slices: int = 1) -> nn.Module:
+    def varied(self, changes: Mapping[str, object]) -> "Learner":
+        """Networks by other settings, over the same images."""
+        return replace(self, config=varied(self.config, changes, TRAINING))
+
+    def recipe(self, samples: int) -> Recipe:
+        """How a network is trained on so many samples."""
+        return recipe(self.config, samples)
+
+    def objective(self, network: nn.Module, how: Recipe, work: Work) -> CrossEntropy:
+        """What a network is trained by."""
+        full, forward = how.batch_size if how.summed else None, None
+        if self.config.compile:
+            forward = compiled(network, work)
+        return CrossEntropy(self._precision, full=full, forward=forward)
+
+    def headed_objective(self, factors: Floats) -> HeadedCrossEntropy:
+        """What a network of several heads is trained by, with `(heads, n)` factors of losses."""
+        return HeadedCrossEntropy(self._precision, torch.from_numpy(factors).float().to(self._device))
+
+    def initial(self, work: Work, heads: int = 1) -> nn.Module:
+        """A new network on the device, whose last layer has a slice of the classes for each head."""
         with devices.seeded(work.streams.at("init"), self._device):
-            network = self._build(slices)
+            network = self._build(heads)
         if self.config.pretrained:
             directory = RESNET18.require(self.data)
             pretrained.load(network, directory / RESNET18.remotes[0].filename, RESNET18.mend)
         return network
 
-    def _rows(self, samples: Samples, how: Recipe, work: Work) -> Rows:
+    def _rows(self, samples: Samples, work: Work) -> Rows:
         """The batches of a fit."""
         sampling = None if self.stream is None else self.stream.of(samples.ids, samples.labels[TARGET])
+        how = self.recipe(len(samples))
         return Rows(self._training_set(samples), how, work.streams, self._prepare, sampling)
 
     def _training_set(self, samples: Samples) -> TrainingSet:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from biasloop.contract import names
+from biasloop.contract.variants import Shared
 
 # Settings that neither texts nor labels nor splits depend on; one that is not named here is taken to matter.
 TRAINING = frozenset({
     "network", "small", "length", "epochs", "batch_size", "learning_rate", "weight_decay", "schedule", "warm_up",
     "precision", "evaluation_batch", "follow",
 })  # fmt: skip
+_INPUTS = frozenset({"length"})
+_BATCHES = _INPUTS | {"epochs", "batch_size", "evaluation_batch", "follow"}
+# Those that a model beside the run's own may have for itself, by what it shares with it.
+BESIDE: Mapping[Shared, frozenset[str]] = {
+    "data": TRAINING, "inputs": TRAINING - _INPUTS, "batches": TRAINING - _BATCHES,
+}  # fmt: skip
 DRAWN = frozenset({"test", "holdout", "balanced_holdout", "imbalance"})  # what is drawn of the data
 FILE = "file"
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)

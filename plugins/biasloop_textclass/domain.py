@@ -24,7 +24,7 @@ from biasloop.contract.labels import (
     softmax,
 )
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, IDS, PREDICTION, TARGET, TEST
-from biasloop.contract.variants import varied
+from biasloop.contract.variants import Shared, varied
 from biasloop.datasets.catalogue import network_requirements
 from biasloop.datasets.imbalance import class_id
 from biasloop.errors import InvalidInput
@@ -211,13 +211,19 @@ class TextClassDomain:
         """The network that was saved."""
         return self._learner.load_heads(arrays)
 
-    def variant(self, changes: Mapping[str, object]) -> TextClassDomain:
+    def variant(self, changes: Mapping[str, object], shared: Shared = "data") -> TextClassDomain:
         """A domain over the very same texts, whose networks are trained by other settings.
 
         Raises:
-            InvalidInput: a setting is none, or texts, labels or splits depend on it.
+            InvalidInput: a setting is none, or what is shared depends on it: a tokenizer is part of inputs.
         """
-        return TextClassDomain(varied(self.config, changes, settings.TRAINING), self._context)
+        other = TextClassDomain(varied(self.config, changes, settings.BESIDE[shared], shared), self._context)
+        if shared != "data" and not self._learner.reads_like(other._learner):
+            raise InvalidInput(
+                f"a model beside the run's own is given its tokens, and the tokenizer of {other.config.network!r} with "
+                f"these settings is another than that of {self.config.network!r}; set a network that shares it"
+            )
+        return other
 
     def _once(self, name: str, without: frozenset[str], build: Callable[[], T], *drawn: str) -> T:
         """What depends on settings, all but those `without`, and on what it is drawn from; shared in a plan."""

@@ -1,7 +1,7 @@
 """Training and running a classifier of texts; what of this plugin needs torch is reached from here."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Floats, Frame, Ints, Samples
 from biasloop.contract.names import TARGET
+from biasloop.contract.variants import varied
+from biasloop.training import classifiers, heads, weights
 from biasloop.training import device as devices
-from biasloop.training import heads, weights
 from biasloop.training.heads import Headed
-from biasloop.training.loop import fit
 from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
 from biasloop.training.precision import Precision, precision
-from biasloop.training.selecting import Selecting
+from biasloop.training.recipe import Recipe
 from biasloop.training.sources import Batch, Rows, TrainingSet
 from biasloop_textclass import encoders, encoding
-from biasloop_textclass.config import Config
+from biasloop_textclass.config import TRAINING, Config
 from biasloop_textclass.encoders import Encoder
 from biasloop_textclass.recipes import recipe
 from biasloop_textclass.texts import LabelledTexts
@@ -47,21 +47,12 @@ class Learner:
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """A new network trained on the samples' labels with their weights, or on those selected of them."""
         with devices.computing(self.context.threads):
-            network, objective, selecting = self._begun(work), CrossEntropy(self._precision), None
-            if train.selection is not None:
-                selecting = Selecting(
-                    train.selection, len(train), objective, work.streams, self._device, self._evaluated
-                )
-            fit(network, self._batches(train, work), objective, recipe(self.config), work, selecting=selecting)
-            return network
+            return classifiers.fit(self, train, self._batches(train, work), work, self._evaluated)
 
     def fit_heads(self, train: Samples, factors: Floats, work: Work) -> Headed:
         """A new network whose last layer has a slice of the classes for each row of `factors` `(heads, n)`."""
         with devices.computing(self.context.threads):
-            network = self._begun(work, len(factors))
-            objective = HeadedCrossEntropy(self._precision, self._on_device(factors).float())
-            fit(network, self._batches(train, work), objective, recipe(self.config), work)
-            return Headed(network, len(factors))
+            return classifiers.fit_heads(self, self._batches(train, work), factors, len(train), work)
 
     def head_losses(self, model: Headed, samples: Samples) -> Floats:
         """`(heads, n)` float64 cross-entropy of each head."""
@@ -103,10 +94,30 @@ class Learner:
         named, count = heads.saved(arrays)
         return Headed(self.load(named, count), count)
 
-    def _begun(self, work: Work, count: int = 1) -> nn.Module:
-        """A new network on the device."""
+    def reads_like(self, other: "Learner") -> bool:
+        """Whether another has the same tokenizer."""
+        return bool(self._encoder.tokenizer.to_str() == other._encoder.tokenizer.to_str())
+
+    def varied(self, changes: Mapping[str, object]) -> "Learner":
+        """Classifiers by other settings, over the same texts."""
+        return replace(self, config=varied(self.config, changes, TRAINING))
+
+    def recipe(self, samples: int) -> Recipe:
+        """How a network is trained, on however many samples."""
+        return recipe(self.config)
+
+    def objective(self, network: nn.Module, how: Recipe, work: Work) -> CrossEntropy:
+        """What a network is trained by."""
+        return CrossEntropy(self._precision)
+
+    def headed_objective(self, factors: Floats) -> HeadedCrossEntropy:
+        """What a network of several heads is trained by, with `(heads, n)` factors of losses."""
+        return HeadedCrossEntropy(self._precision, self._on_device(factors).float())
+
+    def initial(self, work: Work, heads: int = 1) -> nn.Module:
+        """A new network on the device, whose last layer has a slice of the classes for each head."""
         with devices.seeded(work.streams.at("init"), self._device):
-            return self._encoder.build(count).to(self._device)
+            return self._encoder.build(heads).to(self._device)
 
     def _batches(self, samples: Samples, work: Work) -> Rows:
         """Those of a fit."""

@@ -56,8 +56,8 @@ def require(settings: SelectionSettings, selector: Selector, domain: Domain, nam
         if lacking:
             out = "[selection]" if key is what else key
             raise Mismatch(
-                f"the domain {name!r} cannot have {key}: it has no {', '.join(lacking)}; take {out} out, or use a domain "
-                "that has"
+                f"the domain {name!r} cannot have {key}: it has no {', '.join(lacking)}; take {out} out, or use a "
+                "domain that has"
             )
     if SELECTION not in honoured(domain):
         raise Mismatch(f"the domain {name!r} does not select what it learns from; take [selection] out")

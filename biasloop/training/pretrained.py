@@ -1,42 +1,96 @@
-"""Networks of torchvision that begin with published weights in all layers but the last."""
+"""Networks of transformers from directories on disk: safetensors alone, nothing fetched, nobody's code run."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+# Read when the library is imported; files are only ever read from disk.
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import torch
 from torch import nn
+from transformers.utils import logging
 
-from biasloop.errors import DownloadError
+from biasloop.errors import InvalidInput
 
 
-def load(network: nn.Module, path: Path, mend: str) -> None:
-    """Puts published weights into a new network, whose last linear layer stays as it is.
+def read(source: Any, folder: Path, what: str, **settings: Any) -> tuple[Any, dict[str, Any]]:
+    """A network in float32, and what its weights lack or have besides (`missing_keys`, `mismatched_keys`, ...).
+
+    What is not in the files comes from torch's global generators, which are as before afterwards.
 
     Args:
-        network: whose parameters have the published names and shapes, but for the last layer's.
-        path: the published file; nothing in it is run.
-        mend: what to do about a damaged file, as part of a sentence.
+        source: a class of transformers with `from_pretrained`.
+        folder: with config.json and *.safetensors.
+        what: it is to be, with its article, for messages.
+        settings: for `from_pretrained`.
 
     Raises:
-        DownloadError: if the file does not read, or is of another network.
+        InvalidInput: if the files are no such network, or hold weights that are not finite.
     """
     try:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # bytes that are no checkpoint make the reader fail in any way
-        raise _damaged(path, (str(error).splitlines() or [type(error).__name__])[0], mend) from error
-    if not isinstance(stored, Mapping):
-        raise _damaged(path, "it has no named weights", mend)
-    last = [name for name, module in network.named_modules() if isinstance(module, nn.Linear)][-1]
-    own = {f"{last}.weight", f"{last}.bias"}
-    try:
-        named = {name: tensor for name, tensor in stored.items() if name not in own}
-        missing, unexpected = network.load_state_dict(named, strict=False)
-    except (RuntimeError, AttributeError) as error:
-        raise _damaged(path, "its weights have other shapes", mend) from error
-    wrong = [*(set(missing) - own), *unexpected]
+        with _quiet(), torch.random.fork_rng([]):
+            network, info = source.from_pretrained(
+                folder,
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **settings,
+            )
+    except Exception as error:  # libraries raise anything on damaged files
+        reason = str(error).strip().split("\n")[0]
+        raise InvalidInput(f"{folder} cannot be read as {what}: {reason}") from error
+    return network, info
+
+
+def check_finite(network: nn.Module, folder: Path) -> None:
+    """Refuse weights that are no numbers.
+
+    Raises:
+        InvalidInput: naming the first array.
+    """
+    wrong = [name for name, weights in network.named_parameters() if not bool(torch.isfinite(weights).all())]
     if wrong:
-        raise _damaged(path, f"it is of another network ({min(wrong)})", mend)
+        raise InvalidInput(
+            f"the weights in {folder} are not all finite numbers, those of {wrong[0]} for one; put the network's own "
+            "*.safetensors there"
+        )
 
 
-def _damaged(path: Path, why: str, mend: str) -> DownloadError:
-    return DownloadError(f"{path} is damaged: {why}; {mend}")
+def check_arrays(missing: set[str], folder: Path) -> None:
+    """Refuse files that lack weights.
+
+    Raises:
+        InvalidInput: naming the first array.
+    """
+    if missing:
+        raise InvalidInput(
+            f"the weights in {folder} lack {len(missing)} arrays of the network that config.json describes, among them "
+            f"{min(missing)}; put the network's own *.safetensors there"
+        )
+
+
+def detach_from_files(network: Any) -> None:
+    """Copies weights that lie in a mapped file into memory: else they would change with it."""
+    with torch.no_grad():
+        for tensor in [*network.parameters(), *network.buffers()]:
+            tensor.set_(tensor.clone())
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, the library shows no progress and no table of what it loads."""
+    library: Any = logging
+    shown, level = library.is_progress_bar_enabled(), library.get_verbosity()
+    library.disable_progress_bar()
+    library.set_verbosity_error()
+    try:
+        yield
+    finally:
+        library.set_verbosity(level)
+        if shown:
+            library.enable_progress_bar()

@@ -15,7 +15,7 @@ from biasloop.contract.data import Array, Arrays, Floats, Ints, Samples
 from biasloop.contract.names import TARGET
 from biasloop.contract.variants import varied
 from biasloop.datasets.weights import RESNET18
-from biasloop.training import classifiers, heads, networks, pretrained, weights
+from biasloop.training import classifiers, heads, imagenet, networks, weights
 from biasloop.training import device as devices
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
@@ -134,7 +134,7 @@ class Learner:
             network = self._build(heads)
         if self.config.pretrained:
             directory = RESNET18.require(self.data)
-            pretrained.load(network, directory / RESNET18.remotes[0].filename, RESNET18.mend)
+            imagenet.load(network, directory / RESNET18.remotes[0].filename, RESNET18.mend)
         return network
 
     def _rows(self, samples: Samples, work: Work) -> Rows:

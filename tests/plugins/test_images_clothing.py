@@ -155,7 +155,7 @@ def test_weights_to_begin_with_are_required_and_every_fit_begins_with_them(folde
         domain.fit(samples, Work(Streams((0, "fit"))))
     loaded = []
     monkeypatch.setattr("biasloop.datasets.assets.Asset.require", lambda *_: tmp_path)
-    monkeypatch.setattr("biasloop.training.pretrained.load", lambda _, path, mend: loaded.append((path.name, mend)))
+    monkeypatch.setattr("biasloop.training.imagenet.load", lambda _, path, mend: loaded.append((path.name, mend)))
     domain.fit(samples, Work(Streams((0, "fit"))))
     assert loaded == [("resnet18-f37072fd.pth", "`biasloop fetch resnet18-imagenet` gets it anew")]
 

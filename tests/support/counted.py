@@ -6,6 +6,7 @@ import torch
 
 from biasloop import datasets
 from biasloop.config.experiment import Experiment
+from biasloop.datasets import clothing1m
 from biasloop.training import networks
 from biasloop_generators import networks as generators
 from biasloop_language import networks as language
@@ -22,9 +23,12 @@ def parameters(experiment: Experiment) -> int:
         small = settings["small"]
         return GPT2.get(settings["network"]) or _of_small(small["vocabulary"], small["layers"], small["width"])
     biased = settings.get("bias") is not None  # then there are two tasks
-    data = datasets.get(settings["data"])
-    channels = (settings.get("shape") or data.shape)[-1]
-    classes = 2 if biased else len(data.classes)
+    if settings["data"] == "clothing1m":
+        channels, classes = 3, len(clothing1m.CLASSES)
+    else:
+        data = datasets.get(settings["data"])
+        channels = (settings.get("shape") or data.shape)[-1]
+        classes = 2 if biased else len(data.classes)
     return _of_images(settings["network"], classes, channels, settings["width"], settings.get("depth"))
 
 

@@ -1,39 +1,59 @@
+"""Networks of transformers from directories on disk."""
+
 import pytest
 import torch
+from transformers import AutoModelForCausalLM, BertConfig, BertForSequenceClassification, BertModel
+from transformers.utils import logging
 
-from biasloop.errors import DownloadError
+from biasloop.errors import InvalidInput
 from biasloop.training import pretrained
-from biasloop.training.networks import build
+
+SHAPE = {"vocab_size": 20, "hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 8,
+         "max_position_embeddings": 8}  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def published(tmp_path_factory):
-    """A network with a thousand classes, and its file."""
-    network = build("torchvision-resnet18", 1000, 3, 1)
-    path = tmp_path_factory.mktemp("weights") / "resnet18.pth"
-    torch.save(network.state_dict(), path)
-    return network, path
+@pytest.fixture
+def folder(tmp_path):
+    torch.manual_seed(0)
+    BertModel(BertConfig(**SHAPE)).save_pretrained(tmp_path)
+    return tmp_path
 
 
-def test_all_layers_but_the_last_are_the_published_ones(published):
-    network, path = published
-    mine = build("torchvision-resnet18", 14, 3, 1)
-    last = mine.fc.weight.detach().clone()
-    pretrained.load(mine, path, "mend it")
-    torch.testing.assert_close(mine.fc.weight.detach(), last, rtol=0, atol=0)
-    for name, tensor in mine.state_dict().items():
-        if not name.startswith("fc."):
-            torch.testing.assert_close(tensor, network.state_dict()[name], rtol=0, atol=0)
+def test_what_is_not_in_the_files_comes_from_the_generator_and_nothing_is_printed(folder, capfd):
+    level = logging.get_verbosity()
+
+    def head(seed):
+        torch.manual_seed(seed)
+        network, info = pretrained.read(BertForSequenceClassification, folder, "a network")
+        assert info["missing_keys"] == {"classifier.weight", "classifier.bias"}
+        return network.classifier.weight
+
+    assert torch.equal(head(1), head(1))
+    assert not torch.equal(head(1), head(2))
+    assert capfd.readouterr() == ("", "")
+    assert logging.get_verbosity() == level
 
 
-def test_what_is_no_such_file_is_refused(published, tmp_path):
-    _, path = published
-    broken, other = tmp_path / "broken.pth", tmp_path / "other.pth"
-    broken.write_bytes(path.read_bytes()[:1000])
-    torch.save([1, 2], other)
-    with pytest.raises(DownloadError, match=r"broken.pth is damaged: .*; mend it"):
-        pretrained.load(build("torchvision-resnet18", 14, 3, 1), broken, "mend it")
-    with pytest.raises(DownloadError, match="it has no named weights"):
-        pretrained.load(build("torchvision-resnet18", 14, 3, 1), other, "mend it")
-    with pytest.raises(DownloadError, match="it is of another network"):
-        pretrained.load(build("small-cnn", 14, 3, 1), path, "mend it")
+def test_files_of_something_else_are_named(folder):
+    (folder / "config.json").write_text('{"model_type": "nobody"}')
+    with pytest.raises(InvalidInput, match="cannot be read as a language model"):
+        pretrained.read(AutoModelForCausalLM, folder, "a language model")
+
+
+def test_weights_that_are_lacking_or_no_numbers_are_named(folder):
+    network, _ = pretrained.read(BertModel, folder, "a network")
+    pretrained.check_finite(network, folder)
+    pretrained.check_arrays(set(), folder)
+    with pytest.raises(InvalidInput, match=r"lack 2 arrays of the network .*, among them a\.b; put the network's own"):
+        pretrained.check_arrays({"b.c", "a.b"}, folder)
+    with torch.no_grad():
+        network.pooler.dense.bias[0] = torch.nan
+    with pytest.raises(InvalidInput, match=r"are not all finite numbers, those of pooler\.dense\.bias for one"):
+        pretrained.check_finite(network, folder)
+
+
+def test_weights_do_not_stay_in_the_file(folder):
+    network, _ = pretrained.read(BertModel, folder, "a network")
+    before = [parameter.data_ptr() for parameter in network.parameters()]
+    pretrained.detach_from_files(network)
+    assert not set(before) & {parameter.data_ptr() for parameter in network.parameters()}

@@ -42,6 +42,7 @@ from biasloop.records.ledger import HUMAN, GrowingLedger, Ledger
 from biasloop.records.record import Model, Record
 
 KIND = "model"
+SETUP = "setup"  # the call that makes the set-up
 GIVEN, SCORES = "given", "scores"  # tables that calls are kept with
 KNOWN, ERROR = "known", "error"  # columns of the frame `TRUTH`: whether there is a human label; how wrong the model is
 
@@ -205,10 +206,19 @@ class Accumulate:
             scored = scored.plus(kept_tables(work, "score", lambda call: {SCORES: score(ids, labels, call)})[SCORES])
         if selecting is not None and selecting.scores_rows:
             rows = Samples(ids, np.full(len(ids), by_model), labels)
-            scored = scored.plus(
-                kept_tables(work, "losses", lambda call: {SCORES: selecting.losses(rows, call)})[SCORES]
-            )
+            losses = kept_tables(work, "losses", lambda call: {SCORES: self._losses(selecting, rows, call)})[SCORES]
+            scored = scored.plus(losses)
         return scored
+
+    def _losses(self, selecting: Selecting, rows: Samples, work: RoundWork) -> Frame:
+        """Irreducible losses; models of the set-up that were lost are fitted again."""
+        if not selecting.models:
+            work.note("the models of irreducible losses are not stored any more; they are fitted again")
+            alone = replace(work.session, logs={})  # what they log is in the set-up's file already
+            ledger = self.ledger.all()
+            first = human_samples(self.domain, ledger.ids[ledger.since == 0])
+            selecting.setup(first, RoundWork(self.streams.at(-1), alone, SETUP))
+        return selecting.losses(rows, work)
 
     def _truth(self, ids: Ints, labels: Frame) -> Frame:
         """Human labels beside the model's, where there are any; nothing is said of unlabelled samples."""

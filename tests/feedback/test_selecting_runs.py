@@ -46,6 +46,14 @@ def installed(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(place)
 
 
+def shorten(directory, rounds):
+    """Make a run what it was when it had so many rounds."""
+    cut(directory, rounds)
+    for path in [*directory.glob("round-*.h5"), *directory.glob("model-0*.h5")]:
+        if int(path.stem.partition("-")[2]) >= rounds:
+            path.unlink()
+
+
 @pytest.mark.parametrize(
     ("experiment", "stride"),
     [(REDUCR, 4), (TWINS, 5), *(pytest.param(each, 1, marks=pytest.mark.slow) for each in (REDUCR, TWINS))],
@@ -72,9 +80,9 @@ def test_a_run_goes_on_with_the_models_that_its_set_up_stored(tmp_path, experime
         directory = tmp_path / f"cut-{rounds}"
         first, _ = run(experiment, directory)
         assert (len(first.seen.heads), len(first.seen.fits)) == ((1, 2) if experiment is REDUCR else (0, 4))
-        cut(directory, rounds)
+        shorten(directory, rounds)
         again, _ = run(experiment, directory)
-        assert not again.seen.heads
+        assert (len(again.seen.heads), len(again.seen.fits)) == (0, 2)  # a model of round 0 is fitted again to label
         assert all(fit.samples.selection is not None for fit in again.seen.fits)
         assert_same_run(directory, tmp_path / "reference")
 
@@ -144,6 +152,27 @@ def test_a_lost_model_is_fitted_again_to_the_same_bits(tmp_path):
     (directory / "model-0001.h5").unlink()
     run(replace_rounds(REDUCR, 3), directory)
     assert_same_run(directory, tmp_path / "reference")
+
+
+@pytest.mark.parametrize("experiment", [REDUCR, TWINS], ids=["heads", "twins"])
+@pytest.mark.parametrize("shared", [True, False], ids=["shared", "alone"])
+def test_lost_models_of_the_set_up_are_fitted_again_to_the_same_bits(tmp_path, experiment, shared):
+    experiment = replace_rounds(experiment, 3)
+    run(experiment, tmp_path / "reference")
+    directory = tmp_path / "run"
+    run(experiment, directory)
+    shorten(directory, 2 - shared)
+    manifest = read_manifest(directory)
+    manifest.drop("model-setup.h5")
+    with claimed(directory) as claim:
+        manifest.write(directory, claim)
+    for path in [] if shared else (tmp_path / "run-data").rglob("*.h5"):
+        path.unlink()
+    notes = []
+    run(experiment, directory, on_event=notes.append)
+    assert len([note for note in notes if "irreducible losses are not stored any more" in str(note)]) == 1
+    ours, theirs = stored_bytes(directory), stored_bytes(tmp_path / "reference")
+    assert {name for name in theirs if ours.get(name) != theirs[name]} == {"model-setup.h5"}
 
 
 def test_all_of_every_batch_selected_by_chance_is_a_plain_run(tmp_path):

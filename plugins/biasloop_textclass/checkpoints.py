@@ -5,9 +5,8 @@ from pathlib import Path
 from biasloop.datasets.checkpoints import Wanted
 from biasloop.datasets.network_shape import read_settings
 from biasloop.errors import InvalidInput
-from biasloop_textclass.config import Config
+from biasloop_textclass.config import BUILT_IN, Config
 
-BUILT_IN = "small"
 NAMES = ("bert-base-uncased",)
 """Encoders that can be fetched."""
 ENCODER = Wanted("an encoder of texts")

@@ -23,6 +23,7 @@ BESIDE: Mapping[Shared, frozenset[str]] = {
 }  # fmt: skip
 DRAWN = frozenset({"test", "holdout", "balanced_holdout", "imbalance"})  # what is drawn of the data
 FILE = "file"
+BUILT_IN = "small"
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True, serialize_by_alias=True, defer_build=True)
 
 
@@ -132,7 +133,9 @@ class Config(BaseModel):
     length: int = Field(128, ge=4, le=100_000, description="Tokens of a text, or a pair, at most; longer ones are cut.")
     epochs: int = Field(10, ge=1, description="Passes over the training set.")
     batch_size: int = Field(32, ge=1, description="Texts a step.")
-    learning_rate: float = Field(3e-3, gt=0, description="Highest learning rate of AdamW.")
+    learning_rate: float | None = Field(
+        None, gt=0, description="Highest learning rate of AdamW; by default 0.003 of small, 2e-5 of other networks."
+    )
     weight_decay: float = Field(0.01, ge=0, description="Taken off the weights, of all parameters.")
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="How the learning rate goes on after the warm-up."
@@ -144,6 +147,17 @@ class Config(BaseModel):
         "labels are float32.",
     )
     evaluation_batch: int = Field(256, ge=1, description="Texts a batch when predicting and labelling.")
+
+    def effective(self) -> dict[str, object]:
+        """What settings that are left open come to."""
+        return {"learning_rate": self.rate} if self.learning_rate is None else {}
+
+    @property
+    def rate(self) -> float:
+        """The highest learning rate."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        return 3e-3 if self.network == BUILT_IN else 2e-5
 
     @model_validator(mode="after")
     def _check(self) -> Self:

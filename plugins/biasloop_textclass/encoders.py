@@ -8,8 +8,7 @@ from torch import nn
 
 from biasloop.contract.context import Context
 from biasloop_textclass import encoding
-from biasloop_textclass.checkpoints import BUILT_IN
-from biasloop_textclass.config import Config
+from biasloop_textclass.config import BUILT_IN, Config
 from biasloop_textclass.networks import SmallEncoder
 from biasloop_textclass.texts import LabelledTexts
 

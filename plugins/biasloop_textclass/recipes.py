@@ -9,7 +9,7 @@ def recipe(config: Config) -> Recipe:
     return Recipe(
         epochs=config.epochs,
         batch_size=config.batch_size,
-        learning_rate=config.learning_rate,
+        learning_rate=config.rate,
         optimizer="adamw",
         weight_decay=config.weight_decay,
         schedule=config.schedule,

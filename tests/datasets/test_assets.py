@@ -208,3 +208,11 @@ def test_what_its_publisher_hands_out_on_request_is_never_fetched(tmp_path):
         (tmp_path / "clothing1m" / name).mkdir(parents=True)
     assert clothes.present(tmp_path)
     assert fetch(clothes, tmp_path) == []
+
+
+def test_bert_has_the_texts_of_its_tokenizer_at_the_same_revision_wherever_they_are_wanted():
+    bert, detoxify = files_of("bert-base-uncased"), files_of("detoxify-original")
+    shared = {"config.json", "vocab.txt", "tokenizer.json", "tokenizer_config.json"}
+    assert bert.keys() == {*shared, "model.safetensors"}
+    assert all(bert[name] == detoxify[name] for name in shared)
+    assert asset("bert-base-uncased").kind == "weights"

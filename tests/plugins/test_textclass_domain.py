@@ -16,6 +16,7 @@ from biasloop.contract.losing import Heading, Losing, Varied
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop_textclass import TextClassDomain, century
+from biasloop_textclass.recipes import recipe
 
 
 @pytest.fixture
@@ -233,3 +234,14 @@ def test_categories_have_names(tmp_path, table):
     assert textclass.domain(tmp_path, path=table, **SMALL).category_names() == ["neg", "pos"]
     grouped = textclass.domain(tmp_path, path=table, columns={"group": ["sex"]}, **SMALL)
     assert grouped.category_names() == ["neg, f", "neg, m", "pos, f", "pos, m"]
+
+
+def test_the_learning_rate_depends_on_the_network_unless_it_is_set():
+    for settings, rate in (
+        ({}, 3e-3),
+        ({"network": "./mine"}, 2e-5),
+        ({"network": "./mine", "learning_rate": 1e-4}, 1e-4),
+    ):
+        config = TextClassDomain.Config.model_validate(settings)
+        assert recipe(config).learning_rate == rate
+        assert config.effective() == ({} if "learning_rate" in settings else {"learning_rate": rate})

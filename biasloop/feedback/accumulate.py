@@ -211,14 +211,19 @@ class Accumulate:
         return scored
 
     def _losses(self, selecting: Selecting, rows: Samples, work: RoundWork) -> Frame:
-        """Irreducible losses; models of the set-up that were lost are fitted again."""
-        if not selecting.models:
-            work.note("the models of irreducible losses are not stored any more; they are fitted again")
-            alone = replace(work.session, logs={})  # what they log is in the set-up's file already
-            ledger = self.ledger.all()
-            first = human_samples(self.domain, ledger.ids[ledger.since == 0])
-            selecting.setup(first, RoundWork(self.streams.at(-1), alone, SETUP))
+        """Irreducible losses of rows that enter."""
+        self._complete(selecting, work)
         return selecting.losses(rows, work)
+
+    def _complete(self, selecting: Selecting, work: RoundWork) -> None:
+        """Models of irreducible losses are in the set-up; if they were lost they are fitted again."""
+        if selecting.models or not selecting.needs_losses:
+            return
+        work.note("the models of irreducible losses are not stored any more; they are fitted again")
+        alone = replace(work.session, logs={})  # what they log is in the set-up's file already
+        ledger = self.ledger.all()
+        first = human_samples(self.domain, ledger.ids[ledger.since == 0])
+        selecting.setup(first, RoundWork(self.streams.at(-1), alone, SETUP))
 
     def _truth(self, ids: Ints, labels: Frame) -> Frame:
         """Human labels beside the model's, where there are any; nothing is said of unlabelled samples."""
@@ -335,5 +340,9 @@ class Accumulate:
 
     def _fitted(self, train: Samples, work: RoundWork) -> Any:
         """A model fitted on a training set, or on what is selected of it."""
-        samples = train if self.selecting is None else self.selecting.described(train)
+        samples = train
+        if self.selecting is not None:
+            if not self.selecting.scores_rows:  # they go on learning in every fit
+                self._complete(self.selecting, work)
+            samples = self.selecting.described(train)
         return fit(self.domain, self.name, samples, work)

@@ -54,10 +54,9 @@ def require(settings: SelectionSettings, selector: Selector, domain: Domain, nam
     for key, capability in needed:
         lacking = missing_methods(type(domain), capability)
         if lacking:
-            out = "[selection]" if key is what else key
+            out, methods = "[selection]" if key is what else key, ", ".join(lacking)
             raise Mismatch(
-                f"the domain {name!r} cannot have {key}: it has no {', '.join(lacking)}; take {out} out, or use a "
-                "domain that has"
+                f"the domain {name!r} cannot have {key}: it has no {methods}; take {out} out, or use a domain that has"
             )
     if SELECTION not in honoured(domain):
         raise Mismatch(f"the domain {name!r} does not select what it learns from; take [selection] out")

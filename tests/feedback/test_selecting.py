@@ -184,10 +184,21 @@ def test_the_holdout_is_told_to_selectors_that_look_at_it_alone():
 
 def test_what_a_fit_is_told_is_what_is_set():
     settings = {"scoring": "train", "refresh": 3, "best": "accuracy", "share": 0.3, "proxy": {"shift": 1.0}}
-    prepared, _ = run({"name": "uniform", **settings}, {"rounds": 1})
+    prepared, _ = run({"name": "train-loss", **settings}, {"rounds": 1})
     told = prepared.domain.seen.fits[0].samples.selection
     assert {name: getattr(told, name) for name in settings} == settings
     assert told.irreducible is None
+
+
+def test_models_that_go_on_learning_begin_where_the_holdout_has_taught_them(tmp_path):
+    prepared, records = run({"name": "rho", "irreducible": {"updating": 0.01, "domain": {"shift": 0.5}}})
+    assert COLUMN not in records[0].added.payload and not prepared.domain.seen.losses
+    for fit in prepared.domain.seen.fits[1:]:
+        assert fit.samples.selection.irreducible is None
+        updating = fit.samples.selection.updating
+        (taught,) = updating.models
+        assert np.array_equal(taught.arrays["values"], irreducible(records)["all"].arrays["values"])
+        assert (updating.factor, updating.settings) == (0.01, {"shift": 0.5})
 
 
 def test_runs_share_models_of_irreducible_losses_that_depend_on_the_same(tmp_path):

@@ -60,6 +60,10 @@ FLAGS = {"reducr": {"irreducible": False}}
         ({"name": "rho", "best": "accuracy", "judge": 0.1}, {"holdout": 3}, "selection.judge = 0.1 of the 3"),
         ({"name": "rho", "best": "accuracy", "judge": 0.99}, {"holdout": 10}, "of the holdout leaves none"),
         ({"name": "reducr", "best": "accuracy", "judge": 0.2}, {"holdout": 9}, "selection.judge, 0.2 of the holdout,"),
+        ({"name": "rho", "irreducible": {"domain": {"width": 3}}}, {}, "selection.irreducible.domain: only shift and"),
+        ({"name": "rho", "proxy": {"pool": 3}}, {}, "selection.proxy: only shift and epochs"),
+        ({"name": "uniform", "proxy": {"shift": 1.0}}, {}, "selection.proxy scores candidates in the model's place"),
+        ({"name": "reducr", "irreducible": {"updating": 0.01}}, {}, "selection.irreducible.updating is known of 'rho'"),
         ({"name": "fixed-weights", "options": {"fixed-weights": {"weights": [1.0]}}}, {}, "for 3 categories"),
     ],
 )

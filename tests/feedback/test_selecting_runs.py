@@ -28,6 +28,7 @@ REDUCR = line_experiment(
     {"name": "reducr", "best": "worst_class", "judge": 0.25, "irreducible": {"models": "heads"}},
     {"rounds": 2, "snapshots": 1, "keep": "subsample"},
 )
+UPDATING = line_experiment({"name": "rho", "irreducible": {"updating": 0.01}}, {"rounds": 2})
 TWINS = line_experiment({"name": "rho", "irreducible": {"twins": 2}}, {"rounds": 2})
 
 
@@ -154,7 +155,7 @@ def test_a_lost_model_is_fitted_again_to_the_same_bits(tmp_path):
     assert_same_run(directory, tmp_path / "reference")
 
 
-@pytest.mark.parametrize("experiment", [REDUCR, TWINS], ids=["heads", "twins"])
+@pytest.mark.parametrize("experiment", [REDUCR, TWINS, UPDATING], ids=["heads", "twins", "updating"])
 @pytest.mark.parametrize("shared", [True, False], ids=["shared", "alone"])
 def test_lost_models_of_the_set_up_are_fitted_again_to_the_same_bits(tmp_path, experiment, shared):
     experiment = replace_rounds(experiment, 3)

@@ -45,7 +45,8 @@ def test_a_loop_feeds_labels_back_and_compares_groups(tmp_path, table):
 def test_what_is_learnt_from_is_selected_over_classes_in_groups(tmp_path, table, models):
     changes = {("domain", "path"): table, ("domain", "holdout"): 60, ("selection", "name"): "reducr",
                ("selection", "share"): 0.3, ("selection", "irreducible", "models"): models,
-               ("selection", "irreducible", "domain"): {"epochs": 1, "small": {"vocabulary": 300, "width": 8}}}  # fmt: skip
+               ("selection", "irreducible", "domain"): {"epochs": 1, "small": {"vocabulary": 300, "width": 8}},
+    }  # fmt: skip
     stored = made("reducr-mnli-mini", tmp_path, changes)
     ((_, metrics, _, _),) = stored.summaries()
     categories = [f"{label}, {sex}" for label in ("neg", "pos") for sex in "fm"]

@@ -19,6 +19,7 @@ from biasloop.store.finding import find_runs
 from biasloop.store.reader import Run
 
 NAN = float("nan")
+OPTIONS = "selection.options."  # begins the keys of options of an arm's selector
 
 
 @dataclass(frozen=True)
@@ -227,8 +228,15 @@ def _label(mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], loop: Ru
         loop: of the arm.
     """
     keys = sorted({key for flat in every for key in flat if any(other.get(key) != flat[key] for other in every)})
+    if "selection.name" in keys:  # which says whose options an arm has
+        keys = [key for key in keys if not key.startswith(OPTIONS) or (key in mine and _varies(key, every))]
     if not keys:
         return ""
     sections = {key.partition(".")[0] for key in keys}
     called = loop.arm_label([key.partition(".")[2] for key in keys]) if sections == {"loop"} else None
     return called or ", ".join(f"{key} = {mine.get(key, 'not set')}" for key in keys)
+
+
+def _varies(key: str, every: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether arms that have a setting differ in it."""
+    return len({str(flat[key]) for flat in every if key in flat}) > 1

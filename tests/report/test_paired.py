@@ -55,3 +55,18 @@ def test_an_arm_without_common_seeds_is_left_out_and_what_is_not_there_is_named(
         paired([arm("plain", FIRST), arm("rho", SECOND)], "rhoo", ["recall"], None)
     with pytest.raises(InvalidInput, match="no run of 'plain' measured 'recal'; there are recall"):
         paired([arm("plain", FIRST)], None, ["recal"], None)
+
+
+def test_an_arm_is_called_by_its_selector_and_not_by_the_options_that_others_lack():
+    from biasloop.feedback.accumulate_settings import AccumulateSettings
+    from biasloop.report.arms import _label
+
+    loop = AccumulateSettings(start=10, rounds=1)
+    uniform = {"selection.name": "uniform"}
+    slow, fast = ({"selection.name": "reducr", "selection.options.reducr.eta": eta} for eta in (1e-4, 0.1))
+    assert [_label(arm, [uniform, slow], loop) for arm in (uniform, slow)] == [
+        "selection.name = uniform", "selection.name = reducr",
+    ]  # fmt: skip
+    assert _label(fast, [uniform, slow, fast], loop) == "selection.name = reducr, selection.options.reducr.eta = 0.1"
+    assert _label(uniform, [uniform, slow, fast], loop) == "selection.name = uniform"
+    assert _label(fast, [slow, fast], loop) == "selection.options.reducr.eta = 0.1"

@@ -184,7 +184,7 @@ def test_the_holdout_is_told_to_selectors_that_look_at_it_alone():
 
 def test_what_a_fit_is_told_is_what_is_set():
     settings = {"scoring": "train", "refresh": 3, "best": "accuracy", "share": 0.3, "proxy": {"shift": 1.0}}
-    prepared, _ = run({"name": "uniform", **settings}, {"rounds": 1})
+    prepared, _ = run({"name": "train-loss", **settings}, {"rounds": 1})
     told = prepared.domain.seen.fits[0].samples.selection
     assert {name: getattr(told, name) for name in settings} == settings
     assert told.irreducible is None

@@ -199,7 +199,7 @@ class LineDomain:
     def category_names(self):
         return CLASSES
 
-    def variant(self, changes):
+    def variant(self, changes, shared="data"):
         known = self.config.model_dump()
         if {*changes} - {"shift", "epochs"}:
             raise InvalidInput("only shift and epochs can be others")

@@ -67,8 +67,8 @@ def require(settings: SelectionSettings, selector: Selector, domain: Domain, nam
         )
     if own.updating is not None and needs_losses(selector) and settings.name not in UPDATING:
         raise Mismatch(
-            f"selection.irreducible.updating is known of {' and '.join(map(repr, UPDATING))}, and {what}; take it out, "
-            "or set one of these selectors"
+            f"selection.irreducible.updating is known of the selectors {' and '.join(map(repr, UPDATING))}, and "
+            f"{what}; take it out, or set one of these"
         )
 
 

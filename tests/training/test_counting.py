@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from biasloop.training.counting import AGO, TOGETHER, Counts, Step
+from biasloop.training.counting import AGO, TOGETHER, Counts, Step, rank_correlation
 
 torch.set_num_threads(1)
 
@@ -95,3 +95,11 @@ def test_nothing_counted_is_an_epoch_of_zeros():
     row = counts().row(PRESENT)
     assert set(row.values()) == {0.0}
     assert "top_fifth" not in row
+
+
+def test_rank_correlation_is_that_of_mean_ranks():
+    first, second = torch.tensor([0.5, 0.0, 0.0, 2.0, 7.0]), torch.tensor([1.0, 3.0, 2.0, 2.0, 9.0])
+    ranks = [np.array(values) for values in ([2, 0.5, 0.5, 3, 4], [0, 3, 1.5, 1.5, 4])]
+    assert float(rank_correlation(first, second)) == pytest.approx(np.corrcoef(*ranks)[0, 1], abs=1e-12)
+    assert float(rank_correlation(first, -first.exp())) == pytest.approx(-1)
+    assert rank_correlation(first, torch.ones(5)).isnan()

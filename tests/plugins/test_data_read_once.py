@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from support import commands
+from support import commands, textclass
 
 from biasloop.contract.context import Context
+from biasloop.contract.data import Column
 from biasloop.contract.randomness import Streams
-from biasloop.datasets import get
+from biasloop.datasets import get, glue
+from biasloop.datasets.decoded import decoded
+from biasloop.datasets.texts import SST2
 from biasloop_command import CommandDomain
 from biasloop_command import config as command
 from biasloop_generators import config as generators
@@ -20,6 +23,8 @@ from biasloop_images import ImagesDomain
 from biasloop_images import config as images
 from biasloop_language import config as language
 from biasloop_language.domain import LanguageDomain
+from biasloop_textclass import TextClassDomain
+from biasloop_textclass import config as texts
 
 Settings = dict[str, object]
 
@@ -58,6 +63,12 @@ def of_command(domain):
 
 def of_language(domain):
     return [domain.splits().test, domain.splits().pool, domain.fingerprint(), domain._pairs.prompts.strings()]
+
+
+def of_texts(domain):
+    splits, rows = domain.splits(), domain._texts
+    groups = [group.values for group in rows.groups.values()]
+    return [splits.test, splits.pool, splits.holdout, rows.labels, rows.classes, rows.fingerprint, *groups]
 
 
 def of_generators(domain):
@@ -165,6 +176,35 @@ def language_case(place):
     return Case(LanguageDomain, {"data": str(place / "a.jsonl"), "test": 6}, shared, own, of_language)
 
 
+def texts_case(place):
+    for name, count in (("a", 60), ("b", 70)):
+        textclass.write(place / f"{name}.csv", textclass.rows(count, 50))
+
+    def phrases(writer):  # as fetched and read
+        writer.append("text0", Column.text([f"phrase {number}" for number in range(30)]))
+        writer.append(glue.LABELS, Column((np.arange(30) % 6 < 2).astype(np.int64)))
+
+    decoded(Context(place, Streams((0, "data"))), glue._name(SST2), phrases)
+    own_file = {"data": "file", "path": str(place / "a.csv")}
+    published = {"data": "sst2", "path": None, "test": "published"}
+    shared = {
+        "network": "./other", "small": {"width": 8}, "length": 9, "epochs": 3, "batch_size": 5, "learning_rate": 0.5,
+        "weight_decay": 0.5, "schedule": "linear", "warm_up": 0.5, "precision": "float32", "evaluation_batch": 7,
+        "follow": "pos",
+    }  # fmt: skip
+    own = {
+        "data": ({}, {"data": "sst2", "path": None}),
+        "path": ({}, {"path": str(place / "b.csv")}),
+        "columns": ({}, {"columns": {"text2": "more", "group": ["sex"]}}),
+        "classes": ({}, {"classes": ["pos", "neg"]}),
+        "test": ({}, {"test": 7}),
+        "holdout": ({}, {"holdout": 3}),
+        "balanced_holdout": (published, {**published, "balanced_holdout": True}),
+        "imbalance": ({"imbalance": {"class": "pos", "factor": 2}}, {"imbalance": {"class": "pos", "factor": 3}}),
+    }
+    return Case(TextClassDomain, {**own_file, "test": 6}, shared, own, of_texts)
+
+
 def generators_case(place):
     draws = np.random.default_rng(0)
     for name in ("a", "b"):
@@ -195,9 +235,10 @@ def generators_case(place):
     return Case(GeneratorsDomain, base, shared, own, of_generators)
 
 
-CASES = {"images": images_case, "command": command_case, "language": language_case, "generators": generators_case}
+CASES = {"images": images_case, "command": command_case, "language": language_case, "generators": generators_case,
+         "textclass": texts_case}  # fmt: skip
 TRAINING = {"images": images.TRAINING, "command": command.TRAINING, "language": language.TRAINING,
-            "generators": generators.TRAINING}  # fmt: skip
+            "generators": generators.TRAINING, "textclass": texts.TRAINING}  # fmt: skip
 
 
 @pytest.fixture(params=CASES)

@@ -139,14 +139,15 @@ class Selecting:
 
     def _check_categories(self, categories: Ints | None, where: str) -> None:
         """Every category of the pool's human labels has to be there, where categories are looked at."""
-        worst = self.settings.best == "worst_class"
-        if categories is None or not (worst or self.selector.needs & {CLASS_IRREDUCIBLE, HOLDOUT}):
+        balancing = self.selector.needs & {CLASS_IRREDUCIBLE, HOLDOUT}
+        if categories is None or not (balancing or self.settings.best == "worst_class"):
             return
+        what = f"selection.name = {self.settings.name!r}" if balancing else 'selection.best = "worst_class"'
         absent = np.setdiff1d(np.arange(self.categories), categories)
         if len(absent):
             raise Mismatch(
-                f"{where} has no sample of category {absent[0]} of {self.categories}, and "
-                f"selection.name = {self.settings.name!r} balances over categories; set a larger domain.holdout"
+                f"{where} has no sample of {self.category_names[absent[0]]!r}, one of {self.categories} categories "
+                f"that {what} balances over; set a larger domain.holdout"
             )
 
     @cached_property

@@ -143,7 +143,8 @@ class Sources:
     def alike(self, experiment: Experiment) -> str:
         """As `index.alike`, worked out once for all that differ in numbers of [loop]."""
         words = tuple((name, str(v)) for name, v in vars(experiment.loop).items() if type(v) not in (int, float))
-        key = (id(experiment.domain), experiment.compat, words)
+        selection = "" if experiment.selection is None else repr(experiment.selection.identity())
+        key = (id(experiment.domain), experiment.compat, words, selection)
         if key not in self._alike:
             self._alike[key] = index.alike(experiment.identity(0))
         return self._alike[key]

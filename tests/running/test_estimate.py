@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 from support.chains import chain
+from support.loops import toy_experiment
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
 from biasloop.feedback import rules
+from biasloop.feedback.selection_settings import SelectionSettings
 from biasloop.running import engine, estimate, study
 from biasloop.running.engine import Options
 from biasloop.running.estimate import Estimate, Measured, Sources, estimates, wall_seconds
 from biasloop.running.room import Needs, Room
+from biasloop.store import index
 from biasloop.store.manifest import round_name
 from biasloop.store.reader import Run
 
@@ -54,6 +57,17 @@ def test_a_run_is_judged_by_the_measured_one_that_is_most_like_it(workplace, cas
                                                                               done=again[1].done))]  # fmt: skip
     assert estimated.source is not None
     assert estimated.source.run == sources[-1].directory
+
+
+def test_runs_that_select_otherwise_are_not_alike():
+    plain = toy_experiment()
+    sections = [
+        SelectionSettings(name=name, share=share) for name, share in (("rho", 0.1), ("reducr", 0.1), ("rho", 1.0))
+    ]
+    arms = [plain, *(plain.model_copy(update={"selection": section}) for section in sections)]
+    sources = Sources([], OPTIONS)
+    assert [sources.alike(arm) for arm in arms] == [index.alike(arm.identity(0)) for arm in arms]
+    assert len({sources.alike(arm) for arm in arms}) == len(arms)
 
 
 def test_a_run_with_other_settings_of_the_domain_judges_nothing(workplace):

@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from biasloop.contract.data import Column, Frame
@@ -99,6 +99,7 @@ def test_right_labels_alone_tell_nothing_of_wrong_ones():
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, STATES - 1), st.booleans()), min_size=1, max_size=40)
 
 
+@settings(max_examples=50)
 @given(st.lists(rows, min_size=1, max_size=3))
 def test_shares_against_brute_force(epochs):
     """Epochs of candidates, each with its category, the state of its label, and whether it was selected."""

@@ -21,7 +21,7 @@ ALLOWED = [
     (
         "biasloop/datasets/ biasloop/cli/generate.py biasloop/running/generate.py plugins/biasloop_command/samples.py "
         "plugins/biasloop_generators/pictures.py plugins/biasloop_images/biased/build.py "
-        "plugins/biasloop_images/folder.py plugins/biasloop_images/splits.py",
+        "plugins/biasloop_images/clothing.py plugins/biasloop_images/folder.py plugins/biasloop_images/splits.py",
         "test valid",
         "splits of data",
     ),
@@ -59,7 +59,7 @@ ALLOWED = [
     ("biasloop/report/figures/metric_by_setting.py", "epoch", "what an axis shows"),
     ("biasloop/training/loop.py", "epoch", "an array of a checkpoint"),
     ("biasloop/feedback/accumulate.py biasloop/running/generate.py", "pretrained score", "calls"),
-    ("biasloop/contract/testing/", "fit groups score", "methods of domains, and random streams"),
+    ("biasloop/contract/testing/", "fit groups score truth", "methods of domains, and random streams"),
     ("biasloop/training/distributed.py", "fit", "a message between processes"),
     (
         "biasloop/records/ledger.py biasloop/store/codec.py biasloop/store/shapes.py",
@@ -68,7 +68,7 @@ ALLOWED = [
     ),
     (
         "plugins/biasloop_generators/config.py plugins/biasloop_images/config.py plugins/biasloop_textclass/config.py",
-        "classifier generator population test text",
+        "categories classifier generator population pretrained test text",
         "names of settings",
     ),
 ]

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 mpl.rcParams["svg.fonttype"] = "none"
 mpl.rcParams["svg.hashsalt"] = "architecture"
 
-_PLUGINS = "a package a domain: images, language,\ngenerators, command; objectives,\nsources of batches, networks"
+_PLUGINS = "a package a domain: images, language,\ntextclass, generators, command"
 # Name, what is in it, left, bottom, width, height; the unit is arbitrary.
 ROOMS = [
     ("cli", "a file a subcommand: parses, calls, prints", 0, 86, 66, 9),
@@ -29,15 +29,8 @@ ROOMS = [
     ("contract", "what a plugin's author reads: capabilities, data, random streams, batches", 0, 13, 66, 8),
     ("system", "files, claims, memory, threads, launchers", 0, 0, 40, 8),
     ("errors, lazy, bound, ...", "modules that stand alone", 42, 0, 24, 8),
-    (
-        "plugins",
-        "a package a domain: images, language,\ngenerators, command; objectives,\nsources of batches, networks",
-        72,
-        48,
-        28,
-        17,
-    ),
-    ("training", "the only room with torch:\nloop, objectives, sources,\nrecipe, optimizers, star", 72, 8, 28, 17),
+    ("plugins", _PLUGINS, 72, 48, 28, 17),
+    ("training", "the only room with torch:\nloop, objectives, sources,\nrecipe, selecting, star", 72, 8, 28, 17),
 ]
 ARROWS = [  # from, to
     ((16, 86), (16, 81)), ((50, 86), (50, 81)), ((34, 75), (32, 75)),

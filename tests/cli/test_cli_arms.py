@@ -103,6 +103,29 @@ def test_runs_are_told_apart_by_their_arms_wherever_they_are_named(armed):
     assert {row[1] for row in rows} == {"plain", "replacing", UNIFORM}
 
 
+def test_arms_are_compared_seed_by_seed(armed):
+    assert armed("loop", "-p", "armed", "--arm", "replacing", "--arm", "plain", "--seeds", "0-1").exit_code == 0
+    typed = ("runs", "compare", "runs/armed", "--to", "plain", "--metric", "label_error")
+    base, other = answer(armed(*typed, "--json"))
+    assert (base["arm"], other["arm"], other["seeds"]) == ("plain", "replacing", [0, 1])
+    values = {
+        arm: [
+            answer(armed("runs", "show", f"runs/armed/{arm}/seed-{seed}", "--json"))["rounds"][-1]["metrics"][
+                "label_error"
+            ]["value"]
+            for seed in (0, 1)
+        ]
+        for arm in ("plain", "replacing")
+    }
+    differences = [b - a for a, b in zip(values["plain"], values["replacing"], strict=True)]
+    assert other["difference"]["mean"] == pytest.approx(sum(differences) / 2)
+    text = armed(*typed).stdout
+    assert "label_error, against plain" in text
+    assert "fewer than four seeds" in text
+    wrong = armed("runs", "compare", "runs/armed", "--to", "plane")
+    assert "--to 'plane': no arm is called so; did you mean 'plain'" in str(wrong.exception)
+
+
 def test_runs_without_arms_are_told_as_ever(cli):
     cli("loop", "-p", "toy")
     assert "arm" not in cli("runs", "list").stdout

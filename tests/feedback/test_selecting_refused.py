@@ -71,7 +71,7 @@ FLAGS = {"reducr": {"irreducible": False}}
         ({"name": "rho", "irreducible": {"domain": {"width": 3}}}, {}, "selection.irreducible.domain: only shift and"),
         ({"name": "rho", "proxy": {"pool": 3}}, {}, "selection.proxy: only shift and epochs"),
         ({"name": "uniform", "proxy": {"shift": 1.0}}, {}, "selection.proxy scores candidates in the model's place"),
-        ({"name": "reducr", "irreducible": {"updating": 0.01}}, {}, "selection.irreducible.updating is known of 'rho'"),
+        ({"name": "reducr", "irreducible": {"updating": 0.01}}, {}, "selection.irreducible.updating is known of the"),
         ({"name": "fixed-weights", "options": {"fixed-weights": {"weights": [1.0]}}}, {}, "for 3 categories"),
     ],
 )

@@ -383,6 +383,7 @@ def defaults(domain: type[Domain], experiment: Experiment) -> dict[str, Any]:
     settings = flatten(experiment.identity(0))
     config: type[BaseModel] = domain.Config  # type: ignore[attr-defined] # `discovery` has seen it
     fields = {"domain": config.model_fields, "loop": rules.RULES[experiment.loop.rule].Settings.model_fields}
+    fields |= {} if experiment.selection is None else {"selection": type(experiment.selection).model_fields}
     return {
         f"{section}.{name}": info.default
         for section, infos in fields.items()

@@ -17,7 +17,7 @@ from support import toy
 ALL = [
     "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate memorization", "evaluate run",
     "evaluate amplification", "evaluate calibration", "evaluate fairness", "bound", "plot", "page",
-    "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs verify",
+    "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs compare", "runs verify",
     "runs repair", "plugins", "doctor",
 ]  # fmt: skip
 

@@ -165,7 +165,7 @@ def test_the_built_in_network_is_pretrained_once_and_announced(tmp_path):
 
 def test_the_published_preset_runs_on_stand_ins(tmp_path, monkeypatch):
     """fig5-beam as it is, with an archive in the published format, a tiny saved GPT-2, a tiny Detoxify."""
-    from biasloop_language import corpora, realtoxicity
+    from biasloop_language import corpora, domain, realtoxicity
 
     texts = [(f"Prompt number {n} says that", f" the answer is {n * 7} and \u201cso on\u201d.") for n in range(120)]
     content = archive(lines(texts))
@@ -177,7 +177,8 @@ def test_the_published_preset_runs_on_stand_ins(tmp_path, monkeypatch):
     (stand_in.directory(data) / stand_in.remotes[0].filename).write_bytes(content)
     tiny_detoxify(data)
     network = tiny_gpt2(tmp_path / "gpt2", [a + b for a, b in texts])
-    monkeypatch.setattr(corpora, "requirement", lambda name, data: _present(name))
+    for module in (corpora, domain):
+        monkeypatch.setattr(module, "requirement", lambda name, data: _present(name))
     changes = {"network": str(network), "test": 24, "new_tokens": 5, "beams": 3}
     preset = presets.read("fig5-beam").override(
         {**{("domain", name): value for name, value in changes.items()}, ("loop", "start"): 30, ("loop", "human"): 3,

@@ -63,7 +63,7 @@ def test_what_epochs_are_demanded_for_is_checked_although_other_arms_demand_none
 
 
 def test_data_of_runs_that_train_otherwise_are_read_and_drawn_once(workplace, counted, monkeypatch):
-    from biasloop_images import domain as module
+    from biasloop_images import splits as module
 
     read, drawn = counted(ImageDataset, "open"), []
     monkeypatch.setattr(module, "resample", lambda *given: (drawn.append(1), resample(*given))[1])

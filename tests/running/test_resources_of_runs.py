@@ -6,13 +6,13 @@ import pytest
 import torch
 from support.loops import OPTIONS, assert_same_run, stored_bytes, toy_experiment, toy_prepared
 
-import biasloop_images.learner
 from biasloop.config import presets
 from biasloop.config.resources import Resources
 from biasloop.config.validation import validate
 from biasloop.running import engine, reopen, resources
 from biasloop.running.engine import Notice, Options
 from biasloop.store.manifest import read_manifest
+from biasloop.training import loop
 
 EXPERIMENT = toy_experiment(loop={"rounds": 2}, pool=200)
 IMAGES = {("domain", "test"): 20, ("domain", "epochs"): 1, ("domain", "width"): 1, ("loop", "rounds"): 1}
@@ -96,9 +96,9 @@ def test_a_run_goes_on_silently_with_other_resources(tmp_path):
 def test_threads_of_the_preset_are_in_force_inside_a_fit_whatever_the_library_would_take(
     tmp_path, monkeypatch, library
 ):
-    fit, seen = biasloop_images.learner.fit, []
+    fit, seen = loop.fit, []
     before = torch.get_num_threads()
-    monkeypatch.setattr(biasloop_images.learner, "fit", lambda *a: (seen.append(torch.get_num_threads()), fit(*a))[1])
+    monkeypatch.setattr(loop, "fit", lambda *a: (seen.append(torch.get_num_threads()), fit(*a))[1])
     torch.set_num_threads(library)  # as OMP_NUM_THREADS does
     try:
         made(images(Resources(threads=2)), tmp_path / "preset", on_cpu(tmp_path))

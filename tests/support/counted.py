@@ -10,7 +10,9 @@ from biasloop.datasets import clothing1m
 from biasloop.training import networks
 from biasloop_generators import networks as generators
 from biasloop_language import networks as language
+from biasloop_textclass.networks import SmallEncoder
 
+BERT = {"bert-base-uncased": 109_484_547}
 GPT2 = {"gpt2": 124_439_808, "gpt2-medium": 354_823_168, "gpt2-large": 774_030_080}
 
 
@@ -22,6 +24,9 @@ def parameters(experiment: Experiment) -> int:
     if experiment.domain.name == "language":
         small = settings["small"]
         return GPT2.get(settings["network"]) or _of_small(small["vocabulary"], small["layers"], small["width"])
+    if experiment.domain.name == "textclass":
+        small = settings["small"]
+        return BERT.get(settings["network"]) or _of_texts(small["vocabulary"], small["layers"], small["width"])
     biased = settings.get("bias") is not None  # then there are two tasks
     if settings["data"] == "clothing1m":
         channels, classes = 3, len(clothing1m.CLASSES)
@@ -48,6 +53,14 @@ def _of_classifier(name: str) -> int:
 def _of_small(vocabulary: int, layers: int, width: int) -> int:
     with torch.device("meta"):
         return language.parameters(language.small(vocabulary, layers, width))
+
+
+@cache
+def _of_texts(vocabulary: int, layers: int, width: int) -> int:
+    with torch.device("meta"):
+        return language.parameters(
+            SmallEncoder(vocabulary, 2, length=128, pairs=False, width=width, layers=layers, dropout=0.0)
+        )
 
 
 @cache

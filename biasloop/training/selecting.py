@@ -96,7 +96,13 @@ class Selecting:
         self._count = self._counts()
 
     def begin(self, network: nn.Module, epoch: int) -> None:
-        """An epoch, from 0, begins, or goes on where a checkpoint was written."""
+        """An epoch, from 0, begins, or goes on where a checkpoint was written.
+
+        Raises:
+            InvalidInput: passes with dropout are needed, and the model that scores has none.
+        """
+        if PASSES in self._needs:
+            _check_dropout(network if self._proxy is None else self._proxy.network)
         self._epoch = epoch
         self._count = self._counts()
         self._generator = generator(self._streams.at("epoch", epoch, "selection"), self._device)
@@ -294,3 +300,12 @@ def _check(selection: Selection, samples: int) -> None:
                 f"{int(np.flatnonzero(counts == 0)[0]) if len(counts) == selection.categories else len(counts) - 1} "
                 "has none; set a larger domain.holdout"
             )
+
+
+def _check_dropout(network: nn.Module) -> None:
+    layers = [module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]
+    if not any(layer.p > 0 for layer in layers):
+        raise InvalidInput(
+            "this selector compares passes with dropout, and the network has none, so that all passes are alike; use "
+            "another domain.network, one with dropout, or another selection.name"
+        )

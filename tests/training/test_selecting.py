@@ -293,3 +293,12 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_bits_and_counts(name):
         rows = [values for table, values in before.rows + after.rows if table == "selecting"]
         assert rows == [values for table, values in told.rows if table == "selecting"]
         assert after.tables[-1] == told.tables[-1]
+
+
+def test_passes_without_dropout_are_refused_in_words():
+    def without():
+        made = network()
+        return nn.Sequential(*[module for module in made if not isinstance(module, nn.Dropout)])
+
+    with pytest.raises(InvalidInput, match="passes with dropout, and the network has none"):
+        fitted(selection(Bald(), share=0.25), build=without)

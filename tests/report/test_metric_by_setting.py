@@ -184,3 +184,15 @@ def test_wide_settings_have_a_logarithmic_axis(tmp_path):
     for name, x in (("few", [4.0, 16.0, 64.0]), ("many", [1e-5, 1e-3, 1e-2])):
         wide = replace(narrow, x=np.array(x))
         assert draw([[wide]], tmp_path / f"{name}.png", y_label="", x_label="width").stat().st_size > 5_000
+
+
+def test_many_values_such_as_epochs_stand_on_a_line_and_not_on_its_logarithm():
+    from matplotlib.figure import Figure
+
+    from biasloop.report.figures import canvas
+
+    for values, scale in ((np.arange(1.0, 61), "linear"), (np.array([1e-4, 1e-3, 1e-2, 0.1]), "log")):
+        axes = Figure().add_subplot()
+        canvas._settings_axis(axes, values)
+        assert axes.get_xscale() == scale
+        assert len(axes.xaxis.get_major_locator().tick_values(values.min(), values.max())) < 15

@@ -29,6 +29,7 @@ FORMATS = ("png", "pdf", "svg")
 WIDTHS = {1: 3.4, 2: 6.8}  # inches: one and two columns of a paper
 PANEL_HEIGHT = 2.15  # inches
 LOGARITHMIC = 12  # times the smallest value of a setting
+FEW = 15  # values of a setting that ticks can name one by one
 LEGEND_ROW, CAPTION_ROW = 0.17, 0.12  # inches
 
 _STYLE: dict[Any, Any] = {
@@ -186,16 +187,16 @@ def grid(rows: Sequence[Sequence[Panel]]) -> tuple["Figure", list["Axes"]]:
 
 
 def _settings_axis(axes: "Axes", places: Floats) -> None:
-    """The x axis of a setting: by its logarithm where the largest value is many times the smallest."""
+    """The x axis of a setting: by its logarithm where there are a few values, the largest many times the smallest."""
     from matplotlib.ticker import FixedLocator, MaxNLocator, NullLocator, ScalarFormatter
 
-    low, high = float(places.min()), float(places.max())
-    if low > 0 and high / low >= LOGARITHMIC:
+    low, high, values = float(places.min()), float(places.max()), np.unique(places)
+    if low > 0 and high / low >= LOGARITHMIC and len(values) <= FEW:  # more are epochs, or steps like them
         axes.set_xscale("log")
         room = (high / low) ** 0.03
         axes.set_xlim(low / room, high * room)
         if high / low < 200:  # so few powers of ten that they say little
-            axes.xaxis.set_major_locator(FixedLocator(np.unique(places).tolist()))
+            axes.xaxis.set_major_locator(FixedLocator(values.tolist()))
             axes.xaxis.set_minor_locator(NullLocator())
             axes.xaxis.set_major_formatter(ScalarFormatter())
         return

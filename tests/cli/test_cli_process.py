@@ -261,7 +261,7 @@ def test_a_second_signal_ends_at_once(workplace, toy_metadata, tmp_path, number,
         "import time\nfrom biasloop_toy import ToyDomain\n\n\n"
         "class Sleeper(ToyDomain):\n"
         "    def fit(self, train, work):\n"
-        "        if len(train) > 100:\n            time.sleep(60)\n"
+        "        for _ in range(600 if len(train) > 100 else 0):\n            time.sleep(0.1)\n"
         "        return super().fit(train, work)\n"
     )
     toy.declare(sources, "biasloop-sleeper", "sleeper", "sleeps:Sleeper")

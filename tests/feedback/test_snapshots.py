@@ -50,7 +50,6 @@ def test_looking_changes_nothing_that_is_looked_at(tmp_path):
         assert looked.frames.keys() == plain.frames.keys()
 
 
-@pytest.mark.slow
 def test_stopping_at_every_moment_changes_no_snapshot(tmp_path):
     run(EXPERIMENT, tmp_path / "reference")
     at, reason = 0, ""

@@ -126,7 +126,6 @@ def test_what_the_file_cannot_hold_is_refused():
         export(Config.model_validate({"bias": BIAS}), "run_0", kept([0], [0], classes=3), [])
 
 
-@pytest.mark.slow
 def test_the_text_of_a_file_reads_back(tmp_path):
     """Through the engine and the command line: two runs in one file, lists and tables as Python text."""
     import csv

@@ -109,11 +109,8 @@ print(float((found - wanted).norm() / wanted.norm()))
 """
 
 
-@pytest.mark.parametrize(
-    ("name", "width"),
-    [pytest.param("resnet18", 8, marks=pytest.mark.slow), ("resnet18", 4), ("baidunet9", 8), ("small-cnn", 8)],
-)
-@pytest.mark.parametrize("threads", [2, pytest.param(4, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("name", "width"), [("resnet18", 8), ("resnet18", 4), ("baidunet9", 8), ("small-cnn", 8)])
+@pytest.mark.parametrize("threads", [2, 4])
 def test_gradients_of_a_batch_that_the_threads_do_not_divide(name, width, threads):
     """In a process of its own: oneDNN's strided 1x1 convolution ends it, or gives wrong gradients."""
     done = subprocess.run(

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes that tests start would each compile the program
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE), str(HERE / "toy_plugin" / "src")]
 

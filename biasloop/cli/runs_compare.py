@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasloop.cli.options import Json
-from biasloop.report.output import emit, finite, say, show, table
+from biasloop.report.output import emit, finite, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.metrics.intervals import Spread
@@ -32,14 +32,18 @@ def compare(
     Example: biasloop runs compare runs/quickstart-selection --to uniform --metric worst_class_recall
     """
     from biasloop.report.arms import arms, begun, open_runs
-    from biasloop.report.paired import paired
+    from biasloop.report.paired import paired, reference_arm
     from biasloop.report.tables import summary
 
     every = arms(begun(open_runs(directories)))
     section = every[0].runs[0].run.manifest.about.get("plot", {})
     names = metric or list(dict.fromkeys([*section.get("series", []), summary.quality_of(every)]))
-    measured = {name for arm in every for run in arm.runs for row in run.metrics for name in row}
-    rows = paired(every, to, metric or [name for name in names if name in measured], number)
+    base = reference_arm(every, to)
+    measured = {name for run in base.runs for row in run.metrics for name in row}
+    compared = metric or [name for name in names if name in measured]
+    for name in [name for name in names if name not in compared]:
+        note(f"{name} is not compared: no run of {base.label!r} measured it; `--to ARM` names another")
+    rows = paired(every, to, compared, number)
     if json:
         emit([_answer(row) for row in rows])
         return

@@ -47,7 +47,7 @@ def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], n
     Raises:
         InvalidInput: there is no such arm, or no run measured a metric.
     """
-    base = _named(arms, reference)
+    base = reference_arm(arms, reference)
     others = [arm for arm in arms if arm is not base]
     rows = []
     for metric in metrics:
@@ -69,7 +69,12 @@ def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], n
     return rows
 
 
-def _named(arms: Sequence[Arm], name: str | None) -> Arm:
+def reference_arm(arms: Sequence[Arm], name: str | None) -> Arm:
+    """The arm of a name; None: the first.
+
+    Raises:
+        InvalidInput: there is none.
+    """
     if name is None:
         return arms[0]
     for arm in arms:

@@ -44,6 +44,7 @@ def test_of_a_large_effect_evidence_grows():
 
 
 @pytest.mark.parametrize(("values", "expected"), [([], math.nan), ([1.0], math.nan), ([0, 0, 0], math.nan),
-                                                  ([1.0, math.nan], math.nan), ([2.0, 2.0], math.inf)])  # fmt: skip
+                                                  ([1.0, math.nan], math.nan), ([2.0, 2.0], math.nan),
+                                                  ([0.15, 0.1 + 0.05, 0.15], math.nan)])  # fmt: skip
 def test_what_says_nothing_has_no_evidence(values, expected):
     assert e_value(values) == pytest.approx(expected, nan_ok=True)

@@ -1,7 +1,6 @@
 """From a preset as read to typed experiments; every mistake names file, key, value and the nearest valid key."""
 
 import difflib
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
@@ -10,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from biasloop import discovery
+from biasloop.config.across import refuse_axis, refuse_twins
 from biasloop.config.arms import ARMS, applied
 from biasloop.config.experiment import DomainSection, Experiment
 from biasloop.config.presets import Key, Preset, parse_seeds
@@ -63,7 +63,8 @@ def arms_of(preset: Preset) -> list[tuple[dict[str, Any], Experiment]]:
         lines = list(dict.fromkeys(mistakes))
         more = [f"{preset.path}: and {len(lines) - _MOST_LINES:,} more mistakes"] if len(lines) > _MOST_LINES else []
         raise InvalidInput("\n".join([*lines[:_MOST_LINES], *more]))
-    _refuse_twins(preset, found)
+    refuse_twins(preset, found)
+    refuse_axis(preset, [experiment for _, experiment in found])
     return found
 
 
@@ -82,24 +83,6 @@ def _combinations(
 def _origin_of_grid(preset: Preset, key: str) -> str:
     origin = preset.origin(("grid", key))
     return origin if origin.startswith("--") else f"{origin} [grid]"
-
-
-def _refuse_twins(preset: Preset, arms: list[tuple[dict[str, Any], Experiment]]) -> None:
-    seen: dict[tuple[str, str], str] = {}
-    sections: dict[int, str] = {}  # arms that do not differ in [domain] have one object of it
-    for chosen, experiment in arms:
-        identity = experiment.identity(0, domain=id(experiment.domain) not in sections)
-        if "domain" in identity:
-            sections[id(experiment.domain)] = json.dumps(identity.pop("domain"), sort_keys=True, default=str)
-        run = sections[id(experiment.domain)], json.dumps(identity, sort_keys=True, default=str)
-        values = [f"{key} = {shown(value)}" for key, value in chosen.items()]
-        called = ", ".join([repr(experiment.arm), *values] if experiment.arm else values)
-        if run in seen:
-            at, go_on = (ARMS, "; leave one of them out, as with --arm NAME") if experiment.arm else ("grid", "")
-            raise InvalidInput(
-                f"{preset.origin((at,))}: [{at}]: {seen[run]} and {called} are one and the same run{go_on}"
-            )
-        seen[run] = called
 
 
 def validate(preset: Preset, settings: Settings | None = None) -> Experiment:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from biasloop.config.across import EPOCH
 from biasloop.config.flatten import flatten
 from biasloop.contract.data import Floats, Metric
 from biasloop.errors import InvalidInput
@@ -18,7 +19,6 @@ from biasloop.report.tables import formatting
 from biasloop.store.reader import Run
 
 NORMAL = 1.959963984540054  # standard errors of a 95 % interval
-EPOCH = "epoch"  # the x of snapshots, which is no setting
 Settings = Mapping[str, Any]
 
 

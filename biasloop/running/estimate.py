@@ -18,6 +18,7 @@ from biasloop.feedback import rules
 from biasloop.running import engine
 from biasloop.running.engine import Committed, Event, Options
 from biasloop.running.room import Needs, Room
+from biasloop.running.round_times import RoundTime, fitted
 from biasloop.running.study import RUNS, Planned
 from biasloop.store import index
 from biasloop.store.manifest import SETUP, round_name
@@ -28,6 +29,7 @@ _MOST_COMPARED = 20  # of them that are alike
 _MOST_MEASURED = 3  # settings that `measure` runs
 _ROUNDS = 6  # of each, at most
 _ENOUGH = 20.0  # seconds of rounds after the first, from which on no other is begun
+_LEAST = 3  # rounds after the first, for a line through them
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Measured:
         run: where it lies; None of one that was made to be measured, and is gone.
         rounds: how many of them have a known time.
         setup: seconds of the set-up.
-        a_unit: seconds of a round for each unit of work of its rule (`RuleSettings.trained`); a median.
+        round_time: seconds of a round by the units of work in it (`RuleSettings.trained`).
         steps: seconds of all its steps.
         loading: seconds that the first round of a process took beyond that, as where libraries are loaded.
         setup_bytes: of the set-up's files.
@@ -52,7 +54,7 @@ class Measured:
     run: Path | None
     rounds: int
     setup: float
-    a_unit: float
+    round_time: RoundTime
     loading: float
     steps: float
     setup_bytes: int
@@ -73,17 +75,17 @@ class Measured:
             return None
         files = run.manifest.files
         spent = [(number, files[f"{round_name(number)}.h5"].seconds) for number in run.rounds]
-        rates = {n: seconds / loop.trained(n) for n, seconds in spent if seconds is not None and loop.trained(n)}
-        if not rates:
+        timed = {n: (loop.trained(n), seconds) for n, seconds in spent if seconds is not None and loop.trained(n)}
+        if not timed:
             return None
-        a_unit = statistics.median([rate for number, rate in rates.items() if number] or rates.values())
+        round_time = fitted([point for number, point in timed.items() if number] or [*timed.values()])
         of_setup = [entry for name, entry in files.items() if name.removesuffix(".h5").endswith(SETUP)]
         models = [entry.bytes for name, entry in files.items() if name.startswith("model-") and SETUP not in name]
         environment = files[f"{round_name(run.rounds[-1])}.h5"].environment
         memory = about.get("memory")
         return cls(
-            directory, len(rates), sum(entry.seconds or 0.0 for entry in of_setup), a_unit,
-            max(0.0, (rates[0] - a_unit) * loop.trained(0)) if 0 in rates else 0.0,
+            directory, len(timed), sum(entry.seconds or 0.0 for entry in of_setup), round_time,
+            max(0.0, timed[0][1] - round_time.of(timed[0][0])) if 0 in timed else 0.0,
             sum(entry.seconds or 0.0 for entry in files.values()),
             sum(entry.bytes for entry in of_setup),
             round(statistics.median(files[f"{round_name(number)}.h5"].bytes for number in run.rounds)),
@@ -216,10 +218,10 @@ def _estimate(item: Planned, sources: Sources) -> Estimate:
     if measured is None:
         return Estimate(memory=memory)
     left = range(item.done, item.rounds)
-    units = sum(map(item.experiment.loop.trained, left))
+    seconds = math.fsum(measured.round_time.of(item.experiment.loop.trained(number)) for number in left)
     models = len(left) if sources.options.keep_models or measured.all_models else int(not item.done)
     return Estimate(
-        (0.0 if item.done else measured.setup) + units * measured.a_unit,
+        (0.0 if item.done else measured.setup) + seconds,
         (0 if item.done else measured.setup_bytes) + len(left) * measured.round_bytes + models * measured.model_bytes,
         measured.memory or memory,
         measured,
@@ -289,7 +291,7 @@ def measure(planned: Sequence[Planned], sources: Sources, options: Options) -> l
 
 
 class _Enough:
-    """Stops a run that is made to be measured, once its rounds after the first have taken long enough."""
+    """Stops a run that is made to be measured, once enough rounds after the first have taken long enough."""
 
     def __init__(self, options: Options) -> None:
         self._options = options
@@ -301,7 +303,7 @@ class _Enough:
         if isinstance(event, Committed) and event.number == 0:
             self._since = time.monotonic()
         elif isinstance(event, Committed):
-            self._over = time.monotonic() - self._since >= _ENOUGH
+            self._over = event.number >= _LEAST and time.monotonic() - self._since >= _ENOUGH
 
     def __call__(self) -> bool:
         return self._over or self._options.stopping()

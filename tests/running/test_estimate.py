@@ -15,6 +15,7 @@ from biasloop.running import engine, estimate, study
 from biasloop.running.engine import Options
 from biasloop.running.estimate import Estimate, Measured, Sources, estimates, wall_seconds
 from biasloop.running.room import Needs, Room
+from biasloop.running.round_times import RoundTime, fitted
 from biasloop.store import index
 from biasloop.store.manifest import round_name
 from biasloop.store.reader import Run
@@ -36,7 +37,7 @@ def make(item, rounds=None, options=OPTIONS):
     engine.run(engine.prepare(experiment, item.seed, options), item.directory, options)
 
 
-MEASURED = Measured(Path("x"), 4, 3.0, 0.01, 2.0, 9.0, 1000, 100, 10, memory=7)
+MEASURED = Measured(Path("x"), 4, 3.0, RoundTime(0.0, 0.01), 2.0, 9.0, 1000, 100, 10, memory=7)
 
 
 def test_nothing_is_made_up_where_nothing_was_measured(workplace):
@@ -89,6 +90,9 @@ def test_rounds_are_weighed_by_the_rows_that_they_train_on(workplace):
     assert whole_run.seconds == pytest.approx(3.0 + rows * 0.01)
     assert whole_run.bytes == 1000 + 4 * 100 + 10
     assert whole_run.memory == 7
+    slower = Sources([item], OPTIONS)
+    slower.take(item.experiment, replace(MEASURED, round_time=RoundTime(5.0, 0.01)))
+    assert estimates([item], slower)[0].seconds == pytest.approx(3.0 + 4 * 5.0 + rows * 0.01)
     (rest,) = estimates([replace(item, done=3)], sources)
     assert rest.seconds == pytest.approx(175 * 0.01)
     assert rest.bytes == 100
@@ -102,8 +106,7 @@ def test_what_a_stored_run_took_is_read_from_its_manifest(workplace):
     make(item)
     measured = Measured.read(item.directory)
     files = Run.open(item.directory).manifest.files
-    rates = sorted(files[f"{round_name(n)}.h5"].seconds / (100 + 25 * n) for n in range(1, 4))
-    assert measured.a_unit == pytest.approx(rates[1])
+    assert measured.round_time == fitted([(100 + 25 * n, files[f"{round_name(n)}.h5"].seconds) for n in range(1, 4)])
     assert measured.setup_bytes == files["setup.h5"].bytes
     assert (measured.rounds, measured.threads, measured.all_models) == (4, "1", False)
     make(planned("kept")[0], options=replace(OPTIONS, keep_models=True))
@@ -127,9 +130,10 @@ def test_runs_go_on_at_once_as_far_as_jobs_and_room_allow():
     assert wall_seconds([], [], room, 2) == 0
 
 
-@pytest.mark.parametrize(("enough", "rounds"), [(0.0, 2), (1e9, 4)])
-def test_measured_rounds_tell_the_time_and_leave_nothing(workplace, monkeypatch, enough, rounds):
+@pytest.mark.parametrize(("enough", "least", "rounds"), [(0.0, 1, 2), (0.0, 2, 3), (1e9, 1, 4)])
+def test_measured_rounds_tell_the_time_and_leave_nothing(workplace, monkeypatch, enough, least, rounds):
     monkeypatch.setattr(estimate, "_ENOUGH", enough)
+    monkeypatch.setattr(estimate, "_LEAST", least)
     plan = planned(seeds=(0, 1), loop__human=[5, 6])
     sources = Sources(plan, OPTIONS)
     before = sorted(workplace.iterdir())

@@ -218,6 +218,13 @@ def test_arms_share_one_entry_for_their_bounds(drawn):
         assert drawn_bound.is_dashed()
 
 
+def test_more_lines_than_colours_are_told_apart_by_their_dashes_and_markers():
+    looks = looks_of([Panel("", [series(f"arm {number}", 1, 1) for number in range(18)])])
+    assert len({(look.colour, look.dashes) for look in looks.values()}) == 18
+    assert len({(look.colour, look.marker) for look in looks.values()}) == 18
+    assert [look.dashes for look in looks.values()][:7] == [None] * 6 + [DASHES["dotted"]]
+
+
 def test_axes_are_shared_and_labelled_once(drawn):
     figure = drawn(LAYOUTS["two by two"], y_label=["top", "bottom"])
     first, second, third, fourth = figure.axes

@@ -50,18 +50,24 @@ class Look:
 def looks_of(panels: Sequence[Panel]) -> dict[str, Look]:
     """A look for each label of a line, in order of first appearance; a lone label has the published colours.
 
-    What asks for no look has the colours that are not asked for.
+    What asks for no look has the colours that are not asked for; where there are more lines than colours, the next
+    ones are dotted, and then dashed.
     """
     asked = {series.label: series.look for panel in panels if not panel.stacked for series in panel.series}
     wanted = {label: parse_look(look) for label, look in asked.items() if look}
     if len(asked) == 1 and not wanted:
         return {label: Look(HUES[0], ORANGE, MARKERS[0], 0) for label in asked}
     taken = {colour for colour, _ in wanted.values()}
-    free = itertools.cycle([hue for hue in HUES if hue not in taken] or HUES)
+    hues = [hue for hue in HUES if hue not in taken] or HUES
+    free = itertools.cycle(itertools.product((DASHES["solid"], DASHES["dotted"], DASHES["dashed"]), hues))
     looks = {}
     for order, label in enumerate(asked):
-        colour, dashes = wanted[label] if label in wanted else (next(free), None)
-        looks[label] = Look(colour, lighter(colour), MARKERS[order % len(MARKERS)], order, dashes)
+        if label in wanted:
+            colour, dashes = wanted[label]
+        else:
+            dashes, colour = next(free)
+        marker = MARKERS[(order + order // len(MARKERS)) % len(MARKERS)]  # another one beside an equal colour
+        looks[label] = Look(colour, lighter(colour), marker, order, dashes)
     return looks
 
 

@@ -111,14 +111,9 @@ class Sequences:
             arguments["position_ids"] = (mask.cumsum(1) - 1).clamp(min=0)[:, self.length :]
         if "logits_to_keep" in self.accepts:
             arguments["logits_to_keep"] = 1
-        output = self.model(
-            input_ids=ids,
-            attention_mask=mask,
-            past_key_values=self.cache,
-            use_cache=True,
-            return_dict=True,
-            **arguments,
-        )
+        # Later releases of transformers warn of the old name.
+        arguments["cache" if "cache" in self.accepts else "past_key_values"] = self.cache
+        output = self.model(input_ids=ids, attention_mask=mask, use_cache=True, return_dict=True, **arguments)
         self.length = seen
         logits: Tensor = output.logits[:, -1].float()
         return logits

@@ -2,6 +2,7 @@
 
 import difflib
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -269,7 +270,16 @@ def _explain(preset: Preset, key: Key, at: Key, error: Any, model: type[BaseMode
     if error["type"] in ("model_type", "dict_type"):
         message = "input should be a table"
     given = "" if isinstance(error["input"], dict) else f" = {shown(error['input'])}"
-    return f"{where}{given}: {message[:1].lower()}{message[1:]}"
+    return f"{where}{given}: {message[:1].lower()}{message[1:]}{_near_word(error)}"
+
+
+def _near_word(error: Any) -> str:
+    """Which of the allowed words a misspelt one is like; nothing where it is like none."""
+    if error["type"] != "literal_error" or not isinstance(error["input"], str):
+        return ""
+    allowed = re.findall(r"'([^']*)'", error["ctx"]["expected"])
+    near = difflib.get_close_matches(error["input"].lower().replace("-", "_"), allowed, 1)
+    return f"; did you mean {near[0]!r}?" if near else ""
 
 
 def _fields(model: type[BaseModel], path: Iterable[str], rule: type[Rule]) -> set[str]:

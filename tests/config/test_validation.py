@@ -65,6 +65,7 @@ def test_an_unknown_key_comes_with_the_nearest_and_all_allowed(mistakes, text, w
         (f"{TOY}[loop]\nstart = 0\nrounds = 1", ["loop.start = 0", "greater than or equal to 1"]),
         (f"{TOY}{LOOP}human = -1".replace("human = 5\n", ""), ["loop.human = -1", "greater than or equal to 0"]),
         (f"{TOY}{LOOP}keep = 'some'", ['loop.keep = "some"', "'all', 'subsample' or 'replace'"]),
+        (f"{TOY}{LOOP}keep = 'subsampel'", ['loop.keep = "subsampel"', "; did you mean 'subsample'?"]),
         (f"{TOY}{LOOP}rule = 'mixing'", ['loop.rule = "mixing"', "'accumulate' or 'generations'"]),
         (f"compat = 'paper'{TOY}{LOOP}", ['compat = "paper"', "'fixed' or 'released'"]),
         (f"seeds = 3{TOY}{LOOP}", ["seeds = 3", "string"]),

@@ -56,7 +56,7 @@ ALLOWED = [
     ("biasloop/cli/evaluate.py biasloop/report/tables/annotators.py", "annotator", "a heading, and a key of JSON"),
     ("plugins/biasloop_textclass/splits.py", "text", "what a sample is called in messages"),
     ("plugins/biasloop_generators/released.py", "epoch", "columns of published files"),
-    ("biasloop/report/figures/metric_by_setting.py", "epoch", "what an axis shows"),
+    ("biasloop/config/across.py", "epoch", "what an axis shows"),
     ("biasloop/training/loop.py", "epoch", "an array of a checkpoint"),
     ("biasloop/feedback/accumulate.py biasloop/running/generate.py", "pretrained score", "calls"),
     ("biasloop/contract/testing/", "fit groups score truth", "methods of domains, and random streams"),

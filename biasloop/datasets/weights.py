@@ -1,7 +1,8 @@
 """The models that have a name, with sizes and checksums of their files at a pinned revision.
 
 The size of GPT-2 large's weights follows from their shapes and the safetensors format, which give the published size
-of the medium ones; all else is as stated by those who fetched the same revisions.
+of the medium ones, and that of ResNet-101 from what its file has more arrays than that of ResNet-50; all else is as
+stated by those who fetched the same revisions.
 """
 
 from biasloop.datasets.assets import Asset, remotes
@@ -54,24 +55,37 @@ _DEVLIN = (
     "Language Understanding. NAACL. arXiv:1810.04805."
 )
 
-RESNET18 = Asset(
-    name="resnet18-imagenet",
-    kind="weights",
-    summary="ResNet-18 of torchvision, trained on ImageNet (IMAGENET1K_V1)",
-    homepage="https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.resnet18.html",
-    licence="BSD-3-Clause (torchvision); ImageNet's terms for its images",
-    citation="K. He, X. Zhang, S. Ren, J. Sun (2016). Deep Residual Learning for Image Recognition. CVPR.",
-    remotes=remotes(
-        ("https://download.pytorch.org/models/",),
-        (
-            "resnet18-f37072fd.pth",
-            46_830_571,
-            "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec",
-        ),
-    ),
+
+def _resnet(depth: int, filename: str, size: int, sha256: str) -> Asset:
+    """A residual network of torchvision, trained on ImageNet."""
+    return Asset(
+        name=f"resnet{depth}-imagenet",
+        kind="weights",
+        summary=f"ResNet-{depth} of torchvision, trained on ImageNet (IMAGENET1K_V1)",
+        homepage=f"https://docs.pytorch.org/vision/stable/models/generated/torchvision.models.resnet{depth}.html",
+        licence="BSD-3-Clause (torchvision); ImageNet's terms for its images",
+        citation="K. He, X. Zhang, S. Ren, J. Sun (2016). Deep Residual Learning for Image Recognition. CVPR.",
+        remotes=remotes(("https://download.pytorch.org/models/",), (filename, size, sha256)),
+    )
+
+
+RESNET18 = _resnet(
+    18, "resnet18-f37072fd.pth", 46_830_571, "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"
+)
+RESNET34 = _resnet(
+    34, "resnet34-b627a593.pth", 87_319_819, "b627a593bcbe140c234610266fe4f8ae95ea42fc881d091c9b6052e6b1d0590f"
+)
+RESNET50 = _resnet(
+    50, "resnet50-0676ba61.pth", 102_530_333, "0676ba61b6795bbe1773cffd859882e5e297624d384b6993f7c9e683e722fb8a"
+)
+RESNET101 = _resnet(
+    101, "resnet101-63fe2227.pth", 178_793_939, "63fe2227b86e8f1f2063f43a75c84d195911b6a0eace650907dd3dc62dd49a0a"
 )
 MODELS: tuple[Asset, ...] = (
     RESNET18,
+    RESNET34,
+    RESNET50,
+    RESNET101,
     _gpt2(
         "gpt2",
         "124",

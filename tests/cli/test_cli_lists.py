@@ -289,7 +289,7 @@ def test_doctor_says_what_is_there(cli, workplace):
     found = answer(cli("doctor", "--json"))
     assert found["devices"][0] == "cpu"
     assert found["data_directory"] == str(workplace / "data")
-    assert found["present"] == ["fashion-mnist-t10k", "sotu"]
+    assert found["present"] == ["fashion-mnist-t10k", "emoji-roles", "sotu"]
     assert "cifar10" in found["missing"]
     assert found["free_disk"] > 0
     text = cli("doctor").stdout

@@ -44,7 +44,7 @@ def test_everything_has_a_name_of_its_own_and_says_what_it_is():
         for file in one.remotes:
             assert file.urls
             assert all(url.endswith("/" + file.filename) for url in file.urls)
-            kind = {"cifar5m": "", "cinic10": "md5:"}.get(one.name, "sha256:")  # what is published
+            kind = {"cifar5m": "", "imsitu": "", "cinic10": "md5:"}.get(one.name, "sha256:")  # what is published
             assert file.checksum[: len(kind)] == kind
             assert bool(file.checksum) != bool(file.examine)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from biasloop.training.resized_crop import random_boxes, resized_crop
+from biasloop.training.resized_crop import random_boxes, resized_crop, whole_boxes
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class Preparation:
         padding: zero pixels of the random crop; 0 for none.
         flip: whether training images are mirrored at random.
         resized: whether the random crop is of random size and shape, and resized (`resized_crop`).
+        size: height and width that images are resized to, augmented or not; None for those they have.
     """
 
     mean: Tensor
@@ -98,13 +99,17 @@ class Preparation:
     padding: int = 0
     flip: bool = False
     resized: bool = False
+    size: tuple[int, int] | None = None
 
     def __call__(self, images: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """`(B, C, H, W)` uint8 to float32; augmented if a generator is given."""
         if generator is not None and self.resized:
             size = (images.shape[2] + 2 * self.padding, images.shape[3] + 2 * self.padding)
             boxes = random_boxes(len(images), size, generator, flip=self.flip)
-            images = resized_crop(images, self.padding, boxes)
-        elif generator is not None and (self.padding or self.flip):
-            images = random_crop_flip(images, self.padding, generator, flip=self.flip)
+            images = resized_crop(images, self.padding, boxes, self.size)
+        else:
+            if self.size not in (None, tuple(images.shape[2:])):
+                images = resized_crop(images, 0, whole_boxes(images), self.size)
+            if generator is not None and (self.padding or self.flip):
+                images = random_crop_flip(images, self.padding, generator, flip=self.flip)
         return normalise(images, self.mean, self.std)

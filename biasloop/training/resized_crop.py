@@ -66,6 +66,13 @@ def random_boxes(
     return Boxes(top.long(), left.long(), height.long(), width.long(), mirrored)
 
 
+def whole_boxes(images: Tensor) -> Boxes:
+    """Boxes of all of each image `(B, C, H, W)`, none mirrored."""
+    count, _, height, width = images.shape
+    corner = torch.zeros(count, dtype=torch.int64, device=images.device)
+    return Boxes(corner, corner, corner + height, corner + width, corner.bool())
+
+
 def _whole(size: tuple[int, int], ratio: tuple[float, float]) -> tuple[int, int]:
     """Height and width of the largest middle part of an image whose ratio is in the range."""
     tall, wide = size
@@ -76,8 +83,8 @@ def _whole(size: tuple[int, int], ratio: tuple[float, float]) -> tuple[int, int]
     return tall, wide
 
 
-def resized_crop(images: Tensor, padding: int, boxes: Boxes) -> Tensor:
-    """Each image padded with zeros, cut to its box, resized to the size it had, then mirrored or not.
+def resized_crop(images: Tensor, padding: int, boxes: Boxes, size: tuple[int, int] | None = None) -> Tensor:
+    """Each image padded with zeros, cut to its box, resized to the size it had or another, then mirrored or not.
 
     Bilinear, and where a box is larger than the image averaged over as many more pixels, as in Pillow. Two products
     of matrices an image instead of a loop over images.
@@ -86,27 +93,29 @@ def resized_crop(images: Tensor, padding: int, boxes: Boxes) -> Tensor:
         images: `(B, C, H, W)`, any dtype and memory format.
         padding: zero pixels on each side.
         boxes: one an image, in the padded image.
+        size: height and width of what comes out; None for those of `images`.
 
     Returns:
         `(B, C, H, W)` float32 of the same range, channels last in memory.
     """
     count, channels, height, width = images.shape
-    rows = _weights(height, padding, boxes.top, boxes.height)
-    columns = _weights(width, padding, boxes.left, boxes.width)
+    tall, wide = size or (height, width)
+    rows = _weights(height, tall, padding, boxes.top, boxes.height)  # (B, tall, H)
+    columns = _weights(width, wide, padding, boxes.left, boxes.width)  # (B, wide, W)
     columns = torch.where(boxes.mirrored[:, None, None], columns.flip(1), columns)
     pixels = images.permute(0, 2, 3, 1).to(torch.float32)
     lines = torch.bmm(columns, pixels.transpose(1, 2).reshape(count, width, height * channels))
-    lines = lines.view(count, width, height, channels).transpose(1, 2).reshape(count, height, width * channels)
-    return torch.bmm(rows, lines).view(count, height, width, channels).permute(0, 3, 1, 2)
+    lines = lines.view(count, wide, height, channels).transpose(1, 2).reshape(count, height, wide * channels)
+    return torch.bmm(rows, lines).view(count, tall, wide, channels).permute(0, 3, 1, 2)
 
 
-def _weights(size: int, padding: int, start: Tensor, length: Tensor) -> Tensor:
-    """`(B, size, size)` float32: what each unpadded pixel of a line adds to each pixel of the resized line.
+def _weights(size: int, resized: int, padding: int, start: Tensor, length: Tensor) -> Tensor:
+    """`(B, resized, size)` float32: what each unpadded pixel of a line adds to each pixel of the resized line.
 
     Pixels of the padding count in the mean and are 0, so they need no column.
     """
-    scale = length.float() / size
-    out = torch.arange(size, device=start.device, dtype=torch.float32)
+    scale = length.float() / resized
+    out = torch.arange(resized, device=start.device, dtype=torch.float32)
     inner = torch.arange(size + 2 * padding, device=start.device, dtype=torch.float32)
     centres = start[:, None] - 0.5 + (out + 0.5) * scale[:, None]
     inside = (inner >= start[:, None]) & (inner < (start + length)[:, None])

@@ -18,15 +18,16 @@ def images(count, channels, height, width, seed=0):
     return torch.randint(0, 256, (count, channels, height, width), generator=generator, dtype=torch.uint8)
 
 
-def one_by_one(batch, padding, boxes):
+def one_by_one(batch, padding, boxes, size=None):
     """Pad, crop, resize with Pillow's filter, mirror: torchvision's own functions."""
     found = []
     for image, top, left, height, width, mirrored in zip(
         batch, boxes.top, boxes.left, boxes.height, boxes.width, boxes.mirrored, strict=True
     ):
         padded = reference.pad(image.float(), padding)
-        size = list(batch.shape[2:])
-        cut = reference.resized_crop(padded, int(top), int(left), int(height), int(width), size, antialias=True)
+        cut = reference.resized_crop(
+            padded, int(top), int(left), int(height), int(width), size or list(batch.shape[2:]), antialias=True
+        )
         found.append(reference.hflip(cut) if mirrored else cut)
     return torch.stack(found)
 
@@ -95,3 +96,39 @@ def test_preparation_resizes_only_in_training():
     torch.testing.assert_close(drawn, (one_by_one(batch, 2, boxes) / 255 - 0.5) / 0.25, atol=1e-4, rtol=0)
     assert torch.equal(drawn, again)
     assert not torch.equal(drawn, plain)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.integers(1, 4), st.sampled_from([1, 3]), st.integers(2, 20), st.integers(2, 20), st.integers(2, 24),
+    st.integers(2, 24), st.integers(0, 10_000),
+)  # fmt: skip
+def test_another_size_equals_torchvision_too(count, channels, height, width, tall, wide, seed):
+    """From two columns on: of one, torch's interpolation repeats the first line."""
+    batch = images(count, channels, height, width, seed)
+    boxes = random_boxes(count, (height, width), torch.Generator().manual_seed(seed))
+    cut = resized_crop(batch, 0, boxes, (tall, wide))
+    assert cut.shape == (count, channels, tall, wide)
+    torch.testing.assert_close(cut, one_by_one(batch, 0, boxes, [tall, wide]), atol=2e-3, rtol=0)
+
+
+def test_images_are_prepared_for_a_network_of_another_size_as_torchvision_does():
+    """256 pixels to 224: the test transform of ImageNet's networks, of square images."""
+    batch = images(2, 3, 32, 32)
+    mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+    prepare = Preparation(mean, std, flip=True, resized=True, size=(28, 28))
+    theirs = v2.Compose([v2.Resize(28, antialias=True), v2.CenterCrop(28), v2.Normalize(mean.tolist(), std.tolist())])
+    torch.testing.assert_close(prepare(batch), theirs(batch.float() / 255), atol=1e-4, rtol=0)
+    trained = prepare(batch, torch.Generator().manual_seed(1))
+    boxes = random_boxes(2, (32, 32), torch.Generator().manual_seed(1))
+    expected = v2.functional.normalize(one_by_one(batch, 0, boxes, [28, 28]) / 255, mean.tolist(), std.tolist())
+    torch.testing.assert_close(trained, expected, atol=1e-4, rtol=0)
+
+
+def test_images_that_are_resized_may_be_mirrored_alone():
+    batch = images(64, 1, 6, 6)
+    prepare = Preparation(torch.tensor([0.0]), torch.tensor([1.0]), flip=True, size=(4, 4))
+    plain, given = prepare(batch), prepare(batch, torch.Generator().manual_seed(0))
+    mirrored = (given == plain.flip(3)).flatten(1).all(1)
+    assert ((given == plain).flatten(1).all(1) | mirrored).all()
+    assert 10 < int(mirrored.sum()) < 54

@@ -193,6 +193,14 @@ class Comparing(Protocol):
 
 
 @runtime_checkable
+class ComparingParts(Comparing, Protocol):
+    """Labels whose parts can be wrong each."""
+
+    def part_errors(self, given: Frame, truth: Frame) -> Mapping[str, Floats]:
+        """`(rows,)` from 0 to 1 for each part by name: what is stored, and measured, beside `errors`."""
+
+
+@runtime_checkable
 class Describing(Protocol):
     """Labels that read as something else than the names of classes."""
 

@@ -34,7 +34,7 @@ from biasloop.feedback.reserve import Reserve, lacking
 from biasloop.feedback.rule import fit, require
 from biasloop.feedback.selecting import Selecting, beside_epochs, epochs_of, human_samples, selection_metrics
 from biasloop.feedback.snapshots import evaluated, late, of_last_half, watching
-from biasloop.feedback.tables import errors_of, kept_tables
+from biasloop.feedback.tables import errors_of, kept_tables, part_errors_of
 from biasloop.feedback.work import RoundWork
 from biasloop.lazy import numpy as np
 from biasloop.metrics.label_error import mean_error
@@ -45,6 +45,7 @@ KIND = "model"
 SETUP = "setup"  # the call that makes the set-up
 GIVEN, SCORES = "given", "scores"  # tables that calls are kept with
 KNOWN, ERROR = "known", "error"  # columns of the frame `TRUTH`: whether there is a human label; how wrong the model is
+ERROR_OF = "error."  # begins the column of a part of labels; its name follows
 
 
 class _Domain(Domain, Sampled, Labelling[Any], Storing, Protocol):
@@ -231,11 +232,14 @@ class Accumulate:
         columns = {KNOWN: Column(known)}
         if known.all():
             columns |= self.domain.human_labels(ids).columns
-        errors = errors_of(self.domain, labels.take(known), self.domain.human_labels(ids[known]))
-        if errors is not None:
-            error = np.full(len(ids), np.nan)
-            error[known] = errors
-            columns[ERROR] = Column(error)
+        given, human = labels.take(known), self.domain.human_labels(ids[known])
+        whole = errors_of(self.domain, given, human)
+        parts = part_errors_of(self.domain, given, human)
+        errors = ({} if whole is None else {ERROR: whole}) | {ERROR_OF + name: part for name, part in parts.items()}
+        for name, values in errors.items():
+            error = np.full(len(ids), np.nan)  # (rows,) NaN where nobody knows
+            error[known] = values
+            columns[name] = Column(error)
         return Frame(columns)
 
     def absorb(self, record: Record) -> None:
@@ -318,9 +322,10 @@ class Accumulate:
 
     def _measure(self, record: Record, tables: Tables, train: Samples) -> dict[str, Metric]:
         metrics = self._metrics(tables, train)
-        truth = record.frames.get(TRUTH)
-        if truth is not None and ERROR in truth:
-            metrics["label_error"] = mean_error(truth[ERROR])
+        truth = record.frames.get(TRUTH, Frame())
+        for name in truth.columns:
+            if name == ERROR or name.startswith(ERROR_OF):
+                metrics[f"label_{name}"] = mean_error(truth[name])
         if self.selecting is not None:
             metrics |= selection_metrics(record.frames, joined(self.references, tables), self.vocabularies)
             late_ones = of_last_half(record.evaluations, epochs_of(record.frames)).values()

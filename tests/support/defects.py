@@ -382,6 +382,21 @@ class Sterner(ToyDomain):
         return 2 * np.abs(given["target"] - truth["target"])
 
 
+@said(r"\.part_errors\['bit'\] has shares that are not from 0 to 1")
+class SternInParts(ToyDomain):
+    def errors(self, given, truth):
+        return np.abs(given["target"] - truth["target"]).clip(0, 1)
+
+    def part_errors(self, given, truth):
+        return {"bit": 2.0 * (given["target"] != truth["target"])}
+
+
+@said(r"\.part_errors names bit, and of other labels none")
+class SternNowAndThen(SternInParts):
+    def part_errors(self, given, truth):
+        return {} if (given["target"] != truth["target"]).any() else {"bit": np.zeros(len(given))}
+
+
 @said(r"\.describe gives 1 rows for 53 samples")
 class Terse(ToyDomain):
     def describe(self, ids, labels):

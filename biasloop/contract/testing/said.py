@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from biasloop.contract.data import Frame, Ints, Samples
-from biasloop.contract.domains import Comparing, Continuing, Describing, Probabilistic
+from biasloop.contract.data import Floats, Frame, Ints, Samples
+from biasloop.contract.domains import Comparing, ComparingParts, Continuing, Describing, Probabilistic
 from biasloop.contract.losing import Losing
 from biasloop.contract.testing.models import ROUNDING, training_set
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
@@ -58,13 +58,25 @@ def _check_probabilities(subject: Subject, domain: Any, model: Any, ids: Ints) -
 
 
 def _check_errors(subject: Subject, domain: Any, labels: Frame) -> None:
-    errors = domain.errors(labels, labels)
+    other = labels.take(np.roll(np.arange(len(labels)), 1))
+    _check_shares(f"{subject.name}.errors", domain.errors(labels, labels), domain.errors(other, labels), len(labels))
+    if isinstance(domain, ComparingParts):
+        same, different = domain.part_errors(labels, labels), domain.part_errors(other, labels)
+        demand(
+            same.keys() == different.keys() and bool(same),
+            f"{subject.name}.part_errors names {', '.join(same) or 'no part'}, and of other labels "
+            f"{', '.join(different) or 'none'}; expected the same parts of all",
+        )
+        for part in same:
+            _check_shares(f"{subject.name}.part_errors[{part!r}]", same[part], different[part], len(labels))
+
+
+def _check_shares(called: str, same: Floats, different: Floats, count: int) -> None:
     demand(
-        errors.shape == (len(labels),) and not errors.any(),
-        f"{subject.name}.errors of labels beside themselves are not 0, a number a row",
+        same.shape == (count,) and not same.any(),
+        f"{called} of labels beside themselves are not 0, a number a row",
     )
-    other = domain.errors(labels.take(np.roll(np.arange(len(labels)), 1)), labels)
-    demand(bool(((other >= 0) & (other <= 1)).all()), f"{subject.name}.errors has shares that are not from 0 to 1")
+    demand(bool(((different >= 0) & (different <= 1)).all()), f"{called} has shares that are not from 0 to 1")
 
 
 def _check_described(subject: Subject, rows: Any, count: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from biasloop.config import presets
 from biasloop.config.experiment import BoundSection
 from biasloop.errors import InvalidInput
-from biasloop.report.arms import Arm, arms, begun, open_runs
+from biasloop.report.arms import NAN, Arm, arms, begun, open_runs
 from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.figures import layouts, metric_by_setting
 from biasloop.report.figures.layouts import Layout
@@ -36,7 +36,8 @@ def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
     """
     section = section or arm.runs[0].needs_bound()
     values = arm.stacked([run.values(section.metric) for run in arm.runs])
-    baseline = float(np.nanmean(arm.stacked([run.values(section.baseline) for run in arm.runs])))
+    measured = arm.stacked([run.values(section.baseline) for run in arm.runs])  # (runs, rounds)
+    baseline = float(np.nanmean(measured)) if np.isfinite(measured).any() else NAN  # of a few people nothing is told
     delta = float(values[:, 0].mean()) - baseline
     curve = bound_over_rounds(arm.runs[0].loop_bound, delta, arm.rounds - 1)
     return Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)

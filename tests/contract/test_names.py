@@ -54,6 +54,7 @@ ALLOWED = [
         "keys and values of [loop]",
     ),
     ("biasloop/cli/evaluate.py biasloop/report/tables/annotators.py", "annotator", "a heading, and a key of JSON"),
+    ("plugins/biasloop_roles/annotations.py", "test", "what files are called"),
     ("plugins/biasloop_textclass/splits.py", "text", "what a sample is called in messages"),
     ("plugins/biasloop_generators/released.py", "epoch", "columns of published files"),
     ("biasloop/config/across.py", "epoch", "what an axis shows"),
@@ -67,8 +68,9 @@ ALLOWED = [
         "the ledger's and the store's own",
     ),
     (
-        "plugins/biasloop_generators/config.py plugins/biasloop_images/config.py plugins/biasloop_textclass/config.py",
-        "categories classifier generator population pretrained test text",
+        "plugins/biasloop_generators/config.py plugins/biasloop_images/config.py plugins/biasloop_roles/config.py "
+        "plugins/biasloop_textclass/config.py",
+        "categories classifier generator population prediction pretrained test text",
         "names of settings",
     ),
 ]

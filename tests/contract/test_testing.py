@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 import tomli
 from biasloop_toy import ToyDomain
-from support import broken_toys, commands, defects, scenes, small_generators, textclass
+from support import broken_toys, commands, defects, imsitu, scenes, small_generators, textclass
 
 from biasloop.contract.testing import Broken, check
 from biasloop_command import CommandDomain
 from biasloop_generators.domain import GeneratorsDomain
 from biasloop_images import ImagesDomain
 from biasloop_language.domain import LanguageDomain
+from biasloop_roles import RolesDomain
 from biasloop_textclass import TextClassDomain
 
 KEPT = Path(__file__).parents[1] / "runs_before"
@@ -69,6 +70,16 @@ def test_classified_texts_pass(tmp_path, columns):
     table = textclass.write(tmp_path / "own.csv", textclass.rows())
     settings = {**textclass.SMALL, "path": str(table), "columns": columns}
     assert check(TextClassDomain, data_directory=tmp_path, **settings) == ALL
+
+
+@pytest.mark.parametrize("data", ["emoji-roles", "folder"])
+def test_situations_pass(tmp_path, data):
+    settings = {"epochs": 2, "batch_size": 32, "width": 2, "pictures": {"pool": 10, "test": 10}}
+    if data == "folder":
+        imsitu.write(tmp_path / "own", images_per_verb=12, side=32)
+        settings = {"epochs": 1, "batch_size": 8, "width": 2, "path": str(tmp_path / "own"), "test_per_verb": 4,
+                    "side": 16}  # fmt: skip
+    assert check(RolesDomain, data_directory=tmp_path / "data", data=data, **settings) == ALL
 
 
 def test_language_passes(tmp_path, monkeypatch):

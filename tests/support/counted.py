@@ -10,6 +10,8 @@ from biasloop.datasets import clothing1m
 from biasloop.training import networks
 from biasloop_generators import networks as generators
 from biasloop_language import networks as language
+from biasloop_roles import emoji
+from biasloop_roles import networks as role_networks
 from biasloop_textclass.networks import SmallEncoder
 
 BERT = {"bert-base-uncased": 109_484_547}
@@ -27,6 +29,8 @@ def parameters(experiment: Experiment) -> int:
     if experiment.domain.name == "textclass":
         small = settings["small"]
         return BERT.get(settings["network"]) or _of_texts(small["vocabulary"], small["layers"], small["width"])
+    if experiment.domain.name == "roles":
+        return _of_situations(settings["network"], settings["width"])
     biased = settings.get("bias") is not None  # then there are two tasks
     if settings["data"] == "clothing1m":
         channels, classes = 3, len(clothing1m.CLASSES)
@@ -67,3 +71,11 @@ def _of_texts(vocabulary: int, layers: int, width: int) -> int:
 def _of_images(name: str, classes: int, channels: int, width: int, depth: int | None) -> int:
     with torch.device("meta"):
         return language.parameters(networks.build(name, classes, channels, width, depth))
+
+
+@cache
+def _of_situations(name: str, width: int) -> int:
+    if name != "small":
+        return 30_000_000  # without its potentials: those of imSitu are 120 million more
+    with torch.device("meta"):
+        return language.parameters(role_networks.small(emoji.situations(emoji.EmojiSettings()).vocabulary, width))

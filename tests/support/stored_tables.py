@@ -20,6 +20,9 @@ from biasloop_command import CommandDomain
 from biasloop_generators.domain import GeneratorsDomain
 from biasloop_images import ImagesDomain
 from biasloop_language.domain import LanguageDomain
+from biasloop_roles.gender import Lists
+from biasloop_roles.metrics import measure as of_situations
+from biasloop_roles.situations import MOST_ROLES, PADDING, Vocabulary
 
 Rng = np.random.Generator
 Drawn = tuple[Tables, Samples]
@@ -148,6 +151,46 @@ def generators(directory: Path) -> Case:
     return Case(measuring(domain), draw)
 
 
+SCENES = Vocabulary.of(
+    (verb, [{"agent": agent, "place": place} for agent in ("man", "woman", "dog") for place in ("a", "b", "c")])
+    for verb in ("cooking", "guarding", "riding", "sewing")
+)
+AGENTS = np.array([SCENES.nouns.index(noun) for noun in ("man", "woman", "dog")])
+PLACES = np.array([SCENES.nouns.index(noun) for noun in ("a", "b", "c")])
+WOMEN = np.array([0.6, 0.3, 0.4, 0.8])  # of agents, by verb
+
+
+def situations(directory: Path) -> Case:
+    """Without base pictures: rows are independent."""
+    intervals = (("guarding", "riding"), ("cooking", "sewing"))
+    lists = Lists(frozenset({"man"}), frozenset({"woman"}), intervals, ("cooking",))
+
+    def draw(rng: Rng) -> Drawn:
+        verb, frames = seen(rng, 3)
+        wrong = rng.random(ROWS) < 0.3
+        predicted = np.where(wrong, rng.integers(0, len(WOMEN), ROWS), verb)
+        said = np.where(rng.random((ROWS, MOST_ROLES)) < 0.6, frames[:, 0], seen(rng, 1)[1][:, 0])
+        test = frame(verb=verb, nouns=frames[:, 0], frames=frames, nouns_of_verb=said,
+                     predicted_verb=predicted, predicted_nouns=said)  # fmt: skip
+        given, nouns = seen(rng, 1)
+        return {"test": test}, trained(frame(verb=given, nouns=nouns[:, 0]))
+
+    def measure(tables: Tables, train: Samples) -> Mapping[str, Metric]:
+        return of_situations(tables["test"], train, SCENES, lists, WOMEN, released=False)
+
+    return Case(measure, draw)
+
+
+def seen(rng: Rng, annotators: int) -> tuple[np.ndarray, np.ndarray]:
+    """Verbs `(ROWS,)` and nouns `(ROWS, annotators, MOST_ROLES)`; one verb is much rarer than the others."""
+    verb = rng.choice(len(WOMEN), ROWS, p=[0.3, 0.3, 0.25, 0.15])
+    woman = rng.random(ROWS) < WOMEN[verb]
+    agent = np.where(rng.random((ROWS, annotators)) < 0.1, 2, woman[:, None])
+    nouns = np.full((ROWS, annotators, MOST_ROLES), PADDING)
+    nouns[:, :, 0], nouns[:, :, 1] = AGENTS[agent], PLACES[rng.integers(0, 3, (ROWS, annotators))]
+    return verb, nouns
+
+
 LEXICON = {"women": ["she"], "men": ["he"]}
 
 
@@ -225,6 +268,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "roles": roles,
     "generators": generators,
     "language": language,
+    "situations": situations,
     "accumulate": accumulated,
     "accumulate, labels of parts": lambda directory: accumulated(directory, wrong_in_part),
 }

@@ -1,0 +1,219 @@
+"""The domain "roles": a network says what happens in pictures and who takes part, and later networks learn from that.
+
+No torch here: it is imported with the learner, by the methods that compute.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, TypeVar
+
+from biasloop.contract.context import Context, Requirement, Work
+from biasloop.contract.data import (
+    Arrays,
+    Column,
+    Floats,
+    Frame,
+    Ints,
+    Metric,
+    Page,
+    Samples,
+    Splits,
+    Tables,
+    Vocabularies,
+)
+from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.labels import ARGMAX, Cell, check_rule
+from biasloop.contract.names import IDS, TARGET, TEST
+from biasloop.lazy import numpy as np
+from biasloop_roles import config as settings
+from biasloop_roles import labels, measures, metrics, sources
+from biasloop_roles.labels import FRAMES, NOUN_NAMES, NOUNS, PICTURE, VERB, Labels
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from biasloop_roles.learner import Learner
+    from biasloop_roles.sources import Situations
+
+T = TypeVar("T")
+
+
+class RolesDomain:
+    """Visual role labelling: a verb for each picture, and a noun for each role of the verb.
+
+    Args:
+        config: the `[domain]` table.
+        context: data directory, streams, device.
+    """
+
+    Config = settings.Config
+
+    def __init__(self, config: settings.Config, context: Context) -> None:
+        self.config = config
+        self._context = context
+        self._source = sources.of(config, context)
+
+    def memory_settings(self) -> Sequence[str]:
+        """Batches, then the size of images."""
+        return ["domain.batch_size", "domain.evaluation_batch", "domain.side"]
+
+    def requirements(self) -> list[Requirement]:
+        """The data set and the weights to begin with, if they have to be fetched."""
+        from biasloop.datasets.catalogue import requirement
+
+        weights = [requirement(f"{self.config.network}-imagenet", self._context.data)] if self.config.pretrained else []
+        return [*self._source.requirements(), *weights]
+
+    def honours(self) -> frozenset[str]:
+        """The end of every epoch, and weights."""
+        return frozenset({EPOCHS, WEIGHTS})
+
+    def check(self, demands: Demands) -> None:
+        """Refuse annotations, images and devices that are not there or do not fit."""
+        if demands.label_by is not None:
+            check_rule(demands.label_by, "roles")
+        if self._context.device not in {"auto", "cpu"}:
+            from biasloop.training import device
+
+            device.resolve(self._context.device)
+        if all(need.present for need in self._source.requirements()) and not self.config.skip_missing:
+            _ = self._splits  # which says so
+
+    def environment(self) -> Mapping[str, str]:
+        """What it computes on: results are the same bits only on the same."""
+        return self._learner.environment()
+
+    def fingerprint(self) -> str:
+        """A digest of annotations or drawings."""
+        return f"{self.config.data}:{self._situations.digest}"
+
+    def vocabularies(self) -> Mapping[str, Column]:
+        """Names of verbs, roles and nouns, and which verb has which role."""
+        return labels.names_of(self._situations.vocabulary)
+
+    def splits(self) -> Splits:
+        """As many pictures of each verb in the test set, the rest in the pool.
+
+        Raises:
+            InvalidInput: a verb has too few.
+        """
+        return self._splits
+
+    def human_labels(self, ids: Ints) -> Frame:
+        """One frame of each picture, with confidence 1."""
+        situations = self._situations
+        return Labels(situations.verb[ids], situations.human[ids], np.ones(len(ids))).frame()
+
+    def references(self, work: Work) -> Tables:
+        """The table "test": verb, the nouns of one frame, and of all as annotated; of drawings which one it is."""
+        ids, situations = self._splits.test, self._situations
+        test = self.human_labels(ids).plus(Frame({
+            IDS: Column(ids, role=IDS), FRAMES: Column(situations.frames[ids], vocabulary=NOUN_NAMES),
+        }))  # fmt: skip
+        drawings = {} if situations.picture is None else {PICTURE: Column(situations.picture[ids])}
+        columns = {name: column for name, column in test.columns.items() if column.role in {IDS, TARGET, ""}}
+        return {TEST: Frame(columns | drawings)}
+
+    def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
+        """Metrics of the table "test", as `biasloop_roles.metrics.measure`."""
+        vocabulary, released = labels.named(vocabularies), self.config.compat == "released"
+        lists, share = sources.compared(self.config, vocabulary)
+        return metrics.measure(tables[TEST], train, vocabulary, lists, share, released=released)
+
+    def fit(self, train: Samples, work: Work) -> nn.Module:
+        """A new network, trained on the samples' situations.
+
+        Raises:
+            Diverged: the loss is not finite.
+            InvalidInput: there is not one batch to train on.
+        """
+        return self._learner.fit(train, work)
+
+    def predict(self, model: nn.Module, work: Work) -> Tables:
+        """The table "test": the predicted situation, how probable it is, and the nouns for the true verb."""
+        ids = self._splits.test
+        nouns = self._learner.nouns_of(model, ids, self._situations.verb[ids])
+        return {TEST: labels.predictions(self._learner.best(model, ids), nouns)}
+
+    def label_rules(self) -> tuple[str, ...]:
+        """The most probable situation, or one drawn with the probabilities: its verb, then each role."""
+        from biasloop.contract.labels import SAMPLE
+
+        return ARGMAX, SAMPLE
+
+    def label(self, model: nn.Module, ids: Ints, by: str, work: Work) -> Frame:
+        """Situations of pictures, with the probability of each; a drawn one depends on (stream, id).
+
+        Raises:
+            InvalidInput: if there is no such rule.
+        """
+        check_rule(by, "roles")
+        if by == ARGMAX:
+            return self._learner.best(model, ids).frame()
+        return self._learner.drawn(model, ids, work.streams).frame()
+
+    def errors(self, given: Frame, truth: Frame) -> Floats:
+        """`(rows,)` the share of each label that is wrong, of its verb and the roles of the true verb."""
+        return measures.label_errors(self._situations.vocabulary, _pair(given), _pair(truth))
+
+    def part_errors(self, given: Frame, truth: Frame) -> Mapping[str, Floats]:
+        """`(rows,)` whether the verb is wrong, and the share of roles that are."""
+        roles = measures.role_errors(self._situations.vocabulary, _pair(given), _pair(truth))
+        return {"verb": measures.verb_errors(given[VERB], truth[VERB]), "roles": roles}
+
+    def describe(self, ids: Ints, given: Frame) -> Sequence[Mapping[str, Cell]]:
+        """The verb and the noun of each role, and of photographs which file it is."""
+        rows, names = labels.described(self._situations.vocabulary, given), self._situations.names
+        return [{"image": names[i], **row} for i, row in zip(ids, rows, strict=True)] if names else rows
+
+    def page(self, count: int, work: Work) -> Page:
+        """Pictures of the pool drawn at random, and how many of each verb are in either split."""
+        pool, situations = self._splits.pool, self._situations
+        chosen = work.streams.order(pool)[:count]
+        images = sources.ordered(self._images, chosen)
+        verbs = situations.vocabulary.verbs
+        parts = {"pool": pool, TEST: self._splits.test}
+        counts = {part: np.bincount(situations.verb[ids], minlength=len(verbs)) for part, ids in parts.items()}
+        return Page(self.config.data, images, counts, (VERB,), (verbs,))
+
+    def save(self, kind: str, model: nn.Module) -> Arrays:
+        """Parameters and buffers of the network by name."""
+        return self._learner.save(model)
+
+    def load(self, kind: str, arrays: Arrays) -> nn.Module:
+        """The network that was saved."""
+        return self._learner.load(arrays)
+
+    def _once(self, name: str, build: Callable[[], T], *drawn: str) -> T:
+        """What depends on settings but for those of training, and on what it is drawn from; shared in a plan."""
+        made_from = repr(self.config.model_dump(exclude=set(settings.TRAINING)))
+        return self._context.once(f"roles.{name}", (made_from, *drawn), build)
+
+    @cached_property
+    def _situations(self) -> Situations:
+        return self._once("situations", self._source.read, str(self._context.streams.path))
+
+    @cached_property
+    def _splits(self) -> Splits:
+        streams = str(self._context.streams.path)
+        return self._once("splits", lambda: self._source.splits(self._situations), streams)
+
+    @cached_property
+    def _images(self) -> sources.Images:
+        parts = self._splits
+        used = np.sort(np.concatenate([parts.test, parts.pool]))
+        streams = str(self._context.streams.path)
+        return self._once("images", lambda: self._source.images(self._situations, used), streams)
+
+    @cached_property
+    def _learner(self) -> Learner:
+        from biasloop_roles.learner import Learner
+
+        return Learner(self.config, self._situations.vocabulary, self._images, self._context)
+
+
+def _pair(given: Frame) -> tuple[Ints, Ints]:
+    """Verbs `(n,)` and nouns `(n, MOST_ROLES)`."""
+    return given[VERB], given[NOUNS]

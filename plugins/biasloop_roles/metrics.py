@@ -1,0 +1,75 @@
+"""The metrics of the domain "roles", from stored tables alone; NumPy, no torch.
+
+Scores are those of `biasloop_roles.measures`. Shares of women (`biasloop_roles.gender`) are told of what was trained
+on, of the test set and of predictions, as women_train.GROUP, women_test.GROUP and women_predicted.GROUP, and
+women_bias.GROUP is the last less the middle one; GROUP is "overall", "interval_0" to "interval_4", or a verb. Where
+shares are imposed, polarisation_train and polarisation_predicted tell how far they have moved away from a half.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from biasloop.contract.data import Frame, Metric, Samples
+from biasloop.contract.names import TEST
+from biasloop_roles import compat, measures
+from biasloop_roles.gender import NEITHER, WOMAN, Genders
+from biasloop_roles.labels import FRAMES, NOUNS, NOUNS_OF_VERB, PICTURE, PREDICTED_NOUNS, PREDICTED_VERB, VERB
+
+if TYPE_CHECKING:
+    from biasloop.contract.data import Array, Floats, Ints
+    from biasloop_roles.gender import Lists
+    from biasloop_roles.situations import Vocabulary
+
+
+def measure(
+    test: Frame, train: Samples, vocabulary: Vocabulary, lists: Lists, share: Floats | None, *, released: bool
+) -> dict[str, Metric]:
+    """Metrics of a round; of the set-up those of the test set alone.
+
+    Args:
+        test: columns verb, nouns and frames as annotated, perhaps "picture", and perhaps predictions.
+        train: what was trained on; perhaps nothing.
+        vocabulary: of the nouns.
+        lists: which are men and women.
+        share: `(verbs,)` shares of women that are imposed; None where none are.
+        released: whether to count as the published code does.
+    """
+    genders = Genders(lists, vocabulary)
+    verb = test[VERB]
+    true = genders.of(verb, test[FRAMES] if released else test[NOUNS])  # (n,)
+    metrics = _ratios(genders, TEST, verb, true, released=released)
+    if VERB in train.labels and len(train):
+        given = train.labels[VERB]
+        of_train = genders.of(given, train.labels[NOUNS])
+        metrics |= _ratios(genders, "train", given, of_train, released=released)
+        if share is not None:
+            metrics["polarisation_train"] = _polarisation(given, of_train, share)
+    if PREDICTED_VERB not in test:
+        return metrics
+    predicted = test[PREDICTED_VERB]
+    clusters = test[PICTURE] if PICTURE in test else None  # noqa: SIM401 - a frame has no `get`
+    strata = None if clusters is None else verb * (WOMAN + 1) + true  # of each verb and gender, two drawings
+    of_predicted = genders.of(predicted, test[PREDICTED_NOUNS])
+    metrics |= _ratios(genders, "predicted", predicted, of_predicted, released=released)
+    biases = genders.biases((predicted, of_predicted), (verb, true), clusters, strata)
+    metrics |= {f"women_bias.{name.removesuffix('_ratio')}": bias for name, bias in biases.items()}
+    if share is not None:
+        metrics["polarisation_predicted"] = _polarisation(predicted, of_predicted, share, clusters, strata)
+    scores = measures.scores(verb, test[FRAMES], predicted, test[NOUNS_OF_VERB])
+    means = compat.mean_over_images(scores) if released else measures.mean_over_verbs(scores, verb, clusters, strata)
+    return metrics | means
+
+
+def _ratios(genders: Genders, of: str, verb: Ints, gender: Ints, *, released: bool) -> dict[str, Metric]:
+    ratios = compat.ratios(genders, verb, gender) if released else genders.ratios(verb, gender)
+    return {f"women_{of}.{name.removesuffix('_ratio')}": ratio for name, ratio in ratios.items()}
+
+
+def _polarisation(
+    verb: Ints, gender: Ints, share: Floats, clusters: Array | None = None, strata: Array | None = None
+) -> Metric:
+    """Of the rows whose agent is man or woman."""
+    rows = gender != NEITHER
+    alike = [None if values is None else values[rows] for values in (clusters, strata)]
+    return measures.polarisation(verb[rows], gender[rows] == WOMAN, share, *alike)

@@ -1,0 +1,191 @@
+"""Runs over situations: from published files to a picture, stopped and gone on with, and what is refused before."""
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support import imsitu
+from support.servers import serving
+from typer.testing import CliRunner
+
+from biasloop.cli.main import app
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
+from biasloop.contract.data import Samples
+from biasloop.datasets import catalogue, fetch
+from biasloop.datasets.imsitu import IMSITU
+from biasloop.errors import InvalidInput
+from biasloop.running.engine import Options, prepare, run
+from biasloop.store.reader import Run
+from biasloop_roles import labels, metrics
+from biasloop_roles.gender import Lists
+
+SMALL = {("domain", "width"): 2, ("domain", "epochs"): 2, ("domain", "batch_size"): 8}
+FOLDER = {**SMALL, ("domain", "data"): "folder", ("domain", "test_per_verb"): 4, ("domain", "side"): 16,
+          ("domain", "pictures"): {}, ("loop", "start"): 8, ("loop", "rounds"): 3}  # fmt: skip
+
+
+def made(place, changes, name="fig4-left-mini", stopping=lambda: False, **options):
+    """A run, in `place`/run."""
+    preset = presets.read(name).override(changes, "test")
+    if changes.get(("domain", "pictures")) == {}:
+        preset.values["domain"].pop("pictures")
+    preset.values.pop("grid", None)
+    chosen = Options(place / "data", threads=1, stopping=stopping, **options)
+    run(prepare(arms_of(preset)[0][1], 0, chosen), place / "run", chosen)
+    return Run.open(place / "run")
+
+
+def cli(*words):
+    result = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def test_from_published_files_to_a_picture(tmp_path, monkeypatch):
+    """`fetch`, a loop of three rounds, tables, a figure, labels, and the run measured again."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    monkeypatch.chdir(tmp_path)
+    records = imsitu.records(images_per_verb=30)
+    with serving(imsitu.files(records, side=24)) as server:
+        remotes = tuple(replace(one, urls=(server.url + one.filename,), size=60_000) for one in IMSITU.remotes)
+        published = replace(IMSITU, remotes=remotes)
+        fetch(published, tmp_path / "data")
+    for module in ("biasloop_roles.sources", "biasloop_roles.pixels", "biasloop.datasets.catalogue"):
+        monkeypatch.setattr(f"{module}.IMSITU", published)
+    assert catalogue.requirement("imsitu", tmp_path / "data").present
+    sets = {"domain.test_per_verb": 5, "domain.network": "small", "domain.pretrained": "false", "domain.side": 16,
+            "domain.width": 2, "domain.epochs": 1, "loop.start": 20, "loop.human": 8, "loop.model": 20,
+            "loop.rounds": 3}  # fmt: skip
+    words = [word for key, value in sets.items() for word in ("--set", f"{key}={value}")]
+    for name in ("fig4-left", "fig4-right"):
+        cli("loop", "-p", name, *words, "--data", "data", "--threads", 1, "--out", f"runs/{name}")
+    stored = Run.open(Path("runs/fig4-left/seed-0"))
+    rounds = list(stored.summaries())
+    assert [sizes["train"] for _, _, sizes, _ in rounds] == [20, 48, 76]
+    measured = rounds[-1][1]
+    assert {"verb", "value", "mean_score", "label_error", "label_error.verb", "label_error.roles", "women_test.overall",
+            "women_predicted.interval_4", "women_bias.overall", "women_train.cooking"} <= measured.keys()  # fmt: skip
+    assert measured["verb"].n == 20
+    cli("plot", "runs/fig4-left/seed-0", "--metric", "verb", "--out", "verb.png")
+    cli("plot", "fig8", "--out", "fig8.png")
+    cli("plot", "fig4", "--out", "fig4.png")
+    assert Path("fig8.png").stat().st_size > 5_000
+    assert json.loads(cli("evaluate", "run", "runs/fig4-left/seed-0", "--json"))
+    cli(
+        "generate",
+        "--run",
+        "runs/fig4-left/seed-0",
+        "--of",
+        "test",
+        "--count",
+        7,
+        "--data",
+        "data",
+        "-o",
+        "given.jsonl",
+    )
+    given = [json.loads(line) for line in Path("given.jsonl").read_text().splitlines()]
+    assert len(given) == 7
+    assert {"image", "verb"} <= given[0].keys()
+
+
+def test_a_run_that_is_stopped_in_a_fit_goes_on_to_the_same_bits(tmp_path):
+    imsitu.write(tmp_path / "own", images_per_verb=12, side=20)
+    changes = {**FOLDER, ("domain", "path"): str(tmp_path / "own"), ("loop", "human"): 2, ("loop", "model"): 6,
+               ("loop", "label_by"): "sample", ("domain", "precision"): "float32"}  # fmt: skip
+    unbroken = made(tmp_path / "a", changes)
+    updates = iter(range(10_000))
+    stopped = made(tmp_path / "b", changes, stopping=lambda: next(updates) > 9, interval=0.0)
+    assert "finished" not in stopped.manifest.about
+    assert len(stopped.rounds) < 3
+    went_on = made(tmp_path / "b", changes)
+    for number in range(3):
+        first, second = (each.read(f"round-{number:04d}") for each in (unbroken, went_on))
+        tables = [each.evaluations["test"].tables["test"] for each in (first, second)]
+        for name in tables[0].columns:
+            np.testing.assert_array_equal(tables[0][name], tables[1][name])
+        assert repr(first.evaluations["test"].metrics) == repr(second.evaluations["test"].metrics)
+
+
+def test_missing_images_are_told_before_anything_is_trained(tmp_path):
+    imsitu.write(tmp_path / "own", images_per_verb=12, side=20)
+    for name in ("cooking_3.jpg", "riding_1.jpg"):
+        next((tmp_path / "own").rglob(name)).unlink()
+    changes = {**FOLDER, ("domain", "path"): str(tmp_path / "own"), ("loop", "human"): 2, ("loop", "model"): 2}
+    with pytest.raises(InvalidInput, match="2 are missing .*'cooking_3.jpg'"):
+        made(tmp_path / "a", changes)
+    assert not list((tmp_path / "a" / "run").glob("*.h5"))
+    stored = made(tmp_path / "b", {**changes, ("domain", "skip_missing"): True})
+    entered = {int(i) for step in stored.manifest.steps() if (added := stored.read(step).added) for i in added.ids}
+    assert len(entered) <= 48 - 2 - 16
+
+
+def test_labels_read_as_verbs_and_nouns(tmp_path):
+    stored = made(tmp_path, {**SMALL, ("domain", "pictures"): {"pool": 10, "test": 10}, ("loop", "start"): 40,
+                             ("loop", "human"): 5, ("loop", "model"): 20, ("loop", "rounds"): 2,
+                             ("domain", "width"): 2})  # fmt: skip
+    truth = stored.read("round-0001").frames["truth"]
+    assert truth["error"] == pytest.approx((truth["error.verb"] + 2 * truth["error.roles"]) / 3)
+    (test,) = [stored.read("setup").evaluations["test"].tables["test"]]
+    assert {"verb", "nouns", "frames", "picture", "ids"} == set(test.columns)
+    known = labels.named(stored.read("setup").vocabularies())
+    assert known.role_of("agent").tolist() == [0] * len(known.verbs)
+
+
+def test_metrics_say_nothing_of_too_few_agents_and_everything_as_released(tmp_path):
+    known = labels.named({"verbs": ["cook", "rain"], "roles": ["agent", "place"], "nouns": ["m", "w", "x"],
+                          "pairs": ["0 0", "1 1"]})  # fmt: skip
+    padding = [-1] * 5
+    nouns = np.array([[0, *padding]] * 20 + [[1, *padding]] * 20 + [[2, *padding]] * 3)
+    verb = np.array([0] * 40 + [1] * 3)
+    frames = np.stack([nouns, np.where(nouns == 0, 1, nouns)], 1)  # by any of both, men are women as well
+    test = _frame(
+        verb=verb, nouns=nouns, frames=frames, predicted_verb=verb, predicted_nouns=nouns, nouns_of_verb=nouns
+    )
+    lists, none = Lists(frozenset("m"), frozenset("w")), Samples(np.zeros(0, np.int64), np.zeros(0, bool), _frame())
+    fixed = metrics.measure(test, none, known, lists, None, released=False)
+    assert (fixed["women_test.overall"].value, fixed["women_bias.overall"].value) == (0.5, 0)
+    assert fixed["verb"].value == fixed["mean_score"].value == 1
+    released = metrics.measure(test, none, known, lists, None, released=True)
+    assert released["women_test.overall"].value == pytest.approx(1)  # of 20 the others have both
+    few = _frame(**{name: column.values[:25] for name, column in test.columns.items()})
+    assert math.isnan(metrics.measure(few, none, known, lists, None, released=False)["women_test.overall"].value)
+    assert "polarisation_predicted" not in fixed
+    shares = metrics.measure(test, none, known, lists, np.array([0.4, 0.5]), released=False)
+    assert shares["polarisation_predicted"].value == pytest.approx(0.4 - 0.5)
+
+
+def _frame(**columns):
+    from biasloop.contract.data import Column, Frame
+
+    return Frame({name: Column(values) for name, values in columns.items()})
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"data": "folder"}, 'data = "folder" needs path'),
+        ({"path": "x"}, "path goes with data"),
+        ({"data": "imsitu", "network": "resnet18"}, "resnet18 needs side"),
+        ({"pretrained": True}, "`pretrained` needs a residual network"),
+        ({"data": "imsitu", "pictures": {"pool": 10}}, "`pictures` is of data"),
+        ({"pictures": {"pool": 15}}, "no whole number of 15 samples"),
+        ({"frames": 2}, '`frames` is of data = "folder"'),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(settings, words):
+    preset = presets.read("quickstart-roles")
+    preset = preset.override({("domain", name): value for name, value in settings.items()}, "test")
+    with pytest.raises(InvalidInput, match=words):
+        arms_of(preset)
+
+
+def test_epochs_go_by_size_as_published():
+    from biasloop_roles.recipes import epochs_by_size
+
+    published = {20: 50, 25: 46, 30: 43, 35: 40, 40: 38, 45: 36, 50: 35, 55: 34, 60: 33, 65: 32, 70: 31, 75: 30, 80: 30}
+    assert {n: epochs_by_size(1000 * n) for n in published} == published

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo demo-language demo-selection test test-slow lint format bench clean
+.PHONY: demo demo-language demo-roles demo-selection test test-slow lint format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -27,6 +27,10 @@ demo-selection: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-selection
 	$(BIN)/biasloop plot runs/quickstart-selection --out quickstart-selection.png
 	$(BIN)/biasloop runs compare runs/quickstart-selection --to uniform
+
+demo-roles: $(READY)
+	$(BIN)/biasloop loop --preset quickstart-roles
+	$(BIN)/biasloop plot runs/quickstart-roles --out quickstart-roles.png
 
 run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*

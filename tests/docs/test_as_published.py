@@ -13,6 +13,7 @@ from biasloop_generators.config import Config as Generators
 from biasloop_images.config import Config as Images
 from biasloop_language.compat import evaluation_batch
 from biasloop_language.config import Config as Language
+from biasloop_roles.config import Config as Roles
 
 PAGE = (toy.PROJECT / "docs" / "as-published.md").read_text()
 COMMANDS = re.findall(r"^    biasloop (loop .*?)(?:  +#.*)?$", PAGE, re.MULTILINE)
@@ -30,16 +31,22 @@ def test_there_are_commands_and_every_study_has_its_own_words():
     assert len(COMMANDS) == 5
     stems = {re.sub(r"-.*", "", name) for name in presets.files()} - {"quickstart"}
     assert stems >= {"fig3", "fig9", "fig20", "ffl", "bias"}
-    spans = [(3, 3), (9, 9), (10, 14), (5, 5), (6, 6), (18, 18), (19, 19), (20, 20)]
+    spans = [(3, 3), (4, 4), (9, 9), (10, 14), (5, 5), (6, 6), (18, 18), (19, 19), (20, 20)]
     covered = {f"fig{number}" for first, last in spans for number in range(first, last + 1)}
     assert {stem for stem in stems if stem.startswith("fig")} == covered
-    for title in ("figures 3, 7 and 9 to 14", "figures 5, 6 and 18 to 20", "`ffl-*`", "`bias-amp-*`"):
+    for title in (
+        "figures 3, 7 and 9 to 14",
+        "figures 5, 6 and 18 to 20",
+        "figures 4, 8 and 15 to 17",
+        "`ffl-*`",
+        "`bias-amp-*`",
+    ):
         assert f"{title}\n" in PAGE
 
 
 @pytest.mark.parametrize("setting", sorted(set(re.findall(r"`domain\.(\w+)", PAGE))))
 def test_settings_of_the_page_are_there(setting):
-    assert any(setting in config.model_fields for config in (Generators, Images, Language))
+    assert any(setting in config.model_fields for config in (Generators, Images, Language, Roles))
 
 
 def test_numbers_of_the_page_are_those_of_the_program():

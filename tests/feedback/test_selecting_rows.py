@@ -306,3 +306,13 @@ def test_an_added_holdout_is_counted_once_however_far_the_run_is(added):
     assert len(records) - 1 == expected[0] == 3  # 40 of the pool are left, in 16s
     assert (prepared.rule.expected_rounds(), prepared.rule.human_labels(2)) == expected
     assert [record.sizes["train"] for record in records[1:]] == [20 + 24 * added + 16 * r for r in range(3)]
+
+
+def test_models_of_categories_that_weigh_otherwise_are_not_shared(tmp_path):
+    fitted = []
+    for number, gamma in enumerate((9.0, 4.0, 9.0)):
+        selection = {"name": "reducr", "irreducible": {"models": "heads", "gamma": gamma}}
+        prepared = line_prepared(line_experiment(selection, {"rounds": 1}))
+        engine.run(prepared, tmp_path / f"run-{number}", Options(tmp_path / "shared", interval=1e9))
+        fitted.append(len(prepared.domain.seen.heads))
+    assert fitted == [1, 1, 0]

@@ -8,10 +8,10 @@ from support.selecting_toy import CLASSES, LineDomain, line_experiment, line_pre
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
-from biasloop.contract.data import Evaluation, Metric
+from biasloop.contract.data import Column, Evaluation, Frame, Metric
 from biasloop.contract.names import MAIN
 from biasloop.contract.randomness import Streams
-from biasloop.feedback.selecting import COLUMN
+from biasloop.feedback.selecting import COLUMN, beside_epochs
 from biasloop.feedback.snapshots import late, of_last_half
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.running import engine
@@ -267,3 +267,31 @@ def test_pictures_that_are_all_selected_by_chance_train_the_same_network(tmp_pat
 
 def bits(models):
     return {name: {key: array.tobytes() for key, array in model.arrays.items()} for name, model in models.items()}
+
+
+@pytest.mark.parametrize(("epochs", "late_ones"), [(4, 2), (5, 3)])
+def test_the_last_half_is_of_the_epochs_that_a_fit_had(epochs, late_ones):
+    experiment = line_experiment({"name": "uniform"}, {"snapshots": 1, "rounds": 1}, epochs=epochs)
+    metrics = walk(line_prepared(experiment))[1].evaluations[MAIN].metrics
+    assert metrics["late_accuracy"].n == late_ones
+
+
+def test_an_evaluation_after_an_epoch_says_what_was_selected_in_that_epoch():
+    columns = {"epoch": [1, 2, 3], "offered.0": [4, 4, 4], "offered.3": [4, 4, 4], "taken.0": [1, 2, 3],
+               "taken.3": [3, 2, 1]}  # fmt: skip
+    table = Frame({name: Column(np.array(values, np.float64)) for name, values in columns.items()})
+    evaluations = {f"epoch-000{n}": Evaluation({"accuracy": Metric(0.5, 9)}) for n in (1, 2, 3)}
+    told_of = beside_epochs(evaluations, {"fit.selecting": table}, {"categories": ["a", "b"]})
+    assert [evaluation.metrics["selected_share.a"].value for evaluation in told_of.values()] == [0.25, 0.5, 0.75]
+    assert all(evaluation.metrics["accuracy"].value == 0.5 for evaluation in told_of.values())
+
+
+def test_the_gap_of_recalls_is_over_true_classes():
+    prepared = line_prepared(line_experiment({"name": "uniform"}, {"rounds": 1}))
+    record, target = walk(prepared)[1], prepared.domain.classes_of(prepared.domain.splits().test)
+    prediction = record.evaluations[MAIN].tables["test"]["prediction"]
+    recalls, precisions = (
+        [(prediction == target)[of == c].mean() for c in range(len(CLASSES))] for of in (target, prediction)
+    )
+    assert record.evaluations[MAIN].metrics["recall_gap"].value == pytest.approx(max(recalls) - min(recalls))
+    assert max(recalls) - min(recalls) != pytest.approx(max(precisions) - min(precisions))

@@ -66,3 +66,16 @@ def test_a_class_that_is_none_is_refused_before_anything_is_read(monkeypatch, tm
     replaced(monkeypatch, toy())
     with pytest.raises(InvalidInput, match=r"domain.sampling.class is 'crss'.* did you mean 'cross'"):
         _ = make(tmp_path, sampling={"class": "crss", "share": 0.1})._stream
+
+
+def test_images_of_the_class_are_left_by_their_ids(monkeypatch, tmp_path):
+    replaced(monkeypatch, toy())
+    domain = make(tmp_path, sampling={**RARE, "by": "dropping"})
+    stream, pool = domain._stream, domain.splits().pool[:20:-1]  # ids that are no positions
+    labels = domain.human_labels(pool)["target"]
+    left = pool[stream.of(pool, labels).rows]
+    order = stream.streams.order(pool)
+    of_class = order[domain.human_labels(order)["target"] == 1]
+    most = int(0.05 / 0.95 * (labels != 1).sum())
+    assert most and len(left) == len({*left.tolist()}) == (labels != 1).sum() + most
+    assert {*left.tolist()} == {*pool[labels != 1].tolist(), *of_class[:most].tolist()}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from support.chains import chain
 from support.loops import toy_experiment
+from support.selecting_toy import line_experiment, line_prepared
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
@@ -17,7 +18,8 @@ from biasloop.running.estimate import Estimate, Measured, Sources, estimates, wa
 from biasloop.running.room import Needs, Room
 from biasloop.running.round_times import RoundTime, fitted
 from biasloop.store import index
-from biasloop.store.manifest import round_name
+from biasloop.store.claims import claimed
+from biasloop.store.manifest import read_manifest, round_name
 from biasloop.store.reader import Run
 
 OPTIONS = Options(Path("data"), "cpu")
@@ -181,3 +183,41 @@ def test_a_chain_of_generations_buys_none(tmp_path):
     engine.run(prepared, tmp_path / "run", OPTIONS)
     assert prepared.rule.human_labels(2) == human_rows(Run.open(tmp_path / "run")) == 0
     assert {*rules.RULES} == {"accumulate", "generations"}, "one more rule to compare with what it stores"
+
+
+def test_each_run_has_the_rest_that_it_has_left(workplace):
+    (item,) = planned()
+    sources = Sources([item], OPTIONS)
+    sources.measured[sources.alike(item.experiment)] = MEASURED
+    begun = [replace(item, done=done, directory=Path(f"nowhere-{done}")) for done in (3, 1)]
+    assert [each.seconds for each in estimates(begun, sources)] == pytest.approx([1.75, 1.25 + 1.5 + 1.75])
+
+
+def test_models_of_the_set_up_are_those_of_no_round(tmp_path):
+    experiment = line_experiment({"name": "rho"}, {"rounds": 2})
+    engine.run(line_prepared(experiment), tmp_path / "run", Options(tmp_path / "data", interval=1e9))
+    files, measured = Run.open(tmp_path / "run").manifest.files, Measured.read(tmp_path / "run")
+    assert {name for name in files if name.startswith("model-")} == {"model-setup.h5", "model-0001.h5"}
+    assert (measured.model_bytes, measured.all_models) == (files["model-0001.h5"].bytes, False)
+    assert measured.setup_bytes == files["setup.h5"].bytes + files["model-setup.h5"].bytes
+
+
+def test_of_earlier_runs_the_one_with_most_rounds_judges(workplace):
+    for name, rounds in (("a", 1), ("b", 3), ("c", 2)):
+        make(planned(f"runs/{name}")[0], rounds=rounds)
+    plan = planned("out")
+    assert Sources(plan, OPTIONS).of(plan[0]).run == Path("runs/b/seed-0")
+
+
+def test_what_the_first_round_took_beyond_its_work_is_loading(workplace):
+    (item,) = planned()
+    make(item)
+    manifest = read_manifest(item.directory)
+    for number in range(4):
+        name, extra = f"{round_name(number)}.h5", 0 if number else 4.0
+        manifest.add(replace(manifest.files[name], seconds=1 + 0.01 * (100 + 25 * number) + extra))
+    with claimed(item.directory) as claim:
+        manifest.write(item.directory, claim)
+    measured = Measured.read(item.directory)
+    assert measured.loading == pytest.approx(4)
+    assert measured.round_time.of(0) == pytest.approx(1)

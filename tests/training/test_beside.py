@@ -26,7 +26,7 @@ from training.test_selecting import (
 from biasloop.contract.randomness import Streams
 from biasloop.contract.selection import CLASS_IRREDUCIBLE, HOLDOUT, IRREDUCIBLE, LOSSES, PASSES, Taught, Updating
 from biasloop.errors import Interrupted
-from biasloop.training.beside import Irreducible, Proxy
+from biasloop.training.beside import Irreducible, Proxy, mode
 from biasloop.training.choosing import Beside
 from biasloop.training.classifiers import fit as fit_classifier
 from biasloop.training.device import seeded
@@ -254,3 +254,24 @@ def test_a_fit_that_is_stopped_goes_on_to_the_same_bits_with_what_is_beside(name
         last = {name: array.tobytes() for name, array in after.states[-1].items()}
         assert last == {name: array.tobytes() for name, array in told.states[-1].items()}
         assert any(name.startswith("beside.0.optimizer.") for name in last)
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("inside", [False, True])
+@pytest.mark.parametrize("dropout", [False, True])
+def test_every_layer_is_in_its_mode_again_after_scoring(training, inside, dropout):
+    made = network().train(training)
+    with mode(made, training=inside, dropout=dropout):
+        assert made.training == inside
+        assert made[4].training == (inside or dropout)
+    assert {layer.training for layer in made.modules()} == {training}
+
+
+def test_models_that_go_on_learn_slower_by_the_factor():
+    stored, moved = save_network(plain(8)), []
+    for factor in (0.01, 1.0):
+        described = selection(Rho(), updating=Updating([Taught(stored)], factor, {"seed": 8}))
+        _, work = classified(described)
+        learnt = {name: work.states[-1][f"beside.0.network.{name}"] for name in ("0.weight", "4.weight")}
+        moved.append(sum(float(np.abs(array - stored[name]).sum()) for name, array in learnt.items()))
+    assert 0 < moved[0] < 0.05 * moved[1]

@@ -302,3 +302,14 @@ def test_passes_without_dropout_are_refused_in_words():
 
     with pytest.raises(InvalidInput, match="passes with dropout, and the network has none"):
         fitted(selection(Bald(), share=0.25), build=without)
+
+
+def test_the_best_epoch_is_judged_on_the_judge_where_selectors_look_at_the_holdout_too():
+    judged_on = []
+    for needs in ({LOSSES}, {LOSSES, HOLDOUT}):
+        selector = Chosen(lambda c, k, g: torch.arange(k), frozenset(needs))
+        described = selection(selector, best="accuracy", holdout=judged(), judge=judged(range(48, 60)))
+        _, work = fitted(described, recipe=sgd(4, 8, 0.2))
+        rows = [values for table, values in work.rows if table == "selecting"]
+        judged_on.append([(row["judged_accuracy"], row["judged_worst"], row["best"]) for row in rows])
+    assert judged_on[0] == judged_on[1]

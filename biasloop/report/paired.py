@@ -59,11 +59,11 @@ def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], n
         first = over_seeds([*of_base.values()])
         rows.append(Paired(metric, base.label, tuple(of_base), first, Spread(0.0, *(float("nan"),) * 3, first.n), 1.0))
         for arm in others:
-            mine = _values(arm, metric, number)
-            seeds = tuple(seed for seed in mine if seed in of_base)
+            mine, theirs = _values(arm, metric, number, base), _values(base, metric, number, arm)
+            seeds = tuple(seed for seed in mine if seed in theirs)
             if not seeds:
                 continue
-            differences = np.array([mine[seed] - of_base[seed] for seed in seeds])
+            differences = np.array([mine[seed] - theirs[seed] for seed in seeds])
             value = over_seeds([mine[seed] for seed in seeds])
             rows.append(Paired(metric, arm.label, seeds, value, over_seeds(differences), e_value(differences)))
     return rows
@@ -86,11 +86,19 @@ def reference_arm(arms: Sequence[Arm], name: str | None) -> Arm:
     raise InvalidInput(f"--to {name!r}: no arm is called so{hint}")
 
 
-def _values(arm: Arm, metric: str, number: int | None) -> dict[int, float]:
-    """What each seed measured in a round; seeds that did not are left out."""
+def _values(arm: Arm, metric: str, number: int | None, beside: Arm | None = None) -> dict[int, float]:
+    """What each seed measured in a round; seeds that did not are left out.
+
+    Args:
+        arm: whose runs.
+        metric: its name.
+        number: of the round; None for the last.
+        beside: another arm; the last round is then the last that its run of the seed has, too.
+    """
+    begun = {} if beside is None else {run.seed: len(run.metrics) for run in beside.runs}
     values = {}
     for run in arm.runs:
-        rows = run.metrics if number is None else run.metrics[number : number + 1]
+        rows = run.metrics[: begun.get(run.seed)] if number is None else run.metrics[number : number + 1]
         if rows and metric in rows[-1] and np.isfinite(rows[-1][metric].value):
             values[run.seed] = rows[-1][metric].value
     return values

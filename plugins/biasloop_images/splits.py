@@ -67,7 +67,8 @@ class Splitting:
         """Test set, holdout and pool; each with ascending ids.
 
         The test set is drawn uniformly, or is the published one, or has equally many of each class; the holdout is
-        drawn from the others, or is a published or even half of them.
+        drawn from the others, or is a published or even half of them. What is cut off a published test set or such a
+        half, to have equally many of each class, is in no split.
 
         Images without a label are all in the pool.
 
@@ -83,12 +84,18 @@ class Splitting:
         has = f"{self.name} has {len(self.used)} images{left}"
         order = streams.order(self.used)
         test = self._test(order)
+        if config.test == "published" and isinstance(test, splitting.Given) and "test" in balanced:
+            cut = self._cut(order[np.isin(order, test.test)], "test")
+            order, test = order[~np.isin(order, np.setdiff1d(test.test, cut))], replace(test, test=cut)
         if config.split is not None or config.holdout_like is not None or "holdout" in balanced:
             if not isinstance(test, splitting.Given):
                 test = splitting.Given(order[:test], f"domain.test {test}", "lower it")
             holdout = self._holdout(order[~np.isin(order, test.test)])
+            if config.split is not None and "holdout" in balanced:
+                cut = self._cut(holdout, "holdout")
+                order, holdout = order[~np.isin(order, np.setdiff1d(holdout, cut))], cut
             test = splitting.Given(test.test, f"{test.key} and {self._reason}", test.mend, holdout)
-        splits = splitting.draw(self.used, streams, test, config.holdout, unlabelled=unlabelled, has=has)
+        splits = splitting.draw(np.sort(order), streams, test, config.holdout, unlabelled=unlabelled, has=has)
         if "pool" in balanced:
             labelled = order[np.isin(order, splits.pool)]
             splits = replace(splits, pool=np.union1d(self._cut(labelled, "pool"), unlabelled))
@@ -108,9 +115,7 @@ class Splitting:
         test, balanced = self.config.test, "test" in (self.config.balanced or ())
         if test == "published":
             inside = self._published(("test",), 'domain.test is "published"', "set domain.test to a number of images")
-            mend = "set domain.test to a number of images"
-            given = self._cut(order[np.isin(order, inside)], "test") if balanced else inside
-            return splitting.Given(np.sort(given), 'domain.test "published"', mend)
+            return splitting.Given(inside, 'domain.test "published"', "set domain.test to a number of images")
         if not balanced:
             return test
         return splitting.Given(self._equal(order, test, "domain.test"), f"domain.test {test}", "lower it")
@@ -119,17 +124,15 @@ class Splitting:
         """The holdout, of what the test set has left."""
         config = self.config
         if config.split == "even-odd":
-            holdout = order[order % 2 == 1]
-        elif config.split == "published":
+            return order[np.flatnonzero(order % 2)]
+        if config.split == "published":
             rows = self._published(VALIDATION, 'domain.split is "published"', 'set domain.split to "even-odd"')
-            holdout = order[np.isin(order, rows)]
-        elif config.holdout_like is None:
+            return order[np.isin(order, rows)]
+        if config.holdout_like is None:
             return self._equal(order, config.holdout, "domain.holdout")
-        else:
-            assert self.stream is not None
-            sizes = quotas(config.holdout, self.stream.shares, self.source.classes, "domain.holdout")
-            return self._first(order, sizes, "domain.holdout")
-        return self._cut(holdout, "holdout") if "holdout" in (config.balanced or ()) else holdout
+        assert self.stream is not None
+        sizes = quotas(config.holdout, self.stream.shares, self.source.classes, "domain.holdout")
+        return self._first(order, sizes, "domain.holdout")
 
     def _published(self, splits: tuple[str, ...], asked: str, mend: str) -> Ints:
         """Those of the images that are of a published split, ascending."""

@@ -65,6 +65,20 @@ def test_published_folders_are_the_splits(monkeypatch, tmp_path):
     ]
 
 
+@pytest.mark.parametrize("holdout", [{"split": "published"}, {"split": "even-odd"}, {"holdout": 16}])
+def test_what_balancing_cuts_off_a_published_split_is_trained_on_by_nobody(monkeypatch, tmp_path, holdout):
+    rows = {"train": slice(0, 60), "valid": slice(60, 110), "test": slice(110, 160)}
+    replaced(monkeypatch, toy((50, 40, 40, 30), splits=rows))
+    every = make(tmp_path, test="published", **holdout).splits()
+    domain = make(tmp_path, test="published", balanced=["test", "holdout"], **holdout)
+    test, held, _ = parts(domain)
+    assert len({*test}) == len({*held}) == 1 and sum(test) < 50
+    splits = domain.splits()
+    assert set(splits.test) < set(every.test)
+    assert "split" not in holdout or np.array_equal(splits.pool, every.pool)
+    assert not set(every.test) & {*splits.pool, *splits.holdout}
+
+
 def test_test_set_and_holdout_may_be_of_some_classes_only(monkeypatch, tmp_path):
     rows = {"train": slice(0, 60), "valid": slice(60, 110), "test": slice(110, 160)}
     replaced(monkeypatch, toy(splits=rows))

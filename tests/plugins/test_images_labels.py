@@ -58,6 +58,15 @@ def test_structured_noise_labels_the_first_of_one_class_as_another(monkeypatch, 
     assert np.array_equal(right[np.isin(right, [1, 3])], told[np.isin(right, [1, 3])])
 
 
+def test_noise_gives_no_label_to_images_that_have_none(monkeypatch, tmp_path):
+    images = replaced(monkeypatch, toy())
+    images.labels[:40] = -1
+    domain = make(tmp_path, noise={"share": 1.0})
+    unlabelled = domain.splits().unlabelled
+    assert unlabelled.tolist() == [*range(40)]
+    assert (domain._told[unlabelled] == -1).all()
+
+
 def test_right_labels_are_a_capability_that_says_nothing_without_noise(monkeypatch, tmp_path):
     replaced(monkeypatch, toy())
     domain = make(tmp_path)

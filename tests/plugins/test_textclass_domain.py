@@ -245,3 +245,13 @@ def test_the_learning_rate_depends_on_the_network_unless_it_is_set():
         config = TextClassDomain.Config.model_validate(settings)
         assert recipe(config).learning_rate == rate
         assert config.effective() == ({} if "learning_rate" in settings else {"learning_rate": rate})
+
+
+def test_a_text_is_read_as_itself_whichever_others_are_used(tmp_path, table):
+    every = textclass.domain(tmp_path, path=table, **SMALL)
+    some = textclass.domain(tmp_path, path=table, imbalance={"class": "pos", "factor": 4}, **SMALL)
+    ids, model = some.splits().pool, every.fit(samples(every), work())
+    assert len(ids) < len(every.splits().pool)
+    expected = every.probabilities(model, ids, work())
+    np.testing.assert_allclose(some.probabilities(model, ids, work()), expected, atol=1e-6)
+    assert len(np.unique(expected.round(5))) > 2

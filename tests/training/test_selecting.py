@@ -244,6 +244,18 @@ def test_a_loss_that_is_no_number_ends_the_fit_in_words():
         fitted(selection(Rho(), irreducible=IRREDUCIBLE_LOSSES[:1]), build=broken)
 
 
+@pytest.mark.parametrize("epoch", [0, 1])
+def test_a_score_that_is_no_number_ends_the_fit_though_nobody_learns_from_its_sample(epoch):
+    class Broken(Chosen):
+        def select(self, candidates, k, state, generator):
+            scores = torch.zeros(len(candidates))
+            scores[-1] = torch.nan if candidates.epoch == epoch else 0
+            return Selected(torch.arange(k), state, scores=scores)
+
+    with pytest.raises(Diverged, match=f"training diverged in epoch {epoch + 1}: a candidate's score is no number"):
+        fitted(selection(Broken(at_random)))
+
+
 def test_a_selector_of_irreducible_losses_alone_scores_nothing():
     selector = Chosen(lambda c, k, g: c.irreducible[0].topk(k).indices, frozenset({IRREDUCIBLE}))
 

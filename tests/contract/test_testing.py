@@ -74,7 +74,7 @@ def test_classified_texts_pass(tmp_path, columns):
 
 @pytest.mark.parametrize("data", ["emoji-roles", "folder"])
 def test_situations_pass(tmp_path, data):
-    settings = {"epochs": 2, "batch_size": 32, "width": 2, "pictures": {"pool": 10, "test": 10}}
+    settings = {"epochs": 2, "batch_size": 32, "width": 2, "pictures": {"pool": 2, "test": 2, "shares": [0.5]}}
     if data == "folder":
         imsitu.write(tmp_path / "own", images_per_verb=12, side=32)
         settings = {"epochs": 1, "batch_size": 8, "width": 2, "path": str(tmp_path / "own"), "test_per_verb": 4,

@@ -22,7 +22,9 @@ def compare(
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A metric; may be repeated. Default: the preset's.")
     ] = None,
-    number: Annotated[int | None, typer.Option("--round", min=0, help="Which round; default: the last that both runs of a seed have.")] = None,
+    number: Annotated[
+        int | None, typer.Option("--round", min=0, help="Which round; default: the last that both have.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Compare the arms of a study, paired by seed: mean difference, t interval, and an e-value.

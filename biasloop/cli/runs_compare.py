@@ -41,10 +41,16 @@ def compare(
     section = every[0].runs[0].run.manifest.about.get("plot", {})
     names = metric or list(dict.fromkeys([*section.get("series", []), summary.quality_of(every)]))
     base = reference_arm(every, to)
-    measured = {name for run in base.runs for row in run.metrics for name in row}
+    measured = {
+        name
+        for run in base.runs
+        for row in (run.metrics[-1:] if number is None else run.metrics[number : number + 1])
+        for name, metric in row.items()
+        if math.isfinite(metric.value)
+    }
     compared = metric or [name for name in names if name in measured]
     for name in [name for name in names if name not in compared]:
-        note(f"{name} is not compared: no run of {base.label!r} measured it; `--to ARM` names another")
+        note(f"{name} is not compared: no run of {base.label!r} has a number of it; `--metric NAME` names others")
     rows = paired(every, to, compared, number)
     if json:
         emit([_answer(row) for row in rows])

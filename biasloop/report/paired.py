@@ -53,9 +53,10 @@ def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], n
     for metric in metrics:
         of_base = _values(base, metric, number)
         if not of_base:
-            known = sorted({name for run in base.runs for row in run.metrics[-1:] for name in row})
+            rows_of = [row for run in base.runs for row in run.metrics[-1:]]
+            known = sorted({name for row in rows_of for name, value in row.items() if np.isfinite(value.value)})
             near = difflib.get_close_matches(metric, known, 3) or known[:8]
-            raise InvalidInput(f"no run of {base.label!r} measured {metric!r}; there are {', '.join(near)}")
+            raise InvalidInput(f"no run of {base.label!r} has a number of {metric!r}; there are {', '.join(near)}")
         first = over_seeds([*of_base.values()])
         rows.append(Paired(metric, base.label, tuple(of_base), first, Spread(0.0, *(float("nan"),) * 3, first.n), 1.0))
         for arm in others:

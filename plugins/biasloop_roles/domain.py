@@ -25,7 +25,7 @@ from biasloop.contract.data import (
 )
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
 from biasloop.contract.labels import ARGMAX, Cell, check_rule
-from biasloop.contract.names import IDS, TARGET, TEST
+from biasloop.contract.names import CONFIDENCE, IDS, TEST
 from biasloop.lazy import numpy as np
 from biasloop_roles import config as settings
 from biasloop_roles import labels, measures, metrics, sources
@@ -78,8 +78,11 @@ class RolesDomain:
             from biasloop.training import device
 
             device.resolve(self._context.device)
-        if all(need.present for need in self._source.requirements()) and not self.config.skip_missing:
-            _ = self._splits  # which says so
+        if all(need.present for need in self._source.requirements()):
+            sources.check_genders(self.config, self._situations.vocabulary, self._context)
+            self._source.check(self._situations)
+            if not self.config.skip_missing:
+                _ = self._splits  # which says so
 
     def environment(self) -> Mapping[str, str]:
         """What it computes on: results are the same bits only on the same."""
@@ -113,7 +116,7 @@ class RolesDomain:
             IDS: Column(ids, role=IDS), FRAMES: Column(situations.frames[ids], vocabulary=NOUN_NAMES),
         }))  # fmt: skip
         drawings = {} if situations.picture is None else {PICTURE: Column(situations.picture[ids])}
-        columns = {name: column for name, column in test.columns.items() if column.role in {IDS, TARGET, ""}}
+        columns = {name: column for name, column in test.columns.items() if name != CONFIDENCE}
         return {TEST: Frame(columns | drawings)}
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
@@ -166,7 +169,7 @@ class RolesDomain:
     def describe(self, ids: Ints, given: Frame) -> Sequence[Mapping[str, Cell]]:
         """The verb and the noun of each role, and of photographs which file it is."""
         rows, names = labels.described(self._situations.vocabulary, given), self._situations.names
-        return [{"image": names[i], **row} for i, row in zip(ids, rows, strict=True)] if names else rows
+        return [{"id": names[i], **row} for i, row in zip(ids, rows, strict=True)] if names else rows
 
     def page(self, count: int, work: Work) -> Page:
         """Pictures of the pool drawn at random, and how many of each verb are in either split."""

@@ -20,9 +20,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from biasloop.contract.data import Metric
 from biasloop.lazy import numpy as np
@@ -80,6 +80,13 @@ class GenderSettings(BaseModel):
         default_factory=list, description="Verbs to look at together; without any, all verbs count overall."
     )
     followed: list[str] = Field(default_factory=list, description="Verbs to look at by themselves.")
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        both = sorted({*self.male} & {*self.female})
+        if both:
+            raise ValueError(f"{both[0]!r} is on the list of men and on that of women; a noun is on one of them")
+        return self
 
     def lists(self) -> Lists:
         """What they say."""

@@ -41,7 +41,8 @@ class Labels:
         return Frame({
             verb: Column(self.verb, role=role, vocabulary=VERBS),
             nouns: Column(self.nouns, role=role, vocabulary=NOUN_NAMES),
-            CONFIDENCE: Column(self.confidence.astype(np.float32), role=CONFIDENCE),
+            # Of the whole situation, and so not of whether the verb is right: no role, which calibration goes by.
+            CONFIDENCE: Column(self.confidence.astype(np.float32)),
         })  # fmt: skip
 
 
@@ -85,5 +86,5 @@ def described(vocabulary: Vocabulary, labels: Frame) -> Sequence[Mapping[str, Ce
             if pair >= 0
         }
         told = {} if np.isnan(confidence) else {CONFIDENCE: float(confidence)}
-        rows.append({VERB: vocabulary.verbs[verb], **roles, **told})
+        rows.append({VERB: vocabulary.verbs[verb], **told, **roles})
     return rows

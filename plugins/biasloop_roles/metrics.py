@@ -8,18 +8,24 @@ shares are imposed, polarisation_train and polarisation_predicted tell how far t
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Frame, Metric, Samples
 from biasloop.contract.names import TEST
+from biasloop.lazy import numpy as np
+from biasloop.metrics.subpopulations import share_among
 from biasloop_roles import compat, measures
-from biasloop_roles.gender import NEITHER, WOMAN, Genders
+from biasloop_roles.gender import LEAST, NEITHER, WOMAN, Genders
 from biasloop_roles.labels import FRAMES, NOUNS, NOUNS_OF_VERB, PICTURE, PREDICTED_NOUNS, PREDICTED_VERB, VERB
 
 if TYPE_CHECKING:
     from biasloop.contract.data import Array, Floats, Ints
     from biasloop_roles.gender import Lists
     from biasloop_roles.situations import Vocabulary
+
+FEWEST = 10
+"""A verb with fewer men and women than that does not count for polarisation, where all verbs count the same."""
 
 
 def measure(
@@ -38,7 +44,9 @@ def measure(
     genders = Genders(lists, vocabulary)
     verb = test[VERB]
     true = genders.of(verb, test[FRAMES] if released else test[NOUNS])  # (n,)
-    metrics = _ratios(genders, TEST, verb, true, released=released)
+    clusters = test[PICTURE] if PICTURE in test else None  # noqa: SIM401 - a frame has no `get`
+    strata = None if clusters is None else verb * (WOMAN + 1) + true  # of each verb and gender, two drawings
+    metrics = _ratios(genders, TEST, verb, true, clusters, strata, released=released)
     if VERB in train.labels and len(train):
         given = train.labels[VERB]
         of_train = genders.of(given, train.labels[NOUNS])
@@ -48,10 +56,8 @@ def measure(
     if PREDICTED_VERB not in test:
         return metrics
     predicted = test[PREDICTED_VERB]
-    clusters = test[PICTURE] if PICTURE in test else None  # noqa: SIM401 - a frame has no `get`
-    strata = None if clusters is None else verb * (WOMAN + 1) + true  # of each verb and gender, two drawings
     of_predicted = genders.of(predicted, test[PREDICTED_NOUNS])
-    metrics |= _ratios(genders, "predicted", predicted, of_predicted, released=released)
+    metrics |= _ratios(genders, "predicted", predicted, of_predicted, clusters, strata, released=released)
     biases = genders.biases((predicted, of_predicted), (verb, true), clusters, strata)
     metrics |= {f"women_bias.{name.removesuffix('_ratio')}": bias for name, bias in biases.items()}
     if share is not None:
@@ -61,15 +67,36 @@ def measure(
     return metrics | means
 
 
-def _ratios(genders: Genders, of: str, verb: Ints, gender: Ints, *, released: bool) -> dict[str, Metric]:
-    ratios = compat.ratios(genders, verb, gender) if released else genders.ratios(verb, gender)
+def _ratios(
+    genders: Genders,
+    of: str,
+    verb: Ints,
+    gender: Ints,
+    clusters: Array | None = None,
+    strata: Array | None = None,
+    *,
+    released: bool,
+) -> dict[str, Metric]:
+    """Shares of women, with standard errors by drawing where rows are variants of drawings."""
+    if released:
+        ratios = compat.ratios(genders, verb, gender)
+    elif clusters is None:
+        ratios = genders.ratios(verb, gender)
+    else:
+        woman, known = gender == WOMAN, gender != NEITHER
+        shares = {
+            name: share_among(woman, group[verb] & known, clusters, strata) for name, group in genders.groups.items()
+        }
+        ratios = {name: share if share.n >= LEAST else Metric(math.nan, share.n) for name, share in shares.items()}
     return {f"women_{of}.{name.removesuffix('_ratio')}": ratio for name, ratio in ratios.items()}
 
 
 def _polarisation(
     verb: Ints, gender: Ints, share: Floats, clusters: Array | None = None, strata: Array | None = None
 ) -> Metric:
-    """Of the rows whose agent is man or woman."""
-    rows = gender != NEITHER
+    """Of the rows whose agent is man or woman, and of verbs that have `FEWEST` of them; of none NaN."""
+    known = gender != NEITHER
+    counts = np.bincount(verb[known], minlength=len(share))  # (verbs,)
+    rows = known & (counts[verb] >= FEWEST)
     alike = [None if values is None else values[rows] for values in (clusters, strata)]
     return measures.polarisation(verb[rows], gender[rows] == WOMAN, share, *alike)

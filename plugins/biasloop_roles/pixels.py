@@ -214,6 +214,15 @@ def opened(names: Sequence[str], files: Source, context: Context, *, side: int =
     return pixels
 
 
+def check_present(names: Sequence[str], files: Source, *, skip_missing: bool) -> None:
+    """Refuse images that are not there, unless they are to be left out and others remain; opens none.
+
+    Raises:
+        InvalidInput: naming a few.
+    """
+    _check(files.path, _missing(names, files.order(names)), {}, len(names), skip=skip_missing)
+
+
 def _missing(names: Sequence[str], there: Ints | Sequence[int]) -> list[str]:
     mask = np.ones(len(names), bool)
     mask[np.asarray(there, np.int64)] = False

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -9,13 +11,14 @@ from typing import TYPE_CHECKING, Protocol
 from biasloop.contract.data import Splits
 from biasloop.datasets.imsitu import ANNOTATIONS, IMSITU
 from biasloop.downloads.temporary import home_of
+from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop_roles import emoji, splits
 from biasloop_roles.annotations import FRAMES, files_in, read
 from biasloop_roles.collapsing import collapsed
 from biasloop_roles.config import EMOJI, FOLDER, Config
 from biasloop_roles.gender import Lists, imsitu_lists
-from biasloop_roles.pixels import Pixels, opened, source
+from biasloop_roles.pixels import InFolder, Pixels, check_present, opened, source
 
 if TYPE_CHECKING:
     from biasloop.contract.context import Context, Requirement
@@ -78,6 +81,13 @@ class Source(Protocol):
             InvalidInput: a person's files are not as they have to be.
         """
 
+    def check(self, situations: Situations) -> None:
+        """Refuse images that are not there, as far as that is known without opening them.
+
+        Raises:
+            InvalidInput: naming a few.
+        """
+
     def splits(self, situations: Situations) -> Splits:
         """Test set and pool of a run.
 
@@ -119,6 +129,9 @@ class Drawn:
         drawn = self._drawn()
         human = drawn.frames[:, 0]
         return Situations(drawn.vocabulary, drawn.verb, drawn.frames, human, drawn.digest, picture=drawn.picture)
+
+    def check(self, situations: Situations) -> None:
+        """All are there."""
 
     def splits(self, situations: Situations) -> Splits:
         """Disjoint in drawings."""
@@ -164,6 +177,12 @@ class Photographs:
         known = annotated.vocabulary
         return Situations(known, annotated.verb, annotated.frames, human, annotated.digest, names=annotated.names)
 
+    def check(self, situations: Situations) -> None:
+        """Looks whether files are there; an archive of photographs is read with the first run."""
+        files = source(self.folder)
+        if isinstance(files, InFolder):
+            check_present(situations.names, files, skip_missing=self.config.skip_missing)
+
     def splits(self, situations: Situations) -> Splits:
         """As many of each verb in the test set; images that are left out are in neither."""
         used = np.flatnonzero(self._pixels(situations).usable) if self.config.skip_missing else None
@@ -197,3 +216,29 @@ def compared(config: Config, vocabulary: Vocabulary) -> tuple[Lists, Floats | No
 def ordered(images: Images, ids: Ints) -> Array:
     """`(n, side, side, 3)` uint8 pictures of ids, in their order."""
     return np.stack([images.pixels[row] for row in images.rows[ids]])
+
+
+def check_genders(config: Config, vocabulary: Vocabulary, context: Context) -> None:
+    """Refuse lists of a person's own that name what the data do not have; tell that nobody is on the published ones.
+
+    Raises:
+        InvalidInput: naming what is not there.
+    """
+    if config.genders is not None:
+        mine = config.genders
+        named = {"nouns": [*mine.male, *mine.female], "verbs": [*itertools.chain(*mine.intervals), *mine.followed]}
+        for kind, known in (("nouns", vocabulary.nouns), ("verbs", vocabulary.verbs)):
+            unknown = [name for name in named[kind] if name not in known]
+            if unknown:
+                near = difflib.get_close_matches(unknown[0], known, 1)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise InvalidInput(
+                    f"domain.genders names {unknown[0]!r}, which is none of the {kind} of the data{hint}"
+                )
+        return
+    published, _ = compared(config, vocabulary)
+    if not (published.male | published.female) & {*vocabulary.nouns}:
+        context.on_note(
+            "no noun of these data is on the published lists of men and women, so that shares of women stay empty; "
+            'name yours, as with --set \'domain.genders={male=["man"], female=["woman"]}\''
+        )

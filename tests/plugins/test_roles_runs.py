@@ -90,7 +90,8 @@ def test_from_published_files_to_a_picture(tmp_path, monkeypatch):
     )
     given = [json.loads(line) for line in Path("given.jsonl").read_text().splitlines()]
     assert len(given) == 7
-    assert {"image", "verb"} <= given[0].keys()
+    assert given[0]["id"] in records
+    assert {"prediction_verb", "verb", "confidence"} <= given[0].keys()
 
 
 def test_a_run_that_is_stopped_in_a_fit_goes_on_to_the_same_bits(tmp_path):
@@ -157,6 +158,43 @@ def test_metrics_say_nothing_of_too_few_agents_and_everything_as_released(tmp_pa
     assert "polarisation_predicted" not in fixed
     shares = metrics.measure(test, none, known, lists, np.array([0.4, 0.5]), released=False)
     assert shares["polarisation_predicted"].value == pytest.approx(0.4 - 0.5)
+
+
+def test_a_verb_that_is_hardly_named_does_not_count_for_polarisation():
+    known = labels.named({"verbs": ["cook", "swim"], "roles": ["agent"], "nouns": ["m", "w"], "pairs": ["0 0", "1 0"]})
+    lists, none = Lists(frozenset("m"), frozenset("w")), Samples(np.zeros(0, np.int64), np.zeros(0, bool), _frame())
+    verb = np.array([0] * 40 + [1] * 9)
+    nouns = np.full((49, 6), -1)
+    nouns[:, 0] = np.arange(49) % 2
+    test = _frame(verb=verb, nouns=nouns, frames=nouns[:, None], picture=np.arange(49), predicted_verb=verb,
+                  predicted_nouns=nouns, nouns_of_verb=nouns)  # fmt: skip
+    measured = metrics.measure(test, none, known, lists, np.array([0.4, 0.9]), released=False)
+    assert measured["polarisation_predicted"].value == pytest.approx(0.4 - 0.5)
+    assert measured["polarisation_predicted"].n == 40
+    assert measured["women_test.overall"].error == pytest.approx(0, abs=1e-12)  # as many women by design
+    assert measured["women_test.overall"].n == 49
+
+
+@pytest.mark.parametrize(
+    ("genders", "words"),
+    [
+        (
+            {"male": ["n10287213", "mann"], "female": ["n10787470"]},
+            "domain.genders names 'mann', which is none of the nouns of the data",
+        ),
+        (
+            {"male": ["n10287213"], "female": ["n10787470"], "followed": ["coking"]},
+            "'coking'.*; did you mean 'cooking'",
+        ),
+        ({"male": ["x"], "female": ["x"]}, "'x' is on the list of men and on that of women"),
+    ],
+)
+def test_lists_of_men_and_women_that_do_not_fit_the_data_are_refused(tmp_path, genders, words):
+    imsitu.write(tmp_path / "own", images_per_verb=12, side=20)
+    changes = {**FOLDER, ("domain", "path"): str(tmp_path / "own"), ("loop", "human"): 2, ("loop", "model"): 2,
+               ("domain", "genders"): genders}  # fmt: skip
+    with pytest.raises(InvalidInput, match=words):
+        made(tmp_path, changes)
 
 
 def _frame(**columns):

@@ -52,7 +52,9 @@ def metric_series(arm: Arm, metric: str) -> Series:
     for run in arm.runs:
         if not any(metric in row for row in run.metrics):
             known = ", ".join(run.metrics[0]) if run.metrics else "none yet"
-            raise InvalidInput(f"{run.run.directory} has no metric {metric!r}; it has {known}")
+            raise InvalidInput(
+                f"{run.run.directory} has no metric {metric!r}; it has {known}; name one with --metric or [plot] series"
+            )
     return Series(arm.label, arm.stacked([run.values(metric) for run in arm.runs]), replicates=arm.replicates)
 
 

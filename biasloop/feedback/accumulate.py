@@ -233,9 +233,9 @@ class Accumulate:
         if known.all():
             columns |= self.domain.human_labels(ids).columns
         given, human = labels.take(known), self.domain.human_labels(ids[known])
-        whole = errors_of(self.domain, given, human)
+        shares = errors_of(self.domain, given, human)
         parts = part_errors_of(self.domain, given, human)
-        errors = ({} if whole is None else {ERROR: whole}) | {ERROR_OF + name: part for name, part in parts.items()}
+        errors = ({} if shares is None else {ERROR: shares}) | {ERROR_OF + name: part for name, part in parts.items()}
         for name, values in errors.items():
             error = np.full(len(ids), np.nan)  # (rows,) NaN where nobody knows
             error[known] = values

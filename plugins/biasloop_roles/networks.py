@@ -83,12 +83,12 @@ def resnet(
         SomethingToFetch: the weights are not there.
         DownloadError: they do not read, or are of another network.
     """
-    whole = torchvision.build(name, 1)
+    classifier = torchvision.build(name, 1)
     if data is not None:
         weights = RESNETS[name]
-        imagenet.load(whole, weights.require(data) / weights.remotes[0].filename, weights.mend)
-    channels = cast("nn.Linear", whole.fc).in_features
-    residual = OrderedDict((part, child) for part, child in whole.named_children() if part not in {"avgpool", "fc"})
+        imagenet.load(classifier, weights.require(data) / weights.remotes[0].filename, weights.mend)
+    channels = cast("nn.Linear", classifier.fc).in_features
+    residual = OrderedDict(layer for layer in classifier.named_children() if layer[0] not in {"avgpool", "fc"})
     cells = (-(-side // 32)) ** 2
     features = nn.Sequential(
         nn.Sequential(residual),  # (n, channels, H / 32, W / 32)

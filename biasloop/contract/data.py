@@ -156,8 +156,9 @@ class Samples:
         ids: `(n,)` stable positions in the source data.
         synthetic: `(n,)` True where a model made the label or the input; never which round's.
         labels: one row per id.
-        inputs: keys of inputs that models made, one row per id: int64 columns such as shard and member, each with its
-            vocabulary; -1 where the input is the sample's own. No columns where all inputs are the samples' own.
+        inputs: inputs that models made, one row per id: their keys, int64 columns such as shard and member, -1 where
+            the input is the sample's own; or their values, floating-point columns, NaN where it is. No columns where
+            all inputs are the samples' own.
         weights: `(n,)` factors of the samples' losses, finite and not negative; None for 1. What a batch's weighted
             losses are divided by is the domain's to say.
         propensities: `(n,)` probabilities with which the samples were drawn, NaN where nobody knows; for estimates,

@@ -12,6 +12,9 @@ FIT = "fit"
 GENERATOR = "generator"
 """A model that makes samples, the call that fits it, and the table of how its training ended."""
 
+MAKER = "maker"
+"""A model that makes inputs of samples, and the call that fits it."""
+
 CLASSIFIER = "classifier"
 """A model that labels samples, and the call that fits it."""
 

@@ -11,10 +11,11 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate import Accumulate
 from biasloop.feedback.generations import Generations
+from biasloop.feedback.mixing import Mix
 from biasloop.feedback.rule import Rule, RuleSettings
 from biasloop.feedback.selecting import Selecting
 
-RULES: dict[str, type[Rule]] = {"accumulate": Accumulate, "generations": Generations}
+RULES: dict[str, type[Rule]] = {"accumulate": Accumulate, "generations": Generations, "mixing": Mix}
 DEFAULT = "accumulate"
 """The rule of a section [loop] that names none."""
 
@@ -60,6 +61,11 @@ def require_selecting(settings: RuleSettings) -> None:
     Raises:
         Mismatch: it does not.
     """
+    if settings.rule == "mixing":
+        raise Mismatch(
+            'fits of loop.rule = "mixing" select no samples yet; take [selection] out of the preset, or use '
+            'loop.rule = "accumulate"'
+        )
     if settings.rule != Accumulate.Settings.model_fields["rule"].default:
         raise Mismatch(
             f"[selection] selects by the samples' ids, and loop.rule = {settings.rule!r} draws new samples for every "

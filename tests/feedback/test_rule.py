@@ -71,7 +71,9 @@ def test_this_test_sees_what_is_called():
 def test_nobody_outside_the_folder_of_rules_knows_one_from_another():
     classes = {rule.__name__ for rule in rules.RULES.values()}
     classes |= {rule.Settings.__name__ for rule in rules.RULES.values()}
-    assert classes == {"Accumulate", "AccumulateSettings", "Generations", "GenerationsSettings"}
+    assert classes == {
+        "Accumulate", "AccumulateSettings", "Generations", "GenerationsSettings", "Mix", "MixingSettings"
+    }  # fmt: skip
     for path in sorted(CORE.rglob("*.py")):
         if CORE / "feedback" in path.parents:
             continue
@@ -161,5 +163,5 @@ def test_a_third_rule_has_its_own_keys_names_of_arms_and_refusals(third, cli):
     assert "'percent'" in str(refused)
     assert "human" not in str(refused)
     refused = cli("loop", "-p", "third", "--set", "loop.rule=mixin").exception
-    assert "'accumulate' or 'generations' or 'relabelling'" in str(refused)
+    assert "'accumulate' or 'generations' or 'mixing' or 'relabelling'" in str(refused)
     assert not str(refused).count("\n")

@@ -182,7 +182,7 @@ def test_a_chain_of_generations_buys_none(tmp_path):
     prepared = chain({"rounds": 2})
     engine.run(prepared, tmp_path / "run", OPTIONS)
     assert prepared.rule.human_labels(2) == human_rows(Run.open(tmp_path / "run")) == 0
-    assert {*rules.RULES} == {"accumulate", "generations"}, "one more rule to compare with what it stores"
+    assert {*rules.RULES} == {"accumulate", "generations", "mixing"}, "one more rule to compare with what it stores"
 
 
 def test_each_run_has_the_rest_that_it_has_left(workplace):

@@ -17,7 +17,7 @@ from typing import Any
 from biasloop.contract.context import Context
 from biasloop.contract.domains import Generating, Learning, Sampled, missing_methods
 from biasloop.contract.randomness import Streams
-from biasloop.contract.testing import generations, labels, models, protocols, samples
+from biasloop.contract.testing import generations, labels, mixing, models, protocols, samples
 from biasloop.contract.testing.subject import Broken, Subject
 
 __all__ = ["Broken", "check"]
@@ -37,6 +37,7 @@ def check(domain: type, /, *, data_directory: Path = Path("data"), **settings: A
       depend on the size of batches.
     * **Labels** have the columns of human labels and do not depend on what else is labelled, or in which order;
       probabilities neither. Losses leave weights out.
+    * **Inputs** that are made do not depend on what else is made; fits take them, and those of generators too.
     * **Metrics** are a function of what is stored, where neither fetched data are nor a file that settings name.
 
     Args:
@@ -69,6 +70,8 @@ def check(domain: type, /, *, data_directory: Path = Path("data"), **settings: A
         checked.append("fits, checkpoints, stored models, predictions, metrics")
         labels.check_labels(subject, model)
         checked.append("labels")
+        if mixing.check_mixing(subject):
+            checked.append("inputs that are made")
     if Generating in kinds:
         generations.check_generations(subject)
         checked.append("annotators, generators, classifiers, populations")

@@ -7,6 +7,7 @@ seed to seed, which `biasloop.metrics.intervals` gives.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 
 from biasloop.contract.data import Array, Metric
 from biasloop.errors import InvalidInput
@@ -38,6 +39,21 @@ def binomial(hits: int, n: int) -> Metric:
         return Metric(math.nan, 0)
     p = hits / n
     return Metric(p, n, math.sqrt(p * (1 - p) / n))
+
+
+def are_shares(metrics: Iterable[Metric]) -> bool:
+    """Whether numbers are shares of rows, as their standard errors tell: none is outside of [0, 1].
+
+    Those without a value say nothing; at least one has to say it.
+    """
+    measured = [metric for metric in metrics if math.isfinite(metric.value)]
+    return bool(measured) and all(map(is_binomial, measured))
+
+
+def is_binomial(metric: Metric) -> bool:
+    """Whether a number from 0 to 1 of n rows has the standard error of a share, sqrt(p (1 - p) / n)."""
+    p, n, error = metric.value, metric.n, metric.error
+    return n > 0 and 0 <= p <= 1 and math.isclose(error**2, p * (1 - p) / n, rel_tol=1e-6, abs_tol=1e-12)
 
 
 def share(values: Array, value: object) -> Metric:

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
-from biasloop.metrics.shares import binomial, share, share_bias, share_of
+from biasloop.metrics.shares import are_shares, binomial, share, share_bias, share_of
 
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
 
@@ -71,3 +72,13 @@ def test_wrong_shapes_are_refused():
         share(np.zeros((2, 2)), 0)
     with pytest.raises(InvalidInput, match="true or false"):
         share_of(np.array([0.2, 0.8]))
+
+
+def test_shares_are_told_by_their_standard_error():
+    nothing = Metric(math.nan, 0)
+    assert are_shares([binomial(1, 4), nothing, binomial(0, 3), binomial(5, 5)])
+    assert not are_shares([binomial(1, 4), Metric(0.25, 4, 0.1)])  # a mean of rows that are not all 0 or 1
+    assert not are_shares([Metric(0.25, 4)])
+    assert not are_shares([Metric(-0.5, 4, 0.25)])
+    assert not are_shares([nothing])
+    assert not are_shares([])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from biasloop_toy import ToyDomain
 from support.loops import OPTIONS, toy_experiment, toy_prepared
 from typer.testing import CliRunner
 
@@ -11,7 +12,8 @@ from biasloop.cli.main import app
 from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import wilson
-from biasloop.report.arms import open_runs
+from biasloop.metrics.shares import share
+from biasloop.report.arms import arms, open_runs
 from biasloop.report.figures import metric_by_setting, of_runs
 from biasloop.report.figures.canvas import draw
 from biasloop.report.tables import summary
@@ -43,6 +45,7 @@ def test_lines_points_and_replicates(tmp_path):
         assert one.x.tolist() == [0.0, 0.1, 0.2]
         assert one.values["share_predicted"].shape == (4, 3)  # two pools, two seeds
         assert np.allclose(one.values["share_predicted"], [[0.5, 0.6, 0.7]] * 4)
+        assert "share_predicted" not in one.shares  # its error is none of a share
 
 
 def test_a_missing_run_is_a_gap(tmp_path):
@@ -196,3 +199,17 @@ def test_many_values_such_as_epochs_stand_on_a_line_and_not_on_its_logarithm():
         canvas._settings_axis(axes, values)
         assert axes.get_xscale() == scale
         assert len(axes.xaxis.get_major_locator().tick_values(values.min(), values.max())) < 15
+
+
+def test_a_share_is_known_as_one_so_that_its_band_stays_within_0_and_1(tmp_path, monkeypatch):
+    def measure(self, tables, train, vocabularies):
+        columns = tables["test"].columns
+        return {f"share_{name}": share(columns[name].values, 1) for name in ("target", "prediction") if name in columns}
+
+    monkeypatch.setattr(ToyDomain, "measure", measure)
+    runs = made(tmp_path, deltas=(0.1, 0.2), pools=(500,), tests=(50,))
+    (line,) = metric_by_setting.responses(runs, "domain.delta", [])
+    assert line.shares == {"share_target", "share_prediction"}
+    (panel,) = metric_by_setting.panels([line], {"share_prediction": "Share"})
+    assert panel.series[0].share
+    assert all(of_runs.metric_series(arm, "share_prediction").share for arm in arms(runs))

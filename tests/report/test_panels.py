@@ -91,3 +91,10 @@ def test_runs_are_cut_to_the_shortest():
 def test_nothing_to_draw_is_refused(call):
     with pytest.raises(InvalidInput):
         call()
+
+
+@given(st.lists(st.floats(0, 1), min_size=4, max_size=8), st.sampled_from(["std", "interval"]))
+def test_the_band_of_a_share_stays_within_0_and_1_and_any_other_does_not(values, kind):
+    rows = np.array(values)[:, None]
+    free, share = (Series("x", rows, share=share).band(kind) for share in (False, True))
+    assert np.array_equal(share, np.clip(free, 0, 1))

@@ -1,8 +1,8 @@
 """Metrics against a setting that a study varies, or against epochs, instead of rounds: curves of response."""
 
+import itertools
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from biasloop.config.flatten import flatten
 from biasloop.contract.data import Floats, Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds, wilson
+from biasloop.metrics.shares import are_shares, is_binomial
 from biasloop.report.arms import NAN, arm_names
 from biasloop.report.figures.panels import Panel, Series
 from biasloop.report.tables import formatting
@@ -32,12 +33,14 @@ class Response:
         values: metric -> `(replicates, points)`; NaN where a replicate has no such point.
         of_rows: of a lone replicate, metric -> `(2, points)` 95 % interval from its test rows; NaN where that is not
             known.
+        shares: the metrics that are shares of rows.
     """
 
     label: str
     x: Floats
     values: Mapping[str, Floats]
     of_rows: Mapping[str, Floats]
+    shares: Collection[str] = ()
 
 
 def responses(runs: Sequence[Run], x: str, pool: Sequence[str] = ()) -> list[Response]:
@@ -105,7 +108,8 @@ def _line(label: str, members: Sequence[tuple[Run, Settings]], x: str, replicate
     }
     values = {name: np.array([[metric.value for metric in row] for row in rows]) for name, rows in table.items()}
     of_rows = {} if len(replicates) > 1 else {name: row_intervals(rows[0]) for name, rows in table.items()}
-    return Response(label, np.array(places, np.float64), values, of_rows)
+    shares = {name for name, rows in table.items() if are_shares(itertools.chain.from_iterable(rows))}
+    return Response(label, np.array(places, np.float64), values, of_rows, shares)
 
 
 def row_intervals(metrics: Sequence[Metric]) -> Floats:
@@ -117,12 +121,11 @@ def row_intervals(metrics: Sequence[Metric]) -> Floats:
 
 
 def _interval(metric: Metric) -> tuple[float, float]:
-    p, n, error = metric.value, metric.n, metric.error
-    if n and 0 <= p <= 1 and math.isclose(error**2, p * (1 - p) / n, rel_tol=1e-6, abs_tol=1e-12):
-        return wilson(round(p * n), n)
-    if not error > 0:
+    if is_binomial(metric):
+        return wilson(round(metric.value * metric.n), metric.n)
+    if not metric.error > 0:
         return NAN, NAN
-    return p - NORMAL * error, p + NORMAL * error
+    return metric.value - NORMAL * metric.error, metric.value + NORMAL * metric.error
 
 
 def _points(run: Run, settings: Settings, x: str) -> dict[float, Mapping[str, Metric]]:
@@ -185,7 +188,7 @@ def _series(response: Response, metric: str, x: Floats) -> Series:
     values = _spread(response.values[metric], response.x, x)
     of_rows = response.of_rows.get(metric)
     if of_rows is None or not np.isfinite(of_rows).any():
-        return Series(response.label, values, replicates="run")
+        return Series(response.label, values, replicates="run", share=metric in response.shares)
     return Series(response.label, values, replicates="run", of_rows=_spread(of_rows, response.x, x))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from biasloop.config import presets
 from biasloop.config.experiment import BoundSection
 from biasloop.errors import InvalidInput
+from biasloop.metrics.shares import are_shares
 from biasloop.report.arms import NAN, Arm, arms, begun, open_runs
 from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.figures import layouts, metric_by_setting
@@ -40,7 +41,8 @@ def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
     baseline = float(np.nanmean(measured)) if np.isfinite(measured).any() else NAN  # of a few people nothing is told
     delta = float(values[:, 0].mean()) - baseline
     curve = bound_over_rounds(arm.runs[0].loop_bound, delta, arm.rounds - 1)
-    return Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
+    series = Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
+    return replace(series, share=_is_share(arm, section.metric))
 
 
 def metric_series(arm: Arm, metric: str) -> Series:
@@ -55,7 +57,12 @@ def metric_series(arm: Arm, metric: str) -> Series:
             raise InvalidInput(
                 f"{run.run.directory} has no metric {metric!r}; it has {known}; name one with --metric or [plot] series"
             )
-    return Series(arm.label, arm.stacked([run.values(metric) for run in arm.runs]), replicates=arm.replicates)
+    values = arm.stacked([run.values(metric) for run in arm.runs])
+    return Series(arm.label, values, replicates=arm.replicates, share=_is_share(arm, metric))
+
+
+def _is_share(arm: Arm, metric: str) -> bool:
+    return are_shares(row[metric] for run in arm.runs for row in run.metrics if metric in row)
 
 
 def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str | None = None) -> Panel:

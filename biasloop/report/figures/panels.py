@@ -33,6 +33,7 @@ class Series:
         replicates: what the legend calls the runs, "seed" or "run".
         look: how it is drawn, such as "red dashed" (`report.figures.lines.parse_look`); empty for a free colour.
         of_rows: `(2, rounds)` lower and upper end of what the test rows of a lone run say, or None.
+        share: whether the metric is a share of rows, so that no band leaves 0 to 1.
     """
 
     label: str
@@ -42,6 +43,7 @@ class Series:
     look: str = ""
     replicates: str = "seed"
     of_rows: Floats | None = None
+    share: bool = False
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or not self.values.size:
@@ -81,7 +83,8 @@ class Series:
             else:
                 quantiles = {count: t_quantile(count) for count in set(n.tolist())}
                 half = np.sqrt(squares / (n - 1) / n) * [quantiles[count] for count in n.tolist()]
-        return centre - half, centre + half
+        lower, upper = centre - half, centre + half
+        return (lower.clip(0, 1), upper.clip(0, 1)) if self.share else (lower, upper)
 
     def bounded(self, factors: Floats) -> "Series":
         """The same series with its bound: baseline + initial error times the amplification factors.

@@ -107,11 +107,15 @@ class LanguageDomain:
 
     def lead(self) -> AbstractContextManager[None]:
         """In the first of several processes: inside, the others help with every fit."""
-        return self._learner.lead()
+        from biasloop.training import distributed
+
+        return distributed.leading(self._context.device)
 
     def follow(self) -> None:
         """In another process: helps with the fits of the first until that one is done."""
-        self._learner.follow()
+        from biasloop.training import common_fits
+
+        common_fits.follow(type(self), self.Config, self._context)
 
     def fingerprint(self) -> str:
         """A digest of the corpus."""
@@ -170,7 +174,7 @@ class LanguageDomain:
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """The pretrained network, fine-tuned on the rows; weights multiply the losses of a row's tokens."""
-        return self._learner.fit(self._rows(train.ids, train.labels.columns[TOKENS]), train.weights, work)
+        return self._learner.fit(self._rows(train.ids, train.labels.columns[TOKENS]), train, work)
 
     def predict(self, model: nn.Module, work: Work) -> Tables:
         """The table "test": a continuation of each test prompt, its text and scores, and the human one's loss."""

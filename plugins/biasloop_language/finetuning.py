@@ -1,7 +1,7 @@
 """Training causal language models on continuations of prompts, and their losses."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,11 +18,10 @@ from biasloop.contract.randomness import Streams
 from biasloop.datasets.tokens import ragged
 from biasloop.errors import InvalidInput
 from biasloop.training import distributed, loop
-from biasloop.training.distributed import Alone
+from biasloop.training.distributed import Alone, Message
 from biasloop.training.loop import Storage
 from biasloop.training.precision import Precision
 from biasloop.training.recipe import Recipe
-from biasloop_language import fit_message
 from biasloop_language.compat import ReleasedUpdates
 from biasloop_language.kv_cache import context
 from biasloop_language.networks import load, save
@@ -39,6 +38,7 @@ def fit(
     weights: Floats | None = None,
     released: bool = False,
     group: Alone | None = None,
+    invitation: Callable[[Arrays], Message] | None = None,
 ) -> nn.Module:
     """Trains a network to continue prompts; goes on from the last checkpoint if there is one.
 
@@ -55,6 +55,7 @@ def fit(
         weights: `(n,)` factors of the losses of each row's tokens, by whose sum an update divides; None for 1.
         released: updates and optimizer as in the published code (`compat.ReleasedUpdates`).
         group: the processes that train it together; None for all that were launched.
+        invitation: as of `loop.fit`.
 
     Returns:
         The network, in evaluation mode.
@@ -72,10 +73,7 @@ def fit(
     objective = TokenLoss(Precision(torch.float32, next(model.parameters()).device), limit)
     loop.fit(
         model, batches, objective, recipe, work,
-        schedule=updates.settings, storage=Storage(save, load), group=group,
-        invitation=lambda state: fit_message.packed(
-            model, rows, recipe, work.streams, state, weights=weights, released=released
-        ),
+        schedule=updates.settings, storage=Storage(save, load), group=group, invitation=invitation,
     )  # fmt: skip
     return model
 

@@ -1,6 +1,5 @@
 """Fine-tuning and running a language model; everything of this plugin that needs torch is reached from here."""
 
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -9,11 +8,12 @@ import torch
 from torch import nn
 
 from biasloop.contract.context import Context, Work
-from biasloop.contract.data import Arrays, Column, Floats, Ints
+from biasloop.contract.data import Arrays, Column, Floats, Ints, Samples
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged
 from biasloop.training import device as devices
 from biasloop.training import distributed as teams
+from biasloop.training.common_fits import CommonFit
 from biasloop.training.recipe import Recipe
 from biasloop_language import builtin, decoding, finetuning, networks
 from biasloop_language.config import Config
@@ -45,17 +45,6 @@ class Learner:
         """The device, how many CPU threads, and how many processes if there are several."""
         return devices.environment(self._device, self.context.threads, teams.current().count)
 
-    def lead(self) -> AbstractContextManager[None]:
-        """Inside, other processes help with every fit."""
-        return teams.leading(self.context.device)
-
-    def follow(self) -> None:
-        """Helps with the fits of the first process."""
-        from biasloop_language import follower
-
-        with devices.computing(self.context.threads):
-            follower.follow(self.context.device)
-
     def tokenised(self, pairs: Pairs) -> TokenRows:
         """The corpus as token ids of the network; tokenised once for all runs."""
         limit = self._limit
@@ -74,12 +63,16 @@ class Learner:
         with devices.computing(self.context.threads):
             return self._language(work).fresh(self._device)
 
-    def fit(self, rows: TokenRows, weights: Floats | None, work: Work) -> nn.Module:
-        """The pretrained network, fine-tuned; `weights` are factors of the losses of each row's tokens."""
+    def fit(self, rows: TokenRows, train: Samples, work: Work) -> nn.Module:
+        """The pretrained network, fine-tuned on rows of a training set, whose weights multiply the losses of tokens."""
         released = self.config.compat == "released"
         with devices.computing(self.context.threads):
             network = self._language(work).fresh(self._device)
-            return finetuning.fit(network, rows, self._recipe, work, weights=weights, released=released)
+            common = CommonFit(self.config, self.context, "fit", train, work.streams)
+            return finetuning.fit(
+                network, rows, self._recipe, work, weights=train.weights, released=released,
+                invitation=common.invitation,
+            )  # fmt: skip
 
     def generate(self, model: nn.Module, prompts: Column, ids: Ints, work: Work) -> Column:
         """Continuations, without end-of-text; a drawn token depends on (stream, id, step), not on the batch."""

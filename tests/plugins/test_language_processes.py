@@ -13,7 +13,6 @@ from typer.testing import CliRunner
 
 from biasloop.store.reader import Run
 from biasloop_language import networks
-from biasloop_language.finetuning import fit
 
 # --- fits
 
@@ -32,9 +31,9 @@ def saved(place, name):
         return {key: file[key] for key in file.files}
 
 
-def alone(count, recipe, *, released=False, **changes):
+def alone(number=0, weights=None, **changes):
     work = fitting_together.Watched()
-    model = fit(several.network(**changes), several.rows(count), recipe, work, released=released)
+    model = fitting_together.fitted(work, number, weights, **changes)
     return {**networks.save(model), "curve": np.array([row["loss"] for row in work.curve])}
 
 
@@ -44,12 +43,18 @@ def far(found, expected):
     return max(np.abs(found[name] - expected[name]).max() for name in expected if not name.endswith("c_attn.bias"))
 
 
-@pytest.mark.parametrize(("name", "count", "recipe"), several.recipes())
-def test_two_processes_fit_as_one_does(fitted, name, count, recipe):
-    expected = alone(count, recipe, released=name == "released")
-    assert far(saved(fitted[0], name), expected) < 1e-5
+@pytest.mark.parametrize("number", range(len(several.recipes())))
+def test_two_processes_fit_as_one_does(fitted, number):
+    expected = alone(number)
+    assert far(saved(fitted[0], several.recipes()[number][0]), expected) < 1e-5
     untrained = networks.save(several.network())
     assert far({key: expected[key] for key in untrained}, untrained) > 1e-2
+
+
+def test_weights_of_samples_arrive(fitted):
+    found = saved(fitted[0], "weighed")
+    assert far(found, alone(weights=np.linspace(0.5, 2, several.recipes()[0][1]))) < 1e-5
+    assert far(found, alone()) > 1e-3
 
 
 def test_a_fit_goes_on_in_two_processes_where_it_stopped(fitted):
@@ -73,8 +78,7 @@ def test_a_fit_stopped_in_the_middle_of_an_epoch_draws_the_same_noise_in_both_pr
 
 
 def test_dropout_makes_two_processes_differ_from_one(fitted):
-    _, count, recipe = several.recipes()[0]
-    found, one = saved(fitted[0], "drops"), alone(count, recipe, dropout=0.5)
+    found, one = saved(fitted[0], "drops"), alone(dropout=0.5)
     assert far({**found, "curve": one["curve"]}, one) > 1e-3
 
 

@@ -5,7 +5,10 @@ import signal
 import sys
 from pathlib import Path
 
-from biasloop.contract.context import Work
+import numpy as np
+from pydantic import BaseModel
+
+from biasloop.contract.context import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, Interrupted
 from biasloop.system import launcher
@@ -45,45 +48,87 @@ def keep(held):
     return do
 
 
+class Settings(BaseModel):
+    """Which of `several.recipes` is fitted, and with what network."""
+
+    number: int = 0
+    seed: int = 0
+    dropout: float = 0.0
+
+
+class Fits:
+    """As a domain: rows, network and recipe follow from its settings, in every process."""
+
+    def __init__(self, config, context):
+        self.config, self.context = config, context
+
+    def fit(self, train, work):
+        from support import several
+
+        from biasloop.training.common_fits import CommonFit
+        from biasloop_language.finetuning import fit
+
+        name, count, recipe = several.recipes()[self.config.number]
+        network = several.network(self.config.seed, self.config.dropout)
+        common = CommonFit(self.config, self.context, "fit", train, work.streams)
+        return fit(
+            network, several.rows(count), recipe, work, weights=train.weights, released=name == "released",
+            invitation=common.invitation,
+        )  # fmt: skip
+
+
+def samples(count, weights=None):
+    from biasloop.contract.data import Column, Frame, Samples
+
+    ids = np.arange(count)
+    return Samples(ids, ids % 2 == 0, Frame({"target": Column(ids % 3, None, "target", "classes")}), weights=weights)
+
+
+CONTEXT = Context(Path("data"), Streams((0, "data")), "cpu", 1)
+
+
+def fitted(work, number=0, weights=None, **settings):
+    """A fit of these settings; in all processes, where several are led."""
+    from support import several
+
+    count = several.recipes()[number][1]
+    return Fits(Settings(number=number, **settings), CONTEXT).fit(samples(count, weights), work)
+
+
 def language_fits():
     """In the first process: fits that end well, early, and where an earlier one had stopped."""
     from support import several
 
-    from biasloop_language.finetuning import fit
-
-    for name, count, recipe in several.recipes():
+    for number, (name, *_) in enumerate(several.recipes()):
         work = Watched()
-        model = fit(several.network(), several.rows(count), recipe, work, released=name == "released")
-        save(name, model, work)
-    name, count, recipe = several.recipes()[1]
+        save(name, fitted(work, number), work)
+    work = Watched()
+    save("weighed", fitted(work, weights=np.linspace(0.5, 2, several.recipes()[0][1])), work)
     for error in (ValueError("in the middle"), Interrupted()):
         try:
-            fit(several.network(), several.rows(count), recipe, Watched(3, raising(error)))
+            fitted(Watched(3, raising(error)), 1)
         except (ValueError, Interrupted) as raised:
             print(f"left by {type(raised).__name__}")
     held = {}
     try:
-        fit(several.network(), several.rows(count), recipe, Watched(8, keep(held)))
+        fitted(Watched(8, keep(held)), 1)
     except Interrupted:
         print("interrupted after an epoch")
     work = Watched(state=held)
-    save("resumed", fit(several.network(seed=5), several.rows(count), recipe, work), work)
-    _, count, recipe = several.recipes()[0]
+    save("resumed", fitted(work, 1, seed=5), work)
     work = Watched()
-    save("drops", fit(several.network(dropout=0.5), several.rows(count), recipe, work), work)
+    save("drops", fitted(work, dropout=0.5), work)
     held.clear()
     try:
         # After the first of three updates of an epoch: in the last one a helper has nothing to do, and draws no noise.
-        fit(several.network(dropout=0.5), several.rows(count), recipe, Watched(1, keep(held)))
+        fitted(Watched(1, keep(held)), dropout=0.5)
     except Interrupted:
         print("interrupted in an epoch")
     work = Watched(state=held)
-    save("drops-resumed", fit(several.network(seed=5, dropout=0.5), several.rows(count), recipe, work), work)
+    save("drops-resumed", fitted(work, seed=5, dropout=0.5), work)
 
 
 def save(name, model, work):
-    import numpy as np
-
     from biasloop_language import networks
 
     np.savez(f"{name}.npz", **networks.save(model), curve=[row["loss"] for row in work.curve])
@@ -121,9 +166,9 @@ def main(what: str) -> None:
                 sums(group, {"leader-dies": die, "leader-fails": fail}.get(what))
         return
     if what == "language":
-        from biasloop_language import follower
+        from biasloop.training import common_fits
 
-        follower.follow("cpu")
+        common_fits.follow(Fits, Settings, CONTEXT)
     else:
         with teams.following("cpu") as group:
             while group.called():

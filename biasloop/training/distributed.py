@@ -26,11 +26,11 @@ from biasloop.contract.data import Array, Arrays, Ints
 from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError, Interrupted
 from biasloop.training import device as devices
+from biasloop.training.collectives import Gathered, buckets
 
 PATIENCE = timedelta(minutes=10)  # of one operation in a fit; the longest pause in it is a checkpoint being written
 GRACE = 5.0  # seconds that a follower told to end waits for its leader, and the leader for its followers
 _PAUSE = 0.05
-_BUCKET = 1 << 25  # numbers that are added up at a time, so that no second copy of all gradients is needed
 _FIT, _END = "fit", "end"
 
 
@@ -84,6 +84,10 @@ class Alone:
         """Streams for what must differ between processes (dropout)."""
         return streams
 
+    def gather(self, rows: Tensor, total: int) -> Tensor:
+        """Rows of all processes, `(total, ...)`, of this one's `(n, ...)`; gradients go back to where rows are from."""
+        return rows
+
     def add_up(self, parameters: Iterable[nn.Parameter], loss: Tensor) -> Tensor:
         """Gradients of an update become the sums over all processes; the summed loss, or losses."""
         return loss
@@ -124,7 +128,7 @@ class Group(Alone):
         self._over = False
         try:
             yield
-            self._agree(over=True)
+            self.agree(over=True)
         except _Over:
             pass
         except (Exception, Interrupted) as error:  # a second Ctrl-C is neither: that ends at once, without a word
@@ -143,7 +147,7 @@ class Group(Alone):
         """In a follower: on the board, since nobody knows yet whether the leader will write a checkpoint."""
         if self.rank:
             told = json.dumps([update, {name: array.tobytes().hex() for name, array in state().items()}])
-            with self._talking():
+            with self.talking():
                 self.store.set(f"random/{self.rank}", told)
 
     def remembered(self, update: int) -> dict[int, Arrays]:
@@ -153,7 +157,7 @@ class Group(Alone):
     def _remembered(self, rank: int, update: int) -> Arrays:
         until, key = time.monotonic() + PATIENCE.total_seconds(), f"random/{rank}"
         while time.monotonic() < until:
-            with self._talking():
+            with self.talking():
                 number, arrays = json.loads(self.store.get(key)) if self.store.check([key]) else (0, {})
             if number == update:
                 return {name: np.frombuffer(bytes.fromhex(text), np.uint8) for name, text in arrays.items()}
@@ -166,16 +170,27 @@ class Group(Alone):
         Raises:
             HelperLost: in the leader, if a follower failed or is gone.
         """
-        self._agree()
-        for bucket in _buckets(parameters):
+        self.agree()
+        for bucket in buckets(parameters):
             gradients = [torch.zeros_like(held) if held.grad is None else held.grad for held in bucket]
-            total = self._sum(torch.cat([gradient.reshape(-1) for gradient in gradients]))
+            total = self.summed(torch.cat([gradient.reshape(-1) for gradient in gradients]))
             pieces = torch.split(total, [gradient.numel() for gradient in gradients])
             for held, gradient, piece in zip(bucket, gradients, pieces, strict=True):
                 held.grad = gradient.copy_(piece.view_as(gradient))
-        summed = self._sum(loss.reshape(-1).to(self.device)).view_as(loss)
+        summed = self.summed(loss.reshape(-1).to(self.device)).view_as(loss)
         # Only the leader judges and writes losses down.
         return torch.zeros_like(summed) if self.rank else summed
+
+    def gather(self, rows: Tensor, total: int) -> Tensor:
+        """Rows of all processes, those of the first process first; this one's are as many as its `part` of `total`.
+
+        What each process makes of all rows is a part of the loss, so that a row's gradient is the sum over processes.
+
+        Raises:
+            HelperLost: in the leader, if a follower failed or is gone.
+        """
+        gathered: Tensor = Gathered.apply(rows, self, total)
+        return gathered
 
     def send(self, message: Message) -> None:
         """Tells all followers, which must be in `receive`."""
@@ -196,7 +211,7 @@ class Group(Alone):
     def called(self) -> bool:
         """In a follower: waits, for hours if need be; True when a fit begins, False when there will be none."""
         name = f"call/{self._calls}"
-        with self._talking():
+        with self.talking():
             while not self.store.check([name]):
                 if self._asked and time.monotonic() - self._asked[0] > GRACE:
                     return False
@@ -238,9 +253,9 @@ class Group(Alone):
         self.store.set(f"call/{self._calls}", word)
         self._calls += 1
 
-    def _agree(self, *, over: bool = False, failed: bool = False) -> None:
+    def agree(self, *, over: bool = False, failed: bool = False) -> None:
         """All meet here before each sum of gradients, and at the end."""
-        ends, failures = self._sum(torch.tensor([over and not self.rank, failed], dtype=torch.int64)).tolist()
+        ends, failures = self.summed(torch.tensor([over and not self.rank, failed], dtype=torch.int64)).tolist()
         self._over = bool(ends or failures)
         if failures and not self.rank:
             raise self.lost()
@@ -254,14 +269,15 @@ class Group(Alone):
         try:
             if self.rank:
                 self.store.set(f"failed/{self.rank}", f"{type(error).__name__}: {' '.join(str(error).split())}"[:500])
-            self._agree(over=True, failed=bool(self.rank))
+            self.agree(over=True, failed=bool(self.rank))
         except (_Over, BiasloopError):
             pass  # what is on its way up says more
 
-    def _sum(self, tensor: Tensor) -> Tensor:
+    def summed(self, tensor: Tensor) -> Tensor:
+        """The sum over processes."""
         from accelerate.utils import reduce  # type: ignore[import-untyped]
 
-        with self._talking():
+        with self.talking():
             total: Tensor = reduce(tensor, reduction="sum")
         return total
 
@@ -271,12 +287,12 @@ class Group(Alone):
 
         held = np.array(array)  # writable and contiguous
         if held.size:
-            with self._talking():
+            with self.talking():
                 broadcast(torch.from_numpy(held.reshape(-1).view(np.uint8)))
         return held
 
     @contextmanager
-    def _talking(self) -> Iterator[None]:
+    def talking(self) -> Iterator[None]:
         """What fails in here fails because another process is gone."""
         try:
             yield
@@ -367,16 +383,3 @@ def _part(group: Group) -> None:
     """Closes the connections, unless one is broken: then that could wait for nobody."""
     if not group.broken:
         torch.distributed.destroy_process_group()
-
-
-def _buckets(parameters: Iterable[nn.Parameter]) -> Iterator[list[nn.Parameter]]:
-    """Parameters that are trained, some at a time."""
-    bucket: list[nn.Parameter] = []
-    for held in parameters:
-        if held.requires_grad:
-            bucket.append(held)
-            if sum(other.numel() for other in bucket) >= _BUCKET:
-                yield bucket
-                bucket = []
-    if bucket:
-        yield bucket

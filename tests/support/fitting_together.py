@@ -147,6 +147,24 @@ def sums(group, wrong=None):
         assert held.grad.tolist() == [2.0 * update + 1] * 3
 
 
+def gathers(group):
+    """Rows of both processes, and gradients that go back: those of one process that has all rows."""
+    import torch
+
+    for total in (5, 4, 1):
+        every = torch.arange(3.0 * total).reshape(total, 3) / 10
+        mine = every[group.rank :: group.count].clone().requires_grad_()
+        gathered = group.gather(mine, total)
+        order = torch.cat([torch.arange(rank, total, group.count) for rank in range(group.count)])
+        assert torch.equal(gathered, every[order])
+        # Of the pairs of rows each process has those of its own: together all of them.
+        (torch.tanh(mine @ gathered.T) ** 2).sum().backward()
+        alone = every.clone().requires_grad_()
+        (torch.tanh(alone @ alone.T) ** 2).sum().backward()
+        assert torch.allclose(mine.grad, alone.grad[group.rank :: group.count], atol=1e-6)
+    print("gathered")
+
+
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -163,6 +181,9 @@ def main(what: str) -> None:
                 return
             group = teams.current()
             with group.leads(lambda: teams.Message({"what": what}, {})):
+                if what == "gathers":
+                    gathers(group)
+                    return
                 sums(group, {"leader-dies": die, "leader-fails": fail}.get(what))
         return
     if what == "language":
@@ -174,6 +195,9 @@ def main(what: str) -> None:
             while group.called():
                 assert group.receive().header == {"what": what}
                 with group.together():
+                    if what == "gathers":
+                        gathers(group)
+                        continue
                     sums(group, {"helper-dies": die, "helper-fails": fail}.get(what))
     print("followed to the end")
 

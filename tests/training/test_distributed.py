@@ -45,6 +45,12 @@ def test_a_first_process_that_fails_lets_the_helper_go(tmp_path):
     assert said == "followed to the end\n"
 
 
+def test_rows_are_gathered_and_their_gradients_go_back(tmp_path):
+    (leader, out, err), (follower, said, _) = shared("gathers", tmp_path)
+    assert (leader, follower) == (0, 0), err
+    assert (out, said) == ("gathered\n", "gathered\nfollowed to the end\n")
+
+
 def members(count):
     return [teams.Group(rank=rank, count=count, device=None, store=None) for rank in range(count)]
 
@@ -55,6 +61,7 @@ def test_the_parts_of_a_batch_are_the_batch():
     assert sorted(np.concatenate(parts)) == list(range(11))
     assert {len(part) for part in parts} == {2, 3}
     assert teams.Alone().part(rows) is rows
+    assert teams.Alone().gather(rows, 11) is rows
 
 
 def test_noise_differs_between_processes_and_the_firsts_is_that_of_one():

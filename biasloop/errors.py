@@ -55,6 +55,10 @@ class NewerFormat(DamagedStore):
     """A file was written by a newer biasloop; it is neither read nor moved."""
 
 
+class DamagedShard(InvalidInput):
+    """A tar of samples is cut off, has a sample twice, or a member that is refused."""
+
+
 class Diverged(BiasloopError):
     """Training produced numbers that are not finite."""
 

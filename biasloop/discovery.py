@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from typing_extensions import get_protocol_members
 
 from biasloop.contract.domains import Domain, missing_methods
+from biasloop.contract.illustrating import Illustrating
 from biasloop.contract.selection import Selector
 from biasloop.errors import InvalidInput
 
@@ -46,6 +47,26 @@ def load(name: str) -> type[Any]:
         InvalidInput: if there is no such plugin, two have that name, or it does not import.
     """
     return _loaded_class("domain", name, GROUP, checked)
+
+
+def illustrating(pipeline: str) -> tuple[type[Any], str]:
+    """The class of the domain that draws pictures for captions (`contract.illustrating.Illustrating`).
+
+    Args:
+        pipeline: `NAME` of a pipeline, for the first domain that draws; or `DOMAIN:NAME`.
+
+    Returns:
+        The class, and the pipeline's name.
+
+    Raises:
+        InvalidInput: no installed domain draws.
+    """
+    prefix, colon, name = pipeline.partition(":")
+    for domain in [prefix] if colon and prefix in entries() else entries():
+        loaded = load(domain)
+        if not missing_methods(loaded, Illustrating):
+            return loaded, name if domain == prefix else pipeline
+    raise InvalidInput(f"no installed domain draws pictures for captions (installed: {', '.join(entries())})")
 
 
 def selector(name: str) -> type[BaseModel]:

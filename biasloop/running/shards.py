@@ -1,0 +1,166 @@
+"""What shards of pictures are made with, and which of them are done; `drawing` makes them.
+
+What determines a shard's bytes stands in `generation.json` (that of them all) and in the shard's own manifest, which is
+written after the shard: a shard without one is not done, and is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from biasloop.contract.illustrating import PipelineSettings
+from biasloop.datasets import encoding
+from biasloop.datasets.captions import Captions
+from biasloop.errors import InvalidInput
+from biasloop.store.files import write_atomically
+from biasloop.system import claims
+
+IDENTITY = "generation.json"
+FORMAT = 1
+Flagged = Literal["keep", "drop", "original"]
+OWN = ("shard_size", "format", "when_flagged", "seed")
+"""Settings of all shards that are the generation's own."""
+SAMPLING = ("steps", "guidance", "size")
+"""And its pipeline's."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """All that is asked for.
+
+    Attributes:
+        pipeline: which, and how it draws.
+        seed: of the initial noise, together with the key of a caption.
+        batch: pictures at once.
+        format: of image files.
+        when_flagged: what becomes of a picture that a safety checker flags: kept as it was drawn; dropped with its
+            caption; or left out of its sample, so that the original stands in its place when they are mixed.
+        shard_size: captions of a shard.
+    """
+
+    pipeline: PipelineSettings
+    seed: int = 0
+    batch: int = 8
+    format: encoding.Format = "jpg"
+    when_flagged: Flagged = "drop"
+    shard_size: int = 10_000
+
+    def identity(self, captions: Captions) -> dict[str, object]:
+        """What all shards of a directory have in common, as far as it is known before the pipeline is loaded."""
+        chosen = {name: getattr(self, name) for name in OWN}
+        drawn = {name: getattr(self.pipeline, name) for name in SAMPLING}
+        return chosen | drawn | {"captions": captions.count, "captions_sha256": captions.digest}
+
+
+@dataclass(frozen=True)
+class BatchDrawn:
+    """A batch has been drawn and encoded: how many captions, bytes and seconds it took."""
+
+    shard: int
+    captions: int
+    bytes: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class ShardDone:
+    """A shard is there, with its manifest."""
+
+    shard: int
+    samples: int
+    flagged: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Said:
+    """Something that a person should know."""
+
+    text: str
+
+
+ShardEvent: TypeAlias = BatchDrawn | ShardDone | Said
+Tell: TypeAlias = Callable[[ShardEvent], None]
+
+
+def name_of(number: int) -> str:
+    """The name of a shard's file."""
+    return f"{number:05d}.tar"
+
+
+def manifest_path(directory: Path, number: int) -> Path:
+    """Where a shard's manifest is."""
+    return directory / f"{number:05d}.manifest.json"
+
+
+def key_of(key: int) -> str:
+    """A key as members of shards are called by it."""
+    return f"{key:09d}"
+
+
+def count_shards(generation: Generation, captions: Captions) -> int:
+    """How many shards there will be."""
+    return -(-captions.count // generation.shard_size)
+
+
+def manifest(directory: Path, number: int) -> dict[str, Any] | None:
+    """The manifest of a shard that is done; None where it is not, or its file has another size."""
+    try:
+        read = json.loads(manifest_path(directory, number).read_bytes())
+        if (directory / name_of(number)).stat().st_size == read["bytes"]:
+            return dict(read)
+    except (OSError, ValueError, KeyError, TypeError):
+        pass
+    return None
+
+
+def done(directory: Path, count: int) -> set[int]:
+    """Numbers of the shards that are done."""
+    return {number for number in range(count) if manifest(directory, number) is not None}
+
+
+def check_identity(directory: Path, identity: Mapping[str, object]) -> None:
+    """Refuse a directory whose shards are of something else.
+
+    Raises:
+        InvalidInput: naming the settings that differ.
+    """
+    try:
+        stored = json.loads((directory / IDENTITY).read_bytes())
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise InvalidInput(f"{directory / IDENTITY} cannot be read ({error}); choose another --output") from error
+    differing = {name for name, value in identity.items() if name in stored and stored[name] != value}
+    if differing:
+        said = ", ".join(f"{name} {stored[name]} (now {identity[name]})" for name in sorted(differing))
+        raise InvalidInput(f"{directory} has shards that were made with {said}; choose another --output")
+
+
+def begin(directory: Path, identity: Mapping[str, object], tell: Tell) -> None:
+    """Say what all shards of a directory are made with, or check that they are.
+
+    Raises:
+        InvalidInput: as `check_identity`.
+        StoreError: nothing can be written there.
+    """
+    path = directory / IDENTITY
+    with claims.alone(path, "beginning", lambda text: tell(Said(text))) as (claim, _):
+        check_identity(directory, identity)
+        if not path.exists():
+            write_atomically(path, as_json(identity), claim=claim)
+
+
+def digest_of_keys(keys: Sequence[int]) -> str:
+    """SHA-256 of keys in their order, a line each."""
+    return hashlib.sha256("".join(f"{key}\n" for key in keys).encode()).hexdigest()
+
+
+def as_json(value: Mapping[str, object]) -> bytes:
+    """A JSON object on a line."""
+    return f"{json.dumps(value, ensure_ascii=False, indent=None)}\n".encode()

@@ -1,0 +1,65 @@
+"""An illustrator that draws noise, and what it takes to let it work on captions."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from biasloop.contract.illustrating import About, Drawn, PipelineSettings
+from biasloop.datasets import captions
+from biasloop.errors import Interrupted
+from biasloop.running.shards import Generation
+
+SIZE = 8
+
+
+class Noise:
+    """Pixels from the seed alone.
+
+    Attributes:
+        calls: sizes of the batches that were asked for.
+        most: pictures at once that memory lasts for.
+    """
+
+    def __init__(self, most: int = 1000, revision: str = "1") -> None:
+        self.calls: list[int] = []
+        self.most, self.revision = most, revision
+
+    def about(self) -> About:
+        return About("noise", self.revision, "float32", "cpu", 1, {"numpy": np.__version__})
+
+    def draw(self, texts, seeds, stopping: Callable[[], bool]) -> Drawn:
+        self.calls.append(len(texts))
+        if stopping():
+            raise Interrupted
+        if len(texts) > self.most:
+            raise MemoryError("out of memory")
+        pixels = [np.random.default_rng(int(seed)).integers(0, 256, (SIZE, SIZE, 3), np.uint8) for seed in seeds]
+        return Drawn(np.stack(pixels), np.array(["flag" in text for text in texts]))
+
+
+class NoiseDomain:
+    """What the toy domain lacks to draw pictures."""
+
+    @staticmethod
+    def illustrator(settings: PipelineSettings) -> Noise:
+        return Noise()
+
+
+def settings(**changes) -> Generation:
+    return Generation(**({"pipeline": PipelineSettings(steps=2), "batch": 2, "shard_size": 5} | changes))
+
+
+def captioned(folder: Path, count: int = 12, flagged: frozenset[int] = frozenset()) -> captions.Captions:
+    path = folder / "captions.tsv"
+    path.write_text("".join(f"{'flag' if row in flagged else 'a'} {row}\thttp://a/{row}\n" for row in range(count)))
+    return captions.opened(path)
+
+
+def tars(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.glob("*.tar"))}
+
+
+def left_over(folder: Path) -> list[str]:
+    """What is there that should not be once all is done."""
+    return [path.name for path in folder.iterdir() if path.name.startswith(".")]

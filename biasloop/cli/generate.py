@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from biasloop.cli import generate_pictures
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
@@ -25,7 +26,12 @@ PICTURES = (".png", ".h5")
 def generate(
     output: Annotated[
         Path,
-        typer.Option("--output", "-o", metavar="FILE", help="Labels .csv, .jsonl; texts .jsonl; samples .png, .h5."),
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE|DIR",
+            help="Labels .csv, .jsonl; texts .jsonl; samples .png, .h5; a directory for shards of pictures.",
+        ),
     ],
     run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="A run's directory.")] = None,
     preset: Annotated[
@@ -35,7 +41,13 @@ def generate(
         int | None, typer.Option("--round", min=0, help="Whose model; default: the newest round's.")
     ] = None,
     source: Annotated[
-        Path | None, typer.Option("--input", "-i", metavar="FILE", help="Prompts to continue: .jsonl or .csv.")
+        Path | None,
+        typer.Option(
+            "--input",
+            "-i",
+            metavar="FILE",
+            help="Prompts to continue: .jsonl or .csv; captions: .tsv, .parquet or .jsonl.",
+        ),
     ] = None,
     field: Annotated[str, typer.Option("--prompt", help="The field or column of prompts.")] = "prompt",
     part: Annotated[str, typer.Option("--of", help='Samples to label: "test", "pool" or "reserve".')] = "test",
@@ -47,6 +59,18 @@ def generate(
     data: Data = None,
     device: Device = "auto",
     threads: Threads = None,
+    pipeline: generate_pictures.Pipeline = None,
+    revision: generate_pictures.Revision = None,
+    seed: generate_pictures.Seed = None,
+    steps: generate_pictures.Steps = None,
+    guidance: generate_pictures.Guidance = None,
+    size: generate_pictures.Size = None,
+    batch: generate_pictures.Batch = None,
+    form: generate_pictures.Form = None,
+    flagged: generate_pictures.Flagged = None,
+    shard_size: generate_pictures.ShardSize = None,
+    jobs: generate_pictures.Jobs = None,
+    precision: generate_pictures.Precision = None,
     json: Json = False,
 ) -> None:
     """Label samples, continue prompts, or draw pictures, with the model of a stored round or an untouched one.
@@ -60,7 +84,16 @@ def generate(
     Example: biasloop generate --run RUN --count 100 --output samples.png
 
     Example: biasloop generate --preset fig5-beam --input prompts.jsonl --output continuations.jsonl
+
+    Example: biasloop generate --pipeline stable-diffusion-v1-5/stable-diffusion-v1-5 --input captions.tsv --output DIR
     """
+    asked = generate_pictures.Asked(
+        pipeline, revision, seed, steps, guidance, size, batch, form, flagged, shard_size, jobs, precision
+    )
+    if pipeline is not None:
+        generate_pictures.draw(asked, source, output, run or preset, device, threads, json=json)
+        return
+    asked.refuse()
     _check(run, preset, number, source, output, part, sets)
 
     from biasloop.predictions import read_columns

@@ -16,13 +16,14 @@ from typing import Any, Literal, TypeAlias
 from biasloop.contract.illustrating import PipelineSettings
 from biasloop.datasets import encoding
 from biasloop.datasets.captions import Captions
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, StoreError
 from biasloop.store.files import write_atomically
 from biasloop.system import claims
 
 IDENTITY = "generation.json"
 FORMAT = 1
 Flagged = Literal["keep", "drop", "original"]
+FLAGGED: tuple[Flagged, ...] = ("keep", "drop", "original")
 OWN = ("shard_size", "format", "when_flagged", "seed")
 """Settings of all shards that are the generation's own."""
 SAMPLING = ("steps", "guidance", "size")
@@ -106,6 +107,50 @@ def key_of(key: int) -> str:
 def count_shards(generation: Generation, captions: Captions) -> int:
     """How many shards there will be."""
     return -(-captions.count // generation.shard_size)
+
+
+def captions_in(number: int, generation: Generation, captions: Captions) -> int:
+    """How many captions a shard has."""
+    return min(generation.shard_size, captions.count - number * generation.shard_size)
+
+
+def flagged_named(name: str) -> Flagged:
+    """What becomes of flagged pictures, by its name.
+
+    Raises:
+        InvalidInput: it is none of them.
+    """
+    for known in FLAGGED:
+        if name == known:
+            return known
+    raise InvalidInput(f"--flagged {name}: expected {', '.join(FLAGGED)}")
+
+
+def made_directory(path: Path) -> Path:
+    """The directory of shards, made if it is not there.
+
+    Raises:
+        InvalidInput: it is something else, or has files of something else.
+        StoreError: it cannot be made.
+    """
+    if path.exists() and not path.is_dir():
+        raise InvalidInput(f"{path} is a file; shards go into a directory: choose another --output")
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        strange = next((entry.name for entry in path.iterdir() if entry.suffix == ".tar"), None)
+    except OSError as error:
+        raise StoreError(f"{path} cannot be made ({error.strerror or error})") from error
+    if strange is not None and not (path / IDENTITY).exists():
+        raise InvalidInput(f"{path} has {strange}, and no {IDENTITY}: its shards were made by another program; choose "
+                           "another --output")  # fmt: skip
+    return path
+
+
+def totals(directory: Path, count: int) -> dict[str, int]:
+    """Sums over the manifests of all shards that are done."""
+    listed = [said for number in range(count) if (said := manifest(directory, number)) is not None]
+    names = ("captions", "samples", "pictures", "flagged", "bytes")
+    return {"shards": len(listed)} | {name: sum(said[name] for said in listed) for name in names}
 
 
 def manifest(directory: Path, number: int) -> dict[str, Any] | None:

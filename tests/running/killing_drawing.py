@@ -1,6 +1,7 @@
 """Draws a shard in forked processes and kills each before another call that changes a file.
 
-`python killing_drawing.py DIRECTORY` ends with status 0 if a shard that counts as done is always whole, and the next process makes what one alone makes.
+`python killing_drawing.py DIRECTORY` ends with status 0 if a shard that counts as done is always whole, and
+the next process makes what one alone makes.
 """
 
 import hashlib
@@ -10,7 +11,8 @@ import signal
 import sys
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent.parent)]
+HERE = Path(__file__).parent.parent
+sys.path[:0] = [str(HERE), str(HERE / "toy_plugin" / "src")]
 
 from support.drawing import Noise, captioned, left_over, settings, tars  # noqa: E402
 

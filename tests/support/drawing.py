@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from biasloop_toy import ToyDomain
 
 from biasloop.contract.illustrating import About, Drawn, PipelineSettings
 from biasloop.datasets import captions
@@ -38,8 +39,8 @@ class Noise:
         return Drawn(np.stack(pixels), np.array(["flag" in text for text in texts]))
 
 
-class NoiseDomain:
-    """What the toy domain lacks to draw pictures."""
+class NoiseDomain(ToyDomain):
+    """The toy domain, which draws pictures."""
 
     @staticmethod
     def illustrator(settings: PipelineSettings) -> Noise:

@@ -50,6 +50,20 @@ def encode(pixels: Pixels, form: Format) -> bytes:
     return file.getvalue()
 
 
+def decode(content: bytes) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
+    """The picture in an image file, upright: `(height, width, 3)` uint8.
+
+    Raises:
+        Unreadable: whatever the decoder raises.
+    """
+    import numpy as np
+
+    from biasloop.datasets.decoding import opened, upright
+
+    with opened(io.BytesIO(content)) as image:
+        return np.array(upright(image, "RGB"), np.uint8)
+
+
 def fitted(picture: Pixels, size: int) -> np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]:
     """A picture `(height, width, 3)` in a square: its longer side has the length of a side, the rest is black."""
     import numpy as np

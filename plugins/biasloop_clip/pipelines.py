@@ -15,7 +15,6 @@ import numpy as np
 import torch
 
 from biasloop.contract.illustrating import About, Drawn, PipelineSettings
-from biasloop.datasets.checkpoints import is_path
 from biasloop.downloads import is_offline
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import Interrupted, InvalidInput, SomethingToFetch
@@ -41,7 +40,7 @@ class DiffusersIllustrator:
         self._precision = _precision(settings.precision, self._device)
         name = settings.name or DEFAULT
         folder, self._revision = _located(name, settings)
-        self._generator = str(folder) if is_path(name) else name
+        self._generator = str(folder) if _is_path(name) else name
         self._pipeline = _loaded(folder, DTYPES[self._precision]).to(self._device)
         self._pipeline.set_progress_bar_config(disable=True)
         _keep_what_is_flagged(self._pipeline)
@@ -86,9 +85,14 @@ def _precision(name: str, device: torch.device) -> str:
     return name
 
 
+def _is_path(name: str) -> bool:
+    """Whether it names a directory: it begins with a dot, a tilde or a slash. Names on the hub, too, have a slash."""
+    return name.startswith((".", "~", "/"))
+
+
 def _located(name: str, settings: PipelineSettings) -> tuple[Path, str]:
     """The directory with a pipeline's files, and which revision of it that is."""
-    if is_path(name):
+    if _is_path(name):
         folder = home_of(Path(name))
         if not (folder / "model_index.json").is_file():
             raise InvalidInput(f"{folder} is no directory of a diffusers pipeline: it has no model_index.json")
@@ -112,6 +116,9 @@ def _fetched(name: str, settings: PipelineSettings) -> Path:
         )
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        if Path(name).is_dir():
+            hint = f"for the directory here, write ./{name}"
+            raise InvalidInput(f"{name} is taken for the name of a pipeline on the hub; {hint}") from error
         if offline:
             raise SomethingToFetch(
                 f"the pipeline {name!r} is not in the cache of huggingface_hub ({reason}), and the network must not be "

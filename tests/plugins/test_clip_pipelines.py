@@ -10,7 +10,7 @@ from support import tiny_diffusion
 from support.drawing import captioned, settings, tars
 
 from biasloop.contract.illustrating import PipelineSettings
-from biasloop.datasets.decoding import decoded
+from biasloop.datasets.encoding import decode
 from biasloop.datasets.shards import samples
 from biasloop.errors import Interrupted, InvalidInput, SomethingToFetch
 from biasloop.running.drawing import work
@@ -102,7 +102,7 @@ def test_shards_of_another_batch_size_hold_the_same_pictures(tmp_path, illustrat
     assert tars(tmp_path / "a") == tars(tmp_path / "b")
     for first, second in zip(samples(tmp_path / "a/00000.tar"), samples(tmp_path / "c/00000.tar"), strict=True):
         assert json.loads(first.parts["json"]) == json.loads(second.parts["json"])
-        difference = decoded(first.parts["png"]).astype(int) - decoded(second.parts["png"])
+        difference = decode(first.parts["png"]).astype(int) - decode(second.parts["png"])
         assert np.abs(difference).max() <= 2
     assert manifest(tmp_path / "c", 0)["versions"].keys() >= {"diffusers", "torch", "pillow", "zlib"}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from biasloop.cli import generate_pictures
+from biasloop.cli import generate_mixture, generate_pictures
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
@@ -71,6 +71,10 @@ def generate(
     shard_size: generate_pictures.ShardSize = None,
     jobs: generate_pictures.Jobs = None,
     precision: generate_pictures.Precision = None,
+    originals: generate_mixture.Originals = None,
+    pictures: generate_mixture.Pictures = None,
+    share: generate_mixture.Share = None,
+    equalise: generate_mixture.Equalise = None,
     json: Json = False,
 ) -> None:
     """Label samples, continue prompts, or draw pictures, with the model of a stored round or an untouched one.
@@ -92,6 +96,9 @@ def generate(
     )
     if pipeline is not None:
         generate_pictures.draw(asked, source, output, run or preset, device, threads, json=json)
+        return
+    if originals is not None or pictures is not None:
+        generate_mixture.mix(originals, pictures, share, seed, equalise, output, json=json)
         return
     asked.refuse()
     _check(run, preset, number, source, output, part, sets)

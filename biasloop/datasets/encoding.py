@@ -6,7 +6,7 @@ import io
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from biasloop.errors import InvalidInput
+from biasloop.errors import DamagedShard, InvalidInput
 
 if TYPE_CHECKING:
     import numpy as np
@@ -77,6 +77,20 @@ def fitted(picture: Pixels, size: int) -> np.ndarray[tuple[int, int, int], np.dt
     top, left = (size - shape[1]) // 2, (size - shape[0]) // 2
     square[top : top + shape[1], left : left + shape[0]] = np.asarray(small)
     return square
+
+
+def equalised(content: bytes, size: int, name: str) -> bytes:
+    """An image file as a JPEG of so many pixels a side, as `fitted` and `encode` make it of any other.
+
+    Raises:
+        DamagedShard: it cannot be decoded.
+    """
+    from biasloop.datasets.streaming import Unreadable
+
+    try:
+        return encode(fitted(decode(content), size), "jpg")
+    except Unreadable as error:
+        raise DamagedShard(f"the picture of {name} cannot be read: {error}") from error
 
 
 def versions(form: Format) -> dict[str, str]:

@@ -37,8 +37,9 @@ from biasloop.running.shards import (
     manifest,
     manifest_path,
     name_of,
+    writing,
 )
-from biasloop.store.files import replacing, write_all, write_atomically
+from biasloop.store.files import write_atomically
 from biasloop.system import claims
 from biasloop.system.claims import Claim
 from biasloop.system.memory import lacking, sentence
@@ -134,13 +135,7 @@ class _Worker:
     def _write(self, number: int, rows: Sequence[Caption], claim: Claim) -> None:
         begun = time.monotonic()
         path, made = self.directory / name_of(number), _Made()
-        with replacing(path, claim=claim) as new:
-
-            def write(data: bytes) -> None:
-                new.size += len(data)
-                write_all(new.handle, data)
-
-            writer = ShardWriter(write)
+        with writing(path, claim) as writer:
             start = 0
             while start < len(rows):
                 start = self._batch(number, rows, start, writer, made)

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -16,9 +17,11 @@ from typing import Any, Literal, TypeAlias
 from biasloop.contract.illustrating import PipelineSettings
 from biasloop.datasets import encoding
 from biasloop.datasets.captions import Captions
+from biasloop.datasets.shards import ShardWriter
 from biasloop.errors import InvalidInput, StoreError
-from biasloop.store.files import write_atomically
+from biasloop.store.files import replacing, write_all, write_atomically
 from biasloop.system import claims
+from biasloop.system.claims import Claim
 
 IDENTITY = "generation.json"
 FORMAT = 1
@@ -199,6 +202,23 @@ def begin(directory: Path, identity: Mapping[str, object], tell: Tell) -> None:
         check_identity(directory, identity)
         if not path.exists():
             write_atomically(path, as_json(identity), claim=claim)
+
+
+@contextmanager
+def writing(path: Path, claim: Claim) -> Iterator[ShardWriter]:
+    """A shard that takes its place once all is written inside, the end of the archive included.
+
+    Raises:
+        StoreError: it cannot be written.
+        Lost: another process has taken the claim over.
+    """
+    with replacing(path, claim=claim) as new:
+
+        def write(data: bytes) -> None:
+            new.size += len(data)
+            write_all(new.handle, data)
+
+        yield ShardWriter(write)
 
 
 def digest_of_keys(keys: Sequence[int]) -> str:

@@ -1,0 +1,80 @@
+"""`biasloop generate --originals --pictures`: a mixture of two corpora of shards, as shards."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biasloop.errors import Interrupted, InvalidInput
+from biasloop.report.output import emit, note, say
+
+_PANEL = "Mixtures of originals and generated pictures"
+
+Originals = Annotated[
+    Path | None,
+    typer.Option("--originals", metavar="DIR", help="Shards of originals (CC3M's).", rich_help_panel=_PANEL),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option(
+        "--pictures", metavar="DIR", help="Shards of pictures for their captions, by key.", rich_help_panel=_PANEL
+    ),
+]
+Share = Annotated[
+    float | None,
+    typer.Option("--share", min=0, max=1, help="Of generated pictures in the mixture.", rich_help_panel=_PANEL),
+]
+Equalise = Annotated[
+    int | None,
+    typer.Option(
+        "--equalise",
+        metavar="PIXELS",
+        min=8,
+        rich_help_panel=_PANEL,
+        help="Fit all pictures into squares of so many pixels a side, as JPEG.",
+    ),
+]
+
+
+def mix(
+    originals: Path | None, pictures: Path | None, share: float | None, seed: int | None, equalise: int | None,
+    output: Path, *, json: bool,
+) -> None:  # fmt: skip
+    """Write a mixture as plain tars, and tell what it keeps and drops.
+
+    Raises:
+        InvalidInput: options that do not go together, or shards that cannot be mixed.
+        typer.Exit: the person asked to stop.
+    """
+    from biasloop.cli.stopping import Stopping
+    from biasloop.datasets.mixing_shards import Keys, Mixture
+    from biasloop.running.mixing_shards import described, materialise
+
+    if originals is None or pictures is None or share is None:
+        raise InvalidInput("a mixture takes --originals DIR, --pictures DIR and --share SHARE; give all three")
+    mixture = Mixture(Keys.of(originals), Keys.of(pictures), share, seed or 0, equalise or 0)
+    counts = mixture.counts
+    if not counts.kept:
+        raise InvalidInput(
+            f"{originals} and {pictures} have no key in common; their keys are rows of one list of captions"
+        )
+    dropped = counts.not_generated + counts.not_original + counts.unpictured
+    note(
+        f"{counts.kept:,} keys are mixed, {counts.synthetic:,} of them with a generated picture (a share of "
+        f"{counts.share:.4f}); {dropped:,} are dropped: {counts.not_generated:,} without a generated picture, "
+        f"{counts.not_original:,} without an original, {counts.unpictured:,} originals without a picture"
+    )
+    if counts.flagged:
+        note(f"{counts.flagged:,} generated pictures were flagged and left out: their originals stay, at any share")
+    stopping = Stopping()
+    try:
+        materialise(mixture, output, lambda event: note(event.text), stopping)
+    except Interrupted:
+        note("stopped; whole shards are there, and the same command goes on with the others")
+        raise typer.Exit(stopping.exit_code) from None
+    if json:
+        emit({"directory": str(output), **described(mixture)})
+    else:
+        say(f"{counts.kept:,} samples in {len(mixture.originals.shards):,} shards are in {output}")

@@ -1,0 +1,90 @@
+"""`biasloop generate --originals --pictures`: mixtures as plain tars that are the same whoever writes them."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.drawing import left_over, tars
+
+from biasloop.datasets.encoding import encode
+from biasloop.datasets.shards import Sample, ShardWriter, samples
+from biasloop.errors import InvalidInput
+from biasloop.running.shards import manifest
+
+
+def shard(path: Path, keys, shade: int) -> None:
+    stream = io.BytesIO()
+    writer = ShardWriter(stream.write)
+    for key in keys:
+        pixels = np.full((8, 8, 3), shade, np.uint8)
+        writer.add(Sample(f"{key:09d}", {"jpg": encode(pixels, "jpg"), "txt": f"caption {key}".encode()}))
+    writer.end()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(stream.getvalue())
+
+
+@pytest.fixture
+def mix(cli):
+    """The command on two small corpora: `mix("out", 0.5)` gives typer's result."""
+    shard(Path("originals/00000.tar"), range(40), 50)
+    shard(Path("originals/00001.tar"), range(100, 140), 50)
+    shard(Path("made/00000.tar"), [*range(2, 40), *range(100, 130)], 200)
+
+    def run(output, share, *more):
+        common = ("--originals", "originals", "--pictures", "made", "--share", str(share))
+        return cli("generate", "--output", output, *common, *more)
+
+    return run
+
+
+def test_a_mixture_is_written_and_what_it_drops_is_told(mix):
+    result = mix("half", 0.5, "--json")
+    assert result.exit_code == 0, result.exception
+    said = json.loads(result.stdout)
+    assert (said["kept"], said["not_generated"], said["not_original"], said["share"]) == (68, 12, 0, 0.5)
+    assert said["realised_share"] == said["synthetic"] / 68
+    assert "12 are dropped: 12 without a generated picture" in result.stderr
+    listed = [sample for path in sorted(Path("half").glob("*.tar")) for sample in samples(path)]
+    assert [int(sample.key) for sample in listed] == [*range(2, 40), *range(100, 130)]
+    assert sum(json.loads(sample.parts["json"])["generated"] for sample in listed) == said["synthetic"]
+    assert sum(manifest(Path("half"), number)["synthetic"] for number in (0, 1)) == said["synthetic"]
+    assert left_over(Path("half")) == []
+
+
+def test_shares_are_nested_and_keep_the_same_keys(mix):
+    made = {}
+    for share in (0, 0.3, 0.6, 1):
+        said = json.loads(mix(f"at-{share}", share, "--json").stdout)
+        listed = [sample for path in sorted(Path(f"at-{share}").glob("*.tar")) for sample in samples(path)]
+        made[share] = {sample.key for sample in listed if json.loads(sample.parts["json"])["generated"]}
+        made[f"keys {share}"] = said["keys_sha256"]
+    assert not made[0]
+    assert made[0.3] < made[0.6] < made[1]
+    assert len({made[f"keys {share}"] for share in (0, 0.3, 0.6, 1)}) == 1
+
+
+def test_the_same_command_writes_the_same_bytes_and_goes_on_where_it_stopped(mix):
+    mix("a", 0.5)
+    mix("b", 0.5)
+    assert tars(Path("a")) == tars(Path("b"))
+    before = {path.name: path.stat().st_mtime_ns for path in Path("a").glob("00000*")}
+    Path("a/00001.manifest.json").unlink()
+    mix("a", 0.5)
+    assert tars(Path("a")) == tars(Path("b"))
+    assert {path.name: path.stat().st_mtime_ns for path in Path("a").glob("00000*")} == before
+
+
+def test_what_cannot_be_is_refused(mix, cli):
+    mix("a", 0.5)
+    result = mix("a", 0.6)
+    assert isinstance(result.exception, InvalidInput)
+    assert "another mixture" in str(result.exception)
+    assert "shards of something else" in str(mix("made", 0.6).exception)
+    result = cli("generate", "--originals", "originals", "--output", "x")
+    assert "give all three" in str(result.exception)
+    shard(Path("apart/0.tar"), [7000], 1)
+    result = cli("generate", "--originals", "originals", "--pictures", "apart", "--share", "1", "--output", "x")
+    assert "no key in common" in str(result.exception)
+    assert not Path("x").exists()

@@ -49,12 +49,14 @@ def mix(
         typer.Exit: the person asked to stop.
     """
     from biasloop.cli.stopping import Stopping
+    from biasloop.datasets.cc3m import folder_of
     from biasloop.datasets.mixing_shards import Keys, Mixture
     from biasloop.running.mixing_shards import described, materialise
 
     if originals is None or pictures is None or share is None:
         raise InvalidInput("a mixture takes --originals DIR, --pictures DIR and --share SHARE; give all three")
-    mixture = Mixture(Keys.of(originals), Keys.of(pictures), share, seed or 0, equalise or 0)
+    corpora = (Keys.of(folder_of(directory)) for directory in (originals, pictures))
+    mixture = Mixture(*corpora, share, seed or 0, equalise or 0)
     counts = mixture.counts
     if not counts.kept:
         raise InvalidInput(

@@ -5,6 +5,7 @@ from pathlib import Path
 from biasloop.contract.context import Requirement
 from biasloop.datasets import registry, texts, weights
 from biasloop.datasets.assets import Asset, find
+from biasloop.datasets.cc3m import CC3M, CC3M_SD
 from biasloop.datasets.clothing1m import CLOTHING1M
 from biasloop.datasets.emoji_roles import EMOJI_ROLES
 from biasloop.datasets.imsitu import IMSITU
@@ -21,7 +22,7 @@ def asset(name: str) -> Asset:
 
 def all_assets() -> tuple[Asset, ...]:
     """All data sets, then all models."""
-    return (*registry.all_datasets(), CLOTHING1M, EMOJI_ROLES, IMSITU, *texts.DATASETS, *weights.MODELS)
+    return (*registry.all_datasets(), CC3M, CC3M_SD, CLOTHING1M, EMOJI_ROLES, IMSITU, *texts.DATASETS, *weights.MODELS)
 
 
 def requirement(name: str, data: Path) -> Requirement:

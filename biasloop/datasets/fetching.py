@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from biasloop.datasets.assets import Asset, Made
+from biasloop.datasets.cc3m import ShardedAsset, take
 from biasloop.downloads import (
     Notice,
     Patience,
@@ -57,6 +58,8 @@ def fetch(
         DownloadError: if a file cannot be got as published, or the disk has no room for them all.
     """
     directory = dataset.directory(data)
+    if isinstance(dataset, ShardedAsset):
+        return take(dataset, data, source, notice or (lambda _: None), offline=offline)
     if dataset.asked is not None:
         dataset.require(data)
         return []

@@ -160,7 +160,6 @@ class Mixture:
     @cached_property
     def counts(self) -> Counts:
         """How many there are, and are dropped."""
-        listed = "".join(f"{key}\n" for key in np.sort(self.keys).tolist())
         unpictured = int((~self.originals.pictured).sum())
         return Counts(
             kept=len(self.keys),
@@ -169,7 +168,7 @@ class Mixture:
             not_generated=len(self.originals.key) - unpictured - len(self.keys),
             not_original=len(self.pictures.key) - len(self.keys),
             unpictured=unpictured,
-            keys_sha256=hashlib.sha256(listed.encode()).hexdigest(),
+            keys_sha256=digest_of(np.sort(self.keys)),
         )
 
     def rows_of(self, shard: int) -> Ints:
@@ -200,6 +199,11 @@ class Mixture:
             about |= _told_of(generated)
         parts = {name: picture, "json": f"{json.dumps(about, ensure_ascii=False)}\n".encode()}
         return Sample(original.key, parts | ({"txt": original.parts["txt"]} if "txt" in original.parts else {}))
+
+
+def digest_of(keys: Ints) -> str:
+    """SHA-256 of keys in their order, a line each."""
+    return hashlib.sha256("".join(f"{key}\n" for key in keys.tolist()).encode()).hexdigest()
 
 
 def uniforms(seed: int, keys: Ints) -> Floats:

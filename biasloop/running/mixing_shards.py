@@ -14,7 +14,6 @@ from biasloop.errors import Held, Interrupted, InvalidInput
 from biasloop.running.shards import (
     FORMAT,
     Said,
-    Tell,
     as_json,
     digest_of_keys,
     manifest,

@@ -205,3 +205,13 @@ def test_a_module_may_declare_a_domain_and_a_selector(tmp_path, monkeypatch, wor
     for _ in range(2):
         assert discovery.load("both").__name__ == "Domain"
         assert discovery.selector("both").__name__ == "Selects"
+
+
+def test_a_domain_that_draws_is_the_first_or_the_one_named(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(toy.declare(tmp_path, "biasloop-noise", "noise", "support.drawing:NoiseDomain"))
+    loaded, name = discovery.illustrating("noise:owner/name")
+    assert (loaded.__name__, name) == ("NoiseDomain", "owner/name")
+    assert discovery.illustrating("owner/name")[1] == "owner/name"
+    monkeypatch.setattr(discovery, "entries", lambda: {})
+    with pytest.raises(InvalidInput, match="no installed domain draws"):
+        discovery.illustrating("owner/name")

@@ -72,7 +72,7 @@ def generate(
     jobs: generate_pictures.Jobs = None,
     precision: generate_pictures.Precision = None,
     originals: generate_mixture.Originals = None,
-    pictures: generate_mixture.Pictures = None,
+    made: generate_mixture.Pictures = None,
     share: generate_mixture.Share = None,
     equalise: generate_mixture.Equalise = None,
     json: Json = False,
@@ -97,8 +97,8 @@ def generate(
     if pipeline is not None:
         generate_pictures.draw(asked, source, output, run or preset, device, threads, json=json)
         return
-    if originals is not None or pictures is not None:
-        generate_mixture.mix(originals, pictures, share, seed, equalise, output, json=json)
+    if originals is not None or made is not None:
+        generate_mixture.mix(originals, made, share, seed, equalise, output, json=json)
         return
     asked.refuse()
     _check(run, preset, number, source, output, part, sets)

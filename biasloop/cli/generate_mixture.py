@@ -55,8 +55,8 @@ def mix(
 
     if originals is None or pictures is None or share is None:
         raise InvalidInput("a mixture takes --originals DIR, --pictures DIR and --share SHARE; give all three")
-    corpora = (Keys.of(folder_of(directory)) for directory in (originals, pictures))
-    mixture = Mixture(*corpora, share, seed or 0, equalise or 0)
+    first, second = (Keys.of(folder_of(directory)) for directory in (originals, pictures))
+    mixture = Mixture(first, second, share, seed or 0, equalise or 0)
     counts = mixture.counts
     if not counts.kept:
         raise InvalidInput(

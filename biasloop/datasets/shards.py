@@ -185,18 +185,19 @@ class Index:
         with np.load(path, allow_pickle=False) as arrays:
             if arrays["shard"].tolist() != looks:
                 raise ValueError("the shard is another")
-            texts = (bytes(arrays[name]).decode().split("\n")[:-1] for name in ("keys", "parts"))
-            return Index(*texts, *(arrays[name] for name in ("first", "part", "offset", "size")))
+            keys, parts = (bytes(arrays[name]).decode().split("\n")[:-1] for name in ("keys", "parts"))
+            return Index(keys, parts, *(arrays[name] for name in ("first", "part", "offset", "size")))
 
     def _store(self, path: Path, looks: list[int]) -> None:
-        texts = {
-            name: np.frombuffer("".join(f"{text}\n" for text in listed).encode(), np.uint8)
-            for name, listed in (("keys", self.keys), ("parts", self.parts))
-        }
+        keys, parts = (
+            np.frombuffer("".join(f"{text}\n" for text in listed).encode(), np.uint8)
+            for listed in (self.keys, self.parts)
+        )
         packed = io.BytesIO()
         np.savez_compressed(
-            packed, shard=np.array(looks), first=self.first, part=self.part, offset=self.offset, size=self.size, **texts
-        )
+            packed, shard=np.array(looks), keys=keys, parts=parts, first=self.first, part=self.part,
+            offset=self.offset, size=self.size,
+        )  # fmt: skip
         temporary = beside(path, ".tmp-")
         try:
             temporary.write_bytes(packed.getvalue())

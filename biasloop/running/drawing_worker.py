@@ -29,8 +29,8 @@ _EVENTS = {kind.__name__: kind for kind in (BatchDrawn, ShardDone, Said)}
 
 def dumps(directory: Path, generation: Generation, captions: Captions) -> str:
     """What a process is asked for, as a line."""
-    asked = {"directory": str(directory.absolute()), "generation": asdict(generation), "captions": asdict(captions)}
-    asked["captions"]["path"] = str(captions.path.absolute())
+    of_file = asdict(captions) | {"path": str(captions.path.absolute())}
+    asked = {"directory": str(directory.absolute()), "generation": asdict(generation), "captions": of_file}
     return json.dumps(asked | {"path": sys.path})
 
 
@@ -77,7 +77,12 @@ def main() -> None:
     sys.path[:] = json.loads(line)["path"]
     directory, generation, captions = loads(line)
     stop = threading.Event()
-    threading.Thread(target=lambda: (incoming.readline(), stop.set()), daemon=True).start()
+
+    def listen() -> None:
+        incoming.readline()  # "stop", or the end
+        stop.set()
+
+    threading.Thread(target=listen, daemon=True).start()
 
     def tell(text: str) -> None:
         try:

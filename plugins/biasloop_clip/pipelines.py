@@ -157,7 +157,7 @@ def _loaded(folder: Path, dtype: torch.dtype) -> Any:
 
     try:
         with _quiet():
-            return AutoPipelineForText2Image.from_pretrained(
+            return AutoPipelineForText2Image.from_pretrained(  # type: ignore[no-untyped-call]
                 folder, dtype=dtype, use_safetensors=True, local_files_only=True
             )
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -171,14 +171,14 @@ def _quiet() -> Iterator[None]:
     from diffusers.utils import logging
     from transformers.utils import logging as of_transformers
 
-    logging.disable_progress_bar()
+    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
     of_transformers.disable_progress_bar()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.enable_progress_bar()
+        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
         of_transformers.enable_progress_bar()
 
 

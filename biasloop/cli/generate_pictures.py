@@ -145,7 +145,7 @@ def _watched(
 ) -> Iterator[Callable[[ShardEvent], None]]:
     """Gives what is told of everything that happens; room and time needed are said after a first batch."""
     from biasloop.running import drawing_pace, shards
-    from biasloop.running.shards import BatchDrawn, Said
+    from biasloop.running.shards import BatchDrawn, Said, Waiting
 
     finished = shards.done(directory, shards.count_shards(generation, captions))
     before = sum(shards.captions_in(number, generation, captions) for number in finished)
@@ -155,6 +155,9 @@ def _watched(
         def tell(event: ShardEvent) -> None:
             if isinstance(event, Said):
                 note(event.text)
+            elif isinstance(event, Waiting):
+                shards_left = "a shard" if event.shards == 1 else f"{event.shards:,} shards"
+                note(f"waiting for {shards_left} that other processes make")
             elif isinstance(event, BatchDrawn):
                 if pace.drawn(event):
                     note(pace.estimate())

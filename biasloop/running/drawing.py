@@ -28,6 +28,7 @@ from biasloop.running.shards import (
     Said,
     ShardDone,
     Tell,
+    Waiting,
     as_json,
     begin,
     count_shards,
@@ -89,7 +90,7 @@ def work(
 def _wait_for_one(directory: Path, numbers: Collection[int], tell: Tell, stopping: Callable[[], bool]) -> None:
     """Until one of the shards that other processes make is done, or free."""
     if numbers:
-        tell(Said(f"waiting for {len(numbers):,} shards that other processes make"))
+        tell(Waiting(len(numbers)))
     while numbers and all(
         manifest(directory, number) is None and claims.holder(directory, _prefix(directory, number)) is not None
         for number in numbers

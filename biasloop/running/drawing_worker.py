@@ -21,7 +21,7 @@ from biasloop.contract.illustrating import Illustrator, PipelineSettings
 from biasloop.datasets.captions import Captions
 from biasloop.errors import BiasloopError, Interrupted
 from biasloop.running.drawing import work
-from biasloop.running.shards import BatchDrawn, Generation, Said, ShardDone, ShardEvent
+from biasloop.running.shards import BatchDrawn, Generation, Said, ShardDone, ShardEvent, Waiting
 
 STOPPED = 130
 _EVENTS = {kind.__name__: kind for kind in (BatchDrawn, ShardDone, Said)}
@@ -91,8 +91,12 @@ def main() -> None:
         except OSError:  # nobody is there any more
             stop.set()
 
+    def happened(event: ShardEvent) -> None:
+        if not isinstance(event, Waiting):  # those that it waits for are most often its sisters
+            tell(event_dumps(event))
+
     try:
-        work(directory, generation, captions, loader(generation), lambda event: tell(event_dumps(event)), stop.is_set)
+        work(directory, generation, captions, loader(generation), happened, stop.is_set)
     except Interrupted:
         os._exit(STOPPED)
     except BiasloopError as error:

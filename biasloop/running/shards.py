@@ -88,7 +88,14 @@ class Said:
     text: str
 
 
-ShardEvent: TypeAlias = BatchDrawn | ShardDone | Said
+@dataclass(frozen=True)
+class Waiting:
+    """Nothing is left but shards that other processes make: how many."""
+
+    shards: int
+
+
+ShardEvent: TypeAlias = BatchDrawn | ShardDone | Said | Waiting
 Tell: TypeAlias = Callable[[ShardEvent], None]
 
 

@@ -113,3 +113,22 @@ def test_options_of_pictures_need_a_pipeline(cli):
     assert str(result.exception) == "--shard-size goes with --pipeline NAME; add it, or leave --shard-size out"
     result = cli("generate", "--pipeline", "x", "--output", "out")
     assert "--input FILE" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_two_processes_draw_with_a_pipeline_of_diffusers_what_one_draws(cli, workplace, monkeypatch):
+    from support import tiny_diffusion
+
+    declared = toy.declare(workplace / "declared", "biasloop-drawing", "drawing", "support.drawing:DiffusionDomain")
+    monkeypatch.syspath_prepend(declared)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    tiny_diffusion.build(workplace / "tiny")
+    captioned(workplace, 14)
+    options = ("--input", "captions.tsv", "--shard-size", "4", "--batch", "3", "--steps", "2", "--threads", "1",
+               "--device", "cpu", "--format", "png", "--json")  # fmt: skip
+    for output, jobs in (("alone", "1"), ("both", "2")):
+        result = cli("generate", "--pipeline", "drawing:./tiny", "--output", output, "--jobs", jobs, *options)
+        assert result.exit_code == 0, (result.exception, result.stderr)
+        assert json.loads(result.stdout)["pictures"] == 14
+    assert tars(Path("both")) == tars(Path("alone"))
+    assert len(tars(Path("alone"))) == 4

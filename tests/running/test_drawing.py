@@ -16,7 +16,7 @@ from biasloop.datasets.encoding import encode
 from biasloop.datasets.shards import samples
 from biasloop.errors import Interrupted, InvalidInput, OutOfMemory
 from biasloop.running.drawing import noise_seeds, work
-from biasloop.running.shards import BatchDrawn, Said, ShardDone, manifest
+from biasloop.running.shards import BatchDrawn, Said, ShardDone, Waiting, manifest
 from biasloop.system import claims
 
 
@@ -100,7 +100,7 @@ def test_a_shard_that_somebody_makes_is_waited_for_and_made_once_he_is_gone(tmp_
 
     def tell(event):
         events.append(event)
-        if isinstance(event, Said):
+        if isinstance(event, Waiting):
             seen.set()
 
     thread = threading.Thread(target=work, args=(out, settings(), texts, Noise, tell, lambda: False))

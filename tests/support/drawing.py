@@ -47,6 +47,16 @@ class NoiseDomain(ToyDomain):
         return Noise()
 
 
+class DiffusionDomain(ToyDomain):
+    """The toy domain, which draws with pipelines of diffusers."""
+
+    @staticmethod
+    def illustrator(settings: PipelineSettings):
+        from biasloop_clip.pipelines import DiffusersIllustrator
+
+        return DiffusersIllustrator(settings)
+
+
 def settings(**changes) -> Generation:
     return Generation(**({"pipeline": PipelineSettings(steps=2), "batch": 2, "shard_size": 5} | changes))
 

@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -94,11 +95,17 @@ def generate(
     asked = generate_pictures.Asked(
         pipeline, revision, seed, steps, guidance, size, batch, form, flagged, shard_size, jobs, precision
     )
-    if pipeline is not None:
-        generate_pictures.draw(asked, source, output, run or preset, device, threads, json=json)
-        return
-    if originals is not None or made is not None:
-        generate_mixture.mix(originals, made, share, seed, equalise, output, json=json)
+    mixed = generate_mixture.Asked(originals, made, share, equalise)
+    if pipeline is not None and mixed.any:
+        raise InvalidInput("--pipeline draws pictures and --originals mixes them; give one of the two")
+    if pipeline is not None or mixed.any:
+        if any(option is not None for option in (run, preset, number, count, sets)):
+            raise InvalidInput("--run, --preset, --round, --count and --set do not go with --pipeline and --originals")
+        if mixed.any:
+            replace(asked, seed=None).refuse()
+            generate_mixture.mix(mixed, seed or 0, output, json=json)
+        else:
+            generate_pictures.draw(asked, source, output, device, threads, json=json)
         return
     asked.refuse()
     _check(run, preset, number, source, output, part, sets)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
@@ -38,10 +39,22 @@ Equalise = Annotated[
 ]
 
 
-def mix(
-    originals: Path | None, pictures: Path | None, share: float | None, seed: int | None, equalise: int | None,
-    output: Path, *, json: bool,
-) -> None:  # fmt: skip
+@dataclass(frozen=True)
+class Asked:
+    """The options of mixtures as they were given; None for those that were not."""
+
+    originals: Path | None
+    pictures: Path | None
+    share: float | None
+    equalise: int | None
+
+    @property
+    def any(self) -> bool:
+        """Whether any was."""
+        return any(getattr(self, field.name) is not None for field in fields(self))
+
+
+def mix(asked: Asked, seed: int, output: Path, *, json: bool) -> None:
     """Write a mixture as plain tars, and tell what it keeps and drops.
 
     Raises:
@@ -51,12 +64,13 @@ def mix(
     from biasloop.cli.stopping import Stopping
     from biasloop.datasets.cc3m import folder_of
     from biasloop.datasets.mixing_shards import Keys, Mixture
-    from biasloop.running.mixing_shards import described, materialise
+    from biasloop.running.mixing_shards import described, gendered, materialise
 
-    if originals is None or pictures is None or share is None:
+    originals, pictures = asked.originals, asked.pictures
+    if originals is None or pictures is None or asked.share is None:
         raise InvalidInput("a mixture takes --originals DIR, --pictures DIR and --share SHARE; give all three")
     first, second = (Keys.of(folder_of(directory)) for directory in (originals, pictures))
-    mixture = Mixture(first, second, share, seed or 0, equalise or 0)
+    mixture = Mixture(first, second, asked.share, seed, asked.equalise or 0)
     counts = mixture.counts
     if not counts.kept:
         raise InvalidInput(
@@ -76,7 +90,11 @@ def mix(
     except Interrupted:
         note("stopped; whole shards are there, and the same command goes on with the others")
         raise typer.Exit(stopping.exit_code) from None
+    words = gendered(output, len(first.shards))
     if json:
-        emit({"directory": str(output), **described(mixture)})
-    else:
-        say(f"{counts.kept:,} samples in {len(mixture.originals.shards):,} shards are in {output}")
+        emit({"directory": str(output), **described(mixture), "gender_words": words})
+        return
+    say(
+        f"{counts.kept:,} samples in {len(first.shards):,} shards are in {output}; {100 * words / counts.kept:.1f} % "
+        "of their captions have a gender word, which leaves a pipeline no choice"
+    )

@@ -103,9 +103,7 @@ class Asked:
         )
 
 
-def draw(
-    asked: Asked, source: Path | None, output: Path, other: object, device: str, threads: int | None, *, json: bool
-) -> None:
+def draw(asked: Asked, source: Path | None, output: Path, device: str, threads: int | None, *, json: bool) -> None:
     """Draw all pictures that are not there, and tell how it ended.
 
     Raises:
@@ -117,8 +115,6 @@ def draw(
     from biasloop.running import shards
     from biasloop.running.drawing_workers import draw as draw_all
 
-    if other is not None:
-        raise InvalidInput("--pipeline draws for captions; leave --run and --preset out")
     if source is None:
         raise InvalidInput("--pipeline draws for captions; give --input FILE (.tsv, .parquet or .jsonl)")
     generation = asked.generation(device, threads)

@@ -16,7 +16,7 @@ from biasloop.datasets.captions import Captions
 from biasloop.errors import BiasloopError, Interrupted
 from biasloop.running.drawing import work
 from biasloop.running.drawing_worker import STOPPED, dumps, event_loads, loader
-from biasloop.running.shards import Generation, Said, Tell
+from biasloop.running.shards import Generation, Said, Tell, count_shards, done
 from biasloop.system import gpus
 
 _COMMAND = (sys.executable, "-P", "-m", "biasloop.running.drawing_worker")
@@ -54,8 +54,11 @@ def draw(
     if stopping() and any(worker.process.returncode == STOPPED for worker in workers):
         raise Interrupted
     failed = [worker.why() for worker in workers if worker.process.returncode]
-    if failed:
+    count = count_shards(generation, captions)
+    if failed and len(done(directory, count)) < count:
         raise failed[0]
+    for error in failed:
+        tell(Said(f"{error}; the others have made its shard"))
 
 
 def _on(generation: Generation, number: int) -> Generation:
@@ -94,7 +97,6 @@ class _Worker:
                 event = event_loads(self.lines.get_nowait())
                 if isinstance(event, BiasloopError):
                     self.error = event
-                    tell(Said(f"a process has ended: {event}"))
                 else:
                     tell(event)
 
@@ -107,8 +109,7 @@ class _Worker:
         """Why it has failed."""
         code = self.process.returncode
         return self.error or BiasloopError(
-            f"a process that drew pictures ended with status {code}; its messages are above, and the same command "
-            "goes on with what is done"
+            f"a process that drew pictures has ended with status {code}, and its messages are above"
         )
 
     def end(self) -> None:

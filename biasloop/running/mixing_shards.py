@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from biasloop.datasets import encoding
+from biasloop.datasets.gender_words import has_gender_word
 from biasloop.datasets.mixing_shards import Mixture
 from biasloop.errors import Held, Interrupted, InvalidInput
 from biasloop.running.shards import (
@@ -70,6 +71,11 @@ def materialise(
     return said
 
 
+def gendered(directory: Path, count: int) -> int:
+    """How many captions of a mixture's shards have a gender word, by their manifests."""
+    return sum((manifest(directory, number) or {}).get("gender_words", 0) for number in range(count))
+
+
 def _begin(directory: Path, said: bytes) -> None:
     path = directory / MIXTURE
     try:
@@ -90,8 +96,10 @@ def _write(mixture: Mixture, directory: Path, number: int, claim: Claim) -> None
     rows = mixture.rows_of(number)
     path = directory / name_of(number)
     with writing(path, claim) as writer:
+        words = 0
         for sample in mixture.read(rows.tolist()):
             writer.add(sample)
+            words += has_gender_word(sample.parts.get("txt", b"").decode(errors="replace"))
         digest = writer.end()
     keys = mixture.keys[rows].tolist()
     said = {
@@ -104,6 +112,7 @@ def _write(mixture: Mixture, directory: Path, number: int, claim: Claim) -> None
         "samples": len(keys),
         "pictures": len(keys),
         "synthetic": int(mixture.synthetic[rows].sum()),
+        "gender_words": words,
         "keys_sha256": digest_of_keys(keys),
         "seconds": round(time.monotonic() - begun, 3),
         "share": mixture.share,

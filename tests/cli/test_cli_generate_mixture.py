@@ -19,7 +19,12 @@ def shard(path: Path, keys, shade: int) -> None:
     writer = ShardWriter(stream.write)
     for key in keys:
         pixels = np.full((8, 8, 3), shade, np.uint8)
-        writer.add(Sample(f"{key:09d}", {"jpg": encode(pixels, "jpg"), "txt": f"caption {key}".encode()}))
+        writer.add(
+            Sample(
+                f"{key:09d}",
+                {"jpg": encode(pixels, "jpg"), "txt": f"{'his' if key % 4 == 0 else 'this'} {key}".encode()},
+            )
+        )
     writer.end()
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(stream.getvalue())
@@ -44,6 +49,7 @@ def test_a_mixture_is_written_and_what_it_drops_is_told(mix):
     assert result.exit_code == 0, result.exception
     said = json.loads(result.stdout)
     assert (said["kept"], said["not_generated"], said["not_original"], said["share"]) == (68, 12, 0, 0.5)
+    assert said["gender_words"] == 9 + 8  # keys 4, 8, ..., 36 and 100, 104, ..., 128
     assert said["realised_share"] == said["synthetic"] / 68
     assert "12 are dropped: 12 without a generated picture" in result.stderr
     listed = [sample for path in sorted(Path("half").glob("*.tar")) for sample in samples(path)]
@@ -82,8 +88,12 @@ def test_what_cannot_be_is_refused(mix, cli):
     assert isinstance(result.exception, InvalidInput)
     assert "another mixture" in str(result.exception)
     assert "shards of something else" in str(mix("made", 0.6).exception)
-    result = cli("generate", "--originals", "originals", "--output", "x")
-    assert "give all three" in str(result.exception)
+    for arguments in (("--originals", "originals"), ("--share", "0.5")):
+        result = cli("generate", *arguments, "--output", "x")
+        assert "give all three" in str(result.exception)
+    assert "--steps goes with --pipeline" in str(mix("x", 0.5, "--steps", "3").exception)
+    assert "give one of the two" in str(mix("x", 0.5, "--pipeline", "y").exception)
+    assert "do not go with --pipeline and --originals" in str(mix("x", 0.5, "--count", "3").exception)
     shard(Path("apart/0.tar"), [7000], 1)
     result = cli("generate", "--originals", "originals", "--pictures", "apart", "--share", "1", "--output", "x")
     assert "no key in common" in str(result.exception)

@@ -87,7 +87,7 @@ def test_what_the_disk_cannot_hold_is_refused_after_a_first_batch(generate, monk
         (("--size", "30"), "multiples of 8 pixels"),
         (("--format", "gif"), "jpg, png, webp"),
         (("--flagged", "hide"), "keep, drop, original"),
-        (("--run", "somewhere"), "leave --run"),
+        (("--run", "somewhere"), "--run, --preset, --round, --count and --set do not go with --pipeline"),
     ],
 )
 def test_options_that_cannot_be_are_refused(generate, arguments, words):

@@ -1,5 +1,6 @@
 """An illustrator that draws noise, and what it takes to let it work on captions."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from biasloop_toy import ToyDomain
 
 from biasloop.contract.illustrating import About, Drawn, PipelineSettings
 from biasloop.datasets import captions
-from biasloop.errors import Interrupted
+from biasloop.errors import Interrupted, InvalidInput
 from biasloop.running.shards import Generation
 
 SIZE = 8
@@ -20,17 +21,19 @@ class Noise:
     Attributes:
         calls: sizes of the batches that were asked for.
         most: pictures at once that memory lasts for.
+        slow: seconds that a batch takes.
     """
 
-    def __init__(self, most: int = 1000, revision: str = "1") -> None:
+    def __init__(self, most: int = 1000, revision: str = "1", slow: float = 0.0) -> None:
         self.calls: list[int] = []
-        self.most, self.revision = most, revision
+        self.most, self.revision, self.slow = most, revision, slow
 
     def about(self) -> About:
         return About("noise", self.revision, "float32", "cpu", 1, {"numpy": np.__version__})
 
     def draw(self, texts, seeds, stopping: Callable[[], bool]) -> Drawn:
         self.calls.append(len(texts))
+        time.sleep(self.slow)
         if stopping():
             raise Interrupted
         if len(texts) > self.most:
@@ -44,7 +47,9 @@ class NoiseDomain(ToyDomain):
 
     @staticmethod
     def illustrator(settings: PipelineSettings) -> Noise:
-        return Noise()
+        if settings.name == "broken":
+            raise InvalidInput("there is no pipeline broken")
+        return Noise(slow=0.2 if settings.name == "slow" else 0.0)
 
 
 class DiffusionDomain(ToyDomain):

@@ -40,7 +40,7 @@ class DiffusersIllustrator:
         self._precision = _precision(settings.precision, self._device)
         name = settings.name or DEFAULT
         folder, self._revision = _located(name, settings)
-        self._generator = str(folder) if _is_path(name) else name
+        self._generator = folder.absolute().name if _is_path(name) else name  # where it lies is nobody's business
         self._pipeline = _loaded(folder, DTYPES[self._precision]).to(self._device)
         self._pipeline.set_progress_bar_config(disable=True)
         _keep_what_is_flagged(self._pipeline)
@@ -171,15 +171,15 @@ def _quiet() -> Iterator[None]:
     from diffusers.utils import logging
     from transformers.utils import logging as of_transformers
 
-    logging.disable_progress_bar()  # type: ignore[no-untyped-call]
-    of_transformers.disable_progress_bar()
+    logging.disable_progress_bar()
+    of_transformers.disable_progress_bar()  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.enable_progress_bar()  # type: ignore[no-untyped-call]
-        of_transformers.enable_progress_bar()
+        logging.enable_progress_bar()
+        of_transformers.enable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def _keep_what_is_flagged(pipeline: Any) -> None:

@@ -65,7 +65,7 @@ def test_a_picture_depends_on_caption_and_seed_and_not_on_its_batch(illustrator)
 
 def test_what_draws_is_told(illustrator, folder):
     about = illustrator.about()
-    assert (about.generator, about.precision, about.device, about.threads) == (str(folder), "float32", "cpu", 1)
+    assert (about.generator, about.precision, about.device, about.threads) == (folder.name, "float32", "cpu", 1)
     assert about.revision.startswith("sha256:")
     assert {"diffusers", "torch", "transformers"} <= about.versions.keys()
 

@@ -96,16 +96,10 @@ def generate(
         pipeline, revision, seed, steps, guidance, size, batch, form, flagged, shard_size, jobs, precision
     )
     mixed = generate_mixture.Asked(originals, made, share, equalise)
-    if pipeline is not None and mixed.any:
-        raise InvalidInput("--pipeline draws pictures and --originals mixes them; give one of the two")
     if pipeline is not None or mixed.any:
         if any(option is not None for option in (run, preset, number, count, sets)):
             raise InvalidInput("--run, --preset, --round, --count and --set do not go with --pipeline and --originals")
-        if mixed.any:
-            replace(asked, seed=None).refuse()
-            generate_mixture.mix(mixed, seed or 0, output, json=json)
-        else:
-            generate_pictures.draw(asked, source, output, device, threads, json=json)
+        _in_shards(asked, mixed, source, output, device, threads, json=json)
         return
     asked.refuse()
     _check(run, preset, number, source, output, part, sets)
@@ -140,6 +134,20 @@ def generate(
         emit({"file": str(output), "rows": written, "model": maker.how})
     else:
         say(f"wrote {written:,} {what} to {output}")
+
+
+def _in_shards(
+    asked: generate_pictures.Asked, mixed: generate_mixture.Asked, source: Path | None, output: Path, device: str,
+    threads: int | None, *, json: bool,
+) -> None:  # fmt: skip
+    """Draw pictures for captions, or mix those that are there."""
+    if not mixed.any:
+        generate_pictures.draw(asked, source, output, device, threads, json=json)
+        return
+    if asked.pipeline is not None:
+        raise InvalidInput("--pipeline draws pictures and --originals mixes them; give one of the two")
+    replace(asked, seed=None).refuse()
+    generate_mixture.mix(mixed, asked.seed or 0, output, json=json)
 
 
 def _untouched(preset: str, sets: list[str] | None, options: "Options") -> "Maker":

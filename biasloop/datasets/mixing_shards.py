@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ import numpy as np
 from biasloop.contract.data import Bools, Floats, Ints
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import encoding
-from biasloop.datasets.shards import PICTURES, Index, Sample, Shard
+from biasloop.datasets.shards import PICTURES, Index, Sample, Shard, looks
 from biasloop.errors import DamagedShard, InvalidInput
 
 Rows = np.ndarray[tuple[int, int], np.dtype[np.int64]]
@@ -67,6 +67,30 @@ class Keys:
             first, second = (paths[place[row, 0]].name for row in (again[0], again[0] + 1))
             raise DamagedShard(f"{directory} has the key {key[again[0]]} twice, in {first} and {second}")
         return Keys(paths, key, place, np.concatenate(pictured)[order])
+
+    def rows_of(self, keys: Ints) -> Ints:
+        """`(n,)` rows of some keys.
+
+        Raises:
+            InvalidInput: one is not there.
+        """
+        rows = np.minimum(np.searchsorted(self.key, keys), len(self.key) - 1)
+        absent = np.flatnonzero(self.key[rows] != keys)
+        if len(absent):
+            raise InvalidInput(f"no shard of {self.shards[0].parent} has the key {keys[absent[0]]}")
+        return rows
+
+    def read(self, rows: Ints) -> Iterator[Sample]:
+        """Samples at some rows, in the order asked for; neighbours in one shard are read together.
+
+        Raises:
+            InvalidInput, DamagedShard: a shard cannot be read.
+        """
+        place = self.place[rows]  # (n, 2)
+        cuts = np.flatnonzero(np.diff(place[:, 0])) + 1
+        for run in np.split(place, cuts) if len(place) else ():
+            path = self.shards[run[0, 0]]
+            yield from _shard(path, looks(path)).read(run[:, 1].tolist())
 
 
 def _numbers(index: Index, path: Path) -> Ints:
@@ -181,9 +205,9 @@ class Mixture:
         Raises:
             InvalidInput, DamagedShard: a shard cannot be read.
         """
-        originals = _read_along(self.originals, self._rows[rows, 0])
+        originals = self.originals.read(self._rows[rows, 0])
         generated = np.asarray(rows)[self.synthetic[rows]]
-        pictures = _read_along(self.pictures, self._rows[generated, 1])
+        pictures = self.pictures.read(self._rows[generated, 1])
         for row, original in zip(rows, originals, strict=True):
             yield self._mixed(original, next(pictures) if self.synthetic[row] else None)
 
@@ -211,12 +235,10 @@ def uniforms(seed: int, keys: Ints) -> Floats:
     return np.asarray(Streams((seed,)).at("run", "mix").uniform(keys)[:, 0])
 
 
-def _read_along(keys: Keys, rows: Ints) -> Iterator[Sample]:
-    """Samples at some rows, in the order asked for; neighbours in one shard are read together."""
-    place = keys.place[rows]
-    cuts = np.flatnonzero(np.diff(place[:, 0])) + 1
-    for run in np.split(place, cuts) if len(place) else ():
-        yield from Shard(keys.shards[run[0, 0]]).read(run[:, 1].tolist())
+@lru_cache(maxsize=64)
+def _shard(path: Path, looks: tuple[int, int]) -> Shard:
+    """A shard as it was; its index is held while others are read."""
+    return Shard(path)
 
 
 def _true_ending(content: bytes, part: str) -> str:

@@ -174,28 +174,28 @@ class Index:
         """
         stored = path.with_name(path.name + INDEX)
         with suppress(OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
-            return Index._loaded(stored, _looks(path))
+            return Index._loaded(stored, looks(path))
         index = Index.built(path)
         with suppress(OSError):  # a directory that others have shared for reading
-            index._store(stored, _looks(path))
+            index._store(stored, looks(path))
         return index
 
     @staticmethod
-    def _loaded(path: Path, looks: list[int]) -> Index:
+    def _loaded(path: Path, state: tuple[int, int]) -> Index:
         with np.load(path, allow_pickle=False) as arrays:
-            if arrays["shard"].tolist() != looks:
+            if arrays["shard"].tolist() != list(state):
                 raise ValueError("the shard is another")
             keys, parts = (bytes(arrays[name]).decode().split("\n")[:-1] for name in ("keys", "parts"))
             return Index(keys, parts, *(arrays[name] for name in ("first", "part", "offset", "size")))
 
-    def _store(self, path: Path, looks: list[int]) -> None:
+    def _store(self, path: Path, state: tuple[int, int]) -> None:
         keys, parts = (
             np.frombuffer("".join(f"{text}\n" for text in listed).encode(), np.uint8)
             for listed in (self.keys, self.parts)
         )
         packed = io.BytesIO()
         np.savez_compressed(
-            packed, shard=np.array(looks), keys=keys, parts=parts, first=self.first, part=self.part,
+            packed, shard=np.array(state), keys=keys, parts=parts, first=self.first, part=self.part,
             offset=self.offset, size=self.size,
         )  # fmt: skip
         temporary = beside(path, ".tmp-")
@@ -206,10 +206,17 @@ class Index:
             temporary.unlink(missing_ok=True)
 
 
-def _looks(path: Path) -> list[int]:
-    """Bytes and time of change of a shard: others once it is another."""
-    state = path.stat()
-    return [state.st_size, state.st_mtime_ns]
+def looks(path: Path) -> tuple[int, int]:
+    """Bytes and time of change of a shard: others once it is another.
+
+    Raises:
+        InvalidInput: it is not there.
+    """
+    try:
+        state = path.stat()
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be read ({error.strerror or error})") from error
+    return state.st_size, state.st_mtime_ns
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,16 @@ def test_any_order_of_reading_gives_the_same_samples(corpora):
     assert [row for number in (0, 1) for row in mixture.rows_of(number)] == list(range(14))
 
 
+def test_samples_are_read_by_their_keys(corpora):
+    originals, pictures = corpora
+    keys = np.array([10_001, 3, 11, 3])
+    assert [sample.key for sample in originals.read(originals.rows_of(keys))] == [f"{key:09d}" for key in keys]
+    assert [next(iter(sample.parts)) for sample in pictures.read(pictures.rows_of(keys))] == ["png"] * 4
+    for absent in (4, 20_000_000):
+        with pytest.raises(InvalidInput, match=f"has the key {absent}"):
+            originals.rows_of(np.array([1, absent]))
+
+
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.integers(0, 4_000_000), unique=True, min_size=1, max_size=50), st.integers(0, 9),
        st.floats(0, 1), st.floats(0, 1))  # fmt: skip

@@ -91,6 +91,8 @@ def generate(
     Example: biasloop generate --preset fig5-beam --input prompts.jsonl --output continuations.jsonl
 
     Example: biasloop generate --pipeline stable-diffusion-v1-5/stable-diffusion-v1-5 --input captions.tsv --output DIR
+
+    Example: biasloop generate --originals cc3m-shards --pictures made --share 0.4 --output mixed-040
     """
     asked = generate_pictures.Asked(
         pipeline, revision, seed, steps, guidance, size, batch, form, flagged, shard_size, jobs, precision

@@ -89,8 +89,8 @@ class RolesDomain:
         return self._learner.environment()
 
     def fingerprint(self) -> str:
-        """A digest of annotations or drawings."""
-        return f"{self.config.data}:{self._situations.digest}"
+        """Digests of annotations or drawings, and of image files."""
+        return f"{self.config.data}:{self._source.fingerprint(self._situations)}"
 
     def vocabularies(self) -> Mapping[str, Column]:
         """Names of verbs, roles and nouns, and which verb has which role."""

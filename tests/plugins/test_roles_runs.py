@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from biasloop.config.validation import arms_of
 from biasloop.contract.data import Samples
 from biasloop.datasets import catalogue, fetch
 from biasloop.datasets.imsitu import IMSITU
-from biasloop.errors import InvalidInput
+from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.running.engine import Options, prepare, run
 from biasloop.store.reader import Run
 from biasloop_roles import labels, metrics
@@ -110,6 +111,44 @@ def test_a_run_that_is_stopped_in_a_fit_goes_on_to_the_same_bits(tmp_path):
         for name in tables[0].columns:
             np.testing.assert_array_equal(tables[0][name], tables[1][name])
         assert repr(first.evaluations["test"].metrics) == repr(second.evaluations["test"].metrics)
+
+
+OWN = """
+[domain]
+name = "roles"
+data = "folder"
+path = "own"
+test_per_verb = 4
+width = 2
+epochs = 1
+batch_size = 8
+side = 16
+[loop]
+rule = "accumulate"
+start = 8
+human = 2
+model = 2
+rounds = 2
+"""
+
+
+def test_other_pixels_under_the_same_names_are_refused_and_a_plan_decodes_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    imsitu.write(Path("own"), images_per_verb=12, side=20)
+    Path("own.toml").write_text(OWN)
+    words = ("loop", "-p", "own.toml", "--data", "data", "--threads", 1, "--out", "runs")
+    cli(*words)
+    stored = Run.open(Path("runs/seed-0")).read("setup").frames["fingerprint"].columns["data"].strings()[0]
+    assert re.fullmatch("folder:[0-9a-f]{32} [0-9a-f]{32}", stored)  # annotations, then files
+    first, second = sorted(Path("own").rglob("cooking_*.jpg"))[:2]
+    before = first.read_bytes()
+    monkeypatch.setattr("biasloop_roles.pixels._decoded", None)
+    first.write_bytes(second.read_bytes())
+    for more in ((), ("--dry-run",)):
+        with pytest.raises(DamagedStore, match="runs/seed-0 was made from other data"):
+            cli(*words, *more)
+    first.write_bytes(before)  # at another time
+    assert "finished" in cli(*words, "--dry-run")
 
 
 def test_missing_images_are_told_before_anything_is_trained(tmp_path):

@@ -29,7 +29,7 @@ from biasloop.contract.names import CONFIDENCE, IDS, TEST
 from biasloop.lazy import numpy as np
 from biasloop_roles import config as settings
 from biasloop_roles import labels, measures, metrics, sources
-from biasloop_roles.labels import FRAMES, NOUN_NAMES, NOUNS, PICTURE, VERB, Labels
+from biasloop_roles.labels import FRAMES, NOUN_NAMES, NOUNS, PICTURE, VERB, Labels, named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -121,9 +121,14 @@ class RolesDomain:
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop_roles.metrics.measure`."""
-        vocabulary, released = labels.named(vocabularies), self.config.compat == "released"
+        vocabulary, released = named(vocabularies), self.config.compat == "released"
         lists, share = sources.compared(self.config, vocabulary)
         return metrics.measure(tables[TEST], train, vocabulary, lists, share, released=released)
+
+    def measure_labels(self, labels: Frame, vocabularies: Vocabularies) -> Mapping[str, Metric]:
+        """Where shares of women are imposed, their polarisation."""
+        vocabulary = named(vocabularies)
+        return metrics.of_labels(*_pair(labels), vocabulary, *sources.compared(self.config, vocabulary))
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """A new network, trained on the samples' situations.

@@ -67,6 +67,23 @@ def measure(
     return metrics | means
 
 
+def of_labels(verb: Ints, nouns: Ints, vocabulary: Vocabulary, lists: Lists, share: Floats | None) -> dict[str, Metric]:
+    """What feedback moves, of labels alone: polarisation where shares are imposed; standard errors by row.
+
+    Args:
+        verb: `(n,)` of labels.
+        nouns: `(n, MOST_ROLES)`.
+        vocabulary: of the nouns.
+        lists: which are men and women.
+        share: as in `measure`.
+    """
+    return (
+        {}
+        if share is None
+        else {"polarisation": _polarisation(verb, Genders(lists, vocabulary).of(verb, nouns), share)}
+    )
+
+
 def _ratios(
     genders: Genders,
     of: str,

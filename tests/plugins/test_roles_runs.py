@@ -199,6 +199,25 @@ def test_metrics_say_nothing_of_too_few_agents_and_everything_as_released(tmp_pa
     assert shares["polarisation_predicted"].value == pytest.approx(0.4 - 0.5)
 
 
+def test_labels_of_the_reserve_are_measured_beside_those_of_humans(tmp_path):
+    stored = made(tmp_path, {**SMALL, ("domain", "pictures"): {"pool": 40, "test": 10}, ("loop", "start"): 480,
+                             ("loop", "human"): 5, ("loop", "model"): 960, ("loop", "rounds"): 2},
+                  "quickstart-roles-mini")  # fmt: skip
+    first, second = (stored.read(f"round-000{number}") for number in (0, 1))
+    assert not any(name.startswith("given") for name in first.evaluations["test"].metrics)
+    truth, measured = second.frames["truth"], second.evaluations["test"].metrics
+    assert measured["given.polarisation"].n <= 960
+    shares = np.resize([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9], 48)
+    nouns = stored.read("setup").vocabularies()["nouns"]
+    woman = truth["nouns"][:, 0] == nouns.index("woman")
+    counts = np.bincount(truth["verb"], minlength=48)
+    known = np.flatnonzero(counts >= metrics.FEWEST)
+    seen = np.array([woman[truth["verb"] == verb].mean() for verb in known])
+    by_hand = np.mean(np.sign(shares[known] - 0.5) * (seen - shares[known]))
+    assert measured["given_truth.polarisation"].value == pytest.approx(by_hand)
+    assert measured["given_truth.polarisation"].n == counts[known].sum()
+
+
 def test_a_verb_that_is_hardly_named_does_not_count_for_polarisation():
     known = labels.named({"verbs": ["cook", "swim"], "roles": ["agent"], "nouns": ["m", "w"], "pairs": ["0 0", "1 0"]})
     lists, none = Lists(frozenset("m"), frozenset("w")), Samples(np.zeros(0, np.int64), np.zeros(0, bool), _frame())

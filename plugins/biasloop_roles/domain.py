@@ -23,12 +23,12 @@ from biasloop.contract.data import (
     Tables,
     Vocabularies,
 )
-from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.domains import EPOCHS, SELECTION, WEIGHTS, Demands
 from biasloop.contract.labels import ARGMAX, Cell, check_rule
 from biasloop.contract.names import CONFIDENCE, IDS, TEST
 from biasloop.lazy import numpy as np
 from biasloop_roles import config as settings
-from biasloop_roles import labels, measures, metrics, sources
+from biasloop_roles import labels, measures, metrics, sources, splits
 from biasloop_roles.labels import FRAMES, NOUN_NAMES, NOUNS, PICTURE, VERB, Labels, named
 
 if TYPE_CHECKING:
@@ -67,8 +67,8 @@ class RolesDomain:
         return [*self._source.requirements(), *weights]
 
     def honours(self) -> frozenset[str]:
-        """The end of every epoch, and weights."""
-        return frozenset({EPOCHS, WEIGHTS})
+        """The end of every epoch, weights, and selection."""
+        return frozenset({EPOCHS, WEIGHTS, SELECTION})
 
     def check(self, demands: Demands) -> None:
         """Refuse annotations, images and devices that are not there or do not fit."""
@@ -97,10 +97,10 @@ class RolesDomain:
         return labels.names_of(self._situations.vocabulary)
 
     def splits(self) -> Splits:
-        """As many pictures of each verb in the test set, the rest in the pool.
+        """As many pictures of each verb in the test set, some held out, the rest in the pool.
 
         Raises:
-            InvalidInput: a verb has too few.
+            InvalidInput: a verb has too few, or nothing is left.
         """
         return self._splits
 
@@ -162,6 +162,19 @@ class RolesDomain:
             return self._learner.best(model, ids).frame()
         return self._learner.drawn(model, ids, work.streams).frame()
 
+    def losses(self, model: nn.Module, samples: Samples, work: Work) -> Floats:
+        """`(rows,)` float64 minus log-probability of each situation, in evaluation mode, whatever it weighs."""
+        return self._learner.losses(model, samples)
+
+    def categories(self, samples: Samples) -> Ints:
+        """`(rows,)` the verb of each label."""
+        verb: Ints = samples.labels[VERB]
+        return verb
+
+    def category_names(self) -> Sequence[str]:
+        """Verbs."""
+        return self._situations.vocabulary.verbs
+
     def errors(self, given: Frame, truth: Frame) -> Floats:
         """`(rows,)` the share of each label that is wrong, of its verb and the roles of the true verb."""
         return measures.label_errors(self._situations.vocabulary, _pair(given), _pair(truth))
@@ -205,13 +218,16 @@ class RolesDomain:
 
     @cached_property
     def _splits(self) -> Splits:
-        streams = str(self._context.streams.path)
-        return self._once("splits", lambda: self._source.splits(self._situations), streams)
+        return self._once("splits", self._split, str(self._context.streams.path))
+
+    def _split(self) -> Splits:
+        drawn, count = self._source.splits(self._situations), self.config.holdout
+        return splits.held_out(drawn, self._context.streams.at("data", "holdout"), count) if count else drawn
 
     @cached_property
     def _images(self) -> sources.Images:
         parts = self._splits
-        used = np.sort(np.concatenate([parts.test, parts.pool]))
+        used = np.sort(np.concatenate([parts.test, parts.holdout, parts.pool]))
         streams = str(self._context.streams.path)
         return self._once("images", lambda: self._source.images(self._situations, used), streams)
 

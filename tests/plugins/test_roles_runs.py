@@ -15,10 +15,12 @@ from typer.testing import CliRunner
 from biasloop.cli.main import app
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
+from biasloop.contract.context import Work
 from biasloop.contract.data import Samples
+from biasloop.contract.randomness import Streams
 from biasloop.datasets import catalogue, fetch
 from biasloop.datasets.imsitu import IMSITU
-from biasloop.errors import DamagedStore, InvalidInput
+from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.running.engine import Options, prepare, run
 from biasloop.store.reader import Run
 from biasloop_roles import labels, metrics
@@ -149,6 +151,63 @@ def test_other_pixels_under_the_same_names_are_refused_and_a_plan_decodes_none(t
             cli(*words, *more)
     first.write_bytes(before)  # at another time
     assert "finished" in cli(*words, "--dry-run")
+
+
+DRAWN = {**SMALL, ("domain", "pictures"): {"pool": 2, "test": 2, "shares": [0.5]}, ("domain", "holdout"): 20,
+         ("domain", "batch_size"): 16, ("loop", "start"): 32, ("loop", "human"): 8, ("loop", "model"): 24,
+         ("loop", "rounds"): 2}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["rho", "train-loss"])
+def test_a_loop_that_selects_goes_on_to_the_same_bits(tmp_path, name):
+    changes = {**DRAWN, ("selection", "name"): name, ("selection", "share"): 0.5, ("selection", "best"): "accuracy"}
+    unbroken = made(tmp_path / "a", changes)
+    updates = iter(range(10_000))
+    stopped = made(tmp_path / "b", changes, stopping=lambda: next(updates) > 9, interval=0.0)
+    assert "finished" not in stopped.manifest.about
+    went_on = made(tmp_path / "b", changes)
+    for name_of_file in ("round-0000.h5", "round-0001.h5"):
+        assert (went_on.directory / name_of_file).read_bytes() == (unbroken.directory / name_of_file).read_bytes()
+    last = unbroken.read("round-0001")
+    chosen, curve = (last.frames[f"fit.{table}"] for table in ("chosen", "selecting"))
+    assert chosen["times"].sum() == 2 * 4 * 8  # half of each of four batches of sixteen, in two epochs
+    assert (curve["judged_accuracy"] >= 0).all()
+    assert set(last.evaluations["test"].metrics) > {"label_error", "wrong_selected", "wrong_offered", "best_epoch"}
+    assert last.added is not None
+    assert ("irreducible" in last.added.payload) == (name == "rho")
+
+
+def test_losses_are_those_that_are_trained_on_and_categories_are_verbs(tmp_path):
+    preset = presets.read("fig4-left-mini").override({**DRAWN, ("domain", "epochs"): 1}, "test")
+    domain = prepare(arms_of(preset)[0][1], 0, Options(tmp_path, threads=1)).domain
+    parts = domain.splits()
+    assert len(parts.holdout) == 20
+    assert not set(parts.holdout) & (set(parts.pool) | set(parts.test))
+    human = Samples(parts.holdout, np.zeros(20, bool), domain.human_labels(parts.holdout))
+    model = domain.fit(human, Work(Streams((0, "fit"))))
+    sure = domain.label(model, parts.holdout, "argmax", Work(Streams((0, "label"))))
+    given = Samples(parts.holdout, np.ones(20, bool), sure)
+    assert np.exp(-domain.losses(model, given, Work(Streams((0,))))) == pytest.approx(sure["confidence"], rel=1e-4)
+    assert domain.categories(human).tolist() == human.labels["verb"].tolist()
+    assert list(domain.category_names()) == domain.vocabularies()["verbs"].strings()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({("domain", "holdout"): 96}, "domain.holdout is 96, and 96 images are not in the test set"),
+        ({("domain", "holdout"): 0, ("selection", "name"): "rho"}, "there are none; set domain.holdout"),
+        ({("selection", "name"): "reducr"}, "the domain 'roles' cannot have .*: it has no fit_heads"),
+        (
+            {("selection", "name"): "rho", ("selection", "proxy"): {"width": 2}},
+            "cannot have selection.proxy: it has no",
+        ),
+    ],
+)
+def test_selection_that_cannot_be_had_is_refused(tmp_path, changes, words):
+    with pytest.raises((InvalidInput, Mismatch), match=words):
+        made(tmp_path, {**DRAWN, **changes})
+    assert not list((tmp_path / "run").glob("*.h5"))
 
 
 def test_missing_images_are_told_before_anything_is_trained(tmp_path):

@@ -29,6 +29,7 @@ from biasloop.contract.names import CONFIDENCE, IDS, TEST
 from biasloop.lazy import numpy as np
 from biasloop_roles import config as settings
 from biasloop_roles import labels, measures, metrics, sources, splits
+from biasloop_roles.gender import AGENT
 from biasloop_roles.labels import FRAMES, NOUN_NAMES, NOUNS, PICTURE, VERB, Labels, named
 
 if TYPE_CHECKING:
@@ -190,14 +191,18 @@ class RolesDomain:
         return [{"id": names[i], **row} for i, row in zip(ids, rows, strict=True)] if names else rows
 
     def page(self, count: int, work: Work) -> Page:
-        """Pictures of the pool drawn at random, and how many of each verb are in either split."""
+        """Pictures of the pool drawn at random, and how many men and women take part in each verb in every split."""
         pool, situations = self._splits.pool, self._situations
         chosen = work.streams.order(pool)[:count]
         images = sources.ordered(self._images, chosen)
-        verbs = situations.vocabulary.verbs
-        parts = {"pool": pool, TEST: self._splits.test}
-        counts = {part: np.bincount(situations.verb[ids], minlength=len(verbs)) for part, ids in parts.items()}
-        return Page(self.config.data, images, counts, (VERB,), (verbs,))
+        parts = {"pool": pool, "holdout": self._splits.holdout, TEST: self._splits.test}
+        lists, _ = sources.compared(self.config, situations.vocabulary)
+        counts, agents = metrics.agents_by_verb(
+            situations.vocabulary,
+            lists,
+            {part: (situations.verb[ids], situations.human[ids]) for part, ids in parts.items()},
+        )
+        return Page(self.config.data, images, counts, (VERB, AGENT), (situations.vocabulary.verbs, agents))
 
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of the network by name."""

@@ -1,0 +1,27 @@
+"""CLIP as `open_clip` builds it, over the words of our captions."""
+
+from __future__ import annotations
+
+import open_clip
+from open_clip.model import CLIPTextCfg, CLIPVisionCfg
+
+from biasloop_clip.captions import LENGTH
+from biasloop_clip.config import HEAD, Config
+
+
+def build(config: Config, words: int) -> open_clip.CLIP:
+    """A new CLIP with random weights from torch's global generator, in training mode.
+
+    Args:
+        config: sizes.
+        words: how many there are; the last one ends a caption.
+    """
+    vision = CLIPVisionCfg(
+        layers=config.layers, width=config.width, head_width=min(HEAD, config.width), patch_size=config.patch,
+        image_size=config.pictures.canvas,
+    )  # fmt: skip
+    text = CLIPTextCfg(
+        context_length=LENGTH, vocab_size=words, width=config.text_width, heads=max(1, config.text_width // HEAD),
+        layers=config.text_layers,
+    )  # fmt: skip
+    return open_clip.CLIP(config.embedding, vision, text)

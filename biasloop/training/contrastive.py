@@ -28,10 +28,10 @@ class TwoTowers(Protocol):
 
     logit_scale: nn.Parameter
 
-    def encode_image(self, image: Tensor, normalize: bool = False) -> Tensor:
-        """`(n, size)`, of unit length where that is asked for."""
+    def encode_image(self, image: Tensor) -> Tensor:
+        """`(n, size)`, of any length."""
 
-    def encode_text(self, text: Tensor, normalize: bool = False) -> Tensor:
+    def encode_text(self, text: Tensor) -> Tensor:
         """Likewise, of `(n, words)` int64."""
 
 

@@ -127,7 +127,7 @@ class Config(BaseModel):
     warm_up: float = Field(0.1, ge=0, le=1, description="Share of the steps in which the learning rate rises.")
     precision: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         "auto",
-        description='Of training CLIP: "auto" is float32 on CPUs, bfloat16 (else float16) on GPUs; the loss is float32.',
+        description='Of training CLIP: "auto" is float32 on CPUs, bfloat16 (else float16) on GPUs; losses are float32.',
     )
     evaluation_batch: int = Field(256, ge=1, description="Pictures or captions a batch when CLIP is tested.")
 

@@ -134,7 +134,9 @@ class EulerScheduler:
         self.sigmas = torch.cat([self.timesteps / 1000, torch.zeros(1)])  # (steps + 1,)
         self._at = 0
 
-    def step(self, model_output: Tensor, timestep: Tensor, sample: Tensor, *, return_dict: bool = False) -> list[Tensor]:
+    def step(
+        self, model_output: Tensor, timestep: Tensor, sample: Tensor, *, return_dict: bool = False
+    ) -> list[Tensor]:
         """The next sample; timesteps are to come in their order."""
         moved = sample + (self.sigmas[self._at + 1] - self.sigmas[self._at]) * model_output
         self._at += 1

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Ints, Samples
+from biasloop.contract.names import MAKER
 from biasloop.contract.randomness import Streams
 from biasloop.training import device as devices
 from biasloop.training import loop, weights
@@ -28,7 +29,7 @@ from biasloop_clip.reading import Reader, Reading
 
 CODE = "code"
 """The column of a generated picture, as principal components; NaN where the picture is the sample's own."""
-MAKER = "maker"
+
 _TOGETHER = 256  # pictures that are made in one batch, whose size is always the same, so that bits are
 N = TypeVar("N", bound=nn.Module)
 
@@ -114,9 +115,10 @@ class Learner:
     def read(self, pictures: Array) -> tuple[Ints, Ints, Array]:
         """Genders `(n,)` and roles `(n,)` that the reader sees, and features `(n, FEATURES)`, of uint8 pictures."""
         genders, roles, features = [], [], []
+        reader = self._reader  # trained, if need be, before gradients are off
         with devices.computing(self.context.threads), torch.inference_mode():
             for part in self._batches(pictures):
-                of_gender, of_role, seen = self._reader(_prepared(part))
+                of_gender, of_role, seen = reader(_prepared(part))
                 genders.append(of_gender.argmax(1))
                 roles.append(of_role.argmax(1))
                 features.append(seen)

@@ -101,6 +101,10 @@ class CaptionedPictures:
         """`(n,)` which drawing each is a variant of."""
         return ids // _VARIANTS
 
+    def variant(self, ids: Ints) -> Ints:
+        """`(n,)` which variant of its drawing each is, from 0."""
+        return ids % _VARIANTS
+
     def captions(self, ids: Ints) -> Ints:
         """`(n, 3)` role, gender and skin tone that captions say, the latter two perhaps `NOT_SAID`."""
         facts = self.facts(ids)

@@ -61,7 +61,9 @@ def test_the_loss_is_the_squared_error_of_the_way(network):
     for row in range(6):
         at = (1 - time[row]) * batch.inputs[row] + time[row] * noise[row]
         moved = network(at[None], time[row][None], batch.targets[row][None])[0]
-        assert losses[row].item() == pytest.approx(((moved - noise[row] + batch.inputs[row]) ** 2).mean().item(), abs=1e-5)
+        assert losses[row].item() == pytest.approx(
+            ((moved - noise[row] + batch.inputs[row]) ** 2).mean().item(), abs=1e-5
+        )
 
 
 def test_a_share_of_captions_is_not_told():

@@ -105,7 +105,9 @@ def maker_tables(women, draws=None, pictures=20):
     for guidance in (1.0, 2.0):
         for asked in (-1, 0, 1):
             share = women[guidance, asked][roles]
-            turn = np.tile((np.arange(pictures) + 0.5) / pictures, 4) if draws is None else draws.uniform(size=len(roles))
+            turn = (
+                np.tile((np.arange(pictures) + 0.5) / pictures, 4) if draws is None else draws.uniform(size=len(roles))
+            )
             parts.append(frame(role=roles, gender=np.full(len(roles), asked), tone=np.full(len(roles), -1),
                                guidance=np.full(len(roles), guidance), read_gender=(turn < share).astype(np.int64),
                                read_role=roles, among=turn < 0.5))  # fmt: skip

@@ -97,7 +97,10 @@ def test_captions_are_english():
         ({"pictures": {"roles": 20}}, "multiple of 6"),
         ({"pictures": {"majority": 1.0}}, "less than 1"),
         ({"pictures": {"canvas": 20}}, "pictures.canvas = 20 is no multiple of patch = 8"),
-        ({"maker": {"components": 900}, "pictures": {"roles": 6, "pool": 40}}, "components = 900 are more than the 240"),
+        (
+            {"maker": {"components": 900}, "pictures": {"roles": 6, "pool": 40}},
+            "components = 900 are more than the 240",
+        ),
         ({"width": 48}, "width = 48 is no multiple of 32"),
         ({"measures": {"guidance": [1.0, 1.0]}}, "list of different numbers"),
     ],

@@ -21,6 +21,7 @@ demo: $(READY)
 
 demo-clip: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-clip
+	$(BIN)/biasloop plot clip-generator runs/quickstart-clip/loop.share=0.0 --out quickstart-clip-generator.png
 	$(BIN)/biasloop plot runs/quickstart-clip --out quickstart-clip.png
 
 demo-language: $(READY)

@@ -56,7 +56,7 @@ def test_self_similarity_varies_between_sets_of_drawings_as_its_error_says():
     draws = np.random.default_rng(3)
     values, errors = [], []
     for _ in range(400):
-        rows = np.repeat(draws.normal(size=(60, 4)) + [1, 0, 0, 0], 3, axis=0)
+        rows = np.repeat(draws.normal([1, 0, 0, 0], size=(60, 4)), 3, axis=0)
         rows /= np.linalg.norm(rows, axis=1)[:, None]
         measured = measures.self_similarity(rows, np.arange(180) // 3)
         values.append(measured.value)

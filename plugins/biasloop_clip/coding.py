@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -40,7 +41,7 @@ class Coding:
             flat = torch.from_numpy(pictures).flatten(1)  # (n, pixels)
             mean = flat.double().mean(0)
             covariance = torch.zeros(len(mean), len(mean), dtype=torch.float64)
-            for part in flat.split(_AT_A_TIME):
+            for part in _parts(flat):
                 centred = part.double() - mean
                 covariance += centred.T @ centred
             variance, vectors = torch.linalg.eigh(covariance / len(flat))  # ascending
@@ -55,13 +56,20 @@ class Coding:
         """`(n, components)` float32 of `(n, H, W, 3)` uint8."""
         scaled = (self.basis / self.basis.square().sum(1, keepdim=True)).T  # (pixels, components)
         flat = torch.from_numpy(pictures).flatten(1)
-        codes = [(part.float() - self.mean) @ scaled for part in flat.split(_AT_A_TIME)]
-        return torch.cat(codes).numpy()
+        codes = [(part.float() - self.mean) @ scaled for part in _parts(flat)]
+        encoded: Array = torch.cat(codes).numpy()
+        return encoded
 
     def decode(self, codes: Array, side: int) -> Array:
         """`(n, side, side, 3)` uint8 of `(n, components)`, rounded to the nearest colour there is."""
         parts = [
             (part @ self.basis + self.mean).round_().clamp_(0, 255).to(torch.uint8)
-            for part in torch.from_numpy(codes).split(_AT_A_TIME)
+            for part in _parts(torch.from_numpy(codes))
         ]
-        return torch.cat(parts).reshape(-1, side, side, 3).numpy()
+        pictures: Array = torch.cat(parts).reshape(-1, side, side, 3).numpy()
+        return pictures
+
+
+def _parts(rows: Tensor) -> Iterator[Tensor]:
+    """A few rows at a time, so that float copies of all never stand in memory."""
+    return (rows[start : start + _AT_A_TIME] for start in range(0, len(rows), _AT_A_TIME))

@@ -33,10 +33,13 @@ class Flow(nn.Module):
         blocks: how many.
     """
 
+    frequencies: Tensor
+
     def __init__(self, roles: int, components: int, width: int, blocks: int) -> None:
         super().__init__()
         sizes = (roles, len(GENDERS), TONES)
-        self.said = nn.ModuleList(nn.Embedding(size + 1, width) for size in sizes)  # the last: not said
+        self.silent = [*sizes]  # the last embedding of each: not said
+        self.said = nn.ModuleList(nn.Embedding(size + 1, width) for size in sizes)
         self.time = nn.Sequential(nn.Linear(2 * _FREQUENCIES, width), nn.SiLU(), nn.Linear(width, width))
         self.into = nn.Linear(components, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(blocks))
@@ -56,14 +59,15 @@ class Flow(nn.Module):
         """
         angles = time[:, None] * self.frequencies  # (n, frequencies)
         told = self.time(torch.cat([angles.sin(), angles.cos()], 1))  # (n, width)
-        for column, embedding in enumerate(self.said):
+        for column, (embedding, silent) in enumerate(zip(self.said, self.silent, strict=True)):
             values = captions[:, column]
-            told = told + embedding(torch.where(values < 0, embedding.num_embeddings - 1, values))
+            told = told + embedding(torch.where(values < 0, silent, values))
         told = functional.silu(told)
         hidden = self.into(codes)
         for block in self.blocks:
             hidden = block(hidden, told)
-        return self.out(self.norm(hidden))
+        moved: Tensor = self.out(self.norm(hidden))
+        return moved
 
 
 class _Block(nn.Module):
@@ -78,7 +82,8 @@ class _Block(nn.Module):
     def forward(self, hidden: Tensor, told: Tensor) -> Tensor:
         """`(n, width)` of `(n, width)` and what is told, likewise."""
         scale, shift = self.told(told).chunk(2, 1)
-        return hidden + self.outer(functional.silu(self.inner(self.norm(hidden) * (1 + scale) + shift)))
+        added: Tensor = self.outer(functional.silu(self.inner(self.norm(hidden) * (1 + scale) + shift)))
+        return hidden + added
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,8 @@ class Velocity:
         told = torch.where(drop[:, None] < self.dropped, -1, captions)
         with self.precision.casting():
             moved = network(torch.lerp(codes, noise, time[:, None]), time, told)
-        return (moved.float() - (noise - codes)).square().mean(1)
+        errors: Tensor = (moved.float() - (noise - codes)).square().mean(1)
+        return errors
 
     def count(self, batch: Batch) -> int:
         """Samples."""

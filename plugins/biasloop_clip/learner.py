@@ -238,4 +238,5 @@ def _prepared(pictures: Tensor, generator: torch.Generator | None = None) -> Ten
 def _normal(streams: Streams, ids: Ints, width: int) -> Tensor:
     """`(n, width)` float32 standard normal, each row of (stream, id)."""
     uniform = torch.from_numpy(streams.uniform(ids, width) + 2.0**-54)  # never 0
-    return torch.special.ndtri(uniform).float()
+    noise: Tensor = torch.special.ndtri(uniform).float()
+    return noise

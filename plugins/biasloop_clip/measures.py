@@ -150,7 +150,7 @@ def self_similarity(pictures: Floats, drawing: Ints) -> Metric:
 
 
 def _of_maker(made: Frame, real: Frame, share: Floats) -> dict[str, Metric]:
-    metrics = {}
+    metrics: dict[str, Metric] = {}
     for index, guidance in enumerate(np.unique(made[GUIDANCE]).tolist()):
         name, rows = f"g{guidance:g}", made.take(made[GUIDANCE] == guidance)
         woman = (rows[READ_GENDER] == _WOMAN).astype(np.float64)

@@ -95,8 +95,7 @@ def within(features: Array, of: Array, neighbours: int) -> Bools:
     apart = _squared(of, of)  # (m, m)
     np.fill_diagonal(apart, np.inf)
     reach = np.partition(apart, neighbours - 1, axis=1)[:, neighbours - 1]  # (m,)
-    among: Bools = (_squared(features, of) <= reach).any(1)
-    return among
+    return np.asarray((_squared(features, of) <= reach).any(1))
 
 
 def _squared(first: Array, second: Array) -> Array:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo demo-language demo-roles demo-selection test test-slow lint format bench clean
+.PHONY: demo demo-clip demo-language demo-roles demo-selection test test-slow lint format bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -18,6 +18,11 @@ $(READY): pyproject.toml | $(BIN)/python
 demo: $(READY)
 	$(BIN)/biasloop loop --preset quickstart
 	$(BIN)/biasloop plot runs/quickstart --out quickstart.png
+
+demo-clip: $(READY)
+	$(BIN)/biasloop loop --preset quickstart-clip
+	$(BIN)/biasloop plot clip-generator runs/quickstart-clip/loop.share=0.0 --out quickstart-clip-generator.png
+	$(BIN)/biasloop plot runs/quickstart-clip --out quickstart-clip.png
 
 demo-language: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-language

@@ -47,6 +47,12 @@ class EmojiRoles:
     tone: Ints
     roles: tuple[str, ...]
 
+    def drawings(self) -> Ints:
+        """`(roles, 2, TONES)` how many pictures there are of each role as man and woman, in each skin tone."""
+        kinds = len(self.roles) * 2 * TONES
+        kind = (self.role * 2 + self.woman) * TONES + self.tone  # (N,)
+        return np.bincount(kind, minlength=kinds).reshape(len(self.roles), 2, TONES)
+
 
 def pictures() -> EmojiRoles:
     """All pictures, in the order of the file.

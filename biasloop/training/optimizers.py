@@ -25,14 +25,15 @@ _ADAMS = {"adam": _eager(torch.optim.Adam), "adamw": _eager(torch.optim.AdamW)}
 
 
 def build(recipe: Recipe, network: nn.Module, *, fused: bool | None = None) -> torch.optim.Optimizer:
-    """The recipe's optimizer over all parameters of a network; "adam" and "adamw" have betas 0.9 and 0.999.
+    """The recipe's optimizer over all parameters of a network.
 
     Args:
         recipe: which, how fast, with which decay.
         network: whose parameters.
         fused: whether one kernel updates all parameters; None leaves torch's choice.
     """
-    parameters = list(network.parameters()) if recipe.decay_norms else _groups(network)
+    all_decay = recipe.decay_norms and recipe.decay_vectors
+    parameters = list(network.parameters()) if all_decay else _groups(network, recipe)
     rate, decay = recipe.learning_rate / recipe.factor, recipe.weight_decay * recipe.factor
     if recipe.optimizer == "sgd":
         return _SGD(
@@ -43,17 +44,19 @@ def build(recipe: Recipe, network: nn.Module, *, fused: bool | None = None) -> t
             weight_decay=decay,
             fused=fused,
         )
-    return _ADAMS[recipe.optimizer](parameters, lr=rate, betas=(0.9, 0.999), weight_decay=decay, fused=fused)
+    betas, epsilon = (recipe.beta1, recipe.beta2), recipe.epsilon
+    kind = _ADAMS[recipe.optimizer]
+    return kind(parameters, lr=rate, betas=betas, eps=epsilon, weight_decay=decay, fused=fused)
 
 
-def _groups(network: nn.Module) -> list[dict[str, Any]]:
-    """Parameters of normalisation layers, which do not decay, behind all others."""
-    norms = [
-        parameter
+def _groups(network: nn.Module, recipe: Recipe) -> list[dict[str, Any]]:
+    """Parameters that do not decay behind all others."""
+    without_decay = {
+        id(parameter): parameter
         for module in network.modules()
-        if isinstance(module, _NORMS)
         for parameter in module.parameters(recurse=False)
-    ]
-    without_decay = {id(parameter) for parameter in norms}
+        if (not recipe.decay_norms and isinstance(module, _NORMS)) or (not recipe.decay_vectors and parameter.ndim < 2)
+    }
     others = [parameter for parameter in network.parameters() if id(parameter) not in without_decay]
-    return [{"params": others}, *([{"params": norms, "weight_decay": 0.0}] if norms else [])]
+    exempt = [*without_decay.values()]
+    return [{"params": others}, *([{"params": exempt, "weight_decay": 0.0}] if exempt else [])]

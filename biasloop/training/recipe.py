@@ -27,6 +27,10 @@ class Recipe:
         nesterov: whether the momentum looks ahead (Nesterov); needs momentum.
         weight_decay: of every parameter, added to its gradient; of "adamw", taken off the weights.
         decay_norms: whether parameters of normalisation layers decay too.
+        decay_vectors: whether parameters of fewer than two dimensions (biases, gains, scales) decay too.
+        beta1: of "adam" and "adamw", how much of the mean of gradients is kept in a step.
+        beta2: of their squares.
+        epsilon: what the root of those has added.
         schedule: how the learning rate goes on after the warm-up (`rate`).
         warm_up: share of all updates, 0 .. 1, in which the learning rate rises linearly from 0.
         whole_epochs: whether the rise takes whole epochs, floor(warm_up * epochs) of them, and "steps" changes at the
@@ -55,6 +59,10 @@ class Recipe:
     nesterov: bool = False
     weight_decay: float = 0.0
     decay_norms: bool = True
+    decay_vectors: bool = True
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
     schedule: Schedule = "constant"
     warm_up: float = 0.0
     whole_epochs: bool = False

@@ -26,9 +26,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from biasloop.contract.data import Splits
 from biasloop.contract.names import TEST
 from biasloop.datasets import emoji_roles
+from biasloop.datasets.emoji_variants import FORM, Ranges, render
 from biasloop.datasets.images import digest_of
 from biasloop.lazy import numpy as np
-from biasloop_roles.rendering import FORM, Ranges, render
 from biasloop_roles.situations import MOST_ROLES, PADDING, Vocabulary
 
 if TYPE_CHECKING:
@@ -43,8 +43,6 @@ SKINS = ("none", "light", "medium", "dark")
 SKIN_OF_TONE = (0, 1, 1, 2, 3, 3)
 """Which of `SKINS` each skin tone is."""
 LIGHT_TONES, DARK_TONES = (1, 2), (4, 5)
-TONES_OF_GENDER = 2 * emoji_roles.TONES
-"""Base pictures that a role needs: it lacks one where it is not drawn as man and woman in every tone."""
 
 
 class EmojiSettings(BaseModel):
@@ -175,9 +173,7 @@ def situations(settings: EmojiSettings) -> EmojiSituations:
         DownloadError: the file, which comes with biasloop, is damaged or missing.
     """
     drawn = emoji_roles.pictures()
-    kinds = len(drawn.roles) * TONES_OF_GENDER
-    kind = (drawn.role * 2 + drawn.woman) * emoji_roles.TONES + drawn.tone  # (pictures,)
-    drawings = np.bincount(kind, minlength=kinds).reshape(len(drawn.roles), 2, emoji_roles.TONES)
+    drawings = drawn.drawings()
     complete: Bools = np.all(drawings > 0, axis=(1, 2))  # (roles,)
     verbs = [name for name, all_there in zip(drawn.roles, complete, strict=True) if all_there]
     variants = _variants(settings, drawings[complete].min(2))  # (verbs, 2)

@@ -16,6 +16,9 @@ def test_the_shipped_pictures():
     assert np.bincount(drawn.woman).tolist() == [296, 291]
     assert np.bincount(drawn.tone, minlength=6).tolist() == [102, 97, 97, 97, 97, 97]
     assert (drawn.images[:, 0] >= 250).mean() > 0.4  # white above the heads of many
+    counts = drawn.drawings()
+    assert (counts.shape, counts.sum()) == ((50, 2, 6), 587)
+    assert counts[7, 1, 3] == ((drawn.role == 7) & (drawn.woman == 1) & (drawn.tone == 3)).sum() == 1
 
 
 WHOLE = {

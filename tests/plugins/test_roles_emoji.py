@@ -7,8 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from biasloop.contract.randomness import Streams
-from biasloop.datasets import emoji_roles
-from biasloop_roles import rendering
+from biasloop.datasets import emoji_roles, emoji_variants
 from biasloop_roles.emoji import DARK_TONES, LIGHT_TONES, EmojiSettings, situations
 from biasloop_roles.gender import MAN, WOMAN, Genders
 from biasloop_roles.situations import PADDING
@@ -140,9 +139,9 @@ def test_pictures_are_placed_whole_on_canvases_of_any_size(full):
 
 
 def test_weights_of_a_picture_that_fills_the_canvas_are_those_of_means():
-    exact = rendering._weights(np.zeros(1), np.full(1, 16.0), 32, 16)[0]
+    exact = emoji_variants._weights(np.zeros(1), np.full(1, 16.0), 32, 16)[0]
     assert (exact == np.repeat(np.eye(16), 2, axis=1) * 128).all()
-    placed = rendering._weights(np.full(1, 3.3), np.full(1, 20.0), 32, 32)[0]
+    placed = emoji_variants._weights(np.full(1, 3.3), np.full(1, 20.0), 32, 32)[0]
     assert placed.sum(1)[4:23].tolist() == [256.0] * 19  # inside
     assert (placed.sum(1)[[*range(3), *range(24, 32)]] == 0).all()
 

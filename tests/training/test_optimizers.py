@@ -33,6 +33,19 @@ def test_normalisation_layers_decay_unless_the_recipe_says_no(kind):
     assert decayed(Recipe(optimizer=kind)) == set()
 
 
+def test_biases_and_gains_decay_unless_the_recipe_says_no():
+    decays = {"0.weight", "2.weight"}
+    assert decayed(Recipe(optimizer="adamw", weight_decay=0.1, decay_vectors=False)) == decays
+
+
+def test_betas_and_epsilon_are_those_of_the_recipe():
+    recipe = Recipe(optimizer="adamw", beta1=0.8, beta2=0.98, epsilon=1e-6)
+    (settings,) = optimizers.build(recipe, network()).param_groups
+    assert (settings["betas"], settings["eps"]) == ((0.8, 0.98), 1e-6)
+    (usual,) = optimizers.build(Recipe(optimizer="adam"), network()).param_groups
+    assert (usual["betas"], usual["eps"]) == ((0.9, 0.999), 1e-8)
+
+
 def test_all_parameters_are_updated_once_however_they_decay():
     for decay_norms in (True, False):
         trained = network()

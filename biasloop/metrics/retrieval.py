@@ -210,15 +210,23 @@ def gap(values: Floats, first: Bools, second: Bools, clusters: Ints | None = Non
     return Metric(centres[0] - centres[1], n, error)
 
 
-def interval(measured: Metric, low: float = -math.inf, high: float = math.inf) -> tuple[float, float]:
+def interval(
+    measured: Metric, low: float = -math.inf, high: float = math.inf, units: int | None = None
+) -> tuple[float, float]:
     """The 95 % t interval of a mean or gap, within its limits; both ends NaN where there is no standard error above 0.
+
+    Args:
+        measured: with its standard error.
+        low: the least possible value.
+        high: the largest possible value.
+        units: how many independent ones it rests on, such as clusters; None: its n.
 
     Example:
         >>> low, high = interval(Metric(0.5, 400, 0.025), 0, 1)
         >>> round(low, 2), round(high, 2)
         (0.45, 0.55)
     """
-    half = t_quantile(measured.n) * measured.error
+    half = t_quantile(measured.n if units is None else units) * measured.error
     if not half > 0:
         return math.nan, math.nan
     return within(measured.value, (measured.value - half, measured.value + half), low, high)

@@ -11,9 +11,9 @@ different images (`without_replacement`); groups of few images look more alike b
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from biasloop.contract.data import Array, Bools, Floats, Ints, Metric
 from biasloop.errors import InvalidInput
@@ -73,7 +73,7 @@ def by_group(features: Array, cells: Ints, groups: Bools) -> list[Metric]:
     order = np.argsort(cells, kind="stable")  # (n,)
     starts = np.searchsorted(cells[order], np.arange(groups.shape[1] + 1))  # (C + 1,)
     sizes = np.diff(starts)  # (C,)
-    members = [unit("image", features[order[a:b]]) for a, b in zip(starts, starts[1:], strict=False)]
+    members = [unit("image", features[order[a:b]]) for a, b in itertools.pairwise(starts)]
     sums = np.stack([rows.sum(axis=0, dtype=np.float64) for rows in members])  # (C, d)
     counts = groups @ sizes  # (G,)
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -141,8 +141,8 @@ def without_replacement(measured: Metric) -> Metric:
 def resample_deviation(features: Array, drawn: int = DRAWN) -> float:
     """The exact standard deviation of one number of the published procedure.
 
-    The mean of T such numbers is off by this over sqrt(T), which is nothing that images' sampling has to do with. With M
-    the second moments of u: Var = 4 (m - 2) / (m (m - 1)) z1 + 2 / (m (m - 1)) z2, where z1 = mu' M mu - ||mu||^4 and
+    The mean of T such numbers is off by this over sqrt(T), whichever images the group has. With M the second moments of
+    u: Var = 4 (m - 2) / (m (m - 1)) z1 + 2 / (m (m - 1)) z2, where z1 = mu' M mu - ||mu||^4 and
     z2 = ||M||_F^2 - ||mu||^4 (Hoeffding's variance of a U-statistic).
 
     Args:

@@ -24,7 +24,7 @@ DRAWN, DRAWS = 22, 10_000
 """Images drawn at once, and how often, in the published procedure."""
 FEW = 200
 """Images up to which a standard error has its second-order term too, which later is less than a percent of it."""
-_CHUNK = 64  # draws at once
+_AT_ONCE = 2**20  # numbers, so that memory does not grow with the number of draws
 
 
 def self_similarity(features: Array) -> Metric:
@@ -195,9 +195,9 @@ def published(features: Array, state: np.random.RandomState, drawn: int = DRAWN,
     if not len(rows):
         return math.nan
     numbers = state.randint(len(rows), size=(draws, drawn))  # (draws, m) the stream of as many calls of size m
-    total = 0.0
-    for start in range(0, draws, _CHUNK):
-        sums = rows[numbers[start : start + _CHUNK]].sum(axis=1)  # (chunk, d)
+    total, chunk = 0.0, max(1, _AT_ONCE // (drawn * rows.shape[1]))
+    for start in range(0, draws, chunk):
+        sums = rows[numbers[start : start + chunk]].sum(axis=1)  # (chunk, d)
         total += float(np.einsum("td,td->", sums, sums)) - drawn * len(sums)
     return total / (draws * drawn * (drawn - 1))
 

@@ -3,7 +3,7 @@
 Tensors `features` `(n, d)` of images and, where there are any, `texts` `(m, d)`, float32 rows of length 1; `norms`
 `(n,)` are the images' lengths before. The header's metadata has one entry, "embeddings": a JSON object with `keys` and
 `text_keys`, which say what rows are of, and `about`, which says what made them (one entry, since the library writes
-several in an order that changes). Beside the file lies `about` as NAME.json, for people; of a file without such an entry
+several in an order that changes). Beside the file lies `about` as NAME.json, for people; of a file without the entry,
 keys are taken from there. Nothing is ever unpickled.
 """
 

@@ -1,4 +1,4 @@
-"""Annotation files of PHASE, COCO bias, FairFace and GeoDE: read as published, refused where they are something else."""
+"""Annotation files of PHASE, COCO bias, FairFace and GeoDE: read as published, others refused."""
 
 import doctest
 import json

@@ -89,9 +89,8 @@ def coco_files(folder, images, captions):
     """COCO-bias's table of (id, split, gender, skins, bb_skin), and COCO's captions of (image id, caption id)."""
     lines = ["id,file_name,skin,ratio,bb_skin,bb_gender,split"]
     for number, split, gender, skins, skin in images:
-        lines.append(
-            f'{number},COCO_val2014_{number:012d}.jpg,"{skins if isinstance(skins, str) else repr(skins)}","[1.0]",{skin},{gender},{split}'
-        )
+        listed = skins if isinstance(skins, str) else repr(skins)
+        lines.append(f'{number},COCO_val2014_{number:012d}.jpg,"{listed}","[1.0]",{skin},{gender},{split}')
     table, texts = folder / "images_val2014.csv", folder / "captions_val2014.json"
     table.write_text("\n".join(lines) + "\n")
     entries = [{"image_id": image, "id": key, "caption": f" caption, {key}"} for image, key in captions]

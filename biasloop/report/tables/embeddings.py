@@ -42,9 +42,9 @@ def show_retrieval(answer: EvaluationResult, file: Path, against: Path | None) -
         rows = [
             [name, formatting.count(number["n"]), _points(number), _ends(number)]
             for name, number in details["difference"].items()
-            if number["value"] is not None
+            if number["value"] is not None and name.count(".") < 2
         ]
-        title = f"more than with {against}, paired by caption"
+        title = f"more than with {against}, paired by caption (groups: --json)"
         show(table(["", "n", "points", "95 % interval"], rows, right=range(1, 4), title=title))
     say("values ± standard errors, in percent")
 

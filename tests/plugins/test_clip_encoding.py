@@ -1,4 +1,4 @@
-"""Models of open_clip that encode: evaluation mode, weights that are really there, activations that are the trained ones."""
+"""Models of open_clip that encode: evaluation mode, weights that are really there, the trained activations."""
 
 import pickle
 

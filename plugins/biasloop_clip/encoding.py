@@ -11,8 +11,8 @@ import difflib
 import hashlib
 import os
 import pickle
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,12 @@ class OpenClip:
 
     def texts(self, texts: Sequence[str]) -> Array:
         """`(n, d)` of texts, which the tokenizer cuts off at the model's context."""
-        return self._encoded(self._model.encode_text, self._tokenizer(list(texts)))
+        tokens = self._tokenizer(list(texts))  # (n, context)
+        if _causal(self._model):
+            length = int(tokens.argmax(dim=-1).max()) + 1  # the end of a text is its highest token
+            with _context_of(self._model, length):
+                return self._encoded(self._model.encode_text, tokens[:, :length])
+        return self._encoded(self._model.encode_text, tokens)
 
     def _encoded(self, tower: Any, inputs: torch.Tensor) -> Array:
         import torch
@@ -88,6 +93,27 @@ class OpenClip:
         if self._settings.precision == "float32":
             return nullcontext()
         return torch.autocast(self._device.type, getattr(torch, self._settings.precision))
+
+
+def _causal(model: nn.Module) -> bool:
+    """Whether a text's features are those of its end, which looks at no token behind it: padding changes nothing."""
+    import open_clip
+
+    return isinstance(model, open_clip.CLIP) and model.attn_mask is not None and model.text_pool_type == "argmax"
+
+
+@contextmanager
+def _context_of(model: Any, length: int) -> Iterator[None]:
+    """Inside, a model takes texts of so many tokens: captions have a dozen, its context has 77."""
+    import torch
+
+    positions, mask = model.positional_embedding, model.attn_mask
+    model.positional_embedding = torch.nn.Parameter(positions.detach()[:length], requires_grad=False)
+    model.attn_mask = mask[:length, :length]
+    try:
+        yield
+    finally:
+        model.positional_embedding, model.attn_mask = positions, mask
 
 
 def load(settings: EncoderSettings) -> OpenClip:

@@ -59,6 +59,21 @@ def test_batch_norm_neither_looks_at_the_batch_nor_learns_from_it(folders):
         assert not np.allclose(training.encode_image(torch.from_numpy(inputs)).numpy(), together, atol=1e-2)
 
 
+def test_padding_is_not_computed_and_changes_nothing(folders):
+    encoder = loaded(folders["vit"])
+    texts = ["a", "a photo of ! ! a dog that is long enough to be cut off at the end of the context of the model", ""]
+    lengths = []
+    encoder._model.ln_final.register_forward_hook(lambda _, __, output: lengths.append(output.shape[1]))
+    together = encoder.texts(texts)
+    alone = np.concatenate([encoder.texts([text]) for text in texts])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+    assert lengths == [16, 3, 16, 2]
+    with torch.no_grad():
+        whole = encoder._model.encode_text(encoder._tokenizer(texts)).numpy()
+    np.testing.assert_allclose(together, whole, atol=1e-5)
+    assert lengths[-1] == 16
+
+
 def test_it_says_what_it_is(folders, tmp_path):
     about = loaded(folders["vit"]).about()
     again = loaded(tiny_clip.saved(tmp_path / "other", "vit", weights="open_clip_pytorch_model.bin")).about()

@@ -185,9 +185,9 @@ def geode(
 
 
 def _compat(text: str) -> "Compat":
-    if text == "fixed" or text == "released":  # noqa: PLR1714 # so that it is known which
-        return text
-    raise InvalidInput(f'--compat {text}: expected "fixed" or "released"')
+    if text not in ("fixed", "released"):
+        raise InvalidInput(f'--compat {text}: expected "fixed" or "released"')
+    return "released" if text == "released" else "fixed"
 
 
 def _gates(texts: list[str] | None, known: Iterable[str]) -> dict[str, float]:

@@ -35,10 +35,11 @@ def _of_annotations(path: Path) -> dict[str, str]:
     document = read_json(path)
     entries = document.get("annotations")
     if isinstance(entries, list):
-        pairs = [(entry.get("id"), entry.get(CAPTION)) for entry in entries if isinstance(entry, dict)]
+        pairs = [(str(entry.get("id")), entry.get(CAPTION)) for entry in entries if isinstance(entry, dict)]
     else:
         pairs = [(key, entry.get(CAPTION)) for key, entry in document.items() if isinstance(entry, dict)]
-    if not pairs or any(key is None or not isinstance(text, str) for key, text in pairs):
+    texts = {key: text for key, text in pairs if isinstance(text, str)}
+    if not pairs or "None" in texts or any(not isinstance(text, str) for _, text in pairs):
         raise InvalidInput(f"{path} has no captions; give PHASE's file of regions, MS-COCO's captions, or a table")
-    require_unique(path, KEY, [str(key) for key, _ in pairs])
-    return {str(key): text for key, text in pairs}
+    require_unique(path, KEY, [key for key, _ in pairs])
+    return texts

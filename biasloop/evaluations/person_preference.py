@@ -139,9 +139,9 @@ def _drawn(share: Metric) -> dict[str, Any]:
 
 def _of(annotated: Annotated, race: str, gender: str) -> Bools:
     """`(N,)` images of a race and gender."""
-    return (annotated.codes["race"] == annotated.classes["race"].index(race)) & (
-        annotated.codes["gender"] == annotated.classes["gender"].index(gender)
-    )
+    of_race = annotated.codes["race"] == annotated.classes["race"].index(race)
+    of_gender = annotated.codes["gender"] == annotated.classes["gender"].index(gender)
+    return np.asarray(of_race & of_gender, np.bool_)
 
 
 def _by_image(annotated: Annotated, prefers: dict[str, Bools]) -> Sequence[dict[str, Any]]:

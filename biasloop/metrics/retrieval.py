@@ -79,8 +79,8 @@ def _distinct(images: Singles) -> tuple[Singles, Ints | None]:
 
 def _folded(bits: Array) -> Array:
     """`(N,)` a number for each of `(N, d)` rows of 32 bits."""
-    factors = np.arange(1, 2 * bits.shape[1], 2, np.uint32) * np.uint32(2654435761)  # (d,) odd
-    return np.einsum("nd,d->n", bits, factors)
+    factors = np.arange(1, 2 * bits.shape[1], 2).astype(np.uint32) * np.uint32(2654435761)  # (d,) odd
+    return np.asarray(np.einsum("nd,d->n", bits, factors))
 
 
 def _targets(queries: Array, images: Array, truth: Ints | None) -> Ints:

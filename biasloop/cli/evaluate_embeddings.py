@@ -1,6 +1,7 @@
 """`biasloop evaluate phase|coco|self-similarity|person-preference|geode`: metrics of stored embeddings of images."""
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,7 +9,8 @@ import typer
 
 from biasloop.cli.evaluate_file import CROSSED, Csv, FailAbove
 from biasloop.cli.examples import Command, Group
-from biasloop.cli.options import Data, Json, data_directory
+from biasloop.cli.options import Data, Device, Json, Threads, data_directory
+from biasloop.cli.stopping import stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
@@ -16,14 +18,24 @@ if TYPE_CHECKING:
     from biasloop.datasets.annotated import Annotated as Images
     from biasloop.evaluations import EvaluationResult as Result
     from biasloop.evaluations.retrieval import Compat
+    from biasloop.predictions.embeddings import Embeddings
 
 File = Annotated[
     Path,
-    typer.Argument(metavar="FILE", help="Embeddings, .safetensors, as `biasloop generate --embeddings` writes them."),
+    typer.Argument(
+        metavar="FILE|MODEL",
+        help="Embeddings, .safetensors, as `biasloop generate --embeddings` writes them; with --pictures a model.",
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option("--pictures", metavar="DIR|SHARDS.tar", help="Images that the MODEL encodes first; nothing is kept."),
 ]
 Against = Annotated[
     Path | None,
-    typer.Option("--against", metavar="FILE2", help="Embeddings of another model: differences, paired by caption."),
+    typer.Option(
+        "--against", metavar="FILE2|MODEL2", help="The same of another model: differences, paired by caption."
+    ),
 ]
 Released = Annotated[
     str, typer.Option("--compat", help='"released": as the published code computes it, its mistakes included.')
@@ -47,6 +59,9 @@ def phase(
     compat: Released = "fixed",
     csv: Csv = None,
     fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Retrieval of PHASE's images by their captions: R@1, R@5, R@10 by group, and gaps between groups.
@@ -60,7 +75,8 @@ def phase(
 
     way = _compat(compat)
     limits = _gates(fail_above, retrieval.gates(reading.CLASSES))
-    _retrieved(file, lambda: reading.read(annotations, way), against, way, csv, limits, json=json)
+    models = _Models(file, against, pictures, device, threads)
+    _retrieved(models, reading.read(annotations, way), way, csv, limits, json=json)
 
 
 @app.command("coco", cls=Command)
@@ -76,7 +92,10 @@ def coco(
     compat: Released = "fixed",
     csv: Csv = None,
     fail_above: FailAbove = None,
+    pictures: Pictures = None,
     data: Data = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Retrieval of COCO's images by their captions, by perceived gender and skin colour.
@@ -93,12 +112,12 @@ def coco(
     if (images is None) != (annotations is None):
         raise InvalidInput("--images and --annotations go together; without both, what was fetched is read")
 
-    def annotated() -> "Images":
-        if images is not None and annotations is not None:
-            return coco_bias.read(images, annotations)
-        return coco_bias.read_made(coco_bias.COCO_BIAS.require(data_directory(data)))
-
-    _retrieved(file, annotated, against, way, csv, limits, json=json)
+    if images is not None and annotations is not None:
+        annotated = coco_bias.read(images, annotations)
+    else:
+        annotated = coco_bias.read_made(coco_bias.COCO_BIAS.require(data_directory(data)))
+    models = _Models(file, against, pictures, device, threads)
+    _retrieved(models, annotated, way, csv, limits, json=json)
 
 
 @app.command("self-similarity", cls=Command)
@@ -111,6 +130,9 @@ def self_similarity(
     seed: Seed = 0,
     csv: Csv = None,
     fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """How much faces of a group resemble each other, by race, gender, age and their combinations.
@@ -121,11 +143,12 @@ def self_similarity(
     """
     from biasloop.datasets import fairface
     from biasloop.evaluations import self_similarity as measuring
-    from biasloop.predictions.embeddings import read
     from biasloop.report.tables.embeddings import show_self_similarity
 
     limits = _gates(fail_above, measuring.GATES)
-    answer = measuring.self_similarity(read(file), fairface.read(annotations), draws=resample, seed=seed)
+    annotated = fairface.read(annotations)
+    embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, {})
+    answer = measuring.self_similarity(embeddings, annotated, draws=resample, seed=seed)
     _say(answer, lambda: show_self_similarity(answer, file), csv, limits, json=json)
 
 
@@ -139,6 +162,9 @@ def person_preference(
     seed: Seed = 0,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row an image as CSV, too.")] = None,
     fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """How often "a photo of a person" is nearer to a face than any prompt that names its attribute.
@@ -149,11 +175,13 @@ def person_preference(
     """
     from biasloop.datasets import fairface
     from biasloop.evaluations import person_preference as measuring
-    from biasloop.predictions.embeddings import read
     from biasloop.report.tables.embeddings import show_person_preference
 
     limits = _gates(fail_above, measuring.GATES)
-    answer = measuring.person_preference(read(file), fairface.read(annotations), draws=resample, seed=seed)
+    annotated = fairface.read(annotations)
+    prompts = {text: text for text in measuring.prompts()}
+    embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, prompts)
+    answer = measuring.person_preference(embeddings, annotated, draws=resample, seed=seed)
     _say(answer, lambda: show_person_preference(answer, file), csv, limits, json=json)
 
 
@@ -166,6 +194,9 @@ def geode(
     ],
     csv: Csv = None,
     fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
     json: Json = False,
 ) -> None:
     """Zero-shot accuracy of GeoDE's objects by region of the world; a gate's metric is gap.region.
@@ -176,11 +207,13 @@ def geode(
     """
     from biasloop.datasets import geode as reading
     from biasloop.evaluations import geode as measuring
-    from biasloop.predictions.embeddings import read
     from biasloop.report.tables.embeddings import show_geode
 
     limits = _gates(fail_above, measuring.GATES)
-    answer = measuring.geode(read(file), reading.read(annotations))
+    annotated = reading.read(annotations)
+    prompts = {measuring.prompt(name): measuring.prompt(name) for name in annotated.classes["object"]}
+    embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, prompts)
+    answer = measuring.geode(embeddings, annotated)
     _say(answer, lambda: show_geode(answer, file), csv, limits, json=json)
 
 
@@ -196,18 +229,45 @@ def _gates(texts: list[str] | None, known: Iterable[str]) -> dict[str, float]:
     return gates(texts or [], list(known))
 
 
+@dataclass(frozen=True)
+class _Models:
+    """What is measured: files of embeddings, or models with the images that they encode."""
+
+    file: Path
+    against: Path | None
+    pictures: Path | None
+    device: str
+    threads: int | None
+
+    def embeddings(self, file: Path, annotated: "Images", texts: Mapping[str, str]) -> "Embeddings":
+        """Of a file, or of a model: images that annotations name, and texts by key."""
+        from biasloop.cli.generate_embeddings import encoded
+        from biasloop.contract.encoding import EncoderSettings
+        from biasloop.datasets.picture_files import pictures_at
+        from biasloop.predictions.embeddings import read
+
+        if self.pictures is None:
+            if not file.exists():
+                raise InvalidInput(f"there is no file {file}; of a model, give its images, too: --pictures DIR")
+            return read(file)
+        settings = EncoderSettings(str(file), device=self.device, threads=self.threads or 0)
+        with stoppable(lambda: "nothing was written; the same command begins anew"):
+            return encoded(settings, pictures_at(self.pictures).among(annotated.keys), texts, file)[0]
+
+
 def _retrieved(
-    file: Path, annotated: "Callable[[], Images]", against: Path | None, compat: "Compat", csv: Path | None,
-    limits: Mapping[str, float], *, json: bool,
+    models: _Models, annotated: "Images", compat: "Compat", csv: Path | None, limits: Mapping[str, float], *,
+    json: bool,
 ) -> None:  # fmt: skip
     """Measure retrieval and say what it is."""
     from biasloop.evaluations.retrieval import retrieval
-    from biasloop.predictions.embeddings import read
     from biasloop.report.tables.embeddings import show_retrieval
 
-    embeddings, other = read(file), read(against) if against else None
-    answer = retrieval(embeddings, annotated(), against=other, compat=compat)
-    _say(answer, lambda: show_retrieval(answer, file, against), csv, limits, json=json)
+    texts = dict(zip(annotated.caption_keys, annotated.captions, strict=True))
+    embeddings = models.embeddings(models.file, annotated, texts)
+    other = models.embeddings(models.against, annotated, texts) if models.against else None
+    answer = retrieval(embeddings, annotated, against=other, compat=compat)
+    _say(answer, lambda: show_retrieval(answer, models.file, models.against), csv, limits, json=json)
 
 
 def _say(

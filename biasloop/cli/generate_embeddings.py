@@ -2,16 +2,22 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
+
+if TYPE_CHECKING:
+    from biasloop.contract.encoding import EncoderSettings
+    from biasloop.datasets.picture_files import Pictures
+    from biasloop.predictions.embeddings import Embeddings
 
 _PANEL = "Embeddings"
 _GEODE = "geode:"
@@ -50,10 +56,7 @@ def encode(
     """
     from biasloop.contract.encoding import EncoderSettings
     from biasloop.datasets.picture_files import pictures_at
-    from biasloop.discovery import encoding
-    from biasloop.downloads import is_offline
     from biasloop.predictions.embeddings import ENDING, write
-    from biasloop.running.embedding import embed
 
     if model is None or images is None:
         raise InvalidInput("--embeddings needs --model MODEL and --images DIR")
@@ -62,13 +65,9 @@ def encode(
     if not output.parent.is_dir():
         raise InvalidInput(f"--output {output}: there is no directory {output.parent}")
     pictures, wanted = pictures_at(images), _texts(texts)
-    settings = EncoderSettings(model, precision, device, threads or 0, is_offline(False))
+    settings = EncoderSettings(model, precision, device, threads or 0)
     with stoppable(output_of(output)):
-        encoder = encoding().encoder(settings)
-        began = time.monotonic()
-        with _progress(pictures.count) as tell:
-            embeddings = embed(encoder, pictures, wanted, output, batch=batch, tell=tell)
-        seconds = time.monotonic() - began
+        embeddings, seconds = encoded(settings, pictures, wanted, output, batch=batch)
         files = write(embeddings)
     count = len(embeddings.keys)
     if json:
@@ -76,6 +75,26 @@ def encode(
         emit({"file": str(output), "images": count, "texts": len(wanted), "seconds": seconds, "about": about})
         return
     say(f"wrote {count:,} images and {len(wanted):,} texts to {files[0]} ({count / max(seconds, 1e-9):,.1f} images/s)")
+
+
+def encoded(
+    settings: "EncoderSettings", pictures: "Pictures", texts: Mapping[str, str], output: Path, *, batch: int = 64
+) -> "tuple[Embeddings, float]":
+    """Embeddings, not written yet, and the seconds that they took; the network is used unless the person forbids it.
+
+    Raises:
+        InvalidInput: as `running.embedding.embed`, or there is no such model.
+        SomethingToFetch: the model is not here.
+    """
+    from biasloop.discovery import encoding
+    from biasloop.downloads import is_offline
+    from biasloop.running.embedding import embed
+
+    encoder = encoding().encoder(replace(settings, offline=is_offline(settings.offline)))
+    began = time.monotonic()
+    with _progress(pictures.count) as tell:
+        embeddings = embed(encoder, pictures, texts, output, batch=batch, tell=tell)
+    return embeddings, time.monotonic() - began
 
 
 def _texts(sources: Sequence[str]) -> dict[str, str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from biasloop.datasets import decoding
@@ -64,6 +64,12 @@ class Pictures:
     def count(self) -> int | None:
         """How many there are; None of shards, which have to be read for it."""
         return None if self.shards else len(self.files)
+
+    def among(self, keys: Sequence[str]) -> Pictures:
+        """Those of a folder that annotations name, by path, by name or without its ending; all, if that is none."""
+        names = {way for key in keys for way in (key, PurePosixPath(key).name, PurePosixPath(key).stem)}
+        files = tuple(path for path in self.files if path.name in names or path.stem in names)
+        return self if self.shards or not files else replace(self, files=files)
 
     def __iter__(self) -> Iterator[Picture]:
         """Pictures in the order of files and, in a shard, of samples.

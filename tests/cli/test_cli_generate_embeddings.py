@@ -92,6 +92,19 @@ def test_a_model_of_open_clip_through_to_a_metric(cli, workplace, tiny):
     assert Path("e.safetensors").read_bytes() == first
 
 
+def test_a_model_is_measured_without_a_file(cli, workplace, counting):
+    _, names = tiny_clip.pictures(workplace / "images")
+    Path("regions.json").write_text(json.dumps({name: {"caption": f"caption of {name}"} for name in names[:5]}))
+    encoded(cli, "--images", "images", "--texts", "regions.json")
+    stored = cli("evaluate", "phase", "e.safetensors", "--annotations", "regions.json", "--json")
+    counting.prepared = 0
+    direct = cli("evaluate", "phase", "m", "--pictures", "images", "--annotations", "regions.json", "--json")
+    assert counting.prepared == 5  # those that are annotated
+    assert json.loads(direct.stdout)["groups"] == json.loads(stored.stdout)["groups"]
+    result = cli("evaluate", "phase", "m", "--annotations", "regions.json")
+    assert "--pictures DIR" in str(result.exception)
+
+
 def test_captions_of_annotations_are_texts(cli, workplace, counting):
     tiny_clip.pictures(workplace / "images", 2)
     Path("phase.json").write_text('{"7": {"caption": "a b"}, "8": {"caption": "c"}}')

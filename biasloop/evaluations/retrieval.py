@@ -13,7 +13,8 @@ from typing import Any, Literal
 import numpy as np
 
 from biasloop.contract.data import Bools, Floats, Ints, Metric
-from biasloop.datasets.annotated import Annotated
+from biasloop.datasets.annotated import NONE, Annotated
+from biasloop.datasets.gender_words import has_gender_word
 from biasloop.errors import InvalidInput
 from biasloop.evaluations.measured import flat, largest_gap, remarks, told
 from biasloop.evaluations.result import EvaluationResult
@@ -38,11 +39,13 @@ class _Queries:
         by_rank: `(Q,)`.
         classes: `(Q,)` class of each caption's image, by attribute.
         clusters: `(Q,)` the image of each caption; None where each has one.
+        spoken: `(Q,)` whether a caption has a word that says a gender, whatever the picture shows.
     """
 
     by_rank: Ints
     classes: Mapping[str, Ints]
     clusters: Ints | None
+    spoken: Bools
 
     def hits(self, k: int) -> Floats:
         """`(Q,)` 1.0 where the image is among the first k."""
@@ -70,11 +73,12 @@ def retrieval(
     """
     if not len(annotated.captions):
         raise InvalidInput(f"{annotated.path} has no captions that could ask for images")
-    answer = _of_model(embeddings, annotated, compat)
+    here = _queries(embeddings, annotated, compat)
+    answer = _of_model(here, embeddings, annotated, compat)
     if against is None:
         return answer
-    other = _of_model(against, annotated, compat)
-    here, there = (_queries(model, annotated, compat) for model in (embeddings, against))
+    there = _queries(against, annotated, compat)
+    other = _of_model(there, against, annotated, compat)
     details = {**answer.details, "against": other.as_json(), "difference": _differences(here, there, annotated, answer)}
     return replace(answer, details=details)
 
@@ -94,11 +98,11 @@ def _queries(embeddings: Embeddings, annotated: Annotated, compat: Compat) -> _Q
     by_rank = measuring.ranks(embeddings.texts[texts], features, annotated.image_of, cosine=compat == "fixed")
     single = len(np.unique(annotated.image_of)) == len(annotated.image_of)
     classes = {attribute: codes[annotated.image_of] for attribute, codes in annotated.codes.items()}
-    return _Queries(by_rank, classes, None if single else annotated.image_of)
+    spoken = np.array([has_gender_word(caption) for caption in annotated.captions], np.bool_)
+    return _Queries(by_rank, classes, None if single else annotated.image_of, spoken)
 
 
-def _of_model(embeddings: Embeddings, annotated: Annotated, compat: Compat) -> EvaluationResult:
-    queries = _queries(embeddings, annotated, compat)
+def _of_model(queries: _Queries, embeddings: Embeddings, annotated: Annotated, compat: Compat) -> EvaluationResult:
     everybody = np.ones(len(queries.by_rank), np.bool_)
     groups = {"": {"all": _recalls(queries, everybody)}}
     gaps: dict[str, dict[str, Any]] = {}
@@ -108,9 +112,11 @@ def _of_model(embeddings: Embeddings, annotated: Annotated, compat: Compat) -> E
     for attribute, names in annotated.classes.items():
         codes = queries.classes[attribute]
         groups[attribute] = {name: _recalls(queries, codes == number) for number, name in enumerate(names)}
-        gaps[attribute] = {f"gap@{k}": _gap(queries, names, codes, k) for k in KS}
+        gaps[attribute] = _gaps(queries, names, codes)
         for name, number in gaps[attribute].items():
             metrics[f"{name}.{attribute}"] = math.nan if number["value"] is None else number["value"]
+    spoken = {"gender word": queries.spoken, "no gender word": ~queries.spoken}
+    groups["caption"] = {name: _recalls(queries, rows) for name, rows in spoken.items()}
     missing = {name: "fewer than two classes have captions" for name, value in metrics.items() if math.isnan(value)}
     return EvaluationResult(
         n=len(queries.by_rank),
@@ -118,6 +124,13 @@ def _of_model(embeddings: Embeddings, annotated: Annotated, compat: Compat) -> E
         details={
             "images": len(annotated), "compat": compat, "model": dict(embeddings.about), "groups": groups, "gaps": gaps,
             "left": {attribute: dict(why) for attribute, why in annotated.left.items()},
+            "gaps_by_caption": {
+                name: {
+                    attribute: _gaps(queries, names, np.where(rows, queries.classes[attribute], NONE))
+                    for attribute, names in annotated.classes.items()
+                }
+                for name, rows in spoken.items()
+            },
         },
         rows=flat(groups),
         reason=missing,
@@ -147,6 +160,11 @@ def _recalls(queries: _Queries, rows: Bools) -> dict[str, Any]:
             ends = measuring.interval(metric, 0, 1, queries.units(rows))
         numbers[f"recall@{k}"] = told(metric, ends)
     return numbers
+
+
+def _gaps(queries: _Queries, names: Sequence[str], codes: Ints) -> dict[str, Any]:
+    """Of an attribute, for each k."""
+    return {f"gap@{k}": _gap(queries, names, codes, k) for k in KS}
 
 
 def _gap(queries: _Queries, names: Sequence[str], codes: Ints, k: int) -> dict[str, Any]:

@@ -52,7 +52,7 @@ def test_phase_gives_the_published_values(cli, workplace, way):
     assert gap["signed"]["of"] == "male - female"
     assert gap["value"] == told["gap@1.gender"] == abs(gap["signed"]["value"])
     assert gap["interval"][0] < gap["value"] < gap["interval"][1]
-    assert set(told["groups"]) == {"", "age", "gender", "skintone", "ethnicity", "emotion", "activity"}
+    assert set(told["groups"]) == {"", "caption", "age", "gender", "skintone", "ethnicity", "emotion", "activity"}
 
 
 def test_phase_as_a_table_and_as_csv(cli, workplace):
@@ -83,6 +83,26 @@ def test_two_models_are_compared_caption_by_caption(cli, workplace):
     text = cli("evaluate", "phase", file, "--annotations", annotations, "--against", other).stdout
     assert "paired by caption" in text
     assert "gap@5.gender" in text
+
+
+def test_captions_that_say_a_gender_are_told_apart(cli, workplace):
+    file, annotations = golden_phase(workplace)
+    regions = json.loads(Path(annotations).read_text())
+    for number, image in enumerate(regions.values()):
+        image["caption"] = "a Woman with her dog" if number % 3 == 0 else "a womanly mansion"
+    Path(annotations).write_text(json.dumps(regions))
+    told = answer(cli("evaluate", "phase", file, "--annotations", annotations, "--json"))
+    spoken = np.arange(42) % 3 == 0
+    hits = np.array(RETRIEVAL["rank_cosine"]) < 5
+    numbers = [told["groups"]["caption"][name]["recall@5"] for name in ("gender word", "no gender word")]
+    assert [number["n"] for number in numbers] == [14, 28]
+    assert numbers[0]["value"] == pytest.approx(hits[spoken].mean())
+    men, women = (
+        np.isin(np.arange(42), RETRIEVAL["results"][f"gender/{name}"]["index"]) for name in ("male", "female")
+    )
+    gap = told["gaps_by_caption"]["no gender word"]["gender"]["gap@5"]["signed"]
+    assert gap["value"] == pytest.approx(hits[~spoken & men].mean() - hits[~spoken & women].mean())
+    assert "captions: gender word" in cli("evaluate", "phase", file, "--annotations", annotations).stdout
 
 
 def test_a_gate_on_a_gap(cli, workplace):

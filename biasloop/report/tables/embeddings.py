@@ -30,14 +30,19 @@ def show_retrieval(answer: EvaluationResult, file: Path, against: Path | None) -
         for name, numbers in groups.items()
     ]
     show(table(["attribute", "group", "n", *recalls], rows, right=range(2, 6), title=title))
+    parts = details["gaps_by_caption"]
     rows = [
-        [attribute, name, f"{number['largest']} - {number['smallest']}", _points(number), _ends(number)]
+        [
+            attribute, name, f"{number['largest']} - {number['smallest']}", _points(number), _ends(number),
+            *(_points(parts[part][attribute][name]) for part in parts),
+        ]
         for attribute, numbers in details["gaps"].items()
         for name, number in numbers.items()
         if number["value"] is not None
-    ]
+    ]  # fmt: skip
     if rows:
-        show(table(["attribute", "gap", "between", "points", "95 % interval"], rows, right=(3, 4)))
+        headers = ["attribute", "gap", "between", "points", "95 % interval", *(f"captions: {part}" for part in parts)]
+        show(table(headers, rows, right=range(3, 7)))
     if against is not None:
         rows = [
             [name, formatting.count(number["n"]), _points(number), _ends(number)]

@@ -22,6 +22,8 @@ from biasloop.metrics._unit import check_features, unit
 
 DRAWN, DRAWS = 22, 10_000
 """Images drawn at once, and how often, in the published procedure."""
+FEWEST = 5
+"""Images from which on there is a standard error."""
 FEW = 200
 """Images up to which a standard error has its second-order term too, which later is less than a percent of it."""
 _AT_ONCE = 2**20  # numbers, so that memory does not grow with the number of draws
@@ -34,7 +36,8 @@ def self_similarity(features: Array) -> Metric:
         features: `(n, d)` of images, of any length.
 
     Returns:
-        A value in [0, 1], its n, and its standard error over the sampling of images; NaN where there are none.
+        A value in [0, 1], its n, and its standard error over the sampling of images, NaN for fewer than 5; all NaN where
+        there are none.
 
     Raises:
         InvalidInput: features are no rows of numbers, or one has no direction.
@@ -99,19 +102,24 @@ def _check_cells(features: Array, cells: Ints, count: int) -> None:
 
 
 def _measured(value: float, n: int, squares: float, members: Sequence[Array]) -> Metric:
-    """A group's number; its error from how u . mu varies and, of few images, how single cosines do."""
-    if n < 2:
+    """A group's number; its error from how u . mu varies and, of few images, how single cosines do.
+
+    With s^2 the sample variance over images i of the mean cosine with all others, and c that of single cosines about
+    their mean, E s^2 = (n - 2) / (n - 1)^2 (z2 + (n - 4) z1) and E c = z2 - Var, which gives both without bias.
+    """
+    if n < FEWEST:
         return Metric(value, n) if n else Metric(math.nan, 0)
-    z1, z2 = squares / n, 0.0
-    if 2 < n <= FEW:
+    first, second = 4 * (n - 2) / (n * (n - 1)), 2 / (n * (n - 1))
+    spread = squares / (n - 1) * (n / (n - 1)) ** 2  # s^2
+    variance = first * spread
+    if n <= FEW:
         rows = np.concatenate(members).astype(np.float64)  # (n, d)
         cosines = (rows @ rows.T)[~np.eye(n, dtype=np.bool_)]  # (n (n - 1),)
-        z2 = float(cosines.var())
-        # u . mu also varies by the noise of mu, an image's pair with itself apart: that is no part of z1.
-        spread = squares / (n - 1) * (n / (n - 1)) ** 2
-        z1 = max(spread - z2 / (n - 1), 0.0) * (n - 1) / (n - 2)
+        both = spread * (n - 1) ** 2 / (n - 2)  # z2 + (n - 4) z1
+        z2 = (float(cosines.var()) + first * both / (n - 4)) / (1 - second + first / (n - 4))
+        variance = _variance((both - z2) / (n - 4), z2, n)
     # Of the mean over different images, of which this number is (n - 1) / n and a constant.
-    return Metric(value, n, (n - 1) / n * math.sqrt(_variance(z1, z2, n)))
+    return Metric(value, n, (n - 1) / n * math.sqrt(max(variance, 0.0)))
 
 
 def _variance(z1: float, z2: float, m: int) -> float:

@@ -21,6 +21,7 @@ from support.embedded_images import (
 
 from biasloop.errors import InvalidInput, SomethingToFetch
 from biasloop.evaluations.geode import prompt
+from biasloop.metrics.intervals import newcombe, t_quantile, wilson
 from biasloop.metrics.similarity import published
 
 
@@ -103,6 +104,37 @@ def test_captions_that_say_a_gender_are_told_apart(cli, workplace):
     gap = told["gaps_by_caption"]["no gender word"]["gender"]["gap@5"]["signed"]
     assert gap["value"] == pytest.approx(hits[~spoken & men].mean() - hits[~spoken & women].mean())
     assert "captions: gender word" in cli("evaluate", "phase", file, "--annotations", annotations).stdout
+
+
+def test_intervals_are_those_of_shares_of_gaps_and_of_images(cli, workplace):
+    file, annotations = golden_phase(workplace)
+    told = answer(cli("evaluate", "phase", file, "--annotations", annotations, "--json"))
+    hits = np.array(RETRIEVAL["rank_cosine"]) < 5
+    counts = []
+    for name in ("male", "female"):
+        rows = RETRIEVAL["results"][f"gender/{name}"]["index"]
+        counts.append((int(hits[rows].sum()), len(rows)))
+        assert told["groups"]["gender"][name]["recall@5"]["interval"] == pytest.approx(wilson(*counts[-1]))
+    assert told["gaps"]["gender"]["gap@5"]["signed"]["interval"] == pytest.approx(newcombe(*counts))
+    table, texts = coco_files(
+        workplace,
+        [(n, "val", "Male" if n < 9 else "Female", ["Light"], "Light") for n in range(1, 17)],
+        [(n, 100 * n + k) for n in range(1, 17) for k in range(3)],
+    )
+    rng = np.random.default_rng(0)
+    keys = [f"COCO_val2014_{n:012d}.jpg" for n in range(1, 17)]
+    captions = [str(100 * n + k) for n in range(1, 17) for k in range(3)]
+    images = rng.normal(size=(16, 4))
+    near = np.repeat(images, 3, axis=0) + rng.normal(size=(48, 4))
+    coco = stored(workplace / "coco.safetensors", keys, images, captions, near)
+    told = answer(cli("evaluate", "coco", coco, "--images", str(table), "--annotations", str(texts), "--json"))
+    for number, units in (
+        (told["groups"][""]["all"]["recall@1"], 16),
+        (told["groups"]["gender"]["Male"]["recall@1"], 8),
+        (told["gaps"]["gender"]["gap@1"], 16),
+    ):
+        half = t_quantile(units) * number["se"]
+        assert number["interval"] == pytest.approx([number["value"] - half, number["value"] + half])
 
 
 def test_a_gate_on_a_gap(cli, workplace):
@@ -210,6 +242,8 @@ def test_person_preference_gives_the_published_values(cli, workplace):
     pair = told["pair"]["0-2"]["race"]
     difference = pair["White Male"]["value"] - pair["Black Female"]["value"]
     assert pair["difference"]["value"] == pytest.approx(difference)
+    counts = [(round(pair[name]["value"]), 1) for name in ("White Male", "Black Female")]
+    assert pair["difference"]["interval"] == pytest.approx(newcombe(*counts))
     assert pair["White Male"]["resample_sd"] is None  # one image, and 22 are drawn
     rows = list(csv.DictReader(Path("faces.csv").read_text().splitlines()))
     assert [[int(row[f"prefers_person_{name}"]) for name in ("race", "gender", "age")] for row in rows] == (
@@ -242,6 +276,7 @@ def test_geode_by_region(cli, workplace):
         "Asia": 0.5,
     }
     assert (told["gap.region"], told["gap"]["largest"]) == (0.5, "Africa")
+    assert told["gap"]["interval"] == pytest.approx(newcombe((2, 2), (1, 2)))
     assert "Africa - Asia: +50" in cli("evaluate", "geode", file, "--annotations", "index.csv").stdout
     assert [prompt(name) for name in ("hand_soap", "Oven")] == ["a photo of a hand soap", "a photo of an oven"]
 

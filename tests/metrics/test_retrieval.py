@@ -117,6 +117,30 @@ def test_gap_errors_are_the_spread_over_new_queries():
     assert np.mean(errors) == pytest.approx(np.std(gaps), rel=0.08)
 
 
+def test_a_gap_of_captions_of_one_image_is_of_images():
+    rng = np.random.default_rng(5)
+    image = np.repeat(np.arange(80), 5)
+    first = image < 40
+    gaps, errors = [], []
+    for _ in range(500):
+        hits = ((rng.random(80) < 0.5)[image] & (rng.random(400) < 0.9)).astype(float)
+        measured = gap(hits, first, ~first, image)
+        gaps.append(measured.value)
+        errors.append(measured.error)
+    assert np.mean(errors) == pytest.approx(np.std(gaps), rel=0.08)
+    assert gap(hits, first, ~first).error < 0.6 * errors[-1]
+
+
+def test_queries_of_both_groups_cancel():
+    rng = np.random.default_rng(6)
+    first = np.arange(300) < 200
+    second = np.arange(300) >= 100
+    hits = [(rng.random(300) < 0.5).astype(float) for _ in range(800)]
+    gaps = [gap(hit, first, second) for hit in hits]
+    assert np.mean([g.error for g in gaps]) == pytest.approx(np.std([g.value for g in gaps]), rel=0.08)
+    assert gap(hits[0], first, first).error == pytest.approx(0, abs=1e-12)
+
+
 def test_two_models_are_compared_query_by_query():
     rng = np.random.default_rng(3)
     first = np.arange(400) < 150

@@ -96,13 +96,17 @@ def test_it_is_the_mean_of_all_cosines(n, d, seed):
         assert without_replacement(measured).value == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize(("n", "centre"), [(30, 0.0), (30, 0.4), (400, 0.4)])
+@pytest.mark.parametrize(("n", "centre"), [(6, 1.0), (30, 0.0), (30, 0.4), (400, 0.4)])
 def test_its_error_is_the_spread_over_new_images(n, centre):
     rng = np.random.default_rng(1)
-    measured = [self_similarity(rng.normal(centre, 1, (n, 6))) for _ in range(800)]
-    spread = np.std([metric.value for metric in measured])
-    # Where the mean is 0 a variance that must not be below 0 makes the error too large rather than too small.
-    assert np.mean([metric.error for metric in measured]) == pytest.approx(spread, rel=0.12 if centre else 0.2)
+    measured = [self_similarity(rng.normal(centre, 1, (n, 6))) for _ in range(1000)]
+    for metrics in (measured, [without_replacement(metric) for metric in measured]):
+        error = np.sqrt(np.mean([metric.error**2 for metric in metrics]))  # what has no bias is the variance
+        assert error == pytest.approx(np.std([metric.value for metric in metrics]), rel=0.07)
+
+
+def test_fewer_than_five_images_have_no_error():
+    assert [math.isnan(self_similarity(np.eye(n)).error) for n in (1, 4, 5)] == [True, True, False]
 
 
 def test_the_error_of_a_percentage_is_the_spread_over_new_images():

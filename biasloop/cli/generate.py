@@ -101,6 +101,8 @@ def generate(
     Example: biasloop generate --embeddings --model RN50-quickgelu:openai --images DIR --output images.safetensors
     """
     if embeddings:
+        if any(option is not None for option in (run, preset, number, source, count, sets, pipeline, originals)):
+            raise InvalidInput("--embeddings encodes --images and --texts; leave the options of runs and pictures out")
         generate_embeddings.encode(
             model, images, texts or [], output, batch=batch, precision=precision, device=device, threads=threads,
             json=json,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from biasloop.datasets.picture_files import Pictures
     from biasloop.predictions.embeddings import Embeddings
 
+BATCH = 64
+"""Images, or texts, at once."""
 _PANEL = "Embeddings"
 _GEODE = "geode:"
 _PREFERENCE = "person-preference"
@@ -46,8 +48,8 @@ Texts = Annotated[
 
 
 def encode(
-    model: str | None, images: Path | None, texts: Sequence[str], output: Path, *, batch: int = 64,
-    precision: str = "float32", device: str = "auto", threads: int | None = None, json: bool = False,
+    model: str | None, images: Path | None, texts: Sequence[str], output: Path, *, batch: int | None = None,
+    precision: str | None = None, device: str = "auto", threads: int | None = None, json: bool = False,
 ) -> None:  # fmt: skip
     """Encode images and texts and write them.
 
@@ -65,9 +67,11 @@ def encode(
     if not output.parent.is_dir():
         raise InvalidInput(f"--output {output}: there is no directory {output.parent}")
     pictures, wanted = pictures_at(images), _texts(texts)
-    settings = EncoderSettings(model, precision, device, threads or 0)
+    settings = EncoderSettings(
+        model, "float32" if precision in (None, "auto") else str(precision), device, threads or 0
+    )
     with stoppable(output_of(output)):
-        embeddings, seconds = encoded(settings, pictures, wanted, output, batch=batch)
+        embeddings, seconds = encoded(settings, pictures, wanted, output, batch=batch or BATCH)
         files = write(embeddings)
     count = len(embeddings.keys)
     if json:
@@ -78,7 +82,7 @@ def encode(
 
 
 def encoded(
-    settings: "EncoderSettings", pictures: "Pictures", texts: Mapping[str, str], output: Path, *, batch: int = 64
+    settings: "EncoderSettings", pictures: "Pictures", texts: Mapping[str, str], output: Path, *, batch: int = BATCH
 ) -> "tuple[Embeddings, float]":
     """Embeddings, not written yet, and the seconds that they took; the network is used unless the person forbids it.
 

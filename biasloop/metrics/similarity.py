@@ -36,8 +36,8 @@ def self_similarity(features: Array) -> Metric:
         features: `(n, d)` of images, of any length.
 
     Returns:
-        A value in [0, 1], its n, and its standard error over the sampling of images, NaN for fewer than 5; all NaN where
-        there are none.
+        A value in [0, 1], NaN without images, its n, and its standard error over the sampling of images, NaN for fewer
+        than 5.
 
     Raises:
         InvalidInput: features are no rows of numbers, or one has no direction.

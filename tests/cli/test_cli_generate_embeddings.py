@@ -1,6 +1,8 @@
 """`biasloop generate --embeddings`: images once, both towers as unit rows, metrics on what was written, refusals."""
 
+import io
 import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -105,6 +107,36 @@ def test_a_model_is_measured_without_a_file(cli, workplace, counting):
     assert "--pictures DIR" in str(result.exception)
 
 
+def shard(path, folder, names, first=0):
+    """A shard as webdataset has them, of image files."""
+    with tarfile.open(path, "w") as tar:
+        for number, name in enumerate(names, first):
+            for ending, content in (("png", (folder / name).read_bytes()), ("txt", b"a caption")):
+                member = tarfile.TarInfo(f"{number:09}.{ending}")
+                member.size = len(content)
+                tar.addfile(member, io.BytesIO(content))
+
+
+def test_shards_are_encoded_as_the_files_in_them(cli, workplace, counting):
+    folder, names = tiny_clip.pictures(workplace / "images", 6)
+    Path("shards").mkdir()
+    shard("shards/00000.tar", folder, names[:4])
+    shard("shards/00001.tar", folder, names[4:], 4)
+    of_files = encoded(cli, "--images", "images")
+    of_shards = encoded(cli, "--images", "shards")
+    assert of_shards.keys == tuple(f"{number:09}" for number in range(6))
+    rows = [of_files.keys.index(name) for name in names]
+    assert of_shards.features.tolist() == of_files.features[rows].tolist()
+    assert encoded(cli, "--images", "shards/00001.tar", "--batch", "1").keys == ("000000004", "000000005")
+    assert counting.batches[-2:] == [1, 1]
+    shard("shards/00002.tar", folder, names[:1])
+    for source, words in (("shards", "comes twice"), ("cut.tar", "is cut off")):
+        Path("cut.tar").write_bytes(Path("shards/00001.tar").read_bytes()[:1500])
+        result = cli("generate", "--embeddings", "--model", "m", "--images", source, "--output", "f.safetensors")
+        assert isinstance(result.exception, InvalidInput)
+        assert words in str(result.exception)
+
+
 def test_captions_of_annotations_are_texts(cli, workplace, counting):
     tiny_clip.pictures(workplace / "images", 2)
     Path("phase.json").write_text('{"7": {"caption": "a b"}, "8": {"caption": "c"}}')
@@ -149,6 +181,8 @@ def test_features_without_a_direction_are_refused(cli, workplace, counting):
 
 
 def test_options_of_embeddings_go_with_embeddings(cli):
+    result = cli("generate", "--embeddings", "--model", "m", "--images", "x", "--output", "e.safetensors", "--run", "r")
+    assert "leave the options of runs and pictures out" in str(result.exception)
     result = cli("generate", "--preset", "toy", "--model", "m", "--output", "e.csv")
     assert "go with --embeddings" in str(result.exception)
     result = cli("generate", "--embeddings", "--model", "m", "--images", "x", "--output", "e.npy")

@@ -27,7 +27,9 @@ def main(directory: Path, file: Path) -> None:
     run = Run.open(directory)
     settings = {key: value for key, value in run.identity["domain"].items() if key != "name"}
     seed = run.identity["seed"]
-    domain = ClipDomain(ClipDomain.Config.model_validate(settings), Context(Path("data"), Streams((seed, "data")), threads=1))
+    domain = ClipDomain(
+        ClipDomain.Config.model_validate(settings), Context(Path("data"), Streams((seed, "data")), threads=1)
+    )
     pool = domain.splits().pool
     ids = Streams((seed, "docs", "pictures")).order(pool)[:PICTURES]
     codes = run.read("model-0000", models=True).models["inputs"].arrays[CODE]  # a row for each of the pool

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from biasloop.contract.encoding import Encoder, EncoderSettings
+    from biasloop.contract.illustrating import Illustrator, PipelineSettings
     from biasloop_clip.learner import Learner
     from biasloop_clip.pictures import CaptionedPictures
 
@@ -55,6 +57,20 @@ class ClipDomain:
     def __init__(self, config: settings.Config, context: Context) -> None:
         self.config = config
         self._context = context
+
+    @staticmethod
+    def illustrator(settings: PipelineSettings) -> Illustrator:
+        """A pipeline of diffusers."""
+        from biasloop_clip.pipelines import DiffusersIllustrator
+
+        return DiffusersIllustrator(settings)
+
+    @staticmethod
+    def encoder(settings: EncoderSettings) -> Encoder:
+        """A model of open_clip."""
+        from biasloop_clip import encoding
+
+        return encoding.load(settings)
 
     def memory_settings(self) -> Sequence[str]:
         """Sizes of batches; that of training is part of CLIP's loss."""

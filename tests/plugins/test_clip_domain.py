@@ -74,7 +74,7 @@ def test_clip_is_given_real_pictures_and_those_that_were_made(domain):
 
 def test_a_generator_learns_from_what_an_earlier_one_made(domain, monkeypatch):
     seen = []
-    monkeypatch.setattr("biasloop_clip.learner.loop.fit", lambda network, source, *_: seen.append(source._train))
+    monkeypatch.setattr("biasloop_clip.learner.loop.fit", lambda network, source, *_, **__: seen.append(source._train))
     made = Frame({CODE: Column(np.full((240, 8), 7.0, np.float32))})
     domain.fit_maker(corpus(domain, made), work())
     (rows,) = seen

@@ -36,6 +36,7 @@ from biasloop_clip.pictures import GENDER, ROLE, TONE
 if TYPE_CHECKING:
     from torch import nn
 
+    from biasloop.contract.illustrating import Illustrator, PipelineSettings
     from biasloop_clip.learner import Learner
     from biasloop_clip.pictures import CaptionedPictures
 
@@ -53,6 +54,13 @@ class ClipDomain:
     def __init__(self, config: settings.Config, context: Context) -> None:
         self.config = config
         self._context = context
+
+    @staticmethod
+    def illustrator(settings: PipelineSettings) -> Illustrator:
+        """A pipeline of diffusers."""
+        from biasloop_clip.pipelines import DiffusersIllustrator
+
+        return DiffusersIllustrator(settings)
 
     def memory_settings(self) -> Sequence[str]:
         """Sizes of batches; that of training is part of CLIP's loss."""

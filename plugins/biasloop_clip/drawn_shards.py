@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from biasloop.contract.randomness import Streams
 from biasloop.datasets import encoding
-from biasloop.datasets.shards import Sample, ShardWriter
+from biasloop.datasets.shards import Index, Sample, ShardWriter
 from biasloop.lazy import numpy as np
 from biasloop_clip.captions import caption
 from biasloop_clip.config import PictureSettings
@@ -45,3 +45,4 @@ def _write(path: Path, rows: Ints, texts: list[str], pixels: Pixels) -> None:
             parts = {"jpg": encoding.encode(pixels[row], "jpg"), "txt": texts[row].encode()}
             shard.add(Sample(f"{row:09d}", parts))
         shard.end()
+    Index.of(path)  # beside it, before the directory is sealed

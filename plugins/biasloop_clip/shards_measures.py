@@ -6,7 +6,7 @@ Groups of captions are by gender words: man-word, woman-word, both, none. Of CLI
     caption_recall_at_1, ...      likewise the caption of an original
     recall_at_1.GROUP, ...        of captions of a group, among all originals: "none" leaves out those with gender words
     recall_at_1_gap               of captions with woman-words less those with man-words
-    self_similarity.GROUP         mean cosine of two originals of a group; self_similarity_gap is of woman- less man-word
+    self_similarity.GROUP         mean cosine of two originals of a group; self_similarity_gap: woman- less man-word
     gender_words                  share of the captions that have gender words; gender_words_train of those learnt from
 """
 

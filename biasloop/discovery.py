@@ -17,6 +17,7 @@ from pydantic import BaseModel
 from typing_extensions import get_protocol_members
 
 from biasloop.contract.domains import Domain, missing_methods
+from biasloop.contract.encoding import Encoding
 from biasloop.contract.illustrating import Illustrating
 from biasloop.contract.selection import Selector
 from biasloop.errors import InvalidInput
@@ -67,6 +68,19 @@ def illustrating(pipeline: str) -> tuple[type[Any], str]:
         if not missing_methods(loaded, Illustrating):
             return loaded, name if domain == prefix else pipeline
     raise InvalidInput(f"no installed domain draws pictures for captions (installed: {', '.join(entries())})")
+
+
+def encoding() -> type[Encoding]:
+    """The class of the first domain that encodes images and texts (`contract.encoding.Encoding`).
+
+    Raises:
+        InvalidInput: no installed domain does.
+    """
+    for domain in entries():
+        loaded = load(domain)
+        if not missing_methods(loaded, Encoding):
+            return loaded
+    raise InvalidInput(f"no installed domain encodes images and texts (installed: {', '.join(entries())})")
 
 
 def selector(name: str) -> type[BaseModel]:

@@ -33,7 +33,7 @@ BELOW: dict[str, set[str]] = {
     "metrics": {"contract", "errors", "lazy"},
     "bound": {"contract", "errors"},
     "downloads": {"errors", "system"},
-    "datasets": {"contract", "downloads", "errors", "hdf5", "lazy", "parsing", "system"},
+    "datasets": {"contract", "downloads", "errors", "hdf5", "lazy", "parsing", "system", "tables"},
     "store": {"config.flatten", "contract", "errors", "hdf5", "lazy", "printable", "records", "system"},
 }
 HEAVY = ("torch", "torchvision", "transformers", "accelerate", "diffusers", "open_clip", "pandas", "pyarrow",

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli import evaluate_file
+from biasloop.cli import evaluate_embeddings, evaluate_file
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory, on_notice
 from biasloop.errors import InvalidInput
@@ -24,11 +24,12 @@ ANNOTATORS = "annotators"  # what is asked for like a metric, and is a table ove
 app = typer.Typer(
     cls=Group,
     no_args_is_help=True,
-    help="Compute metrics of a file of predictions, or of stored runs.\n\n"
+    help="Compute metrics of a file of predictions, of embeddings of images, or of stored runs.\n\n"
     "Example: biasloop evaluate shares predictions.csv --predicted label --task truth",
     epilog="Exit code 4: a --fail-above gate was crossed.",
 )
 app.add_typer(evaluate_file.app)
+app.add_typer(evaluate_embeddings.app)
 
 
 @app.command("run", cls=Command)

@@ -12,6 +12,7 @@ import typer
 
 from biasloop.cli.options import Data, Json, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import stoppable
+from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
@@ -35,6 +36,12 @@ def fetch(
     keep: Annotated[
         bool, typer.Option("--keep", help="Keep an archive that was made into the file that runs read.")
     ] = False,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="FILE", help="Of coco-bias: the table that its publisher sent.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option("--annotations", metavar="FILE", help="Of coco-bias: COCO's captions_val2014.json.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Get data sets; without a name, list what there is, how large it is, and whether it is present.
@@ -51,6 +58,9 @@ def fetch(
 
     directory = data_directory(data)
     wanted = list(name or [])
+    if images is not None or annotations is not None:
+        _make_coco_bias(wanted, images, annotations, directory, json=json)
+        return
     if preset is not None:
         wanted += [need for need in _needs(preset, directory) if need not in wanted]
         if not wanted:
@@ -68,6 +78,29 @@ def fetch(
             say(f"{dataset.name}: " + (f"fetched to {dataset.directory(directory)}" if files else "is there already"))
     if json:
         emit(fetched)
+
+
+def _make_coco_bias(
+    wanted: list[str], images: Path | None, annotations: Path | None, directory: Path, *, json: bool
+) -> None:
+    """Make the split and the tables of coco-bias from the files that a person has been sent."""
+    from biasloop.datasets import coco_bias
+    from biasloop.store.files import write_atomically
+
+    if wanted != [coco_bias.COCO_BIAS.name] or images is None or annotations is None:
+        raise InvalidInput(
+            "--images and --annotations go together: biasloop fetch coco-bias --images CSV --annotations JSON"
+        )
+    annotated = coco_bias.read(images, annotations)
+    target = coco_bias.COCO_BIAS.directory(directory)
+    target.mkdir(parents=True, exist_ok=True)
+    contents = coco_bias.written(annotated)
+    for file, content in contents.items():
+        write_atomically(target / file, content)
+    if json:
+        emit([{"name": coco_bias.COCO_BIAS.name, "files": [str(target / file) for file in contents]}])
+        return
+    say(f"coco-bias: {len(annotated):,} images and {len(annotated.captions):,} captions of split val in {target}")
 
 
 def _needs(preset: str, directory: Path) -> list[str]:

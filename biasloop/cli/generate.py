@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from biasloop.cli import generate_mixture, generate_pictures
+from biasloop.cli import generate_embeddings, generate_mixture, generate_pictures
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
@@ -76,6 +76,10 @@ def generate(
     made: generate_mixture.Pictures = None,
     share: generate_mixture.Share = None,
     equalise: generate_mixture.Equalise = None,
+    embeddings: generate_embeddings.Wanted = False,
+    model: generate_embeddings.Model = None,
+    images: generate_embeddings.Images = None,
+    texts: generate_embeddings.Texts = None,
     json: Json = False,
 ) -> None:
     """Label samples, continue prompts, or draw pictures, with the model of a stored round or an untouched one.
@@ -93,7 +97,19 @@ def generate(
     Example: biasloop generate --pipeline stable-diffusion-v1-5/stable-diffusion-v1-5 --input captions.tsv --output DIR
 
     Example: biasloop generate --originals cc3m-shards --pictures made --share 0.4 --output mixed-040
+
+    Example: biasloop generate --embeddings --model RN50-quickgelu:openai --images DIR --output images.safetensors
     """
+    if embeddings:
+        if any(option is not None for option in (run, preset, number, source, count, sets, pipeline, originals)):
+            raise InvalidInput("--embeddings encodes --images and --texts; leave the options of runs and pictures out")
+        generate_embeddings.encode(
+            model, images, texts or [], output, batch=batch, precision=precision, device=device, threads=threads,
+            json=json,
+        )  # fmt: skip
+        return
+    if model or images or texts:
+        raise InvalidInput("--model, --images and --texts go with --embeddings; add it, or leave them out")
     asked = generate_pictures.Asked(
         pipeline, revision, seed, steps, guidance, size, batch, form, flagged, shard_size, jobs, precision
     )

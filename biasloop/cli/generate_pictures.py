@@ -35,14 +35,16 @@ Seed = Annotated[int | None, _option("--seed", "Of the noise, with each caption'
 Steps = Annotated[int | None, _option("--steps", "Of sampling (50).", least=1)]
 Guidance = Annotated[float | None, _option("--guidance", "By the caption; 1 is none (7.5).", least=0)]
 Size = Annotated[int | None, _option("--size", "Pixels a side; default: the pipeline's.", least=8)]
-Batch = Annotated[int | None, _option("--batch", "Pictures at once (8).", least=1)]
+Batch = Annotated[int | None, _option("--batch", "Pictures at once (8; of --embeddings 64).", least=1)]
 Form = Annotated[str | None, _option("--format", "Of image files: jpg, png or webp (jpg).")]
 Flagged = Annotated[
     str | None, _option("--flagged", "Pictures that a safety checker flags: keep, drop or original (drop).")
 ]
 ShardSize = Annotated[int | None, _option("--shard-size", "Captions of a shard (10000).", least=1)]
 Jobs = Annotated[int | None, _option("--jobs", "Processes that draw (1).", least=1)]
-Precision = Annotated[str | None, _option("--precision", "auto, float32, float16 or bfloat16 (auto).")]
+Precision = Annotated[
+    str | None, _option("--precision", "auto, float32, float16 or bfloat16 (auto; of --embeddings float32).")
+]
 
 
 @dataclass(frozen=True)

@@ -40,11 +40,13 @@ def page(
     from biasloop.contract.domains import Showing
     from biasloop.contract.randomness import Streams
     from biasloop.report.figures.canvas import format_of
-    from biasloop.running.engine import Options, prepare
+    from biasloop.running.engine import Options, check, known
 
     target = output or Path(f"{experiment.name}-data.png")
     format_of(target)  # before anything is read
-    domain = prepare(experiment, seed, Options(data_directory(data), on_event=on_notice)).domain
+    options = Options(data_directory(data), on_event=on_notice)
+    domain = known(experiment, seed, options).domain
+    check(domain, experiment, options, weights=False)
     if not isinstance(domain, Showing):
         raise InvalidInput(f"the domain {experiment.domain.name!r} of {experiment.name} has no pictures to show")
 

@@ -114,11 +114,11 @@ def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | Non
     against = of_runs.against_setting(runs, metric, x, pool)
     if against is not None:
         return draw([against.panels], target, y_label="", x_label=against.x_label, caption=source, band="interval")
-    grouped = arms(runs)
-    return draw(
-        [[of_runs.panel("", grouped, metric)]], target, y_label=of_runs.axis_label(runs[0], metric),
-        caption=source, band="interval",
-    )  # fmt: skip
+    drawn = of_runs.by_round(arms(runs), metric)
+    if drawn.left_out:
+        note(f"no round has a value of {', '.join(drawn.left_out)}, which is left out")
+    caption = ". ".join(part for part in (source, drawn.note) if part)
+    return draw([drawn.panels], target, y_label=drawn.label, caption=caption, band="interval")
 
 
 def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources: list[str]) -> Path:

@@ -1,11 +1,13 @@
 """What a preset may say: the typed experiment."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, field_validator, model_validator
 
 from biasloop.config.resources import Resources
 from biasloop.config.strict import Strict
+from biasloop.contract.names import OF_GIVEN
 from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import RuleSettings
@@ -31,9 +33,29 @@ LoopSection = Annotated[RuleSettings, PlainValidator(rules.settings_of)]
 class BoundSection(Strict):
     """Which metric the bound of Theorem 1 speaks of."""
 
-    metric: str = Field(description="The metric that feedback moves, measured on predictions.")
-    baseline: str = Field(description="The same statistic under true labels: a metric, constant over the run.")
+    metric: str = Field(
+        description="The metric that feedback moves, measured on predictions, or (given.NAME) on labels that models "
+        "give samples of the reserve."
+    )
+    baseline: str = Field(
+        description="The same statistic under true labels: a metric, constant over the run; of labels of the reserve "
+        "given_truth.NAME."
+    )
     train: str | None = Field(None, description="The same statistic on the training labels, for the per-round bound.")
+
+    @property
+    def of_labels(self) -> bool:
+        """Whether the calibration error is measured on labels that models give, and not on test samples."""
+        return self.metric.startswith(OF_GIVEN)
+
+    def is_shown(self, series: Sequence[str]) -> bool:
+        """Whether bias and bound stand for the metrics that a preset shows: it shows none, or that one first."""
+        return not series or series[0] == self.metric
+
+    @property
+    def lag(self) -> int:
+        """Rounds from a model to the round that measures it: labels are measured where they enter."""
+        return int(self.of_labels)
 
 
 class PlotSection(Strict):

@@ -70,7 +70,11 @@ class Domain(Protocol):
         """Data sets and weights needed; answers in milliseconds and without torch."""
 
     def fingerprint(self) -> str:
-        """Identifies the source data that ids point into; stored, and compared at resume."""
+        """Identifies the source data that ids point into; stored, and compared at resume.
+
+        What a later version looks at besides comes after a blank: of a run that was begun before it, as much is
+        compared as is stored.
+        """
 
     def vocabularies(self) -> Mapping[str, Column]:
         """Names of what columns index (class names, ...), as text columns."""

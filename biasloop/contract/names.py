@@ -65,6 +65,14 @@ def logged(call: str, table: str) -> str:
     return f"{call}.{table}"
 
 
+# --- metrics of a round
+
+OF_GIVEN = "given."
+"""Begins the name of a metric of labels that the model of the round before gave samples of the reserve."""
+
+OF_GIVEN_TRUTH = "given_truth."
+"""Begins the name of that metric of what humans say of the same samples."""
+
 # --- columns of curves
 
 EPOCH = "epoch"

@@ -7,6 +7,7 @@ from biasloop.datasets import registry, texts, weights
 from biasloop.datasets.assets import Asset, find
 from biasloop.datasets.cc3m import CC3M, CC3M_SD
 from biasloop.datasets.clothing1m import CLOTHING1M
+from biasloop.datasets.coco_bias import COCO_BIAS
 from biasloop.datasets.emoji_roles import EMOJI_ROLES
 from biasloop.datasets.imsitu import IMSITU
 
@@ -22,7 +23,8 @@ def asset(name: str) -> Asset:
 
 def all_assets() -> tuple[Asset, ...]:
     """All data sets, then all models."""
-    return (*registry.all_datasets(), CC3M, CC3M_SD, CLOTHING1M, EMOJI_ROLES, IMSITU, *texts.DATASETS, *weights.MODELS)
+    named = (CC3M, CC3M_SD, CLOTHING1M, COCO_BIAS, EMOJI_ROLES, IMSITU)
+    return (*registry.all_datasets(), *named, *texts.DATASETS, *weights.MODELS)
 
 
 def requirement(name: str, data: Path) -> Requirement:

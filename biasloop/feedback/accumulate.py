@@ -26,7 +26,8 @@ from biasloop.contract.domains import (
     Storing,
     names_in,
 )
-from biasloop.contract.names import FIT, MAIN, PRETRAINED, TRUTH
+from biasloop.contract.label_metrics import MeasuringLabels
+from biasloop.contract.names import FIT, MAIN, OF_GIVEN, OF_GIVEN_TRUTH, PRETRAINED, TRUTH
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Mismatch
 from biasloop.feedback.accumulate_settings import AccumulateSettings
@@ -49,7 +50,7 @@ ERROR_OF = "error."  # begins the column of a part of labels; its name follows
 
 
 class _Domain(Domain, Sampled, Labelling[Any], Storing, Protocol):
-    """What the rule asks of a domain; besides, where it has them, `Scoring`, `Grouped` and `Pretrained`."""
+    """What the rule asks of a domain; where it has them, `Scoring`, `Grouped`, `MeasuringLabels` and `Pretrained`."""
 
 
 @dataclass
@@ -326,11 +327,26 @@ class Accumulate:
         for name in truth.columns:
             if name == ERROR or name.startswith(ERROR_OF):
                 metrics[f"label_{name}"] = mean_error(truth[name])
+        metrics |= self._of_labels(record)
         if self.selecting is not None:
             metrics |= selection_metrics(record.frames, joined(self.references, tables), self.vocabularies)
             late_ones = of_last_half(record.evaluations, epochs_of(record.frames)).values()
             metrics |= late(self._metrics(snapshot.tables, train) for snapshot in late_ones)
         return metrics
+
+    def _of_labels(self, record: Record) -> dict[str, Metric]:
+        """What a domain measures of labels alone: of those that a model gave, and of those of humans beside them."""
+        added, truth = record.added, record.frames.get(TRUTH)
+        if not isinstance(self.domain, MeasuringLabels) or added is None or truth is None or not truth[KNOWN].all():
+            return {}
+        given = added.payload.take(np.flatnonzero(added.origin != HUMAN))  # rows in the order of `truth`
+        human = Frame({name: column for name, column in truth.columns.items() if name in given})
+        both = {OF_GIVEN: Frame({name: given.columns[name] for name in human.columns}), OF_GIVEN_TRUTH: human}
+        return {
+            f"{prefix}{name}": metric
+            for prefix, labels in both.items()
+            for name, metric in self.domain.measure_labels(labels, self.vocabularies).items()
+        }
 
     def recover(self, number: int, work: RoundWork) -> None:
         """Fit the newest absorbed round's model again, for the next round to label with."""

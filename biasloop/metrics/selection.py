@@ -41,7 +41,9 @@ def of_fit(table: Frame, categories: Sequence[str]) -> dict[str, Metric]:
             metrics |= {
                 f"{names.CATEGORY_WEIGHT}{name}": Metric(float(w), 1) for name, w in zip(categories, last, strict=True)
             }
-    for name in ("top_fifth", "proxy_correlation", *(n for n in table.columns if n.startswith("repeats_"))):
+    # A fit that was stopped and went on has the same columns in another order.
+    repeats = sorted((n for n in table.columns if n.startswith("repeats_")), key=lambda n: int(n.rpartition("_")[2]))
+    for name in ("top_fifth", "proxy_correlation", *repeats):
         if name in table:
             told = table[name][~np.isnan(table[name])]
             if len(told):

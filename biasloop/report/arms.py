@@ -97,11 +97,11 @@ class Measured:
             raise InvalidInput(
                 f"{self.run.directory} has no finished round yet; the same `biasloop loop` goes on with it"
             )
+        first = self.metrics[: section.lag + 1][-1]  # the newest, of a run that has no such round yet
         for name in (section.metric, section.baseline):
-            if name not in self.metrics[0]:
+            if name not in first:
                 raise InvalidInput(
-                    f"{self.run.directory} has no metric {name!r} that [bound] names; "
-                    f"it has {', '.join(self.metrics[0])}"
+                    f"{self.run.directory} has no metric {name!r} that [bound] names; it has {', '.join(first)}"
                 )
         return section
 
@@ -112,15 +112,18 @@ class Measured:
 
     def bound(self, delta: float | None = None) -> Floats:
         """Theorem 1 over the run's rounds, from the calibration error of round 0."""
-        first = self.bias()[0] if delta is None else delta
-        return bound_over_rounds(self.loop_bound, float(first), len(self.metrics) - 1)
+        lag = self.needs_bound().lag
+        first = self.bias()[lag] if delta is None else delta
+        return bound_over_rounds(self.loop_bound, float(first), len(self.metrics) - 1, lag)
 
     def per_round_bound(self) -> Floats | None:
         """The same with the calibration error measured each round, if the preset names the training share."""
         section = self.needs_bound()
         if section.train is None or section.train not in self.metrics[0]:
             return None
-        return per_round_bound(self.loop_bound, self.values(section.metric) - self.values(section.train))
+        models = len(self.metrics) - section.lag
+        deltas = self.values(section.metric)[section.lag :] - self.values(section.train)[:models]  # (models,)
+        return per_round_bound(self.loop_bound, deltas, section.lag)
 
 
 @dataclass(frozen=True)

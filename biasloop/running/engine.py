@@ -204,13 +204,13 @@ def prepare(experiment: Experiment, seed: int, options: Options, remembered: Mem
     return prepared
 
 
-def check(domain: Domain, experiment: Experiment, options: Options) -> None:
-    """Check what of a domain is to be there for an experiment.
+def check(domain: Domain, experiment: Experiment, options: Options, *, weights: bool = True) -> None:
+    """Check what of a domain is to be there for an experiment, or (without `weights`) to look at its data alone.
 
     Raises:
         Mismatch, SomethingToFetch, InvalidInput: as `prepare`.
     """
-    missing = [need for need in domain.requirements() if not need.present]
+    missing = [need for need in domain.requirements() if not need.present and (weights or need.kind == "data")]
     if missing:
         needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
         commands = "\n".join(f"  {need.command}{data_option(options.data)}" for need in missing)

@@ -107,6 +107,11 @@ class CrossEntropy:
         """`(1, n)` as `losses`."""
         return self.losses(network, batch)[None]
 
+    def classes(self, batch: Batch) -> Tensor:
+        """`(n,)` int64, which of the outputs is right."""
+        assert batch.targets is not None
+        return batch.targets
+
     def outputs(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """`(n, classes)` logits and `(n,)` cross-entropy of each sample."""
         assert batch.targets is not None

@@ -42,6 +42,9 @@ class Outputs(Protocol):
     def outputs(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """`(n, classes)` float32 logits and `(n,)` float32 losses, unweighted."""
 
+    def classes(self, batch: Batch) -> Tensor:
+        """`(n,)` int64, which of the classes is right."""
+
 
 class Selecting:
     """The selection of one fit.
@@ -207,7 +210,7 @@ class Selecting:
             with mode(scorer, training=self._selection.scoring == "train" and scorer.training):
                 logits, losses = objective.outputs(scorer, batch)
         return Candidates(
-            losses, self._epoch, logits if LOGITS in self._needs else None, batch.targets,
+            losses, self._epoch, logits if LOGITS in self._needs else None, objective.classes(batch),
             self._passes(scorer, objective, batch), self._irreducible_of(batch), self._holdout,
         )  # fmt: skip
 
@@ -241,10 +244,9 @@ class Selecting:
         right: list[Tensor] = []
         with torch.no_grad(), mode(network, training=False):
             for batch in self._batches(judged.samples):
-                assert batch.targets is not None
                 logits, part = self._objective.outputs(network, batch)
                 losses.append(part.float())
-                right.append(logits.argmax(1).eq(batch.targets).float())
+                right.append(logits.argmax(1).eq(self._objective.classes(batch)).float())
         categories = torch.from_numpy(judged.categories).to(self._device)  # (h,)
         sums = torch.zeros(2, self._selection.categories, device=self._device)
         sums.index_add_(1, categories, torch.stack([torch.cat(losses), torch.cat(right)]))

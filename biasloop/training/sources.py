@@ -18,6 +18,7 @@ from biasloop.contract.data import Arrays, Ints
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.training.device import generator
+from biasloop.training.distributed import Alone
 from biasloop.training.recipe import Recipe
 from biasloop.training.sampling import Sampling
 from biasloop.training.star import Filled, Filling, Generated
@@ -35,12 +36,14 @@ class Batch:
         targets: `(n,)` int64 classes; None where nothing is labelled.
         rows: `(n,)` int64, position of each sample in the training set; None where samples are drawn afresh.
         weights: `(n,)` float32 factors of the samples' losses; None for 1.
+        total: samples of the batch in all processes together; None where all of them are here.
     """
 
     inputs: Tensor
     targets: Tensor | None = None
     rows: Tensor | None = None
     weights: Tensor | None = None
+    total: int | None = None
 
     def __len__(self) -> int:
         return len(self.inputs)
@@ -111,19 +114,28 @@ class TrainingSet:
 class Rows:
     """Batches of a training set in random order; order and augmentation depend on streams and epoch alone.
 
+    Of several processes each gives its own share of every batch; an augmentation would differ between them.
+
     Args:
         train: what to train on.
         recipe: size of a batch, and whether a short last one is left out.
         streams: of the fit; epoch e draws from `at("epoch", e, ...)`.
         prepare: from stored inputs to the network's, augmented with the generator given.
         sampling: the samples of an epoch; None for one pass over all.
+        group: the processes that train together; None for this one alone.
 
     Raises:
-        InvalidInput: there is not one batch.
+        InvalidInput: there is not one batch, or there are batches with fewer samples than processes.
     """
 
     def __init__(
-        self, train: TrainingSet, recipe: Recipe, streams: Streams, prepare: Prepare, sampling: Sampling | None = None
+        self,
+        train: TrainingSet,
+        recipe: Recipe,
+        streams: Streams,
+        prepare: Prepare,
+        sampling: Sampling | None = None,
+        group: Alone | None = None,
     ) -> None:
         size = len(train if sampling is None else sampling)
         self.steps = self.updates = recipe.steps(size)
@@ -133,7 +145,12 @@ class Rows:
                 f"drop_last {recipe.drop_last}; set a smaller batch_size or drop_last = false"
             )
         self._train, self._size, self._streams, self._prepare = train, recipe.batch_size, streams, prepare
-        self._sampling = sampling
+        self._sampling, self._group = sampling, group or Alone()
+        smallest = recipe.batch_size if recipe.drop_last else size % recipe.batch_size or recipe.batch_size
+        if smallest < self._group.count:
+            raise InvalidInput(
+                f"{self._group.count} processes were launched, and a batch has {smallest} samples; launch fewer"
+            )
         self._augment = generator(streams, train.labels.device)
         self._restored: Tensor | None = None
 
@@ -150,8 +167,10 @@ class Rows:
         order = torch.from_numpy(rows).to(train.labels.device)  # (samples of the epoch,)
         inputs = order if train.rows is None else train.rows[order]  # (n,) rows of the stored inputs
         targets, weights = train.labels[order], None if train.weights is None else train.weights[order]
+        group = self._group
         for step in range(start, self.steps):
-            part = slice(step * self._size, (step + 1) * self._size)
+            begin, end = step * self._size, min((step + 1) * self._size, len(order))
+            part = slice(begin + group.rank, end, group.count)  # as `Alone.part`
             # No name is bound to the batch, so that its memory is free before the next one is made.
             yield (
                 Batch(
@@ -159,6 +178,7 @@ class Rows:
                     targets[part],
                     order[part],
                     None if weights is None else weights[part],
+                    None if group.count == 1 else end - begin,
                 ),
             )
 

@@ -34,6 +34,8 @@ from biasloop_clip.measures import CAPTION, CAPTIONS, DRAWING, GALLERY, SHARE
 from biasloop_clip.pictures import GENDER, ROLE, TONE
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from torch import nn
 
     from biasloop.contract.illustrating import Illustrator, PipelineSettings
@@ -91,6 +93,18 @@ class ClipDomain:
     def environment(self) -> Mapping[str, str]:
         """What it computes on: results are the same bits only on the same."""
         return self._learner.environment()
+
+    def lead(self) -> AbstractContextManager[None]:
+        """In the first of several processes: inside, the others help with every fit."""
+        from biasloop.training import distributed
+
+        return distributed.leading(self._context.device)
+
+    def follow(self) -> None:
+        """In another process: helps with the fits of the first until that one is done."""
+        from biasloop.training import common_fits
+
+        common_fits.follow(type(self), self.Config, self._context)
 
     def fingerprint(self) -> str:
         """A digest of drawings, captions and splits."""

@@ -101,10 +101,11 @@ class Velocity:
     extra: tuple[str, ...] = ("lr",)
 
     def value(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
-        """The batch's scalar, and the sum of its losses."""
+        """This process' part of the scalar, and the sum of its losses."""
         losses = self.losses(network, batch)
         told = losses if batch.weights is None else losses * batch.weights
-        return weighted_mean(losses, batch.weights), told.detach().double().sum()[None]
+        loss = weighted_mean(losses, batch.weights) * (len(batch) / self.count(batch))
+        return loss, told.detach().double().sum()[None]
 
     def losses(self, network: nn.Module, batch: Batch) -> Tensor:
         """`(n,)`, with noise, times and captions left out drawn from torch's global generator."""
@@ -119,8 +120,8 @@ class Velocity:
         return errors
 
     def count(self, batch: Batch) -> int:
-        """Samples."""
-        return len(batch)
+        """Samples, in all processes together."""
+        return len(batch) if batch.total is None else batch.total
 
 
 class EulerScheduler:

@@ -16,7 +16,8 @@ from biasloop.contract.data import Array, Arrays, Ints, Samples
 from biasloop.contract.names import MAKER
 from biasloop.contract.randomness import Streams
 from biasloop.training import device as devices
-from biasloop.training import loop, weights
+from biasloop.training import distributed, loop, weights
+from biasloop.training.common_fits import CommonFit
 from biasloop.training.contrastive import Contrastive
 from biasloop.training.precision import precision
 from biasloop.training.sources import Rows, TrainingSet
@@ -57,9 +58,11 @@ class Learner:
             network = self._built(lambda: encoders.build(self.config, len(self._tokenizer.words)), work)
             factors = None if train.weights is None else self._on_device(train.weights).float()
             rows = TrainingSet(self._on_device(self._pixels(train)), self._on_device(self._tokens(train)), factors)
-            source = Rows(rows, recipe, work.streams, _prepared)
-            objective = Contrastive(precision(self.config.precision, self._device))
-            loop.fit(network, source, objective, recipe, work)
+            group = distributed.current()
+            source = Rows(rows, recipe, work.streams, _prepared, group=group)
+            objective = Contrastive(precision(self.config.precision, self._device), group)
+            common = CommonFit(self.config, self.context, "fit", train, work.streams)
+            loop.fit(network, source, objective, recipe, work, group=group, invitation=common.invitation)
         return network
 
     def fit_maker(self, train: Samples, work: Work) -> nn.Module:
@@ -73,9 +76,11 @@ class Learner:
         with devices.computing(self.context.threads):
             network = self._built(self._flow, work)
             rows = TrainingSet(self._on_device(codes), self._on_device(captions))
-            source = Rows(rows, recipe, work.streams, lambda part, _: part)
+            group = distributed.current()
+            source = Rows(rows, recipe, work.streams, lambda part, _: part, group=group)
             objective = flow.Velocity(precision("float32", self._device), self.config.maker.dropped)
-            loop.fit(network, source, objective, recipe, work)
+            common = CommonFit(self.config, self.context, "fit_maker", train, work.streams)
+            loop.fit(network, source, objective, recipe, work, group=group, invitation=common.invitation)
         return network
 
     def make(self, maker: nn.Module, captions: Ints, ids: Ints, guidance: float, work: Work) -> Array:
@@ -130,8 +135,8 @@ class Learner:
         return self.decoded(self.coding.encode(self.data.render(ids)))
 
     def environment(self) -> dict[str, str]:
-        """The device, and how many CPU threads."""
-        return devices.environment(self._device, self.context.threads)
+        """The device, how many CPU threads, and how many processes if there are several."""
+        return devices.environment(self._device, self.context.threads, distributed.current().count)
 
     def save(self, network: nn.Module) -> Arrays:
         """Parameters and buffers by name."""
@@ -227,7 +232,7 @@ class Learner:
 
     @cached_property
     def _device(self) -> torch.device:
-        return devices.resolve(self.context.device)
+        return devices.of_process(self.context.device)
 
 
 def _prepared(pictures: Tensor, generator: torch.Generator | None = None) -> Tensor:

@@ -186,7 +186,7 @@ class ImagesDomain:
         Of biased data as models see them, and how many of each class and group.
         """
         data, labels = (self._data.take, self._biased), (self._told, self._classes)
-        return shown.page(str(self._name), count, self._splits, data, labels, work.streams)
+        return shown.page(str(self._name), count, self._splits, data, labels, work.streams, self._stream)
 
     def groups(self, ids: Ints) -> Frame:
         """Of biased data, the group of each image; else no column."""

@@ -13,6 +13,7 @@ from biasloop.lazy import numpy as np
 
 if TYPE_CHECKING:
     from biasloop_images.biased.build import Biased
+    from biasloop_images.stream import Stream
 
 
 def page(
@@ -22,8 +23,11 @@ def page(
     data: tuple[Callable[[Ints], Array], Biased | None],
     labels: tuple[Ints, Sequence[str]],
     streams: Streams,
+    stream: Stream | None = None,
 ) -> Page:
     """Images of the pool drawn at random, and how many of each class and group the labelled ones of every split are.
+
+    Where fits draw their batches otherwise, also how many of each an epoch over the pool has.
 
     Args:
         name: the data's.
@@ -32,6 +36,7 @@ def page(
         data: what gives images of ascending ids, and how they are changed.
         labels: `(N,)` class by id, and names.
         streams: of the draw.
+        stream: what fits draw their batches from; None for the training set as it is.
     """
     take, biased = data
     rows = streams.order(splits.pool)[:count]
@@ -41,7 +46,11 @@ def page(
     if biased is not None:
         images = biased.changed(images, ascending, take)
         strata[GROUP] = (biased.attributes, biased.design.attributes)
-    parts = {"pool": np.setdiff1d(splits.pool, splits.unlabelled), "holdout": splits.holdout, TEST: splits.test}
+    pool = np.setdiff1d(splits.pool, splits.unlabelled)
+    parts = {"pool": pool, "holdout": splits.holdout, TEST: splits.test}
+    if stream is not None:
+        epoch = stream.of(pool, labels[0][pool]).order(streams.at("epoch").generator())
+        parts = {"pool": pool, "an epoch as it is drawn": pool[epoch], **parts}
     values, names = zip(*strata.values(), strict=True)
     counts = {split: _counts([of[ids] for of in values], names) for split, ids in parts.items() if len(ids)}
     return Page(name, images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)

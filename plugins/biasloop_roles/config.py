@@ -39,6 +39,11 @@ class Config(BaseModel):
     test_per_verb: int = Field(
         50, ge=1, description='Images of each verb in the test set; of "emoji-roles" pictures.test says.'
     )
+    holdout: int = Field(
+        0,
+        ge=0,
+        description="Images of the pool that are held out of training, drawn at random: what selection learns from.",
+    )
     skip_missing: bool = Field(False, description="Leave out images that are missing or do not read, and count them.")
     network: Literal["small", "resnet18", "resnet34", "resnet50", "resnet101"] = Field(
         SMALL, description='"small", four convolutions for pictures of few pixels, or a residual network.'

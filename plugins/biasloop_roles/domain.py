@@ -23,13 +23,14 @@ from biasloop.contract.data import (
     Tables,
     Vocabularies,
 )
-from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.domains import EPOCHS, SELECTION, WEIGHTS, Demands
 from biasloop.contract.labels import ARGMAX, Cell, check_rule
 from biasloop.contract.names import CONFIDENCE, IDS, TEST
 from biasloop.lazy import numpy as np
 from biasloop_roles import config as settings
-from biasloop_roles import labels, measures, metrics, sources
-from biasloop_roles.labels import FRAMES, NOUN_NAMES, NOUNS, PICTURE, VERB, Labels
+from biasloop_roles import labels, measures, metrics, sources, splits
+from biasloop_roles.gender import AGENT
+from biasloop_roles.labels import FRAMES, NOUN_NAMES, NOUNS, PICTURE, VERB, Labels, named
 
 if TYPE_CHECKING:
     from torch import nn
@@ -67,8 +68,8 @@ class RolesDomain:
         return [*self._source.requirements(), *weights]
 
     def honours(self) -> frozenset[str]:
-        """The end of every epoch, and weights."""
-        return frozenset({EPOCHS, WEIGHTS})
+        """The end of every epoch, weights, and selection."""
+        return frozenset({EPOCHS, WEIGHTS, SELECTION})
 
     def check(self, demands: Demands) -> None:
         """Refuse annotations, images and devices that are not there or do not fit."""
@@ -89,18 +90,18 @@ class RolesDomain:
         return self._learner.environment()
 
     def fingerprint(self) -> str:
-        """A digest of annotations or drawings."""
-        return f"{self.config.data}:{self._situations.digest}"
+        """Digests of annotations or drawings, and of image files."""
+        return f"{self.config.data}:{self._source.fingerprint(self._situations)}"
 
     def vocabularies(self) -> Mapping[str, Column]:
         """Names of verbs, roles and nouns, and which verb has which role."""
         return labels.names_of(self._situations.vocabulary)
 
     def splits(self) -> Splits:
-        """As many pictures of each verb in the test set, the rest in the pool.
+        """As many pictures of each verb in the test set, some held out, the rest in the pool.
 
         Raises:
-            InvalidInput: a verb has too few.
+            InvalidInput: a verb has too few, or nothing is left.
         """
         return self._splits
 
@@ -121,9 +122,14 @@ class RolesDomain:
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """Metrics of the table "test", as `biasloop_roles.metrics.measure`."""
-        vocabulary, released = labels.named(vocabularies), self.config.compat == "released"
+        vocabulary, released = named(vocabularies), self.config.compat == "released"
         lists, share = sources.compared(self.config, vocabulary)
         return metrics.measure(tables[TEST], train, vocabulary, lists, share, released=released)
+
+    def measure_labels(self, labels: Frame, vocabularies: Vocabularies) -> Mapping[str, Metric]:
+        """Where shares of women are imposed, their polarisation."""
+        vocabulary = named(vocabularies)
+        return metrics.of_labels(*_pair(labels), vocabulary, *sources.compared(self.config, vocabulary))
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """A new network, trained on the samples' situations.
@@ -157,6 +163,19 @@ class RolesDomain:
             return self._learner.best(model, ids).frame()
         return self._learner.drawn(model, ids, work.streams).frame()
 
+    def losses(self, model: nn.Module, samples: Samples, work: Work) -> Floats:
+        """`(rows,)` float64 minus log-probability of each situation, in evaluation mode, whatever it weighs."""
+        return self._learner.losses(model, samples)
+
+    def categories(self, samples: Samples) -> Ints:
+        """`(rows,)` the verb of each label."""
+        verb: Ints = samples.labels[VERB]
+        return verb
+
+    def category_names(self) -> Sequence[str]:
+        """Verbs."""
+        return self._situations.vocabulary.verbs
+
     def errors(self, given: Frame, truth: Frame) -> Floats:
         """`(rows,)` the share of each label that is wrong, of its verb and the roles of the true verb."""
         return measures.label_errors(self._situations.vocabulary, _pair(given), _pair(truth))
@@ -172,14 +191,18 @@ class RolesDomain:
         return [{"id": names[i], **row} for i, row in zip(ids, rows, strict=True)] if names else rows
 
     def page(self, count: int, work: Work) -> Page:
-        """Pictures of the pool drawn at random, and how many of each verb are in either split."""
+        """Pictures of the pool drawn at random, and how many men and women take part in each verb in every split."""
         pool, situations = self._splits.pool, self._situations
         chosen = work.streams.order(pool)[:count]
         images = sources.ordered(self._images, chosen)
-        verbs = situations.vocabulary.verbs
-        parts = {"pool": pool, TEST: self._splits.test}
-        counts = {part: np.bincount(situations.verb[ids], minlength=len(verbs)) for part, ids in parts.items()}
-        return Page(self.config.data, images, counts, (VERB,), (verbs,))
+        parts = {"pool": pool, "holdout": self._splits.holdout, TEST: self._splits.test}
+        lists, _ = sources.compared(self.config, situations.vocabulary)
+        counts, agents = metrics.agents_by_verb(
+            situations.vocabulary,
+            lists,
+            {part: (situations.verb[ids], situations.human[ids]) for part, ids in parts.items()},
+        )
+        return Page(self.config.data, images, counts, (VERB, AGENT), (situations.vocabulary.verbs, agents))
 
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of the network by name."""
@@ -200,13 +223,16 @@ class RolesDomain:
 
     @cached_property
     def _splits(self) -> Splits:
-        streams = str(self._context.streams.path)
-        return self._once("splits", lambda: self._source.splits(self._situations), streams)
+        return self._once("splits", self._split, str(self._context.streams.path))
+
+    def _split(self) -> Splits:
+        drawn, count = self._source.splits(self._situations), self.config.holdout
+        return splits.held_out(drawn, self._context.streams.at("data", "holdout"), count) if count else drawn
 
     @cached_property
     def _images(self) -> sources.Images:
         parts = self._splits
-        used = np.sort(np.concatenate([parts.test, parts.pool]))
+        used = np.sort(np.concatenate([parts.test, parts.holdout, parts.pool]))
         streams = str(self._context.streams.path)
         return self._once("images", lambda: self._source.images(self._situations, used), streams)
 

@@ -16,11 +16,12 @@ from biasloop.training import loop, weights
 from biasloop.training.augment import Preparation
 from biasloop.training.precision import Precision, precision
 from biasloop.training.prefetching import Stored, StoredRows, room
+from biasloop.training.selecting import Selecting
 from biasloop.training.sources import Batch
 from biasloop_roles import crf, networks
 from biasloop_roles.config import SMALL, Config
 from biasloop_roles.labels import NOUNS, VERB, Labels
-from biasloop_roles.objectives import Likelihood, packed
+from biasloop_roles.objectives import Likelihood, packed, unpacked
 from biasloop_roles.recipes import recipe
 from biasloop_roles.situations import MOST_ROLES, Vocabulary
 from biasloop_roles.sources import Images
@@ -46,15 +47,14 @@ class Learner:
     context: Context
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
-        """A new network, trained on situations with their weights."""
+        """A new network, trained on situations with their weights, or on those selected of them."""
         how = recipe(self.config, len(train))
         with devices.computing(self.context.threads):
             with devices.seeded(work.streams.at("init"), self._device):
                 network = self._build(pretrained=self.config.pretrained)
             rows = self.images.rows[train.ids]
             stored = Stored(self.images.pixels, self._device, keep=np.unique(rows), room=self._room())
-            slots = self.vocabulary.slots(train.labels[VERB], train.labels[NOUNS])
-            targets = self._on_device(packed(train.labels[VERB], slots))
+            targets = self._targets(train)
             factors = None if train.weights is None else self._on_device(train.weights).float()
 
             def make(pixels: Tensor, positions: Tensor, generator: torch.Generator) -> Batch:
@@ -63,8 +63,24 @@ class Learner:
                 return Batch(inputs, targets[positions], positions, chosen)
 
             source = StoredRows(stored, rows, how, work.streams, make)
-            loop.fit(network, source, Likelihood(self._precision, self._layout), how, work)
+            objective, selecting = Likelihood(self._precision, self._layout), None
+            if train.selection is not None:
+                selecting = Selecting(
+                    train.selection, len(train), objective, work.streams, self._device, self._predicted_batches
+                )
+            loop.fit(network, source, objective, how, work, selecting=selecting)
         return network
+
+    def losses(self, network: nn.Module, samples: Samples) -> Floats:
+        """`(n,)` float64 minus log-probability of each situation, of the potentials that labels are given by."""
+        size = self.config.evaluation_batch
+        targets = self._targets(samples)
+        parts = [np.zeros(0)]
+        for start, (a, b) in zip(range(0, len(samples), size), self._potentials(network, samples.ids), strict=True):
+            with torch.inference_mode():
+                logs = crf.log_probabilities(a, b, *unpacked(targets[start : start + size]), self._layout)
+                parts.append(-crf.any_of(logs).double().cpu().numpy())
+        return np.concatenate(parts)
 
     def best(self, network: nn.Module, ids: Ints) -> Labels:
         """What is predicted for pictures: verb, nouns, how probable they are; of equals the first."""
@@ -116,6 +132,19 @@ class Learner:
                     yield a.float(), b.float()
         finally:
             network.train(was_training)
+
+    def _predicted_batches(self, samples: Samples) -> Iterator[Batch]:
+        """The samples as they are predicted, not augmented."""
+        size, targets = self.config.evaluation_batch, self._targets(samples)
+        batches = Stored(self.images.pixels, self._device).batches(self.images.rows[samples.ids], size)
+        for number, pixels in enumerate(batches):
+            part = slice(number * size, (number + 1) * size)
+            yield Batch(self._prepare(_channels_first(pixels)), targets[part])
+
+    def _targets(self, samples: Samples) -> Tensor:
+        """`(n, 1 + MOST_ROLES)` as `packed`, on the device."""
+        verb = samples.labels[VERB]
+        return self._on_device(packed(verb, self.vocabulary.slots(verb, samples.labels[NOUNS])))
 
     def _labels(self, parts: Iterator[crf.Situations]) -> Labels:
         verbs, slots, confidences = [np.zeros(0, np.int64)], [np.zeros((0, MOST_ROLES), np.int64)], [np.zeros(0)]

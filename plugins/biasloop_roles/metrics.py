@@ -16,10 +16,12 @@ from biasloop.contract.names import TEST
 from biasloop.lazy import numpy as np
 from biasloop.metrics.subpopulations import share_among
 from biasloop_roles import compat, measures
-from biasloop_roles.gender import LEAST, NEITHER, WOMAN, Genders
+from biasloop_roles.gender import LEAST, MAN, NEITHER, WOMAN, Genders
 from biasloop_roles.labels import FRAMES, NOUNS, NOUNS_OF_VERB, PICTURE, PREDICTED_NOUNS, PREDICTED_VERB, VERB
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from biasloop.contract.data import Array, Floats, Ints
     from biasloop_roles.gender import Lists
     from biasloop_roles.situations import Vocabulary
@@ -65,6 +67,49 @@ def measure(
     scores = measures.scores(verb, test[FRAMES], predicted, test[NOUNS_OF_VERB])
     means = compat.mean_over_images(scores) if released else measures.mean_over_verbs(scores, verb, clusters, strata)
     return metrics | means
+
+
+def agents_by_verb(
+    vocabulary: Vocabulary, lists: Lists, parts: Mapping[str, tuple[Ints, Ints]]
+) -> tuple[dict[str, Ints], tuple[str, ...]]:
+    """Of each verb how many agents are men, women or neither.
+
+    Args:
+        vocabulary: of the nouns.
+        lists: which are men and women.
+        parts: verbs `(n,)` and nouns `(n, MOST_ROLES)` of splits; one without samples is left out.
+
+    Returns:
+        `(verbs, agents)` counts of each split, and what the agents are called; "neither" only where there is one.
+    """
+    genders = Genders(lists, vocabulary)
+    shape = (len(vocabulary.verbs), 3)
+    counts = {
+        part: np.bincount(np.ravel_multi_index((verb, genders.of(verb, nouns)), shape), minlength=3 * shape[0])
+        for part, (verb, nouns) in parts.items()
+        if len(verb)
+    }
+    shown = {part: of.reshape(shape)[:, [MAN, WOMAN, NEITHER]] for part, of in counts.items()}
+    if any(of[:, 2].any() for of in shown.values()):
+        return shown, ("man", "woman", "neither")
+    return {part: of[:, :2] for part, of in shown.items()}, ("man", "woman")
+
+
+def of_labels(verb: Ints, nouns: Ints, vocabulary: Vocabulary, lists: Lists, share: Floats | None) -> dict[str, Metric]:
+    """What feedback moves, of labels alone: polarisation where shares are imposed; standard errors by row.
+
+    Args:
+        verb: `(n,)` of labels.
+        nouns: `(n, MOST_ROLES)`.
+        vocabulary: of the nouns.
+        lists: which are men and women.
+        share: as in `measure`.
+    """
+    return (
+        {}
+        if share is None
+        else {"polarisation": _polarisation(verb, Genders(lists, vocabulary).of(verb, nouns), share)}
+    )
 
 
 def _ratios(

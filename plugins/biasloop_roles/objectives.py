@@ -66,6 +66,11 @@ class Likelihood:
         """Samples."""
         return len(batch)
 
+    def classes(self, batch: Batch) -> Tensor:
+        """`(n,)` int64 verbs."""
+        assert batch.targets is not None
+        return batch.targets[:, 0]
+
     def outputs(self, network: nn.Module, batch: Batch) -> tuple[Tensor, Tensor]:
         """`(n, verbs)` log-marginals of verbs, not normalised, and `(n,)` loss of each sample."""
         assert batch.targets is not None

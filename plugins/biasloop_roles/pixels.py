@@ -35,6 +35,7 @@ SIDE = 256
 
 _FOLDERS = (Path(ARCHIVE).stem, "images_512", "images")  # beside annotations: imSitu's, SWiG's, a person's own
 _DECODING = "squashed-1"  # how files become pixels: what was decoded in another way is not used
+_DIGEST = "digest"
 _NAMED = 3  # images
 
 
@@ -193,14 +194,10 @@ def opened(names: Sequence[str], files: Source, context: Context, *, side: int =
     from biasloop.datasets import mapped_images
     from biasloop.datasets.decoded import decoded
 
-    key = hashlib.blake2b(os.fsencode(f"{files.path.resolve()}\0{side}\0{_DECODING}\0"), digest_size=12)
-    key.update(json.dumps(names).encode())
-    key.update(files.stamp(names))
-
     def build(writer: Writer) -> None:
         _build(writer, names, files, context, side, skip_missing=skip_missing)
 
-    on_disk = decoded(context, f"situations-{key.hexdigest()}", build)
+    on_disk = decoded(context, f"situations-{_key(names, files, side, _DECODING)}", build)
     images = mapped_images.read(on_disk)
     unreadable: dict[str, str] = json.loads(on_disk.facts["unreadable"])
     rows = np.full(len(names), -1, np.int64)
@@ -212,6 +209,44 @@ def opened(names: Sequence[str], files: Source, context: Context, *, side: int =
     if left_out := int((~pixels.usable).sum()):
         context.on_note(f"{files.path}: {left_out:,} of {len(names):,} images are left out, missing or not readable")
     return pixels
+
+
+def digest(names: Sequence[str], files: Source, context: Context) -> str:
+    """Tells the image files of some names from any others by what they contain, and decodes none.
+
+    Copied elsewhere, or put into an archive, they have the same. They are read once, and again only after a file
+    was added, removed or written to.
+
+    Args:
+        names: `(N,)` of images, by id.
+        files: where they are.
+        context: whose data directory keeps what was read.
+
+    Raises:
+        DownloadError: an archive is damaged.
+    """
+
+    def build(directory: Path) -> None:
+        there = [names[row] for row in files.order(names)]
+        contents = {name: _hashed(content) for name, content in files.contents(there)}
+        everything = _hashed(b"".join(contents.get(name, b"-") for name in names))
+        (directory / _DIGEST).write_text(everything.hex(), encoding="ascii")
+
+    key = _key(names, files, _DIGEST)
+    return (context.prepared(f"situations-files-{key}", build) / _DIGEST).read_text(encoding="ascii")
+
+
+def _hashed(content: bytes) -> bytes:
+    return hashlib.blake2b(content, digest_size=16).digest()
+
+
+def _key(names: Sequence[str], files: Source, *made_how: object) -> str:
+    """Another one whenever a file is another, or something else is made of them."""
+    said = "".join(f"{how}\0" for how in made_how)
+    key = hashlib.blake2b(os.fsencode(f"{files.path.resolve()}\0{said}"), digest_size=12)
+    key.update(json.dumps(names).encode())
+    key.update(files.stamp(names))
+    return key.hexdigest()
 
 
 def check_present(names: Sequence[str], files: Source, *, skip_missing: bool) -> None:

@@ -18,7 +18,7 @@ from biasloop_roles.annotations import FRAMES, files_in, read
 from biasloop_roles.collapsing import collapsed
 from biasloop_roles.config import EMOJI, FOLDER, Config
 from biasloop_roles.gender import Lists, imsitu_lists
-from biasloop_roles.pixels import InFolder, Pixels, check_present, opened, source
+from biasloop_roles.pixels import InFolder, Pixels, check_present, digest, opened, source
 
 if TYPE_CHECKING:
     from biasloop.contract.context import Context, Requirement
@@ -88,6 +88,9 @@ class Source(Protocol):
             InvalidInput: naming a few.
         """
 
+    def fingerprint(self, situations: Situations) -> str:
+        """Tells situations and their pictures from any others; decodes none."""
+
     def splits(self, situations: Situations) -> Splits:
         """Test set and pool of a run.
 
@@ -132,6 +135,10 @@ class Drawn:
 
     def check(self, situations: Situations) -> None:
         """All are there."""
+
+    def fingerprint(self, situations: Situations) -> str:
+        """Of drawings and how they vary, which pictures follow from."""
+        return situations.digest
 
     def splits(self, situations: Situations) -> Splits:
         """Disjoint in drawings."""
@@ -182,6 +189,15 @@ class Photographs:
         files = source(self.folder)
         if isinstance(files, InFolder):
             check_present(situations.names, files, skip_missing=self.config.skip_missing)
+
+    def fingerprint(self, situations: Situations) -> str:
+        """Of annotations, then of image files by what they contain."""
+        contents = self.context.once(
+            "roles.files",
+            (str(self.folder), situations.digest),
+            lambda: digest(situations.names, source(self.folder), self.context),
+        )
+        return f"{situations.digest} {contents}"
 
     def splits(self, situations: Situations) -> Splits:
         """As many of each verb in the test set; images that are left out are in neither."""

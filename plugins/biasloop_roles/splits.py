@@ -49,6 +49,21 @@ def draw(
     return Splits(test=np.sort(grouped[tested]), pool=np.sort(grouped[~tested]))
 
 
+def held_out(drawn: Splits, streams: Streams, count: int) -> Splits:
+    """Some of the pool held out of training, whichever those of the lowest places in a random order are.
+
+    Raises:
+        InvalidInput: nothing would be left to train on.
+    """
+    if count >= len(drawn.pool):
+        raise InvalidInput(
+            f"domain.holdout is {count}, and {len(drawn.pool)} images are not in the test set, which leaves nothing to "
+            "train on; set it lower"
+        )
+    order = streams.order(drawn.pool)
+    return Splits(test=drawn.test, holdout=np.sort(order[:count]), pool=np.sort(order[count:]))
+
+
 def _too_few(few: Ints, counts: Ints, verbs: Sequence[str], test_per_verb: int) -> str:
     named = ", ".join(f"{verbs[number]!r} ({counts[number]})" for number in few[:_NAMED].tolist())
     more = f" and {len(few) - _NAMED} more" if len(few) > _NAMED else ""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from support import toy
 
+from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 
 
@@ -153,6 +154,62 @@ def test_a_run_that_exceeds_its_bound_is_told_where_and_by_how_much(cli):
     text = cli("bound", "--from", "out/seed-5").stdout
     assert f"exceeded its bound in round {', '.join(map(str, found['exceeded']))}" in text
     assert f"most in round {excess.index(max(excess))}: by {max(excess):.4f}" in text
+
+
+OF_LABELS = ("--set", "bound.metric=given.share", "--set", "bound.baseline=given_truth.share")
+
+
+@pytest.fixture
+def measured_labels(monkeypatch):
+    """The toy measures labels by themselves."""
+    from biasloop_toy import ToyDomain
+
+    def measure_labels(self, labels, vocabularies):
+        return {"share": Metric(float(labels["target"].mean()), len(labels), 0.0)}
+
+    monkeypatch.setattr(ToyDomain, "measure_labels", measure_labels, raising=False)
+
+
+def test_the_calibration_error_may_be_that_of_labels_which_models_give_a_round_later(cli, measured_labels):
+    done = cli("loop", "-p", "toy", *OF_LABELS, "--out", "runs/toy")
+    assert [line.split()[5:7] for line in done.stdout.splitlines() if line.split()[:1] == ["1"]] == [["+0.050"] * 2]
+    stored = answer(cli("bound", "--from", "runs/toy/seed-0", "--json"))
+    assert stored["metric"] == "given.share"
+    assert stored["delta"] == {"value": pytest.approx(0.05), "se": 0.0}
+    first, *rest = stored["rounds"]
+    assert {first[name] for name in ("measured", "bias", "bound", "ratio", "per_round_bound")} == {None}
+    for row, limit in zip(rest, recursion(100, 5, 20, 0.05, 2), strict=True):
+        for name in ("bias", "bound", "per_round_bound"):
+            assert row[name] == pytest.approx(limit)
+        assert row["measured"] - row["baseline"] == pytest.approx(limit)
+    text = cli("bound", "--from", "runs/toy/seed-0", "--plot", "x.svg").stdout
+    assert "kept to its bound in all 3 rounds" in text
+    assert "nan" not in text
+    assert cli("plot", "runs/toy", "-o", "y.svg").exit_code == 0
+    assert "The bound speaks of labels that models give" in " ".join(Path("y.svg").read_text().split())
+
+
+def test_a_run_whose_models_label_nothing_has_no_such_error(cli, measured_labels):
+    cli("loop", "-p", "toy", *OF_LABELS, "--grid", "loop.model=0,20", "--seeds", "0-1", "--out", "runs/toy")
+    (alone, _), (both, _) = (sorted(Path("runs/toy").glob(f"*model={k}*/seed-*")) for k in (0, 20))
+    result = cli("bound", "--from", str(alone))
+    assert "has no metric 'given.share' that [bound] names" in str(result.exception)
+    assert answer(cli("bound", "--from", str(both), "--json"))["delta"]["value"] == pytest.approx(0.05)
+    drawn = cli("plot", "runs/toy", "-o", "x.svg")
+    assert drawn.stderr == "no round has a value of given.share of 100 % human, which is left out\n"
+    shown = cli("runs", "compare", "runs/toy")
+    assert shown.exit_code == 0, shown.exception
+
+
+def test_a_run_made_before_labels_were_measured_is_measured_now(cli, measured_labels, monkeypatch):
+    from biasloop_toy import ToyDomain
+
+    with monkeypatch.context() as before:
+        before.delattr(ToyDomain, "measure_labels")
+        cli("loop", "-p", "toy")
+    rows = answer(cli("evaluate", "run", "runs/toy/seed-0", "--json"))["rounds"]
+    assert [row["metrics"].get("given.share", {}).get("value") for row in rows[:2]] == [None, pytest.approx(0.55)]
+    assert answer(cli("bound", "--from", "runs/toy/seed-0", "--json"))["metric"] == "share_predicted"
 
 
 def test_without_calibration_error_the_ratio_is_null(cli):

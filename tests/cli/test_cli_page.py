@@ -49,6 +49,19 @@ def test_classes_of_a_pool_are_shown_as_they_are_resampled(cli):
     assert pool["shirt"] > 0.8 * 9 * np.mean([count for name, count in pool.items() if name != "shirt"])
 
 
+def test_men_and_women_are_counted_by_verb_and_no_weights_are_asked_for(cli):
+    sets = {"domain.data": "emoji-roles", "domain.pictures": "{pool = 10, test = 20}", "domain.holdout": "80"}
+    words = [word for name, value in sets.items() for word in ("--set", f"{name}={value}")]
+    counts = shown(cli, "-p", "fig4-left", *words)["counts"]  # whose network is pretrained
+    assert {split: sum(strata.values()) for split, strata in counts.items()} == {
+        "pool": 400, "holdout": 80, "test": 960,
+    }  # fmt: skip
+    assert len(counts["test"]) == 2 * 48
+    shares = [share for share in (0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9) for _ in range(6)]
+    women = [count for name, count in counts["test"].items() if name.endswith(", woman")]
+    assert sorted(women) == [round(20 * share) for share in shares]
+
+
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [

@@ -56,6 +56,41 @@ def test_another_metric_can_be_drawn(cli):
     assert "label error" in texts("x.svg")
 
 
+def test_every_metric_that_the_preset_names_has_a_panel(cli):
+    series = '["share_predicted", "label_error", "share_train"]'
+    sets = ("--set", f"plot.series={series}", "--set", 'plot.labels={share_train="Share learnt"}')
+    cli("loop", "-p", "toy", "--out", "runs/toy", *sets)
+    result = cli("plot", "runs/toy", "--out", "x.svg")
+    assert (result.exception, result.stderr) == (None, "")
+    drawn = texts("x.svg")
+    for label in ("Share predicted", "label error", "Share learnt", "bound"):
+        assert label in drawn
+    cli("plot", "runs/toy", "--metric", "share_train", "--out", "y.svg")
+    assert "label error" not in texts("y.svg")
+
+
+def test_a_metric_without_a_value_is_said_and_leaves_no_empty_frame(cli):
+    name = "label_error"  # of one round there is none
+    cli(
+        "loop",
+        "-p",
+        "toy",
+        "--out",
+        "runs/toy",
+        "--set",
+        "loop.rounds=1",
+        "--set",
+        f'plot.series=["share_predicted", "{name}"]',
+    )
+    cli("loop", "-p", "toy", "--out", "null", "--set", "loop.rounds=2", "--set", "domain.labels=bits", "--set",
+        "domain.unlabelled=300", "--set", "loop.start=60", "--set", "loop.human=0")  # fmt: skip
+    result = cli("plot", "runs/toy", "--out", "x.png")
+    assert result.stderr == f"no round has a value of {name}, which is left out\n"
+    result = cli("plot", "null", "--metric", name, "--out", "y.png")
+    assert "null/seed-0: no round has a value of label_error, which is null throughout; name" in str(result.exception)
+    assert not Path("y.png").exists()
+
+
 def test_wrong_usage_is_refused_in_a_sentence(cli):
     cli("loop", "-p", "toy")
     for arguments, words in (

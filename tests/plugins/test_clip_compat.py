@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from biasloop_clip.compat import released_folder, released_masks, released_replaced
 
 GOLDEN = json.loads((Path(__file__).parent / "clip_mix_golden.json").read_text())

@@ -68,6 +68,18 @@ def test_a_class_that_is_none_is_refused_before_anything_is_read(monkeypatch, tm
         _ = make(tmp_path, sampling={"class": "crss", "share": 0.1})._stream
 
 
+@pytest.mark.parametrize("by", ["weights", "dropping"])
+def test_a_page_shows_what_is_drawn_beside_the_pool(monkeypatch, tmp_path, by):
+    replaced(monkeypatch, toy((80, 80, 80, 80)))
+    domain = make(tmp_path, sampling={**RARE, "by": by})
+    page = domain.page(3, Work(Streams((0, "page"))))
+    assert list(page.counts) == ["pool", "an epoch as it is drawn", "test"]
+    pool, epoch = page.counts["pool"], page.counts["an epoch as it is drawn"]
+    assert pool.sum() == len(domain.splits().pool)
+    assert pool[1] / pool.sum() > 0.2
+    assert epoch[1] / epoch.sum() < 0.1
+
+
 def test_images_of_the_class_are_left_by_their_ids(monkeypatch, tmp_path):
     replaced(monkeypatch, toy())
     domain = make(tmp_path, sampling={**RARE, "by": "dropping"})

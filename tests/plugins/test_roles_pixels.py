@@ -69,6 +69,28 @@ def test_images_are_decoded_once_and_mapped(tmp_path, context, said, archive, mo
     assert said == []
 
 
+def test_image_files_are_told_apart_by_what_they_contain_and_read_once(tmp_path, context, monkeypatch):
+    def digest(folder):
+        return pixels.digest(read(files_in(folder)).names, pixels.source(folder), context)
+
+    imsitu.write(tmp_path / "a", side=SIDE)
+    first = digest(tmp_path / "a")
+    shutil.copytree(tmp_path / "a", tmp_path / "b")  # with other times
+    shutil.copytree(tmp_path / "a", tmp_path / "c")
+    imsitu.write(tmp_path / "d", side=SIDE, archive=True)
+    assert digest(tmp_path / "b") == digest(tmp_path / "d") == first
+    one, other = sorted((tmp_path / "c").rglob("cooking_*.jpg"))[:2]
+    one.write_bytes(other.read_bytes())
+    changed = digest(tmp_path / "c")
+    assert changed != first
+    one.unlink()
+    assert digest(tmp_path / "c") not in {first, changed}
+    monkeypatch.setattr(pixels.InFolder, "contents", None)
+    assert digest(tmp_path / "a") == first
+    assert list((tmp_path / "data" / "prepared").glob("situations-files-*"))  # nothing else: none was decoded
+    assert not list((tmp_path / "data" / "prepared").glob("situations-*mapped*"))
+
+
 def test_pixels_depend_on_no_number_of_threads(tmp_path):
     folder = tmp_path / "imsitu"
     imsitu.write(folder)

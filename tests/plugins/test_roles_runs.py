@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from typer.testing import CliRunner
 from biasloop.cli.main import app
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
+from biasloop.contract.context import Work
 from biasloop.contract.data import Samples
+from biasloop.contract.randomness import Streams
 from biasloop.datasets import catalogue, fetch
 from biasloop.datasets.imsitu import IMSITU
-from biasloop.errors import InvalidInput
+from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.running.engine import Options, prepare, run
 from biasloop.store.reader import Run
 from biasloop_roles import labels, metrics
@@ -112,6 +115,101 @@ def test_a_run_that_is_stopped_in_a_fit_goes_on_to_the_same_bits(tmp_path):
         assert repr(first.evaluations["test"].metrics) == repr(second.evaluations["test"].metrics)
 
 
+OWN = """
+[domain]
+name = "roles"
+data = "folder"
+path = "own"
+test_per_verb = 4
+width = 2
+epochs = 1
+batch_size = 8
+side = 16
+[loop]
+rule = "accumulate"
+start = 8
+human = 2
+model = 2
+rounds = 2
+"""
+
+
+def test_other_pixels_under_the_same_names_are_refused_and_a_plan_decodes_none(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    imsitu.write(Path("own"), images_per_verb=12, side=20)
+    Path("own.toml").write_text(OWN)
+    words = ("loop", "-p", "own.toml", "--data", "data", "--threads", 1, "--out", "runs")
+    cli(*words)
+    stored = Run.open(Path("runs/seed-0")).read("setup").frames["fingerprint"].columns["data"].strings()[0]
+    assert re.fullmatch("folder:[0-9a-f]{32} [0-9a-f]{32}", stored)  # annotations, then files
+    first, second = sorted(Path("own").rglob("cooking_*.jpg"))[:2]
+    before = first.read_bytes()
+    monkeypatch.setattr("biasloop_roles.pixels._decoded", None)
+    first.write_bytes(second.read_bytes())
+    for more in ((), ("--dry-run",)):
+        with pytest.raises(DamagedStore, match="runs/seed-0 was made from other data"):
+            cli(*words, *more)
+    first.write_bytes(before)  # at another time
+    assert "finished" in cli(*words, "--dry-run")
+
+
+DRAWN = {**SMALL, ("domain", "pictures"): {"pool": 2, "test": 2, "shares": [0.5]}, ("domain", "holdout"): 20,
+         ("domain", "batch_size"): 16, ("loop", "start"): 32, ("loop", "human"): 8, ("loop", "model"): 24,
+         ("loop", "rounds"): 2}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["rho", "train-loss"])
+def test_a_loop_that_selects_goes_on_to_the_same_bits(tmp_path, name):
+    changes = {**DRAWN, ("selection", "name"): name, ("selection", "share"): 0.5, ("selection", "best"): "accuracy"}
+    unbroken = made(tmp_path / "a", changes)
+    updates = iter(range(10_000))
+    stopped = made(tmp_path / "b", changes, stopping=lambda: next(updates) > 9, interval=0.0)
+    assert "finished" not in stopped.manifest.about
+    went_on = made(tmp_path / "b", changes)
+    for name_of_file in ("round-0000.h5", "round-0001.h5"):
+        assert (went_on.directory / name_of_file).read_bytes() == (unbroken.directory / name_of_file).read_bytes()
+    last = unbroken.read("round-0001")
+    chosen, curve = (last.frames[f"fit.{table}"] for table in ("chosen", "selecting"))
+    assert chosen["times"].sum() == 2 * 4 * 8  # half of each of four batches of sixteen, in two epochs
+    assert (curve["judged_accuracy"] >= 0).all()
+    assert set(last.evaluations["test"].metrics) > {"label_error", "wrong_selected", "wrong_offered", "best_epoch"}
+    assert last.added is not None
+    assert ("irreducible" in last.added.payload) == (name == "rho")
+
+
+def test_losses_are_those_that_are_trained_on_and_categories_are_verbs(tmp_path):
+    preset = presets.read("fig4-left-mini").override({**DRAWN, ("domain", "epochs"): 1}, "test")
+    domain = prepare(arms_of(preset)[0][1], 0, Options(tmp_path, threads=1)).domain
+    parts = domain.splits()
+    assert len(parts.holdout) == 20
+    assert not set(parts.holdout) & (set(parts.pool) | set(parts.test))
+    human = Samples(parts.holdout, np.zeros(20, bool), domain.human_labels(parts.holdout))
+    model = domain.fit(human, Work(Streams((0, "fit"))))
+    sure = domain.label(model, parts.holdout, "argmax", Work(Streams((0, "label"))))
+    given = Samples(parts.holdout, np.ones(20, bool), sure)
+    assert np.exp(-domain.losses(model, given, Work(Streams((0,))))) == pytest.approx(sure["confidence"], rel=1e-4)
+    assert domain.categories(human).tolist() == human.labels["verb"].tolist()
+    assert list(domain.category_names()) == domain.vocabularies()["verbs"].strings()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({("domain", "holdout"): 96}, "domain.holdout is 96, and 96 images are not in the test set"),
+        ({("domain", "holdout"): 0, ("selection", "name"): "rho"}, "there are none; set domain.holdout"),
+        ({("selection", "name"): "reducr"}, "the domain 'roles' cannot have .*: it has no fit_heads"),
+        (
+            {("selection", "name"): "rho", ("selection", "proxy"): {"width": 2}},
+            "cannot have selection.proxy: it has no",
+        ),
+    ],
+)
+def test_selection_that_cannot_be_had_is_refused(tmp_path, changes, words):
+    with pytest.raises((InvalidInput, Mismatch), match=words):
+        made(tmp_path, {**DRAWN, **changes})
+    assert not list((tmp_path / "run").glob("*.h5"))
+
+
 def test_missing_images_are_told_before_anything_is_trained(tmp_path):
     imsitu.write(tmp_path / "own", images_per_verb=12, side=20)
     for name in ("cooking_3.jpg", "riding_1.jpg"):
@@ -158,6 +256,25 @@ def test_metrics_say_nothing_of_too_few_agents_and_everything_as_released(tmp_pa
     assert "polarisation_predicted" not in fixed
     shares = metrics.measure(test, none, known, lists, np.array([0.4, 0.5]), released=False)
     assert shares["polarisation_predicted"].value == pytest.approx(0.4 - 0.5)
+
+
+def test_labels_of_the_reserve_are_measured_beside_those_of_humans(tmp_path):
+    stored = made(tmp_path, {**SMALL, ("domain", "pictures"): {"pool": 40, "test": 10}, ("loop", "start"): 480,
+                             ("loop", "human"): 5, ("loop", "model"): 960, ("loop", "rounds"): 2},
+                  "quickstart-roles-mini")  # fmt: skip
+    first, second = (stored.read(f"round-000{number}") for number in (0, 1))
+    assert not any(name.startswith("given") for name in first.evaluations["test"].metrics)
+    truth, measured = second.frames["truth"], second.evaluations["test"].metrics
+    assert measured["given.polarisation"].n <= 960
+    shares = np.resize([0.1, 0.2, 0.3, 0.4, 0.6, 0.7, 0.8, 0.9], 48)
+    nouns = stored.read("setup").vocabularies()["nouns"]
+    woman = truth["nouns"][:, 0] == nouns.index("woman")
+    counts = np.bincount(truth["verb"], minlength=48)
+    known = np.flatnonzero(counts >= metrics.FEWEST)
+    seen = np.array([woman[truth["verb"] == verb].mean() for verb in known])
+    by_hand = np.mean(np.sign(shares[known] - 0.5) * (seen - shares[known]))
+    assert measured["given_truth.polarisation"].value == pytest.approx(by_hand)
+    assert measured["given_truth.polarisation"].n == counts[known].sum()
 
 
 def test_a_verb_that_is_hardly_named_does_not_count_for_polarisation():

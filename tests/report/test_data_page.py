@@ -93,6 +93,22 @@ def test_of_many_classes_the_most_frequent_have_bars():
     assert found.shares["test"][-1] == pytest.approx(counts[15:].sum() / counts.sum())
 
 
+def test_of_many_classes_with_a_group_the_most_frequent_are_drawn_with_all_groups():
+    counts = np.stack([np.arange(30), 30 - np.arange(30)], 1)  # (30, 2)
+    counts[[3, 20]] += 100
+    shown = bars(
+        page(
+            counts={"pool": counts},
+            targets=("verb", "agent"),
+            classes=(tuple(f"v{i}" for i in range(30)), ("man", "woman")),
+        )
+    )
+    labels = [0, 1, 2, 3, 4, 5, 20]  # of equal ones the first
+    assert shown.names == [*(f"v{i}, {agent}" for i in labels for agent in ("man", "woman")), "46 others"]
+    assert shown.shares["pool"].sum() == pytest.approx(1)
+    assert shown.shares["pool"][6] == pytest.approx(103 / counts.sum())
+
+
 def test_a_page_of_one_group_shows_samples_and_bars(figure):
     samples, axes = figure(page()).axes
     assert samples.get_title(loc="left") == "colours: 49 of 100 in train"

@@ -204,6 +204,16 @@ def test_other_data_under_the_same_name_are_refused(copy, monkeypatch):
         run(copy)
 
 
+def test_of_a_run_that_was_begun_before_more_was_looked_at_as_much_is_compared(copy, monkeypatch):
+    from biasloop_toy import ToyDomain
+
+    monkeypatch.setattr(ToyDomain, "fingerprint", lambda self: "toy-400-1000")
+    with pytest.raises(DamagedStore, match="made from other data"):
+        run(copy)
+    monkeypatch.setattr(ToyDomain, "fingerprint", lambda self: "toy-400-100 images-1")
+    run(copy)
+
+
 def test_models_are_dropped_or_kept_and_rounds_are_the_same(tmp_path, reference):
     run(tmp_path / "kept", options=replace(OPTIONS, keep_models=True))
     kept = {path.name: path.read_bytes() for path in (tmp_path / "kept").glob("*.h5")}

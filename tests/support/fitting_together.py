@@ -165,6 +165,22 @@ def gathers(group):
     print("gathered")
 
 
+def pair_fits():
+    """In the first process: towers of pairs, also weighed ones, and from where a fit had stopped."""
+    from support import pairs
+
+    for name, weights in (("pairs", None), ("weighed", np.linspace(0, 2, pairs.SAMPLES))):
+        work = Watched()
+        pairs.saved(name, pairs.Pairs(pairs.Settings(), CONTEXT).fit(samples(pairs.SAMPLES, weights), work), work)
+    held = {}
+    try:
+        pairs.Pairs(pairs.Settings(), CONTEXT).fit(samples(pairs.SAMPLES), Watched(6, keep(held)))
+    except Interrupted:
+        print("interrupted in an epoch")
+    work = Watched(state=held)
+    pairs.saved("resumed", pairs.Pairs(pairs.Settings(), CONTEXT).fit(samples(pairs.SAMPLES), work), work)
+
+
 def die():
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -176,8 +192,8 @@ def fail():
 def main(what: str) -> None:
     if launcher.first():
         with teams.leading("cpu"):
-            if what == "language":
-                language_fits()
+            if what in ("language", "pairs"):
+                language_fits() if what == "language" else pair_fits()
                 return
             group = teams.current()
             with group.leads(lambda: teams.Message({"what": what}, {})):
@@ -186,10 +202,13 @@ def main(what: str) -> None:
                     return
                 sums(group, {"leader-dies": die, "leader-fails": fail}.get(what))
         return
-    if what == "language":
+    if what in ("language", "pairs"):
+        from support import pairs
+
         from biasloop.training import common_fits
 
-        common_fits.follow(Fits, Settings, CONTEXT)
+        followed = (Fits, Settings) if what == "language" else (pairs.Pairs, pairs.Settings)
+        common_fits.follow(*followed, CONTEXT)
     else:
         with teams.following("cpu") as group:
             while group.called():

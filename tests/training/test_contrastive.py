@@ -2,8 +2,10 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
+from support import fitting_together, pairs, several
 from torch import nn
 
 from biasloop.training.contrastive import HIGHEST, Contrastive
@@ -76,6 +78,27 @@ def test_a_picture_with_the_caption_of_another_is_not_counted_as_wrong(objective
     assert objective.value(Towers(), same)[1][1].item() == 3  # the last one is equally far from all
     turned = Batch(torch.eye(3), torch.eye(3)[[1, 0, 2]])
     assert objective.value(Towers(), turned)[1][1].item() == 1
+
+
+def loaded(place, name):
+    with np.load(place / f"{name}.npz") as file:
+        return {key: file[key] for key in file.files}
+
+
+def test_two_processes_fit_as_one_does_of_the_same_whole_batches(tmp_path):
+    (leader, out, err), (follower, said, _) = several.forked("pairs", tmp_path, 60)
+    assert (leader, follower, out, said) == (0, 0, "interrupted in an epoch\n", "followed to the end\n"), err
+    for name, weights in (("pairs", None), ("weighed", np.linspace(0, 2, pairs.SAMPLES))):
+        train, work = fitting_together.samples(pairs.SAMPLES, weights), fitting_together.Watched()
+        alone = pairs.Pairs(pairs.Settings(), fitting_together.CONTEXT).fit(train, work)
+        together = loaded(tmp_path, name)
+        assert together["loss"] == pytest.approx([row["loss"] for row in work.curve], abs=1e-5)
+        assert together["accuracy"] == pytest.approx([row["accuracy"] for row in work.curve])
+        for key, value in alone.state_dict().items():
+            assert together[key] == pytest.approx(value.numpy(), abs=1e-4)
+        assert together["loss"][-1] < together["loss"][0] - 0.1
+    resumed, unbroken = loaded(tmp_path, "resumed"), loaded(tmp_path, "pairs")
+    assert all(np.array_equal(resumed[key], unbroken[key]) for key in pairs.Towers().state_dict())
 
 
 @pytest.mark.slow

@@ -77,13 +77,20 @@ def strata(page: Page) -> list[str]:
 
 
 def bars(page: Page) -> Bars:
-    """The shares to draw: if there are too many strata, those that the first split has most of, then all others."""
+    """The shares to draw: if there are too many strata, those that the first split has most of, then all others.
+
+    Of a label and a group, classes of the label are drawn with all of their groups.
+    """
     names = strata(page)
     shares = {split: share(counts).ravel() for split, counts in page.counts.items()}
     if len(names) <= _MOST:
         return Bars(names, shares)
-    order = np.argsort(-next(iter(shares.values())), kind="stable")  # (strata,)
-    largest, rest = np.sort(order[: _MOST - 1]), order[_MOST - 1 :]
+    groups = len(page.classes[1]) if len(page.classes) == 2 else 1
+    groups = groups if groups < _MOST else 1
+    of_labels = next(iter(page.counts.values())).reshape(-1, groups).sum(1)
+    chosen = np.sort(np.argsort(-of_labels, kind="stable")[: (_MOST - 1) // groups])
+    largest = (chosen[:, None] * groups + np.arange(groups)).ravel()  # (strata that are drawn,)
+    rest = np.setdiff1d(np.arange(len(names)), largest)
     cut = {split: np.append(values[largest], values[rest].sum()) for split, values in shares.items()}
     return Bars([*(names[i] for i in largest), f"{len(rest):,} others"], cut)
 

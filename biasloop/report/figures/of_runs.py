@@ -39,8 +39,9 @@ def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
     values = arm.stacked([run.values(section.metric) for run in arm.runs])
     measured = arm.stacked([run.values(section.baseline) for run in arm.runs])  # (runs, rounds)
     baseline = float(np.nanmean(measured)) if np.isfinite(measured).any() else NAN  # of a few people nothing is told
-    delta = float(values[:, 0].mean()) - baseline
-    curve = bound_over_rounds(arm.runs[0].loop_bound, delta, arm.rounds - 1)
+    lag = section.lag
+    delta = float(np.mean((values - measured)[:, lag])) if lag else float(values[:, 0].mean()) - baseline
+    curve = bound_over_rounds(arm.runs[0].loop_bound, delta, arm.rounds - 1, lag)
     series = Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
     return replace(series, share=_is_share(arm, section.metric))
 
@@ -84,6 +85,64 @@ def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str 
         else:
             series.append(metric_series(arm, wanted))
     return Panel(title, series)
+
+
+OF_LABELS = (
+    "The bound speaks of labels that models give samples of the reserve, where its calibration error is measured; of "
+    "test samples it says nothing"
+)
+"""The caption's sentence on such a bound."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What runs show by round.
+
+    Attributes:
+        panels: one a metric.
+        label: the y label, where it is one for all.
+        left_out: what no round has a value of: metrics of the preset, and of those that are drawn, arms.
+        note: what the caption says of the bound.
+    """
+
+    panels: list[Panel]
+    label: str
+    left_out: list[str]
+    note: str = ""
+
+
+def by_round(grouped: Sequence[Arm], metric: str | None) -> Drawn:
+    """A panel for each metric that the preset's [plot] names, or for one; each with the arms that have a value of it.
+
+    Raises:
+        InvalidInput: no round has a value of any.
+    """
+    first = grouped[0].runs[0]
+    series, section = list(first.run.manifest.about.get("plot", {}).get("series", [])), first.bound_section
+    names = [metric] if metric else series or ([section.metric] if section else [])
+    if not names:
+        panel("", grouped, None)  # which says what is lacking
+    if len(names) == 1 and not any(run.has(names[0]) for arm in grouped for run in arm.runs):
+        panel("", grouped, names[0])  # likewise
+    measured = {name: [arm for arm in grouped if _has_values(arm, name)] for name in names}
+    shown = [name for name in names if measured[name]]
+    left_out = [name for name in names if not measured[name]]
+    left_out += [f"{name} of {arm.label}" for name in shown for arm in grouped if arm not in measured[name]]
+    if not shown:
+        raise InvalidInput(
+            f"{first.run.directory}: no round has a value of {' or '.join(names)}, which is null throughout; "
+            "name another metric with --metric"
+        )
+    panels = [panel("", measured[name], name) for name in shown]
+    note = OF_LABELS if section is not None and section.of_labels and section.metric in shown else ""
+    if len(shown) == 1:
+        return Drawn(panels, axis_label(first.run, shown[0]), left_out, note)
+    labelled = [replace(each, y_label=axis_label(first.run, name)) for each, name in zip(panels, shown, strict=True)]
+    return Drawn(labelled, "", left_out, note)
+
+
+def _has_values(arm: Arm, name: str) -> bool:
+    return all(run.has(name) for run in arm.runs) and any(np.isfinite(run.values(name)).any() for run in arm.runs)
 
 
 def axis_label(run: Run, metric: str | None) -> str:

@@ -63,7 +63,9 @@ class Rows:
     @property
     def _without_bound(self) -> bool:
         """Whether the metrics that the preset shows stand where bias and bound do."""
-        return self._bound is None or (self.section is None and bool(self.plot.series))
+        if self.section is None:
+            return self._bound is None or bool(self.plot.series)
+        return self._bound is None or not self.section.is_shown(self.plot.series)
 
     @cached_property
     def _bound(self) -> LoopBound | None:
@@ -87,11 +89,11 @@ class Rows:
         if section is None or section.metric not in metrics or section.baseline not in metrics:
             return formatting.MISSING, formatting.MISSING
         bias = metrics[section.metric].value - metrics[section.baseline].value
-        if event.number == 0:
+        if event.number == section.lag:
             self.delta = bias
         if self.delta is None or self._bound is None:
             return _signed(bias), formatting.MISSING
-        return _signed(bias), _signed(bound_over_rounds(self._bound, self.delta, event.number)[-1])
+        return _signed(bias), _signed(bound_over_rounds(self._bound, self.delta, event.number, section.lag)[-1])
 
     def seconds_left(self) -> float | None:
         """An estimate that weighs rounds by the rows they train on; None before the first round."""

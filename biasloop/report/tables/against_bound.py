@@ -60,13 +60,14 @@ class Comparison:
             [str(t), f"{self.measured[t]:.4f}", f"{self.baseline[t]:.4f}", f"{self.bias[t]:+.4f}",
              f"{self.bound[t]:+.4f}", formatting.number(float(self.ratio[t]), 3), per_round[t]]
             for t in range(len(self.bias))
+            if np.isfinite(self.bound[t])
         ]  # fmt: skip
 
     def verdict(self) -> str:
         """Whether and where the run exceeded its bound, in a sentence."""
         limit = "grows without end" if self.limit is None else f"tends to {self.limit:+.4f}"
         if not self.exceeded:
-            return f"the run kept to its bound in all {len(self.bias)} rounds; the bound {limit}"
+            return f"the run kept to its bound in all {np.isfinite(self.bound).sum()} rounds; the bound {limit}"
         worst = max(self.exceeded, key=lambda t: abs(self.bias[t]) - abs(self.bound[t]))
         excess = abs(self.bias[worst]) - abs(self.bound[worst])
         errors = (
@@ -105,21 +106,22 @@ def compare(run: Run) -> Comparison:
     measured = Measured.read(run)
     section = measured.needs_bound()
     bias = measured.bias()
-    if not math.isfinite(bias[0]):
+    first = section.lag  # the round that measures the model of round 0
+    if not math.isfinite(bias[first]):
         raise InvalidInput(
-            f"{run.directory}: round 0 has no value of {section.metric} or {section.baseline}, so there is no "
+            f"{run.directory}: round {first} has no value of {section.metric} or {section.baseline}, so there is no "
             "calibration error to bound by; take a larger test set"
         )
     return Comparison(
         section.metric,
-        float(bias[0]),
-        measured.metrics[0][section.metric].error,
+        float(bias[first]),
+        measured.metrics[first][section.metric].error,
         measured.values(section.metric),
         measured.values(section.baseline),
         bias,
         measured.bound(),
         measured.per_round_bound(),
-        measured.loop_bound.limit(float(bias[0])),
+        measured.loop_bound.limit(float(bias[first])),
     )
 
 

@@ -43,7 +43,7 @@ def arm_statistics(arm: Arm) -> dict[str, Any]:
     section = arm.runs[0].bound_section
     if section is not None and {section.metric, section.baseline} <= series.keys():
         series |= {"bias": [run.bias() for run in arm.runs], "bound": [run.bound() for run in arm.runs]}
-        statistics["bias_at_start"] = _spread(_at(series["bias"], 0))
+        statistics["bias_at_start"] = _spread(_at(series["bias"], min(section.lag, last)))
     statistics["metrics"] = {name: _spread(_at(rows, last)) for name, rows in series.items()}
     return statistics
 
@@ -87,9 +87,10 @@ def by_setting(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]] | None:
 
 
 def _series_of(arms: Sequence[Arm]) -> list[str]:
-    """The metrics to show where there is no bound to stand beside one of them."""
+    """The metrics to show where there is no bound to stand beside the first of them."""
     first = arms[0].runs[0]
-    shown = [] if first.bound_section else list(first.run.manifest.about.get("plot", {}).get("series", []))
+    section, shown = first.bound_section, list(first.run.manifest.about.get("plot", {}).get("series", []))
+    shown = [] if section is not None and section.is_shown(shown) else shown
     return [name for name in shown if name != quality_of(arms)] or shown  # quality has a column of its own
 
 

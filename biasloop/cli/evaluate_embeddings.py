@@ -1,0 +1,293 @@
+"""`biasloop evaluate phase|coco|self-similarity|person-preference|geode`: metrics of stored embeddings of images."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from biasloop.cli.evaluate_file import CROSSED, Csv, FailAbove
+from biasloop.cli.examples import Command, Group
+from biasloop.cli.options import Data, Device, Json, Threads, data_directory
+from biasloop.cli.stopping import stoppable
+from biasloop.errors import InvalidInput
+from biasloop.report.output import emit, note, say
+
+if TYPE_CHECKING:
+    from biasloop.datasets.annotated import Annotated as Images
+    from biasloop.evaluations import EvaluationResult as Result
+    from biasloop.evaluations.retrieval import Compat
+    from biasloop.predictions.embeddings import Embeddings
+
+File = Annotated[
+    Path,
+    typer.Argument(
+        metavar="FILE|MODEL",
+        help="Embeddings, .safetensors, as `biasloop generate --embeddings` writes them; with --pictures a model.",
+    ),
+]
+Pictures = Annotated[
+    Path | None,
+    typer.Option("--pictures", metavar="DIR|SHARDS.tar", help="Images that the MODEL encodes first; nothing is kept."),
+]
+Against = Annotated[
+    Path | None,
+    typer.Option(
+        "--against", metavar="FILE2|MODEL2", help="The same of another model: differences, paired by caption."
+    ),
+]
+Released = Annotated[
+    str, typer.Option("--compat", help='"released": as the published code computes it, its mistakes included.')
+]
+Resample = Annotated[
+    int | None,
+    typer.Option("--resample", metavar="DRAWS", min=1, help="Also the published procedure, which draws 10000 times."),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Of the draws of --resample.")]
+
+app = typer.Typer(cls=Group)
+
+
+@app.command("phase", cls=Command)
+def phase(
+    file: File,
+    annotations: Annotated[
+        Path, typer.Option("--annotations", metavar="FILE", help="PHASE's file of regions, phase_gcc_val_regions.json.")
+    ],
+    against: Against = None,
+    compat: Released = "fixed",
+    csv: Csv = None,
+    fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Retrieval of PHASE's images by their captions: R@1, R@5, R@10 by group, and gaps between groups.
+
+    A gate's metric is gap@1.gender, for example.
+
+    Example: biasloop evaluate phase rn50.safetensors --annotations phase_gcc_val_regions_20221101.json
+    """
+    from biasloop.datasets import phase as reading
+    from biasloop.evaluations import retrieval
+
+    way = _compat(compat)
+    limits = _gates(fail_above, retrieval.gates(reading.CLASSES))
+    models = _Models(file, against, pictures, device, threads)
+    _retrieved(models, reading.read(annotations, way), way, csv, limits, json=json)
+
+
+@app.command("coco", cls=Command)
+def coco(
+    file: File,
+    images: Annotated[
+        Path | None, typer.Option("--images", metavar="FILE", help="images_val2014.csv; default: what was fetched.")
+    ] = None,
+    annotations: Annotated[
+        Path | None, typer.Option("--annotations", metavar="FILE", help="COCO's captions_val2014.json; likewise.")
+    ] = None,
+    against: Against = None,
+    compat: Released = "fixed",
+    csv: Csv = None,
+    fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    data: Data = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Retrieval of COCO's images by their captions, by perceived gender and skin colour.
+
+    Captions of one image are not independent: standard errors are of images. A gate's metric is gap@1.skin.
+
+    Example: biasloop evaluate coco rn50.safetensors --images images_val2014.csv --annotations captions_val2014.json
+    """
+    from biasloop.datasets import coco_bias
+    from biasloop.evaluations import retrieval
+
+    way = _compat(compat)
+    limits = _gates(fail_above, retrieval.gates(coco_bias.CLASSES))
+    if (images is None) != (annotations is None):
+        raise InvalidInput("--images and --annotations go together; without both, what was fetched is read")
+
+    if images is not None and annotations is not None:
+        annotated = coco_bias.read(images, annotations)
+    else:
+        annotated = coco_bias.read_made(coco_bias.COCO_BIAS.require(data_directory(data)))
+    models = _Models(file, against, pictures, device, threads)
+    _retrieved(models, annotated, way, csv, limits, json=json)
+
+
+@app.command("self-similarity", cls=Command)
+def self_similarity(
+    file: File,
+    annotations: Annotated[
+        Path, typer.Option("--annotations", metavar="FILE", help="FairFace's labels: file, age, gender, race.")
+    ],
+    resample: Resample = None,
+    seed: Seed = 0,
+    csv: Csv = None,
+    fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """How much faces of a group resemble each other, by race, gender, age and their combinations.
+
+    A gate's metric is gap.race, for example.
+
+    Example: biasloop evaluate self-similarity rn50.safetensors --annotations label_train.csv
+    """
+    from biasloop.datasets import fairface
+    from biasloop.evaluations import self_similarity as measuring
+    from biasloop.report.tables.embeddings import show_self_similarity
+
+    limits = _gates(fail_above, measuring.GATES)
+    annotated = fairface.read(annotations)
+    embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, {})
+    answer = measuring.self_similarity(embeddings, annotated, draws=resample, seed=seed)
+    _say(answer, lambda: show_self_similarity(answer, file), csv, limits, json=json)
+
+
+@app.command("person-preference", cls=Command)
+def person_preference(
+    file: File,
+    annotations: Annotated[
+        Path, typer.Option("--annotations", metavar="FILE", help="FairFace's labels: file, age, gender, race.")
+    ],
+    resample: Resample = None,
+    seed: Seed = 0,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row an image as CSV, too.")] = None,
+    fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """How often "a photo of a person" is nearer to a face than any prompt that names its attribute.
+
+    The prompts' embeddings must be in the file: `generate --embeddings --texts person-preference` puts them there.
+
+    Example: biasloop evaluate person-preference rn50.safetensors --annotations label_train.csv --csv faces.csv
+    """
+    from biasloop.datasets import fairface
+    from biasloop.evaluations import person_preference as measuring
+    from biasloop.report.tables.embeddings import show_person_preference
+
+    limits = _gates(fail_above, measuring.GATES)
+    annotated = fairface.read(annotations)
+    prompts = {text: text for text in measuring.prompts()}
+    embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, prompts)
+    answer = measuring.person_preference(embeddings, annotated, draws=resample, seed=seed)
+    _say(answer, lambda: show_person_preference(answer, file), csv, limits, json=json)
+
+
+@app.command("geode", cls=Command)
+def geode(
+    file: File,
+    annotations: Annotated[
+        Path,
+        typer.Option("--annotations", metavar="FILE|DIR", help="A table of image, object, region, or region/object/."),
+    ],
+    csv: Csv = None,
+    fail_above: FailAbove = None,
+    pictures: Pictures = None,
+    device: Device = "auto",
+    threads: Threads = None,
+    json: Json = False,
+) -> None:
+    """Zero-shot accuracy of GeoDE's objects by region of the world; a gate's metric is gap.region.
+
+    The prompts' embeddings must be in the file: `generate --embeddings --texts geode` puts them there.
+
+    Example: biasloop evaluate geode rn50.safetensors --annotations index.csv
+    """
+    from biasloop.datasets import geode as reading
+    from biasloop.evaluations import geode as measuring
+    from biasloop.report.tables.embeddings import show_geode
+
+    limits = _gates(fail_above, measuring.GATES)
+    annotated = reading.read(annotations)
+    prompts = {measuring.prompt(name): measuring.prompt(name) for name in annotated.classes["object"]}
+    embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, prompts)
+    answer = measuring.geode(embeddings, annotated)
+    _say(answer, lambda: show_geode(answer, file), csv, limits, json=json)
+
+
+def _compat(text: str) -> "Compat":
+    if text not in ("fixed", "released"):
+        raise InvalidInput(f'--compat {text}: expected "fixed" or "released"')
+    return "released" if text == "released" else "fixed"
+
+
+def _gates(texts: list[str] | None, known: Iterable[str]) -> dict[str, float]:
+    from biasloop.evaluations import gates
+
+    return gates(texts or [], list(known))
+
+
+@dataclass(frozen=True)
+class _Models:
+    """What is measured: files of embeddings, or models with the images that they encode."""
+
+    file: Path
+    against: Path | None
+    pictures: Path | None
+    device: str
+    threads: int | None
+
+    def embeddings(self, file: Path, annotated: "Images", texts: Mapping[str, str]) -> "Embeddings":
+        """Of a file, or of a model: images that annotations name, and texts by key."""
+        from biasloop.cli.generate_embeddings import encoded
+        from biasloop.contract.encoding import EncoderSettings
+        from biasloop.datasets.picture_files import pictures_at
+        from biasloop.predictions.embeddings import read
+
+        if self.pictures is None:
+            if not file.exists():
+                raise InvalidInput(f"there is no file {file}; of a model, give its images, too: --pictures DIR")
+            return read(file)
+        settings = EncoderSettings(str(file), device=self.device, threads=self.threads or 0)
+        with stoppable(lambda: "nothing was written; the same command begins anew"):
+            return encoded(settings, pictures_at(self.pictures).among(annotated.keys), texts, file)[0]
+
+
+def _retrieved(
+    models: _Models, annotated: "Images", compat: "Compat", csv: Path | None, limits: Mapping[str, float], *,
+    json: bool,
+) -> None:  # fmt: skip
+    """Measure retrieval and say what it is."""
+    from biasloop.evaluations.retrieval import retrieval
+    from biasloop.report.tables.embeddings import show_retrieval
+
+    texts = dict(zip(annotated.caption_keys, annotated.captions, strict=True))
+    embeddings = models.embeddings(models.file, annotated, texts)
+    other = models.embeddings(models.against, annotated, texts) if models.against else None
+    answer = retrieval(embeddings, annotated, against=other, compat=compat)
+    _say(answer, lambda: show_retrieval(answer, models.file, models.against), csv, limits, json=json)
+
+
+def _say(
+    answer: "Result", shown: Callable[[], None], csv: Path | None, limits: Mapping[str, float], *, json: bool
+) -> None:
+    """Print what was measured, write the table asked for, and exit with a code of its own where a gate was crossed."""
+    if json:
+        emit(answer.as_json())
+    else:
+        from biasloop.report.tables.evaluation import show_remarks
+
+        shown()
+        show_remarks(answer)
+    if csv is not None:
+        from biasloop.evaluations import write_csv
+
+        write_csv(answer, csv)
+        (note if json else say)(f"wrote {csv}")
+    crossed = answer.crossed(limits)
+    for text in crossed:
+        note(f"biasloop: {text} (--fail-above)")
+    if crossed:
+        raise typer.Exit(CROSSED)

@@ -19,10 +19,11 @@ from biasloop.contract.data import Metric, Samples
 from biasloop.contract.names import TEST
 from biasloop.datasets.gender_words import GROUPS
 from biasloop.lazy import numpy as np
-from biasloop_clip.measures import ranks, self_similarity
+from biasloop.metrics import retrieval
+from biasloop.metrics.similarity import by_group
 
 if TYPE_CHECKING:
-    from biasloop.contract.data import Bools, Floats, Frame, Ints, Tables
+    from biasloop.contract.data import Frame, Ints, Tables
 
 WORDS = "words"
 """The column of a caption's group."""
@@ -40,46 +41,26 @@ def measure(tables: Tables, train: Samples) -> dict[str, Metric]:
     """
     test = tables[TEST]
     words = test[WORDS]
-    metrics = {"gender_words": _mean(words != _NONE)}
+    metrics = {"gender_words": retrieval.mean((words != _NONE).astype(np.float64))}
     if len(train) and WORDS in train.labels:
-        metrics["gender_words_train"] = _mean(train.labels[WORDS] != _NONE)
+        learnt = train.labels[WORDS] != _NONE
+        metrics["gender_words_train"] = retrieval.mean(learnt.astype(np.float64))
     return metrics | (_of_clip(test, words) if OF_PICTURE in test else {})
 
 
 def _of_clip(test: Frame, words: Ints) -> dict[str, Metric]:
-    pictures, captions = (test[name].astype(np.float64) for name in (OF_PICTURE, OF_CAPTION))
-    everything = np.zeros(len(words), np.int64)
-    by_caption = ranks(captions, pictures, everything)  # (n,) of the picture
-    by_picture = ranks(pictures, captions, everything)  # (n,) of the caption
-    metrics = {f"recall_at_{k}": _mean(by_caption < k) for k in _KS}
-    metrics |= {f"caption_recall_at_{k}": _mean(by_picture < k) for k in _KS}
+    pictures, captions = test[OF_PICTURE], test[OF_CAPTION]
+    of_pictures, of_captions = retrieval.ranks(captions, pictures), retrieval.ranks(pictures, captions)  # (n,)
     groups = {name: words == number for number, name in enumerate(GROUPS)}
-    for name, rows in groups.items():
-        metrics |= {f"recall_at_{k}.{name}": _mean(by_caption[rows] < k) for k in _KS}
+    women, men = groups[GROUPS[_WOMAN]], groups[GROUPS[_MAN]]
+    metrics = {f"recall_at_{k}": retrieval.recall(of_pictures, k) for k in _KS}
+    metrics |= {f"caption_recall_at_{k}": retrieval.recall(of_captions, k) for k in _KS}
     for k in _KS:
-        women, men = (_mean(by_caption[words == of] < k) for of in (_WOMAN, _MAN))
-        metrics[f"recall_at_{k}_gap"] = _less(women, men)
-    alike = {name: _alike(pictures[rows]) for name, rows in groups.items()}
+        metrics |= {f"recall_at_{k}.{name}": retrieval.recall(of_pictures, k, rows) for name, rows in groups.items()}
+        metrics[f"recall_at_{k}_gap"] = retrieval.gap((of_pictures < k).astype(np.float64), women, men)
+    alike = dict(zip(GROUPS, by_group(pictures, words, np.eye(len(GROUPS), dtype=np.bool_)), strict=True))
     metrics |= {f"self_similarity.{name}": metric for name, metric in alike.items()}
-    metrics["self_similarity_gap"] = _less(alike[GROUPS[_WOMAN]], alike[GROUPS[_MAN]])
+    first, second = alike[GROUPS[_WOMAN]], alike[GROUPS[_MAN]]
+    error = math.hypot(first.error, second.error)
+    metrics["self_similarity_gap"] = Metric(first.value - second.value, first.n + second.n, error)
     return metrics
-
-
-def _alike(pictures: Floats) -> Metric:
-    if not len(pictures):
-        return Metric(math.nan, 0)
-    return self_similarity(pictures, np.arange(len(pictures)))
-
-
-def _mean(hits: Bools) -> Metric:
-    """A share of independent samples."""
-    n = len(hits)
-    if not n:
-        return Metric(math.nan, 0)
-    value = float(hits.mean())
-    return Metric(value, n, math.sqrt(value * (1 - value) / (n - 1)) if n > 1 else math.nan)
-
-
-def _less(first: Metric, second: Metric) -> Metric:
-    """A difference of independent numbers."""
-    return Metric(first.value - second.value, first.n + second.n, math.hypot(first.error, second.error))

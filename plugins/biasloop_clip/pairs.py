@@ -54,7 +54,8 @@ class Pairs:
         from biasloop.datasets.mixing_shards import Keys
 
         both = [_opened(folder, Keys) for folder in (originals, pictures)]
-        ids = np.intersect1d(*(keys.key[keys.pictured] for keys in both), assume_unique=True)
+        first, second = (keys.key[keys.pictured] for keys in both)
+        ids = np.intersect1d(first, second, assume_unique=True)
         if not len(ids):
             raise InvalidInput(f"{originals} and {pictures} have no key with a picture in common")
         return Pairs(both[0], both[1], ids)

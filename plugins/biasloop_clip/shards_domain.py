@@ -7,6 +7,7 @@ matter of its class. No torch here: it is imported with the learner, by the meth
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -77,6 +78,18 @@ class ShardsDomain:
     def environment(self) -> Mapping[str, str]:
         """What it computes on: results are the same bits only on the same."""
         return self._learner.environment()
+
+    def lead(self) -> AbstractContextManager[None]:
+        """In the first of several processes: inside, the others help with every fit."""
+        from biasloop.training import distributed
+
+        return distributed.leading(self._context.device)
+
+    def follow(self) -> None:
+        """In another process: helps with the fits of the first until that one is done."""
+        from biasloop.training import common_fits
+
+        common_fits.follow(type(self), self.Config, self._context)
 
     def fingerprint(self) -> str:
         """How many keys, and a digest of keys, shards and their manifests."""

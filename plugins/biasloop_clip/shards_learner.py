@@ -16,7 +16,8 @@ from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Ints, Samples
 from biasloop.system.ahead import in_advance
 from biasloop.training import device as devices
-from biasloop.training import loop, weights
+from biasloop.training import distributed, loop, weights
+from biasloop.training.common_fits import CommonFit
 from biasloop.training.contrastive import Contrastive
 from biasloop.training.precision import precision
 from biasloop_clip import preparing, recipes, towers
@@ -50,6 +51,9 @@ class Learner:
         with devices.computing(self.context.threads):
             with devices.seeded(work.streams.at("init"), self._device):
                 network = towers.build(self.config.network).to(self._device)
+            group = distributed.current()
+            if group.count > 1 and self._device.type == "cuda":  # on CPUs `loop.fit` refuses statistics of a part
+                network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
             recipe = recipes.of_shards(
                 self.config, len(train), is_vision_transformer=towers.is_vision_transformer(network)
             )
@@ -61,10 +65,11 @@ class Learner:
             scale = tuple(torch.tensor(each, device=self._device) for each in (wanted.mean, wanted.std))
             source = ShardBatches(
                 reader, train.ids, made, factors, recipe, work.streams, self._device, (scale[0], scale[1]),
-                self.config.readers,
+                self.config.readers, group,
             )  # fmt: skip
-            objective = Contrastive(precision(self.config.precision, self._device))
-            loop.fit(network, source, objective, recipe, work)
+            objective = Contrastive(precision(self.config.precision, self._device), group)
+            common = CommonFit(self.config, self.context, "fit", train, work.streams)
+            loop.fit(network, source, objective, recipe, work, group=group, invitation=common.invitation)
         return network
 
     def embedded(self, model: nn.Module, ids: Ints) -> Array:
@@ -83,8 +88,8 @@ class Learner:
         return self._embedded(model, "encode_text", ids, lambda part: self._tokens(self.pairs.captions(part)))
 
     def environment(self) -> dict[str, str]:
-        """The device, and how many CPU threads."""
-        return devices.environment(self._device, self.context.threads)
+        """The device, how many CPU threads, and how many processes if there are several."""
+        return devices.environment(self._device, self.context.threads, distributed.current().count)
 
     def save(self, network: nn.Module) -> Arrays:
         """Parameters and buffers by name."""
@@ -127,4 +132,4 @@ class Learner:
 
     @cached_property
     def _device(self) -> torch.device:
-        return devices.resolve(self.context.device)
+        return devices.of_process(self.context.device)

@@ -17,6 +17,7 @@ from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop.system.ahead import in_advance
 from biasloop.training.augment import normalise
+from biasloop.training.distributed import Alone
 from biasloop.training.recipe import Recipe
 from biasloop.training.sources import Batch
 from biasloop_clip import preparing
@@ -48,7 +49,8 @@ class Reader:
             made: `(n,)` whether the generated picture is shown.
             crops: of which part.
         """
-        corpora, texts = (self.pairs.originals, self.pairs.pictures), []
+        corpora = self.pairs.originals, self.pairs.pictures
+        texts: list[str] = []
         draws = crops.uniform(ids, preparing.DRAWS)  # (n, DRAWS)
         pixels = np.empty((len(ids), *self.size, 3), np.uint8)
         order = np.argsort(ids, kind="stable")  # of the file
@@ -79,14 +81,15 @@ class ShardBatches:
         device: of the network.
         scale: mean and std `(3,)` that pixels are normalised by, on the device.
         threads: that read.
+        group: the processes that train together, each of which reads its own share of every batch.
 
     Raises:
-        InvalidInput: there is not one batch.
+        InvalidInput: there is not one batch, or batches have fewer samples than there are processes.
     """
 
     def __init__(
         self, reader: Reader, ids: Ints, made: Bools, weights: Tensor | None, recipe: Recipe, streams: Streams,
-        device: torch.device, scale: tuple[Tensor, Tensor], threads: int,
+        device: torch.device, scale: tuple[Tensor, Tensor], threads: int, group: Alone,
     ) -> None:  # fmt: skip
         self.steps = self.updates = recipe.steps(len(ids))
         if not self.steps:
@@ -95,14 +98,19 @@ class ShardBatches:
             )
         self._reader, self._ids, self._made, self._weights = reader, ids, made, weights
         self._size, self._streams, self._device, self._scale = recipe.batch_size, streams, device, scale
-        self._threads = threads
+        self._threads, self._group = threads, group
+        if recipe.batch_size < group.count:
+            raise InvalidInput(
+                f"{group.count} processes were launched, and a batch has {recipe.batch_size} samples; launch fewer"
+            )
 
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Batch]]:
         """One batch an update; of those before `start` nothing is read."""
         streams = self._streams.at("epoch", number)
         order = streams.at("order").generator().permutation(len(self._ids))  # (n,) positions in the training set
         batches = [order[step * self._size : (step + 1) * self._size] for step in range(start, self.steps)]
-        pieces = [batch[first : first + _PIECE] for batch in batches for first in range(0, len(batch), _PIECE)]
+        shares = [self._group.part(batch) for batch in batches]
+        pieces = [batch[first : first + _PIECE] for batch in shares for first in range(0, len(batch), _PIECE)]
         ahead = max(self._threads, _AHEAD * -(-self._size // _PIECE))
         crops = streams.at("crop")
 
@@ -110,15 +118,16 @@ class ShardBatches:
             return self._reader.read(self._ids[rows], self._made[rows], crops)
 
         with closing(in_advance(read, pieces, ahead, self._threads)) as parts:
-            for batch in batches:
-                yield (self._batch(batch, list(islice(parts, -(-len(batch) // _PIECE)))),)
+            for batch, share in zip(batches, shares, strict=True):
+                yield (self._batch(share, list(islice(parts, -(-len(share) // _PIECE))), len(batch)),)
 
-    def _batch(self, rows: Ints, parts: list[tuple[Array, Tensor]]) -> Batch:
+    def _batch(self, rows: Ints, parts: list[tuple[Array, Tensor]], size: int) -> Batch:
         pixels = self._moved(torch.from_numpy(np.concatenate([pixels for pixels, _ in parts])))
         tokens = self._moved(torch.cat([tokens for _, tokens in parts]))
         positions = torch.from_numpy(rows).to(self._device)
         images = normalise(pixels.permute(0, 3, 1, 2), *self._scale).contiguous()  # (n, 3, H, W)
-        return Batch(images, tokens, positions, None if self._weights is None else self._weights[positions])
+        weights = None if self._weights is None else self._weights[positions]
+        return Batch(images, tokens, positions, weights, None if self._group.count == 1 else size)
 
     def _moved(self, values: Tensor) -> Tensor:
         if self._device.type == "cuda":

@@ -21,6 +21,7 @@ from biasloop.datasets.mixing_shards import Keys, Mixture
 from biasloop.errors import DamagedShard, InvalidInput, Mismatch, SomethingToFetch
 from biasloop.running.engine import Options, prepare, run
 from biasloop.store.reader import Run
+from biasloop.training.distributed import Alone, Group
 from biasloop.training.recipe import Recipe
 from biasloop_clip import ShardsDomain
 from biasloop_clip.shards_source import Reader, ShardBatches
@@ -88,11 +89,13 @@ def test_a_network_is_given_the_picture_that_was_chosen_and_the_caption_of_its_k
     assert np.array_equal(pixels[:, 8, 8], [[0, 20, 255], [255, 3, 0], [255, 11, 0], [0, 4, 255]])
 
 
-def batches(pairs, start=0, threads=1, epoch=0):
+def batches(pairs, start=0, threads=1, epoch=0, group=None):
     ids, device = pairs.ids, torch.device("cpu")
     reader = Reader(pairs, lambda texts: torch.tensor([[len(text)] for text in texts]), (16, 16))
     scale = torch.zeros(3), torch.ones(3)
-    source = ShardBatches(reader, ids, ids % 2 == 0, None, RECIPE, Streams((0,)), device, scale, threads)
+    source = ShardBatches(
+        reader, ids, ids % 2 == 0, None, RECIPE, Streams((0,)), device, scale, threads, group or Alone()
+    )
     return [batch for (batch,) in source.epoch(epoch, start)]
 
 
@@ -106,6 +109,19 @@ def test_batches_do_not_depend_on_threads_nor_on_where_an_epoch_goes_on(tmp_path
             assert torch.equal(one.targets, other.targets)
             assert torch.equal(one.rows, other.rows)
     assert not torch.equal(batches(pairs, epoch=1)[0].rows, first[0].rows)
+
+
+def test_processes_read_shares_that_are_the_batch_together(tmp_path):
+    pairs = built(**both(tmp_path))._pairs
+    groups = [Group(rank=rank, count=3, device=torch.device("cpu"), store=None) for rank in range(3)]
+    shares = [batches(pairs, group=group) for group in groups]
+    for number, whole in enumerate(batches(pairs)):
+        rows = torch.cat([share[number].rows for share in shares])
+        order = torch.argsort(rows)
+        assert torch.equal(rows[order], whole.rows.sort().values)
+        inputs = torch.cat([share[number].inputs for share in shares])[order]
+        assert torch.equal(inputs, whole.inputs[torch.argsort(whole.rows)])
+        assert {share[number].total for share in shares} == {8}
 
 
 def test_the_keys_of_a_share_are_those_of_a_mixture_of_that_seed(tmp_path):

@@ -89,7 +89,7 @@ class ShardsDomain:
         """In another process: helps with the fits of the first until that one is done."""
         from biasloop.training import common_fits
 
-        common_fits.follow(type(self), self.Config, self._context)
+        common_fits.follow(self, self._context)
 
     def fingerprint(self) -> str:
         """How many keys, and a digest of keys, shards and their manifests."""

@@ -53,7 +53,7 @@ class Learner:
                 network = towers.build(self.config.network).to(self._device)
             group = distributed.current()
             if group.count > 1 and self._device.type == "cuda":  # on CPUs `loop.fit` refuses statistics of a part
-                network = nn.SyncBatchNorm.convert_sync_batchnorm(network)
+                network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
             recipe = recipes.of_shards(
                 self.config, len(train), is_vision_transformer=towers.is_vision_transformer(network)
             )

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Ints, Samples
+from biasloop.contract.names import FIT
 from biasloop.system.ahead import in_advance
 from biasloop.training import device as devices
 from biasloop.training import distributed, loop, weights
@@ -68,7 +69,7 @@ class Learner:
                 self.config.readers, group,
             )  # fmt: skip
             objective = Contrastive(precision(self.config.precision, self._device), group)
-            common = CommonFit(self.config, self.context, "fit", train, work.streams)
+            common = CommonFit(self.config, self.context, FIT, train, work.streams)
             loop.fit(network, source, objective, recipe, work, group=group, invitation=common.invitation)
         return network
 

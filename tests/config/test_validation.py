@@ -66,7 +66,7 @@ def test_an_unknown_key_comes_with_the_nearest_and_all_allowed(mistakes, text, w
         (f"{TOY}{LOOP}human = -1".replace("human = 5\n", ""), ["loop.human = -1", "greater than or equal to 0"]),
         (f"{TOY}{LOOP}keep = 'some'", ['loop.keep = "some"', "'all', 'subsample' or 'replace'"]),
         (f"{TOY}{LOOP}keep = 'subsampel'", ['loop.keep = "subsampel"', "; did you mean 'subsample'?"]),
-        (f"{TOY}{LOOP}rule = 'mixing'", ['loop.rule = "mixing"', "'accumulate' or 'generations'"]),
+        (f"{TOY}{LOOP}rule = 'mixin'", ['loop.rule = "mixin"', "'accumulate' or 'generations' or 'mixing'"]),
         (f"compat = 'paper'{TOY}{LOOP}", ['compat = "paper"', "'fixed' or 'released'"]),
         (f"seeds = 3{TOY}{LOOP}", ["seeds = 3", "string"]),
         (f"seeds = '3-1'{TOY}{LOOP}", ["seeds '3-1'", "0-2"]),
@@ -83,7 +83,7 @@ def test_an_unknown_key_comes_with_the_nearest_and_all_allowed(mistakes, text, w
         (f"[domain]\ndelta = 1{LOOP}", ["domain.name", "required"]),
         (
             f"[domain]\nname = 'tay'{LOOP}",
-            ["domain.name", "'tay'", "installed: command, generators, images, language", "'toy'"],
+            ["domain.name", "'tay'", "installed: clip, clip-shards, command, generators, images, language", "'toy'"],
         ),
         (f"compat = 'released'{TOY}{LOOP}", ["released", "'toy'"]),
         (f"{TOY}{LOOP}per_round = 30", ["loop", "`model` or `per_round`"]),

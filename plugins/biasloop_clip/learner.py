@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Ints, Samples
-from biasloop.contract.names import MAKER
+from biasloop.contract.names import FIT, MAKER
 from biasloop.contract.randomness import Streams
 from biasloop.training import device as devices
 from biasloop.training import distributed, loop, weights
@@ -61,7 +61,7 @@ class Learner:
             group = distributed.current()
             source = Rows(rows, recipe, work.streams, _prepared, group=group)
             objective = Contrastive(precision(self.config.precision, self._device), group)
-            common = CommonFit(self.config, self.context, "fit", train, work.streams)
+            common = CommonFit(self.config, self.context, FIT, train, work.streams)
             loop.fit(network, source, objective, recipe, work, group=group, invitation=common.invitation)
         return network
 

@@ -13,7 +13,9 @@ from biasloop.report.output import emit, say
 
 def export(
     places: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
-    output: Annotated[Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write.")] = Path("exports"),
+    output: Annotated[
+        Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write; of csv also a FILE.csv.")
+    ] = Path("exports"),
     form: Annotated[
         str,
         typer.Option(

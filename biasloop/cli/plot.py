@@ -128,6 +128,9 @@ def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources:
     runs = begun(open_runs(places))
     grouped = arms(runs)
     panel = overlay.panel_of(grouped, metric)
+    others = [] if metric else list(runs[0].manifest.about.get("plot", {}).get("series", []))[1:]
+    if others:
+        note(f"released results are drawn over the first metric; --metric names others: {', '.join(others)}")
     drawn = overlay.overlays(sources, grouped, metric or overlay.metric_drawn(grouped[0]))
     target = out or _default(str(places[0]), figure=False)
     return overlay.draw(

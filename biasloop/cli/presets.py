@@ -61,7 +61,7 @@ def show_preset(
     import tomli_w
 
     from biasloop.config import presets as library
-    from biasloop.config.validation import arms_of, effective, resolved, validate
+    from biasloop.config.validation import arms_of, effective, not_set, resolved, validate
 
     found = library.read(name)
     tell_whose(found, json=json)
@@ -75,6 +75,9 @@ def show_preset(
         return
     say(f"# {found.path}")
     say(tomli_w.dumps(resolved(found)).rstrip())
+    unset = not_set(experiment)
+    if unset:
+        say(f"\n# Without a value: {', '.join(unset)}")
     if open_settings:
         say("\n# What is left open above, or is as published, comes to:")
         for key, value in open_settings.items():

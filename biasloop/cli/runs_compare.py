@@ -18,7 +18,9 @@ _FEW = 4  # seeds below which an interval is said to be a guess
 
 def compare(
     directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories of runs.")],
-    to: Annotated[str | None, typer.Option(metavar="ARM", help="The arm to compare with; default: the first.")] = None,
+    to: Annotated[
+        str | None, typer.Option(metavar="ARM", help="The arm to compare with; default: the preset's first.")
+    ] = None,
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A metric; may be repeated. Default: the preset's.")
     ] = None,
@@ -34,10 +36,11 @@ def compare(
     Example: biasloop runs compare runs/quickstart-selection --to uniform --metric worst_class_recall
     """
     from biasloop.report.arms import arms, begun, open_runs
-    from biasloop.report.paired import paired, reference_arm
+    from biasloop.report.paired import first_of_preset, paired, reference_arm
     from biasloop.report.tables import summary
 
     every = arms(begun(open_runs(directories)))
+    to = to or first_of_preset(every)
     section = every[0].runs[0].run.manifest.about.get("plot", {})
     names = metric or list(dict.fromkeys([*section.get("series", []), summary.quality_of(every)]))
     base = reference_arm(every, to)

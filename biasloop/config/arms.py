@@ -175,6 +175,7 @@ def _lacking(preset: "Preset", name: str, known: list[str]) -> str:
     """That there is no such arm, as the end of a sentence."""
     if not known:
         return f"{preset.name} has no [arms]; leave --arm out"
-    near = difflib.get_close_matches(name, known, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    lower = name.lower()
+    near = [arm for arm in known if lower and lower in arm.lower()] or difflib.get_close_matches(name, known, 1)
+    hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{preset.name} has no such arm; {hint}It has {', '.join(map(repr, known))}"

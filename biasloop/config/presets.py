@@ -98,13 +98,17 @@ class Preset:
     def origin(self, key: Key) -> str:
         """Where a key's value came from; for a missing key, where its table did."""
         while key:
-            if key in self.origins:
-                return self.origins[key]
             below = [name for place, name in self.origins.items() if place[: len(key)] == key]
             if below:
-                return below[-1]
+                return self._latest(below)
             key = key[:-1]
         return str(self.path)
+
+    def _latest(self, origins: list[str]) -> str:
+        """Where a table was changed last: what a person typed, then the preset's own file, then what it extends."""
+        typed = [name for name in origins if name.startswith("--")]
+        own = [name for name in origins if name in {str(self.path), f"{self.path} [mini]"}]
+        return (typed or own or origins)[-1]
 
 
 def read(name: str) -> Preset:

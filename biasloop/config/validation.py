@@ -4,6 +4,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -103,6 +104,8 @@ def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
         given = f"arm = {shown(preset.values['arm'])}"
         mistakes.append(f"{preset.origin(('arm',))}: {given}: there is no such key; did you mean 'arms'?")
     values["arm"] = preset.arm or None
+    if _has_other_data(preset) and isinstance(preset.values.get("source"), str):
+        values["source"] = f"after {preset.values['source'].removeprefix('after ')}, with other data"
     domain = values.get("domain")
     if isinstance(domain, dict) and isinstance(domain.get("name"), str):
         try:
@@ -125,6 +128,17 @@ def validate(preset: Preset, settings: Settings | None = None) -> Experiment:
     return experiment
 
 
+def _has_other_data(preset: Preset) -> bool:
+    """Whether data were named by somebody who inherits `source`, which is that of other data's runs."""
+    own = {str(preset.path), f"{preset.path} [mini]"}
+
+    def layer(key: Key) -> int:
+        origin = preset.origins.get(key, "")
+        return 2 if origin.startswith("--set") else int(origin in own)
+
+    return max(layer(("domain", key)) for key in ("name", "data", "path")) > layer(("source",))
+
+
 def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> DomainSection:
     """The section [domain] with every default; worked out once for arms that do not differ in it."""
     written = repr((compat, domain))  # 1, 1.0 and True are three values
@@ -138,6 +152,11 @@ def _completed(domain: dict[str, Any], compat: object, settings: Settings) -> Do
 def _selection(preset: Preset, section: dict[str, Any], compat: object, mistakes: list[str]) -> dict[str, Any]:
     """The section [selection] with every default of the options of its selector; what is wrong is added to mistakes."""
     section = {"scoring": "train", **section} if compat == "released" else dict(section)
+    if section.get("judge") and section.get("best", "last") == "last":
+        mistakes.append(
+            f"{preset.origin(('selection', 'judge'))}: selection.judge = {shown(section['judge'])}: no epoch is chosen "
+            'with selection.best = "last"; set best to "accuracy" or "worst_class", or judge to 0'
+        )
     options, chosen = section.get("options", {}), section.get("name")
     if not isinstance(options, dict) or not isinstance(chosen, str):
         return section  # which `Experiment` refuses
@@ -184,6 +203,7 @@ def resolved(preset: Preset) -> dict[str, Any]:
         if "selection" in nesting:  # of its options each selector reads its own
             named, mine = {**preset.values["selection"], "options": {}}, overrides.get("selection", {})
             _leave_open(nesting["selection"], named, mine, experiment.nesting()["selection"])
+            _tell_options(nesting["selection"]["options"], preset, experiment.nesting()["selection"]["name"])
         if experiment.loop.rule != nesting["loop"]["rule"]:  # settings of one are no keys of another
             nesting["loop"] = {key: value for key, value in nesting["loop"].items() if key in {*written, "rule"}}
     for key, setting in rules.meant(written).SUGAR.items():
@@ -191,6 +211,13 @@ def resolved(preset: Preset) -> dict[str, Any]:
             nesting["loop"] |= {key: written[key]}
             del nesting["loop"][setting]
     return nesting
+
+
+def _tell_options(told: dict[str, Any], preset: Preset, name: str) -> None:
+    """Add what options a selector of an arm has by default; those of one that has to be given some, the arm says."""
+    options = preset.values["selection"].get("options", {})
+    with suppress(ValidationError):
+        told.setdefault(name, discovery.selector(name).model_validate(options.get(name, {})).model_dump(mode="json"))
 
 
 def _leave_open(
@@ -217,6 +244,16 @@ def effective(experiment: Experiment) -> dict[str, Any]:
     config = discovery.load(experiment.domain.name).Config.model_validate(experiment.domain.settings)
     told = getattr(config, "effective", None)
     return {f"domain.{name}": value for name, value in told().items()} if callable(told) else {}
+
+
+def not_set(experiment: Experiment) -> list[str]:
+    """Settings of the domain that may have a value and have none, which TOML has no word for."""
+    fields = discovery.load(experiment.domain.name).Config.model_fields
+    return [
+        f"domain.{info.alias or name}"
+        for name, info in fields.items()
+        if experiment.domain.settings.get(info.alias or name) is None
+    ]
 
 
 def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:

@@ -26,6 +26,11 @@ class Requirement:
     present: bool
 
     @property
+    def told(self) -> str:
+        """Name and size, or that its publisher hands it out on request, which `fetch` says how to ask for."""
+        return f"{self.name} ({self.bytes / 1e6:,.1f} MB)" if self.bytes else f"{self.name} (on request)"
+
+    @property
     def command(self) -> str:
         """What to type to get it."""
         return f"biasloop fetch {self.name}"

@@ -16,11 +16,25 @@ _MEN = (
     "nephew nephews groom grooms king kings prince princes actor actors waiter businessman policeman "
     "fireman guy guys fisherman widower"
 )
-WORDS = frozenset(f"{_WOMEN} {_MEN}".split())
+WOMEN, MEN = frozenset(_WOMEN.split()), frozenset(_MEN.split())
 """In lower case."""
+WORDS = WOMEN | MEN
+GROUPS = ("none", "man-word", "woman-word", "both")
+"""What captions are told apart by."""
 _WORD = re.compile(r"[a-z]+")
 
 
 def has_gender_word(caption: str) -> bool:
     """Whether a word of the caption is one of `WORDS`, in upper or lower case."""
     return not WORDS.isdisjoint(_WORD.findall(caption.casefold()))
+
+
+def gender_group(caption: str) -> int:
+    """Which of `GROUPS` a caption is of.
+
+    Example:
+        >>> [GROUPS[gender_group(text)] for text in ("A man walks.", "Her dog", "two dogs", "bride and groom")]
+        ['man-word', 'woman-word', 'none', 'both']
+    """
+    words = _WORD.findall(caption.casefold())
+    return (not MEN.isdisjoint(words)) + 2 * (not WOMEN.isdisjoint(words))

@@ -21,7 +21,8 @@ from biasloop.metrics._unit import Singles, check_features, unit
 from biasloop.metrics.clustered import standard_error
 from biasloop.metrics.intervals import t_quantile, within
 
-BLOCK = 1024  # queries at once: a matrix product of fewer rows is slower, and of more needs more memory
+AT_ONCE = 2**23  # scores of a block of queries, so that memory does not grow with their number
+_COMPARED = 32  # rows of scores at once, which fit a processor's cache
 
 
 def ranks(queries: Array, images: Array, truth: Ints | None = None, *, cosine: bool = True) -> Ints:
@@ -54,9 +55,10 @@ def ranks(queries: Array, images: Array, truth: Ints | None = None, *, cosine: b
     candidates = unit("image", images) if cosine else np.asarray(images, np.float32)
     distinct, copies = _distinct(candidates)
     by_rank = np.empty(len(texts), np.int64)  # (Q,)
-    scores = np.empty((min(BLOCK, len(texts)), len(distinct)), np.float32)  # (block, distinct images)
-    for start in range(0, len(texts), BLOCK):
-        chunk = slice(start, start + BLOCK)
+    size = min(max(AT_ONCE // max(len(distinct), 1), 32), len(texts))
+    scores = np.empty((size, len(distinct)), np.float32)  # (block, distinct images)
+    for start in range(0, len(texts), max(size, 1)):
+        chunk = slice(start, start + size)
         block = np.matmul(texts[chunk], distinct.T, out=scores[: len(texts[chunk])])
         by_rank[chunk] = _ranks_of(block if copies is None else block[:, copies], targets[chunk])
     return by_rank
@@ -106,14 +108,22 @@ def _targets(queries: Array, images: Array, truth: Ints | None) -> Ints:
 
 def _ranks_of(scores: Singles, truth: Ints) -> Ints:
     """`(q,)` ranks from `(q, N)` scores."""
+    by_rank = np.empty(len(scores), np.int64)  # (q,)
     true_scores = scores[np.arange(len(scores)), truth][:, None]  # (q, 1)
-    compared = np.greater(scores, true_scores)  # (q, N)
-    higher = np.array([np.count_nonzero(row) for row in compared], np.int64)  # (q,) faster than along an axis
-    np.greater_equal(scores, true_scores, out=compared)
-    equal = np.array([np.count_nonzero(row) for row in compared], np.int64) - higher  # (q,) the true image among them
-    for row in np.flatnonzero(equal > 1).tolist():
-        higher[row] += np.count_nonzero(scores[row, : truth[row]] == true_scores[row])
-    return higher
+    for start in range(0, len(scores), _COMPARED):
+        rows = slice(start, start + _COMPARED)
+        near, limits = scores[rows], true_scores[rows]
+        higher = _counts(np.greater(near, limits))  # (rows,)
+        equal = _counts(np.greater_equal(near, limits)) - higher  # (rows,) the true image among them
+        for row in np.flatnonzero(equal > 1).tolist():
+            higher[row] += np.count_nonzero(near[row, : truth[start + row]] == limits[row])
+        by_rank[rows] = higher
+    return by_rank
+
+
+def _counts(hits: Bools) -> Ints:
+    """`(rows,)` how many are true in each row; faster than counting along an axis."""
+    return np.array([np.count_nonzero(row) for row in hits], np.int64)
 
 
 def recall(by_rank: Ints, k: int, rows: Bools | None = None, clusters: Ints | None = None) -> Metric:

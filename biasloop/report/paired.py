@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from biasloop.config import presets
+from biasloop.config.arms import ARMS
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import Spread, over_seeds
 from biasloop.metrics.sequential import e_value
@@ -85,6 +87,21 @@ def reference_arm(arms: Sequence[Arm], name: str | None) -> Arm:
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(map(repr, known))}"
     raise InvalidInput(f"--to {name!r}: no arm is called so{hint}")
+
+
+def first_of_preset(arms: Sequence[Arm]) -> str | None:
+    """The label of the arm that is the first of the preset's [arms]; None where that is not known (any more)."""
+    about = [arm.runs[0].run.manifest.about for arm in arms]
+    names = {str(each.get("name", "")) for each in about}
+    if len(names) > 1 or not all(each.get("arm") for each in about):
+        return None
+    try:
+        tables = presets.read(names.pop()).values.get(ARMS, {})
+    except InvalidInput:
+        return None
+    order = [*tables] if isinstance(tables, dict) else []
+    known = [name for name in order if any(each["arm"] == name for each in about)]
+    return next((arm.label for arm, each in zip(arms, about, strict=True) if [each["arm"]] == known[:1]), None)
 
 
 def _values(arm: Arm, metric: str, number: int | None, beside: Arm | None = None) -> dict[int, float]:

@@ -212,7 +212,7 @@ def check(domain: Domain, experiment: Experiment, options: Options, *, weights: 
     """
     missing = [need for need in domain.requirements() if not need.present and (weights or need.kind == "data")]
     if missing:
-        needs = ", ".join(f"{need.name} ({need.bytes / 1e6:,.1f} MB)" for need in missing)
+        needs = ", ".join(need.told for need in missing)
         commands = "\n".join(f"  {need.command}{data_option(options.data)}" for need in missing)
         raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
     if options.device not in _ANY_DEVICE and not isinstance(domain, Computing):

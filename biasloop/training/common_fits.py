@@ -6,7 +6,7 @@ the state to begin with. Data and weights each process reads by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -62,31 +62,28 @@ class CommonFit:
         return Message(header, arrays | prefixed(_STATE, state))
 
 
-def follow(domain: Callable[[Any, Context], Any], settings: type[BaseModel], context: Context) -> None:
+def follow(domain: Any, context: Context) -> None:
     """Does this process' share of every fit until the first process is done.
 
     Args:
-        domain: builds one of settings and a context.
-        settings: the class of its settings.
-        context: as this process has it; data and streams of each fit are the first one's.
+        domain: one of the class that the first process has, whose `Config` its settings are of.
+        context: as this process has it; settings and streams of each fit are the first one's.
 
     Raises:
         InvalidInput: if this machine has too few such devices.
         LeaderLost: if the first process ends without a word.
     """
-
-    def built(told: Message) -> Any:
-        return domain(settings.model_validate(told.header["settings"]), _context(told, context))
-
     with devices.computing(context.threads), distributed.following(context.device) as group:
         while group.called():
             told = group.receive()
             with group.together():
-                _share(built(told), told)
+                _share(_like(domain, context, told), told)
 
 
-def _context(told: Message, context: Context) -> Context:
-    return replace(context, streams=Streams(tuple(told.header["data"])))
+def _like(domain: Any, context: Context, told: Message) -> Any:
+    """The domain that the first process fits a model of."""
+    config = domain.Config.model_validate(told.header["settings"])
+    return type(domain)(config, replace(context, streams=Streams(tuple(told.header["data"]))))
 
 
 def _share(domain: Any, told: Message) -> None:

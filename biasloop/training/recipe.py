@@ -10,7 +10,7 @@ from biasloop.errors import InvalidInput
 from biasloop.training import schedule as schedules
 
 Kind = Literal["sgd", "adam", "adamw"]
-Schedule = Literal["constant", "linear", "triangle", "cosine", "plateau", "steps"]
+Schedule = Literal["constant", "linear", "triangle", "cosine", "late-cosine", "plateau", "steps"]
 Weighting = Literal["mean", "normalised"]
 
 

@@ -14,9 +14,9 @@ def rate(recipe: Recipe, update: int, planned: int) -> float:
     """Learning rate of an update.
 
     After the warm-up "constant" stays; "linear" falls on the line from the first update to 0 behind the last, which
-    the warm-up rises to; "triangle" falls linearly to `last`; "cosine" falls along half a cosine; "plateau" stays for
-    three fifths of all updates, then falls linearly to a tenth at four fifths and on to a hundredth at the end;
-    "steps" is `changes`.
+    the warm-up rises to; "triangle" falls linearly to `last`; "cosine" falls along half a cosine, "late-cosine" so an
+    update later, as in open_clip; "plateau" stays for three fifths of all updates, then falls linearly to a tenth at
+    four fifths and on to a hundredth at the end; "steps" is `changes`.
 
     Args:
         recipe: schedule, warm-up and highest rate.
@@ -37,6 +37,8 @@ def rate(recipe: Recipe, update: int, planned: int) -> float:
         return highest * piecewise_linear(update, knots, (1.0, 0.1, 0.01))
     if kind == "steps":
         return highest * next(share for end, share in _changes(recipe, planned) if update <= end)
+    if kind == "late-cosine":
+        return highest * cosine(max(update - 1 - rising, 0), max(planned - rising, 1))
     if kind == "cosine":
         return highest * cosine(update - max(rising, 1), planned - max(rising, 1) + 1)
     return highest

@@ -110,9 +110,9 @@ class ClipDomain:
 
     def follow(self) -> None:
         """In another process: helps with the fits of the first until that one is done."""
-        from biasloop.training.common_fits import follow
+        from biasloop.training import common_fits
 
-        follow(type(self), self.Config, self._context)
+        common_fits.follow(self, self._context)
 
     def fingerprint(self) -> str:
         """A digest of drawings, captions and splits."""

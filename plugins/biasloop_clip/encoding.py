@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hashlib
+import logging
 import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
@@ -50,7 +51,7 @@ class OpenClip:
         from biasloop.training import device
 
         return {
-            "model": self._settings.name,
+            "model": _recorded(self._settings.name),
             "weights": _digest(self._model),
             "preprocess": _plain(getattr(self._model.visual, "preprocess_cfg", {})),
             "precision": self._settings.precision,
@@ -137,11 +138,33 @@ def load(settings: EncoderSettings) -> OpenClip:
 
     _check(name, weights)
     try:
-        model, _, transform = open_clip.create_model_and_transforms(name, weights, require_pretrained=True)
-        tokenizer = open_clip.get_tokenizer(name)
+        with _quiet():
+            model, _, transform = open_clip.create_model_and_transforms(name, weights, require_pretrained=True)
+            tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # the library raises anything, and hides what it caught
         raise _why(settings.name, error) from error
     return OpenClip(settings, model, transform, tokenizer)
+
+
+def _recorded(text: str) -> str:
+    """What a model is called wherever its files lie; its digest says which it is."""
+    if text.startswith(FOLDER):
+        return FOLDER + Path(text.removeprefix(FOLDER)).resolve().name
+    if text.startswith(HUB):
+        return text
+    name, _, weights = text.partition(":")
+    return f"{name}:{Path(weights).name}"
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Inside, the library logs nothing: what there is to say is raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -204,8 +227,8 @@ def _why(name: str, error: Exception) -> Exception:
     offline = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectError", "ConnectionError", "URLError")
     if any(type(each).__name__ in offline for each in causes):
         return SomethingToFetch(
-            f"the weights of model {name} are not here, and could not be fetched ({reason}); run the same command "
-            "where the network may be used, or give NAME:FILE or local-dir:DIR"
+            f"the weights of model {name} are not here, and could not be fetched; run the same command where the "
+            "network may be used, or give NAME:FILE or local-dir:DIR"
         )
     return InvalidInput(f"model {name} cannot be loaded: {reason}")
 

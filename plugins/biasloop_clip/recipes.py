@@ -2,6 +2,7 @@
 
 from biasloop.training.recipe import Recipe
 from biasloop_clip.config import Config
+from biasloop_clip.shards_config import Config as ShardsConfig
 
 _READER_BATCH, _READER_RATE = 128, 3e-3
 
@@ -48,4 +49,24 @@ def of_reader(config: Config) -> Recipe:
         weight_decay=0.05,
         schedule="cosine",
         warm_up=0.1,
+    )
+
+
+def of_shards(config: ShardsConfig, samples: int, *, is_vision_transformer: bool) -> Recipe:
+    """As open_clip trains CLIP; betas and epsilon by architecture unless they are set."""
+    steps = max(1, samples // config.batch_size)
+    beta2, epsilon = (0.98, 1e-6) if is_vision_transformer else (0.999, 1e-8)
+    return Recipe(
+        epochs=config.epochs,
+        batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        optimizer="adamw",
+        beta1=config.beta1,
+        beta2=beta2 if config.beta2 is None else config.beta2,
+        epsilon=epsilon if config.epsilon is None else config.epsilon,
+        weight_decay=config.weight_decay,
+        decay_vectors=False,
+        schedule="late-cosine",
+        warm_up=config.warm_up / (config.epochs * steps),
+        drop_last=True,
     )

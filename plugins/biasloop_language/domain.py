@@ -115,7 +115,7 @@ class LanguageDomain:
         """In another process: helps with the fits of the first until that one is done."""
         from biasloop.training import common_fits
 
-        common_fits.follow(type(self), self.Config, self._context)
+        common_fits.follow(self, self._context)
 
     def fingerprint(self) -> str:
         """A digest of the corpus."""

@@ -9,6 +9,7 @@ from torch import nn
 
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Arrays, Column, Floats, Ints, Samples
+from biasloop.contract.names import FIT
 from biasloop.contract.randomness import Streams
 from biasloop.errors import Diverged
 from biasloop.training import device as devices
@@ -68,7 +69,7 @@ class Learner:
         released = self.config.compat == "released"
         with devices.computing(self.context.threads):
             network = self._language(work).fresh(self._device)
-            common = CommonFit(self.config, self.context, "fit", train, work.streams)
+            common = CommonFit(self.config, self.context, FIT, train, work.streams)
             return finetuning.fit(
                 network, rows, self._recipe, work, weights=train.weights, released=released,
                 invitation=common.invitation,

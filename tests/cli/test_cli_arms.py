@@ -68,6 +68,8 @@ def test_an_arm_that_is_not_there_is_refused_with_the_nearest_before_anything_is
     result = armed("loop", "-p", "armed", "--arm", "plane")
     assert isinstance(result.exception, InvalidInput)
     assert "--arm plane: armed has no such arm; did you mean 'plain'?" in str(result.exception)
+    result = armed("loop", "-p", "armed", "--arm", "Uniform")
+    assert f"did you mean {UNIFORM!r}?" in str(result.exception)
     assert not Path("runs").exists()
 
 
@@ -98,9 +100,22 @@ def test_runs_are_told_apart_by_their_arms_wherever_they_are_named(armed):
     assert f"A (plain)   B ({UNIFORM})" in armed("runs", "diff", plain, other).stdout
     assert armed("plot", "runs/armed", "-o", "arms.svg").exit_code == 0
     assert armed("export", "runs/armed", "--output", "tables").exit_code == 0
+    assert armed("export", "runs/armed", "--output", "deep/one.csv").stdout == "wrote 1 file to deep\n"
+    assert Path("deep/one.csv").read_text() == Path("tables/metrics.csv").read_text()
+    refused = armed("export", "runs/armed", "--output", "one.csv", "--format", "released")
+    assert "--output one.csv names one file, and this format has several" in str(refused.exception)
     header, *rows = csv.reader(Path("tables/metrics.csv").read_text().splitlines())
     assert header[:2] == ["run", "arm"]
     assert {row[1] for row in rows} == {"plain", "replacing", UNIFORM}
+
+
+def test_arms_are_compared_with_the_first_of_the_preset_where_that_is_known(armed, workplace):
+    (workplace / "presets" / "armed.toml").write_text(toy.PRESET + ARMS.replace("plain", "zero"))
+    assert armed("loop", "-p", "armed", "--seeds", "0-1").exit_code == 0
+    typed = ("runs", "compare", "runs/armed", "--metric", "share_train", "--json")
+    assert [row["arm"] for row in answer(armed(*typed))] == ["zero", "replacing", UNIFORM]
+    (workplace / "presets" / "armed.toml").unlink()
+    assert answer(armed(*typed))[0]["arm"] == "replacing"  # by name
 
 
 def test_arms_are_compared_seed_by_seed(armed):

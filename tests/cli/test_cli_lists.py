@@ -63,6 +63,16 @@ def test_a_preset_is_shown_with_every_default(cli):
     assert changed["loop"]["human"] == 9
 
 
+def test_options_of_the_selectors_of_all_arms_are_shown_and_settings_without_a_value_named(cli):
+    text = cli("presets", "show", "quickstart-selection").stdout
+    assert "[selection.options.reducr]\neta = " in text
+    assert '[selection.options.train-loss]\nby = "rank"' in text
+    assert "\n[selection.options.fixed-weights]" not in text  # which the arm has to say
+    text = cli("presets", "show", "quickstart-roles").stdout
+    assert "# Without a value: domain.path, domain.side, domain.genders\n" in text
+    assert "Without a value" not in cli("presets", "show", "toy").stdout
+
+
 def test_the_text_of_a_preset_is_a_preset_that_runs_the_same(cli, workplace):
     grid = toy.PRESET.replace("model = 20", "per_round = 25") + '\n[grid]\n"loop.human" = [5, 25]\n'
     (workplace / "presets" / "grid.toml").write_text(grid)

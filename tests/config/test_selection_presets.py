@@ -129,6 +129,12 @@ SMALL = {("domain", "test"): 9_000, ("domain", "width"): 1, ("domain", "epochs")
          ("selection", "irreducible", "domain", "epochs"): 1}  # fmt: skip
 
 
+def test_what_its_publisher_hands_out_has_no_size(tmp_path):
+    _, experiment = arms_of(presets.read("reducr-clothing1m"))[0]
+    with pytest.raises(SomethingToFetch, match=r"needs clothing1m \(on request\), resnet18-imagenet \(4"):
+        prepare(experiment, 0, Options(tmp_path))
+
+
 def run_of(name, arm, place, changes):
     """The run of one arm of a mini, made still smaller."""
     experiment = arms_of(presets.read(f"reducr-{name}-mini").override(SMALL | changes, "test"))[arm][1]

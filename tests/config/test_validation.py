@@ -66,7 +66,7 @@ def test_an_unknown_key_comes_with_the_nearest_and_all_allowed(mistakes, text, w
         (f"{TOY}{LOOP}human = -1".replace("human = 5\n", ""), ["loop.human = -1", "greater than or equal to 0"]),
         (f"{TOY}{LOOP}keep = 'some'", ['loop.keep = "some"', "'all', 'subsample' or 'replace'"]),
         (f"{TOY}{LOOP}keep = 'subsampel'", ['loop.keep = "subsampel"', "; did you mean 'subsample'?"]),
-        (f"{TOY}{LOOP}rule = 'mixing'", ['loop.rule = "mixing"', "'accumulate' or 'generations'"]),
+        (f"{TOY}{LOOP}rule = 'mixin'", ['loop.rule = "mixin"', "'accumulate' or 'generations' or 'mixing'"]),
         (f"compat = 'paper'{TOY}{LOOP}", ['compat = "paper"', "'fixed' or 'released'"]),
         (f"seeds = 3{TOY}{LOOP}", ["seeds = 3", "string"]),
         (f"seeds = '3-1'{TOY}{LOOP}", ["seeds '3-1'", "0-2"]),
@@ -83,7 +83,7 @@ def test_an_unknown_key_comes_with_the_nearest_and_all_allowed(mistakes, text, w
         (f"[domain]\ndelta = 1{LOOP}", ["domain.name", "required"]),
         (
             f"[domain]\nname = 'tay'{LOOP}",
-            ["domain.name", "'tay'", "installed: command, generators, images, language", "'toy'"],
+            ["domain.name", "'tay'", "installed: clip, clip-shards, command, generators, images, language", "'toy'"],
         ),
         (f"compat = 'released'{TOY}{LOOP}", ["released", "'toy'"]),
         (f"{TOY}{LOOP}per_round = 30", ["loop", "`model` or `per_round`"]),
@@ -120,6 +120,42 @@ def test_each_mistake_names_the_layer_that_made_it(workplace, mistakes):
     assert "base.toml: " in by_key["dleta"]
     assert "wrong.toml: " in by_key["keep"]
     assert by_key["humn"].startswith("--set: ")
+
+
+def test_a_mistake_of_a_section_names_who_changed_it_last(workplace):
+    """Settings that do not go together are nobody's key."""
+    (workplace / "presets" / "mine.toml").write_text('extends = "fig4-left"\n[domain]\ntest_per_verb = 3\n')
+    (workplace / "presets" / "wrong.toml").write_text('extends = "fig4-left"\n[domain]\ndata = "folder"\n')
+    for name, changes, where in (
+        ("mine", {("domain", "data"): "folder"}, "--set: domain: data"),
+        ("fig4-left", {("domain", "data"): "folder"}, "--set: domain: data"),
+        ("wrong", {}, f"{workplace / 'presets' / 'wrong.toml'}: domain: data"),
+    ):
+        with pytest.raises(InvalidInput) as caught:
+            validate(presets.read(name).override(changes, "--set"))
+        assert str(caught.value).startswith(where)
+
+
+def test_other_data_are_not_what_the_source_of_a_preset_speaks_of(workplace):
+    own = 'extends = "fig4-left"\n[domain]\ndata = "folder"\npath = "x"\n'
+    (workplace / "presets" / "own.toml").write_text(own)
+    (workplace / "presets" / "said.toml").write_text(f'source = "mine"\n{own}')
+    published = validate(presets.read("fig4-left")).source
+    assert published == "Taori & Hashimoto 2022, figure 4, left"
+    assert validate(presets.read("own")).source == f"after {published}, with other data"
+    assert validate(presets.read("said")).source == "mine"
+    changed = presets.read("fig4-left-mini").override({("domain", "data"): "emoji-roles"}, "--set")
+    assert validate(changed).source == f"after {published}, with other data"
+    usual = presets.read("fig4-left").override({("domain", "epochs"): 3}, "--set")
+    assert validate(usual).source == validate(presets.read("fig4-left-mini")).source == published
+
+
+def test_a_judge_without_anything_to_choose_is_refused(mistakes):
+    images = f'{IMAGES}data = "fashion-mnist-t10k"\nholdout = 20\n{LOOP}[selection]\nname = "uniform"\n'
+    (line,) = mistakes(f"{images}judge = 0.2\n")
+    assert 'selection.judge = 0.2: no epoch is chosen with selection.best = "last"; set best to' in line
+    (line,) = mistakes(f'{images}best = "accuracy"\n', selection__judge=0.5, selection__best="last")
+    assert line.startswith("--set: selection.judge = 0.5")
 
 
 def test_values_outside_ascii_are_shown_as_written(mistakes):

@@ -58,7 +58,7 @@ def test_ranks_do_not_depend_on_blocks_nor_on_lengths(monkeypatch):
     expected = ranks(texts, images, truth)
     assert ranks(texts, images * rng.uniform(0.1, 9, (70, 1)), truth).tolist() == expected.tolist()
     assert ranks(texts, images * rng.uniform(0.1, 9, (70, 1)), truth, cosine=False).tolist() != expected.tolist()
-    monkeypatch.setattr(retrieval, "BLOCK", 7)
+    monkeypatch.setattr(retrieval, "AT_ONCE", 40 * 70)
     assert ranks(texts, images, truth).tolist() == expected.tolist()
 
 

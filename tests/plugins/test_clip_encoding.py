@@ -1,6 +1,8 @@
 """Models of open_clip that encode: evaluation mode, weights that are really there, the trained activations."""
 
+import logging
 import pickle
+import shutil
 
 import numpy as np
 import pytest
@@ -78,6 +80,7 @@ def test_it_says_what_it_is(folders, tmp_path):
     about = loaded(folders["vit"]).about()
     again = loaded(tiny_clip.saved(tmp_path / "other", "vit", weights="open_clip_pytorch_model.bin")).about()
     assert about["weights"] == again["weights"]  # whatever the file
+    assert (about["model"], again["model"]) == ("local-dir:vit", "local-dir:other")  # wherever they lie
     assert about["weights"] != loaded(folders["rn"]).about()["weights"]
     assert about["preprocess"]["size"] in (32, [32, 32])
     assert (about["device"], about["threads"], about["precision"]) == ("cpu", "1", "float32")
@@ -137,15 +140,29 @@ def test_weights_that_need_a_pickle_are_refused(folders, tmp_path, name):
         loaded(tmp_path)
 
 
-def test_published_weights_that_are_not_here_are_told(monkeypatch, tmp_path):
+def test_weights_of_another_model_are_refused(folders, tmp_path):
+    shutil.copy(folders["vit"] / "open_clip_config.json", tmp_path)
+    shutil.copy(folders["rn"] / "open_clip_model.safetensors", tmp_path)
+    with pytest.raises(InvalidInput, match="cannot be loaded"):
+        loaded(tmp_path)
+
+
+def test_a_model_is_recorded_by_its_name_and_not_by_where_it_lies():
+    assert encoding._recorded("RN50:/a/b/epoch_50.pt") == "RN50:epoch_50.pt"
+    assert encoding._recorded("hf-hub:a/b") == "hf-hub:a/b"
+
+
+def test_published_weights_that_are_not_here_are_told(monkeypatch, caplog):
     import open_clip
 
     def failing(*_, **__):
+        logging.error("what the library says")
         raise RuntimeError("Failed to download weights") from ConnectionError("offline")
 
     monkeypatch.setattr(open_clip, "create_model_and_transforms", failing)
-    with pytest.raises(SomethingToFetch, match="could not be fetched"):
+    with pytest.raises(SomethingToFetch, match="could not be fetched; run"):
         encoding.load(EncoderSettings("RN50-quickgelu:openai", device="cpu", offline=True))
+    assert not caplog.records
 
 
 def test_an_unknown_precision_is_refused(folders):

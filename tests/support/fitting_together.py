@@ -59,6 +59,8 @@ class Settings(BaseModel):
 class Fits:
     """As a domain: rows, network and recipe follow from its settings, in every process."""
 
+    Config = Settings
+
     def __init__(self, config, context):
         self.config, self.context = config, context
 
@@ -207,8 +209,8 @@ def main(what: str) -> None:
 
         from biasloop.training import common_fits
 
-        followed = (Fits, Settings) if what == "language" else (pairs.Pairs, pairs.Settings)
-        common_fits.follow(*followed, CONTEXT)
+        kind = Fits if what == "language" else pairs.Pairs
+        common_fits.follow(kind(kind.Config(), CONTEXT), CONTEXT)
     else:
         with teams.following("cpu") as group:
             while group.called():

@@ -38,6 +38,8 @@ class Towers(nn.Module):
 class Pairs:
     """Fits towers of pairs that follow from ids."""
 
+    Config = Settings
+
     def __init__(self, config, context):
         self.config, self.context = config, context
 

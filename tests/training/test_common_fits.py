@@ -34,6 +34,8 @@ TRAIN = Samples(
 class Domain:
     """Notes what it is called with."""
 
+    Config = Settings
+
     def __init__(self, config, context):
         self.config, self.context, self.calls = config, context, []
 
@@ -54,7 +56,7 @@ def arrived(method="fit", train=TRAIN):
     message = common.invitation({"network.weight": np.arange(3.0)})
     told = Message(json.loads(json.dumps(message.header)), message.arrays)
     here = replace(CONTEXT, data=Path("here"), streams=Streams((0, "data")))
-    domain = Domain(Settings.model_validate(told.header["settings"]), common_fits._context(told, here))
+    domain = common_fits._like(Domain(settings, here), here, told)
     common_fits._share(domain, told)
     return settings, domain
 

@@ -40,7 +40,8 @@ def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
     measured = arm.stacked([run.values(section.baseline) for run in arm.runs])  # (runs, rounds)
     baseline = float(np.nanmean(measured)) if np.isfinite(measured).any() else NAN  # of a few people nothing is told
     lag = section.lag
-    delta = float(np.mean((values - measured)[:, lag])) if lag else float(values[:, 0].mean()) - baseline
+    first = float(np.mean((values - measured)[:, lag])) if arm.rounds > lag else NAN
+    delta = first if lag else float(values[:, 0].mean()) - baseline
     curve = bound_over_rounds(arm.runs[0].loop_bound, delta, arm.rounds - 1, lag)
     series = Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
     return replace(series, share=_is_share(arm, section.metric))

@@ -44,7 +44,7 @@ def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Wr
 
     Args:
         runs: at least one of them with a finished round.
-        output: the directory of the file `METRICS`; made if need be.
+        output: the directory of the file `METRICS`, made if need be; or a file, whose name ends in .csv.
         force: whether a file that is there already is replaced.
 
     Raises:
@@ -64,7 +64,8 @@ def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Wr
             for name, metric in metrics.items():
                 writer.writerow([*start, number, name, _cell(metric.value), metric.n, _cell(metric.error)])
                 count += 1
-    return _write({METRICS: (text.getvalue(), count)}, output, force=force)
+    folder, name = (output.parent, output.name) if _is_file(output) else (output, METRICS)
+    return _write({name: (text.getvalue(), count)}, folder, force=force)
 
 
 def export_released(
@@ -83,6 +84,8 @@ def export_released(
         Mismatch: a run's domain knows no such files, or other ones.
         InvalidInput: the layout cannot hold a run, two runs are the same, or a file is there already.
     """
+    if _is_file(output):
+        raise InvalidInput(f"--output {output} names one file, and this format has several; name a directory")
     files: dict[str, list[Sequence[object]]] = {}
     for run, name in zip(runs, names(runs), strict=True):
         identity = run.identity
@@ -100,6 +103,11 @@ def export_released(
                 )
             files.setdefault(path, [rows[0]]).extend(rows[1:])
     return _write({path: (_csv(rows), len(rows) - 1) for path, rows in files.items()}, output, force=force)
+
+
+def _is_file(output: Path) -> bool:
+    """Whether a file is meant rather than a directory."""
+    return output.suffix.lower() == ".csv" and not output.is_dir()
 
 
 def _exporting(domain: Domain, layout: str, run: Run) -> Exporting:

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING
 from biasloop.contract.data import Frame, Metric, Samples
 from biasloop.contract.names import EMBEDDING, TEST
 from biasloop.lazy import numpy as np
+from biasloop.metrics import retrieval
 from biasloop.metrics.clustered import standard_error
 from biasloop.metrics.subpopulations import mean_over_groups
 from biasloop_clip.captions import GENDERS, NOT_SAID
@@ -36,7 +37,7 @@ from biasloop_clip.generated import AMONG, GENERATED, GUIDANCE, READ, READ_GENDE
 from biasloop_clip.pictures import GENDER, ROLE
 
 if TYPE_CHECKING:
-    from biasloop.contract.data import Array, Bools, Floats, Ints, Tables
+    from biasloop.contract.data import Bools, Floats, Ints, Tables
 
 CAPTIONS = "captions"
 CAPTION, DRAWING, GALLERY, SHARE = "caption", "drawing", "gallery", "share"
@@ -61,9 +62,8 @@ def measure(tables: Tables, train: Samples) -> dict[str, Metric]:
     if GENERATED in tables:
         metrics |= _of_maker(tables[GENERATED], tables[REAL], share)
         read = tables[READ]
-        nothing = np.zeros(len(read), np.int64)
-        metrics["reader_accuracy"] = _mean(read[GENDER] == read[READ_GENDER], nothing)
-        metrics["reader_role_accuracy"] = _mean(read[ROLE] == read[READ_ROLE], nothing)
+        metrics["reader_accuracy"] = _share(read[GENDER] == read[READ_GENDER])
+        metrics["reader_role_accuracy"] = _share(read[ROLE] == read[READ_ROLE])
     return metrics
 
 
@@ -85,7 +85,7 @@ def _of_clip(test: Frame, captions: Frame, share: Floats) -> dict[str, Metric]:
     pictures, texts = test[EMBEDDING].astype(np.float64), captions[EMBEDDING].astype(np.float64)
     role, gender, drawing = test[ROLE], test[GENDER], test[DRAWING]
     rank = ranks(texts[test[CAPTION]], pictures, test[GALLERY])  # (n,)
-    metrics = {f"recall_at_{k}": _mean(rank < k, drawing) for k in _KS}
+    metrics = {f"recall_at_{k}": retrieval.recall(rank, k, clusters=drawing) for k in _KS}
     of_majority = gender == (share[role] > 0.5)
     metrics["recall_at_1_gap"] = _over_roles(_role_means(rank < 1, role, of_majority, len(share))
                                              - _role_means(rank < 1, role, ~of_majority, len(share)))  # fmt: skip
@@ -117,10 +117,7 @@ def ranks(queries: Floats, pictures: Floats, gallery: Ints) -> Ints:
     rank = np.zeros(len(queries), np.int64)
     for number in np.unique(gallery):
         rows = np.flatnonzero(gallery == number)
-        scores = queries[rows] @ pictures[rows].T  # (m, m)
-        own = scores.diagonal()[:, None]
-        earlier = np.tri(len(rows), k=-1, dtype=np.bool_)
-        rank[rows] = (scores > own).sum(1) + ((scores == own) & earlier).sum(1)
+        rank[rows] = retrieval.ranks(queries[rows], pictures[rows])
     return rank
 
 
@@ -170,8 +167,8 @@ def _of_maker(made: Frame, real: Frame, share: Floats) -> dict[str, Metric]:
         kind = said[ROLE] * len(GENDERS) + said[GENDER]
         metrics[f"compliance.{name}"] = mean_over_groups((said[READ_GENDER] == said[GENDER]).astype(np.float64), kind)
         metrics[f"role_read.{name}"] = mean_over_groups((said[READ_ROLE] == said[ROLE]).astype(np.float64), kind)
-        metrics[f"precision.{name}"] = _mean(rows[AMONG][neutral], np.arange(int(neutral.sum())))
-        metrics[f"recall.{name}"] = _mean(real[AMONG][:, index], np.arange(len(real)))
+        metrics[f"precision.{name}"] = _share(rows[AMONG][neutral])
+        metrics[f"recall.{name}"] = _share(real[AMONG][:, index])
     return metrics
 
 
@@ -205,14 +202,9 @@ def _over_roles(values: Floats) -> Metric:
     return Metric(float(values.mean()) if n else math.nan, n, error)
 
 
-def _mean(hits: Array, clusters: Ints) -> Metric:
-    """The share of hits, whose rows of a cluster resemble each other."""
-    n = len(hits)
-    if not n:
-        return Metric(math.nan, 0)
-    moves = (hits - hits.mean()) / n
-    alone = len(np.unique(clusters)) < 2
-    return Metric(float(hits.mean()), n, standard_error(moves, None if alone else clusters))
+def _share(hits: Bools) -> Metric:
+    """The share of hits among independent rows."""
+    return retrieval.mean(hits.astype(np.float64))
 
 
 def _less(first: Metric, second: Metric) -> Metric:

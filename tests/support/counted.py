@@ -8,6 +8,8 @@ from biasloop import datasets
 from biasloop.config.experiment import Experiment
 from biasloop.datasets import clothing1m
 from biasloop.training import networks
+from biasloop_clip import config as clip
+from biasloop_clip import encoders, flow
 from biasloop_generators import networks as generators
 from biasloop_language import networks as language
 from biasloop_roles import emoji
@@ -15,6 +17,8 @@ from biasloop_roles import networks as role_networks
 from biasloop_textclass.networks import SmallEncoder
 
 BERT = {"bert-base-uncased": 109_484_547}
+WORDS = 100  # of captions, generously
+CLIP = {"RN50": 102_007_137, "ViT-B-32": 151_277_313, "tiny": 1_723_777}
 GPT2 = {"gpt2": 124_439_808, "gpt2-medium": 354_823_168, "gpt2-large": 774_030_080}
 
 
@@ -31,6 +35,10 @@ def parameters(experiment: Experiment) -> int:
         return BERT.get(settings["network"]) or _of_texts(small["vocabulary"], small["layers"], small["width"])
     if experiment.domain.name == "roles":
         return _of_situations(settings["network"], settings["width"])
+    if experiment.domain.name == "clip":
+        return _of_clip(experiment)
+    if experiment.domain.name == "clip-shards":
+        return CLIP[settings["network"]]
     biased = settings.get("bias") is not None  # then there are two tasks
     if settings["data"] == "clothing1m":
         channels, classes = 3, len(clothing1m.CLASSES)
@@ -79,3 +87,14 @@ def _of_situations(name: str, width: int) -> int:
         return 30_000_000  # without its potentials: those of imSitu are 120 million more
     with torch.device("meta"):
         return language.parameters(role_networks.small(emoji.situations(emoji.EmojiSettings()).vocabulary, width))
+
+
+def _of_clip(experiment: Experiment) -> int:
+    """Of CLIP or the generator, whichever is larger."""
+    config = clip.Config.model_validate(experiment.domain.settings)
+    maker = config.maker
+    with torch.device("meta"):
+        return max(
+            language.parameters(encoders.build(config, WORDS)),
+            language.parameters(flow.Flow(config.pictures.roles, maker.components, maker.width, maker.blocks)),
+        )

@@ -76,7 +76,7 @@ MUTANTS = [
            ("images-sampled", "images-extended")),
     Mutant("subsample-never-redrawn", f"{RULES}/accumulate.py", 'at(number, "subsample")', 'at("subsample")',
            ("images-sampled", "language-nucleus")),
-    Mutant("beta", f"{TRAINING}/optimizers.py", "betas=(0.9, 0.999)", "betas=(0.9, 0.99)",
+    Mutant("beta", f"{TRAINING}/optimizers.py", "recipe.beta1, recipe.beta2", "recipe.beta1, 0.99",
            ("generators-plain", "language-greedy", "language-small")),
     Mutant("generators-order-by-another-stream", f"{TRAINING}/sources.py",
            'streams.at("order").generator().permutation(len(self._real.images))',

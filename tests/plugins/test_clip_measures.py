@@ -91,6 +91,16 @@ def test_what_clip_retrieves():
     assert measured["self_similarity_gap"].value == pytest.approx(0)
 
 
+def test_the_gap_of_self_similarity_is_of_women_less_men():
+    tables = clip_tables()
+    columns = {name: column.values for name, column in tables["test"].columns.items()}
+    columns["embedding"] = np.where((columns["gender"] == 0)[:, None], np.eye(8)[0], np.eye(8))  # all men look alike
+    measured = measure({**tables, "test": frame(**columns)}, NOTHING)
+    assert measured["self_similarity.man"].value == pytest.approx(1)
+    assert measured["self_similarity.woman"].value == pytest.approx(1 / 4)
+    assert measured["self_similarity_gap"].value == pytest.approx(1 / 4 - 1)
+
+
 def test_the_gap_is_of_the_majority_less_the_minority():
     tables = clip_tables()
     embedding = tables["captions"]["embedding"].copy()

@@ -111,6 +111,28 @@ def test_batches_do_not_depend_on_threads_nor_on_where_an_epoch_goes_on(tmp_path
     assert not torch.equal(batches(pairs, epoch=1)[0].rows, first[0].rows)
 
 
+class DrawnReader:
+    """Pictures that say which number was drawn for their part."""
+
+    def read(self, ids, made, crops):
+        drawn = (255 * crops.uniform(ids, 1)).astype(np.uint8)  # (n, 1)
+        return np.tile(drawn[:, None, None], (1, 4, 4, 3)), torch.zeros(len(ids), 1, dtype=torch.int64)
+
+
+def test_every_epoch_shows_another_part_of_each_picture():
+    scale, ids = (torch.zeros(3), torch.ones(3)), np.arange(24)
+    source = ShardBatches(
+        DrawnReader(), ids, ids < 0, None, RECIPE, Streams((0,)), torch.device("cpu"), scale, 1, Alone()
+    )
+    first, again, second = (
+        {row: value for (batch,) in source.epoch(epoch)
+         for row, value in zip(batch.rows.tolist(), batch.inputs[:, 0, 0, 0].tolist(), strict=True)}
+        for epoch in (0, 0, 1)
+    )  # fmt: skip
+    assert first == again
+    assert sum(first[row] != second[row] for row in range(24)) > 20
+
+
 def test_processes_read_shares_that_are_the_batch_together(tmp_path):
     pairs = built(**both(tmp_path))._pairs
     groups = [Group(rank=rank, count=3, device=torch.device("cpu"), store=None) for rank in range(3)]

@@ -91,6 +91,18 @@ def test_image_files_are_told_apart_by_what_they_contain_and_read_once(tmp_path,
     assert not list((tmp_path / "data" / "prepared").glob("situations-*mapped*"))
 
 
+def test_a_file_that_lies_under_the_name_of_a_missing_one_is_told_apart(tmp_path, context):
+    for folder in ("a", "b"):
+        imsitu.write(tmp_path / folder, side=SIDE)
+    names = read(files_in(tmp_path / "a")).names
+    first, second = names[:2]
+    images = "of500_images_resized"
+    (tmp_path / "a" / images / first).unlink()
+    (tmp_path / "b" / images / second).rename(tmp_path / "b" / images / first)
+    one, other = (pixels.digest(names, pixels.source(tmp_path / folder), context) for folder in ("a", "b"))
+    assert one != other
+
+
 def test_pixels_depend_on_no_number_of_threads(tmp_path):
     folder = tmp_path / "imsitu"
     imsitu.write(folder)

@@ -23,7 +23,7 @@ from biasloop.datasets.imsitu import IMSITU
 from biasloop.errors import DamagedStore, InvalidInput, Mismatch
 from biasloop.running.engine import Options, prepare, run
 from biasloop.store.reader import Run
-from biasloop_roles import labels, metrics
+from biasloop_roles import labels, measures, metrics
 from biasloop_roles.gender import Lists
 
 SMALL = {("domain", "width"): 2, ("domain", "epochs"): 2, ("domain", "batch_size"): 8}
@@ -275,6 +275,27 @@ def test_labels_of_the_reserve_are_measured_beside_those_of_humans(tmp_path):
     by_hand = np.mean(np.sign(shares[known] - 0.5) * (seen - shares[known]))
     assert measured["given_truth.polarisation"].value == pytest.approx(by_hand)
     assert measured["given_truth.polarisation"].n == counts[known].sum()
+
+
+def test_the_error_of_predicted_polarisation_is_by_drawing_within_verb_and_gender():
+    known = labels.named({"verbs": ["cook"], "roles": ["agent"], "nouns": ["m", "w"], "pairs": ["0 0"]})
+    lists, none = Lists(frozenset("m"), frozenset("w")), Samples(np.zeros(0, np.int64), np.zeros(0, bool), _frame())
+    verb, picture = np.zeros(48, np.int64), np.arange(48) // 4
+    nouns, predicted = np.full((2, 48, 6), -1)
+    nouns[:, 0] = picture % 2
+    predicted[:, 0] = np.where(picture < 3, 1 - picture % 2, picture % 2)  # all variants of three drawings are wrong
+    share = np.array([0.4])
+
+    def measured(seen):
+        test = _frame(verb=verb, nouns=nouns, frames=nouns[:, None], picture=picture, predicted_verb=verb,
+                      predicted_nouns=seen, nouns_of_verb=seen)  # fmt: skip
+        return metrics.measure(test, none, known, lists, share, released=False)["polarisation_predicted"]
+
+    assert measured(nouns).error == pytest.approx(0, abs=1e-12)  # as many women by design
+    expected = measures.polarisation(verb, predicted[:, 0] == 1, share, picture, nouns[:, 0])
+    assert measured(predicted).value == expected.value
+    assert measured(predicted).error == pytest.approx(expected.error)
+    assert expected.error > measures.polarisation(verb, predicted[:, 0] == 1, share).error
 
 
 def test_a_verb_that_is_hardly_named_does_not_count_for_polarisation():

@@ -205,8 +205,9 @@ class Mixture:
         Raises:
             InvalidInput, DamagedShard: a shard cannot be read.
         """
+        rows = list(rows)
         originals = self.originals.read(self._rows[rows, 0])
-        generated = np.asarray(rows)[self.synthetic[rows]]
+        generated = [row for row in rows if self.synthetic[row]]
         pictures = self.pictures.read(self._rows[generated, 1])
         for row, original in zip(rows, originals, strict=True):
             yield self._mixed(original, next(pictures) if self.synthetic[row] else None)

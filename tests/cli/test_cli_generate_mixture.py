@@ -82,6 +82,15 @@ def test_the_same_command_writes_the_same_bytes_and_goes_on_where_it_stopped(mix
     assert {path.name: path.stat().st_mtime_ns for path in Path("a").glob("00000*")} == before
 
 
+def test_a_shard_of_originals_none_of_which_is_mixed_is_empty(mix):
+    shard(Path("originals/00002.tar"), range(500, 510), 50)
+    result = mix("half", 0.5, "--json")
+    assert result.exit_code == 0, result.exception
+    assert json.loads(result.stdout)["not_generated"] == 22
+    assert list(samples(Path("half/00002.tar"))) == []
+    assert manifest(Path("half"), 2)["samples"] == 0
+
+
 def test_what_cannot_be_is_refused(mix, cli):
     mix("a", 0.5)
     result = mix("a", 0.6)

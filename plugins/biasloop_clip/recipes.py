@@ -1,5 +1,7 @@
 """How CLIP, the generator and the reader are trained, from the settings; no torch."""
 
+import math
+
 from biasloop.training.recipe import Recipe
 from biasloop_clip.config import Config
 from biasloop_clip.shards_config import Config as ShardsConfig
@@ -54,7 +56,8 @@ def of_reader(config: Config) -> Recipe:
 
 def of_shards(config: ShardsConfig, samples: int, *, is_vision_transformer: bool) -> Recipe:
     """As open_clip trains CLIP; betas and epsilon by architecture unless they are set."""
-    steps = max(1, samples // config.batch_size)
+    epoch_steps = None if config.epoch_samples is None else math.ceil(config.epoch_samples / config.batch_size)
+    steps = epoch_steps or max(1, samples // config.batch_size)
     beta2, epsilon = (0.98, 1e-6) if is_vision_transformer else (0.999, 1e-8)
     return Recipe(
         epochs=config.epochs,
@@ -69,4 +72,5 @@ def of_shards(config: ShardsConfig, samples: int, *, is_vision_transformer: bool
         schedule="late-cosine",
         warm_up=config.warm_up / (config.epochs * steps),
         drop_last=True,
+        epoch_steps=epoch_steps,
     )

@@ -37,6 +37,12 @@ class Config(BaseModel):
         '"hf-hub:OWNER/NAME", or "tiny", for trials.',
     )
     epochs: int = Field(50, ge=1, description="Passes over the training set.")
+    epoch_samples: int | None = Field(
+        None,
+        ge=1,
+        description="Samples of an epoch, where this is no pass: as published, passes follow each other until so many "
+        "samples are read. Without it an epoch is a pass.",
+    )
     batch_size: int = Field(1440, ge=2, description="Pairs a step, which the loss compares each with each.")
     learning_rate: float = Field(5e-4, gt=0, description="Highest learning rate; then half a cosine to 0.")
     warm_up: int = Field(10_000, ge=0, description="Steps in which the learning rate rises.")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -69,15 +69,18 @@ class Reader:
 
 
 class ShardBatches:
-    """Batches of a mixed corpus; order and parts of pictures are drawn by epoch and id, so nothing is to be resumed.
+    """Batches of a mixed corpus; order and parts of pictures are drawn by pass and id, so nothing is to be resumed.
+
+    An epoch is a pass, without what fills no batch. Where the recipe says how many batches an epoch has, passes follow
+    each other without a gap, and epochs are cut from them.
 
     Args:
         reader: of pictures and captions.
         ids: `(n,)` keys to train on.
         made: `(n,)` whether each has its generated picture.
         weights: `(n,)` float32 factors of losses on the device, or None.
-        recipe: size of a batch, and whether a short last one is left out.
-        streams: of the fit; epoch e draws from `at("epoch", e, ...)`.
+        recipe: size of a batch, whether a short last one is left out, and batches of an epoch where it is no pass.
+        streams: of the fit; pass p draws from `at("epoch", p, ...)`.
         device: of the network.
         scale: mean and std `(3,)` that pixels are normalised by, on the device.
         threads: that read.
@@ -91,14 +94,16 @@ class ShardBatches:
         self, reader: Reader, ids: Ints, made: Bools, weights: Tensor | None, recipe: Recipe, streams: Streams,
         device: torch.device, scale: tuple[Tensor, Tensor], threads: int, group: Alone,
     ) -> None:  # fmt: skip
-        self.steps = self.updates = recipe.steps(len(ids))
-        if not self.steps:
+        passed = recipe.steps(len(ids))
+        self.steps = self.updates = recipe.epoch_steps or passed
+        if not passed:
             raise InvalidInput(
                 f"there is no batch to train on: {len(ids)} samples, batch_size {recipe.batch_size}; set a smaller one"
             )
         self._reader, self._ids, self._made, self._weights = reader, ids, made, weights
         self._size, self._streams, self._device, self._scale = recipe.batch_size, streams, device, scale
         self._threads, self._group = threads, group
+        self._between = self.steps * self._size if recipe.epoch_steps else len(ids)  # where two epochs begin
         if recipe.batch_size < group.count:
             raise InvalidInput(
                 f"{group.count} processes were launched, and a batch has {recipe.batch_size} samples; launch fewer"
@@ -106,20 +111,37 @@ class ShardBatches:
 
     def epoch(self, number: int, start: int = 0) -> Iterator[tuple[Batch]]:
         """One batch an update; of those before `start` nothing is read."""
-        streams = self._streams.at("epoch", number)
-        order = streams.at("order").generator().permutation(len(self._ids))  # (n,) positions in the training set
-        batches = [order[step * self._size : (step + 1) * self._size] for step in range(start, self.steps)]
-        shares = [self._group.part(batch) for batch in batches]
-        pieces = [batch[first : first + _PIECE] for batch in shares for first in range(0, len(batch), _PIECE)]
+        begin, end = number * self._between, (number + 1) * self._between  # among the samples of all passes
+        orders = {each: self._order(each) for each in range(begin // len(self._ids), -(-end // len(self._ids)))}
+        starts = range(begin, end, self._size)[start : self.steps]
+        batches = [np.arange(first, min(first + self._size, end)) for first in starts]
+        shares = [self._pieces(self._group.part(batch), orders) for batch in batches]
         ahead = max(self._threads, _AHEAD * -(-self._size // _PIECE))
-        crops = streams.at("crop")
-
-        def read(rows: Ints) -> tuple[Array, Tensor]:
-            return self._reader.read(self._ids[rows], self._made[rows], crops)
-
-        with closing(in_advance(read, pieces, ahead, self._threads)) as parts:
+        with closing(in_advance(self._read, chain.from_iterable(shares), ahead, self._threads)) as parts:
             for batch, share in zip(batches, shares, strict=True):
-                yield (self._batch(share, list(islice(parts, -(-len(share) // _PIECE))), len(batch)),)
+                rows = np.concatenate([rows for _, rows in share])
+                yield (self._batch(rows, list(islice(parts, len(share))), len(batch)),)
+
+    def _order(self, number: int) -> Ints:
+        """`(n,)` positions in the training set, as a pass has them."""
+        drawn: Ints = self._streams.at("epoch", number, "order").generator().permutation(len(self._ids))
+        return drawn
+
+    def _pieces(self, places: Ints, orders: Mapping[int, Ints]) -> list[tuple[int, Ints]]:
+        """What a thread reads at a time: a pass, and positions in the training set.
+
+        Args:
+            places: `(n,)` among the samples of all passes, ascending.
+            orders: of these passes.
+        """
+        passes, places = np.divmod(places, len(self._ids))
+        rows = {number: orders[number][places[passes == number]] for number in np.unique(passes).tolist()}
+        return [(number, part[first : first + _PIECE]) for number, part in rows.items()
+                for first in range(0, len(part), _PIECE)]  # fmt: skip
+
+    def _read(self, piece: tuple[int, Ints]) -> tuple[Array, Tensor]:
+        number, rows = piece
+        return self._reader.read(self._ids[rows], self._made[rows], self._streams.at("epoch", number, "crop"))
 
     def _batch(self, rows: Ints, parts: list[tuple[Array, Tensor]], size: int) -> Batch:
         pixels = self._moved(torch.from_numpy(np.concatenate([pixels for pixels, _ in parts])))

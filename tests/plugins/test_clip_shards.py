@@ -1,6 +1,7 @@
 """The domain "clip-shards": its contract, which pictures and captions a network is given, and runs that are stopped."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,10 +24,11 @@ from biasloop.running.engine import Options, prepare, run
 from biasloop.store.reader import Run
 from biasloop.training.distributed import Alone, Group
 from biasloop.training.recipe import Recipe
-from biasloop_clip import ShardsDomain
+from biasloop_clip import ShardsDomain, recipes
 from biasloop_clip.shards_source import Reader, ShardBatches
 
 RECIPE = Recipe(epochs=1, batch_size=8, drop_last=True)
+NOT_SET = ("domain", "epoch_samples")
 
 
 def built(data=None, **settings):
@@ -89,12 +91,13 @@ def test_a_network_is_given_the_picture_that_was_chosen_and_the_caption_of_its_k
     assert np.array_equal(pixels[:, 8, 8], [[0, 20, 255], [255, 3, 0], [255, 11, 0], [0, 4, 255]])
 
 
-def batches(pairs, start=0, threads=1, epoch=0, group=None):
+def batches(pairs, start=0, threads=1, epoch=0, group=None, epoch_steps=None):
     ids, device = pairs.ids, torch.device("cpu")
     reader = Reader(pairs, lambda texts: torch.tensor([[len(text)] for text in texts]), (16, 16))
     scale = torch.zeros(3), torch.ones(3)
+    recipe = replace(RECIPE, epoch_steps=epoch_steps)
     source = ShardBatches(
-        reader, ids, ids % 2 == 0, None, RECIPE, Streams((0,)), device, scale, threads, group or Alone()
+        reader, ids, ids % 2 == 0, None, recipe, Streams((0,)), device, scale, threads, group or Alone()
     )
     return [batch for (batch,) in source.epoch(epoch, start)]
 
@@ -133,11 +136,68 @@ def test_every_epoch_shows_another_part_of_each_picture():
     assert sum(first[row] != second[row] for row in range(24)) > 20
 
 
-def test_processes_read_shares_that_are_the_batch_together(tmp_path):
+def drawn(epoch, start=0, epoch_steps=None, size=8):
+    """Rows of an epoch over 24 samples, and what was drawn for the part of each."""
+    scale, ids = (torch.zeros(3), torch.ones(3)), np.arange(24)
+    recipe = replace(RECIPE, batch_size=size, epoch_steps=epoch_steps)
+    source = ShardBatches(
+        DrawnReader(), ids, ids < 0, None, recipe, Streams((0,)), torch.device("cpu"), scale, 1, Alone()
+    )
+    parts = [(batch.rows.numpy(), batch.inputs[:, 0, 0, 0].numpy()) for (batch,) in source.epoch(epoch, start)]
+    assert len(parts) == source.steps - start
+    assert {len(rows) for rows, _ in parts} == {size}
+    return tuple(np.concatenate(each) for each in zip(*parts, strict=True))
+
+
+def test_an_epoch_is_a_pass_unless_its_samples_are_set():
+    for epoch in range(3):
+        order = Streams((0,)).at("epoch", epoch, "order").generator().permutation(24)
+        assert np.array_equal(drawn(epoch)[0], order)
+        assert np.array_equal(drawn(epoch, size=10)[0], order[:20])
+        for each, same in zip(drawn(epoch), drawn(epoch, epoch_steps=3), strict=True):
+            assert np.array_equal(each, same)
+
+
+@pytest.mark.parametrize("epoch_steps", [1, 2, 5, 14])
+def test_passes_follow_each_other_until_an_epoch_has_its_samples(epoch_steps):
+    epochs = [drawn(epoch, epoch_steps=epoch_steps, size=10) for epoch in range(6)]
+    rows, parts = (np.concatenate(each) for each in zip(*epochs, strict=True))
+    assert len(rows) == 6 * 10 * epoch_steps
+    for number in range(-(-len(rows) // 24)):
+        order, part = drawn(number)
+        assert np.array_equal(rows[24 * number : 24 * number + 24], order[: len(rows) - 24 * number])
+        assert np.array_equal(parts[24 * number : 24 * number + 24], part[: len(rows) - 24 * number])
+
+
+def test_an_epoch_of_several_passes_goes_on_at_any_step():
+    entire = drawn(1, epoch_steps=5, size=10)
+    for start in range(5):
+        for each, rest in zip(entire, drawn(1, start, epoch_steps=5, size=10), strict=True):
+            assert np.array_equal(each[10 * start :], rest)
+
+
+def test_samples_of_an_epoch_say_how_many_steps_it_has_and_the_warm_up_is_of_them():
+    config = ShardsDomain.Config.model_validate({"epoch_samples": 3_318_333})
+    recipe = recipes.of_shards(config, 2_000_000, is_vision_transformer=False)
+    assert recipe.epoch_steps == 2305
+    assert recipe.warm_up * recipe.planned(2305) == pytest.approx(10_000)
+    assert recipes.of_shards(ShardsDomain.Config(), 2_000_000, is_vision_transformer=False).epoch_steps is None
+
+
+def test_a_run_is_the_same_one_where_samples_of_an_epoch_are_not_set():
+    (arm, *_) = [arm for _, arm in arms_of(presets.read("clip-cc3m").override({NOT_SET: None}, "test"))]
+    assert arm.domain.settings["epoch_samples"] is None
+    assert "epoch_samples" not in arm.identity(0)["domain"]
+
+
+@pytest.mark.parametrize("epoch_steps", [None, 5])
+def test_processes_read_shares_that_are_the_batch_together(epoch_steps, tmp_path):
     pairs = built(**both(tmp_path))._pairs
     groups = [Group(rank=rank, count=3, device=torch.device("cpu"), store=None) for rank in range(3)]
-    shares = [batches(pairs, group=group) for group in groups]
-    for number, whole in enumerate(batches(pairs)):
+    shares = [batches(pairs, group=group, epoch_steps=epoch_steps) for group in groups]
+    together = batches(pairs, epoch_steps=epoch_steps)
+    assert len(together) == (epoch_steps or 3)
+    for number, whole in enumerate(together):
         rows = torch.cat([share[number].rows for share in shares])
         order = torch.argsort(rows)
         assert torch.equal(rows[order], whole.rows.sort().values)
@@ -159,7 +219,9 @@ def test_the_keys_of_a_share_are_those_of_a_mixture_of_that_seed(tmp_path):
 
 def made_run(place, settings, share=1.0, stopping=lambda: False, name="run", **loop):
     """A run in `place`/`name`."""
-    changes = {("domain", key): value for key, value in {**settings, "precision": "auto"}.items()}
+    changes = {
+        ("domain", key): value for key, value in {"epoch_samples": None, **settings, "precision": "auto"}.items()
+    }
     changes |= {("loop", key): value for key, value in {"share": share, **loop}.items()}
     preset = presets.read("clip-cc3m").override(changes, "test")
     preset.values.pop("grid", None)
@@ -187,6 +249,20 @@ def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_generated_pictures_c
     assert {"recall_at_1", "recall_at_5.man-word", "recall_at_1_gap", "caption_recall_at_10", "gender_words",
             "gender_words_train", "self_similarity_gap"} <= first.metrics.keys()  # fmt: skip
     assert first.metrics["gender_words_train"].value == pytest.approx(0.75, abs=0.1)
+
+
+def test_a_run_whose_epochs_begin_within_a_pass_goes_on_to_the_same_bits(tmp_path):
+    settings = {**both(tmp_path), "epochs": 2, "epoch_samples": 36}  # of 24, in 5 batches of 8
+    unbroken = made_run(tmp_path, settings, share=0.5)
+    ticks = iter(range(1000))
+    stopped = made_run(tmp_path, settings, share=0.5, stopping=lambda: next(ticks) > 7, name="b")
+    assert not stopped.rounds
+    went_on = made_run(tmp_path, settings, share=0.5, name="b")
+    assert went_on.identity["domain"]["epoch_samples"] == 36
+    first, second = (each.read("round-0000").evaluations["test"] for each in (unbroken, went_on))
+    assert repr(first.metrics) == repr(second.metrics)
+    for column in first.tables["test"].columns:
+        np.testing.assert_array_equal(first.tables["test"][column], second.tables["test"][column])
 
 
 def test_what_is_missing_is_told_before_anything_is_spent(tmp_path):
@@ -246,6 +322,7 @@ def test_presets_have_the_published_shares_and_settings():
         )
         assert (config.network, config.epochs, config.batch_size) == (network, 50, 1440)
         assert (config.learning_rate, config.weight_decay, config.warm_up) == (5e-4, 0.2, 10_000)
+        assert config.epoch_samples == 3_318_333
 
 
 def test_recall_is_one_where_embeddings_are_the_same_and_groups_are_apart(tmp_path):

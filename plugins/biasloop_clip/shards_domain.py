@@ -15,6 +15,7 @@ from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import Arrays, Column, Frame, Ints, Metric, Samples, Splits, Tables, Vocabularies
 from biasloop.contract.domains import EPOCHS, INPUTS, WEIGHTS, Demands
 from biasloop.contract.labels import Cell
+from biasloop.contract.launching import Corpus, Launch
 from biasloop.contract.names import EMBEDDING, GROUP, IDS, TEST
 from biasloop.datasets.gender_words import GROUPS
 from biasloop.errors import InvalidInput
@@ -46,6 +47,13 @@ class ShardsDomain:
     def __init__(self, config: settings.Config, context: Context) -> None:
         self.config = config
         self._context = context
+
+    @staticmethod
+    def launch(engine: str, config: settings.Config, corpus: Corpus) -> Launch:
+        """The command of open_clip's own trainer."""
+        from biasloop_clip import stock_trainer
+
+        return stock_trainer.launch(engine, config, corpus)
 
     def memory_settings(self) -> Sequence[str]:
         """Sizes of batches; that of training is part of the loss."""

@@ -32,7 +32,7 @@ def check(name: str) -> None:
     if name.startswith(HUB):
         return
     if name == TINY or name.startswith(FOLDER):
-        path = Path(_identifier(name).removeprefix(FOLDER)) / CONFIG
+        path = Path(identifier(name).removeprefix(FOLDER)) / CONFIG
         try:
             described = json.loads(path.read_bytes())["model_cfg"]
         except (OSError, ValueError, KeyError, TypeError) as error:
@@ -78,7 +78,7 @@ def build(name: str, *, weights: bool = True) -> nn.Module:
 
     with _errors(name):
         network: nn.Module = open_clip.create_model(
-            _identifier(name), load_weights=weights, pretrained_text=False, pretrained_image=False
+            identifier(name), load_weights=weights, pretrained_text=False, pretrained_image=False
         )
     return network.train()
 
@@ -101,7 +101,7 @@ def tokenizer(name: str) -> Callable[[Sequence[str]], Tensor]:
     import open_clip
 
     with _errors(name):
-        tokens: Callable[[Sequence[str]], Tensor] = open_clip.get_tokenizer(_identifier(name))
+        tokens: Callable[[Sequence[str]], Tensor] = open_clip.get_tokenizer(identifier(name))
     return tokens
 
 
@@ -113,7 +113,8 @@ def preprocessing(network: nn.Module) -> tuple[Any, Callable[[Image.Image], Tens
     return wanted, image_transform_v2(wanted, is_train=False)
 
 
-def _identifier(name: str) -> str:
+def identifier(name: str) -> str:
+    """A network as open_clip calls it."""
     return f"{FOLDER}{Path(__file__).with_name(TINY)}" if name == TINY else name
 
 

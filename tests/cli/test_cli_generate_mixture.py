@@ -2,6 +2,9 @@
 
 import io
 import json
+import os
+import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -107,3 +110,94 @@ def test_what_cannot_be_is_refused(mix, cli):
     result = cli("generate", "--originals", "originals", "--pictures", "apart", "--share", "1", "--output", "x")
     assert "no key in common" in str(result.exception)
     assert not Path("x").exists()
+
+
+TRAINER = ("--engine", "open_clip_train", "--set", "domain.batch_size=8", "--set", "domain.epoch_samples=68")
+UNBUILT = ("--set", "domain.beta2=0.95", "--set", "domain.epsilon=1e-7")  # else the network is looked at
+
+
+def test_another_trainers_command_is_written_beside_shards_that_are_there(mix):
+    mix("half", 0.5)
+    before = {path.name: path.stat().st_mtime_ns for path in Path("half").glob("0*")}
+    result = mix("half", 0.5, *TRAINER, *UNBUILT, "--set", "resources.gpus=2", "--json")
+    assert result.exit_code == 0, result.exception
+    said = json.loads(result.stdout)
+    assert said["kept"] == 68
+    assert said["command"] == "sh half/train.sh"
+    assert said["files"] == ["half/train.sh", "half/train_open_clip.py"]
+    after = {path.name: path.stat().st_mtime_ns for path in Path("half").iterdir()}
+    assert after.keys() - before.keys() == {"mixture.json", "train.sh", "train_open_clip.py"}
+    assert {name: after[name] for name in before} == before
+    text = Path("half/train.sh").read_text()
+    for part in ("--model RN50", "'{00000..00001}.tar'", "--train-num-samples 68", "--batch-size 4", "--beta2 0.95",
+                 "--nproc-per-node 2 -- train_open_clip.py", "--name share-0.5", "--precision amp "):  # fmt: skip
+        assert part in text
+    shown = mix("half", 0.5, *TRAINER, *UNBUILT, "--preset", "clip-cc3m-vitb32")
+    assert "--model ViT-B-32" in shown.stdout
+    assert "--model ViT-B-32" in Path("half/train.sh").read_text()
+    assert "type: sh half/train.sh" in shown.stdout
+
+
+def test_shards_without_samples_are_not_trained_on(mix):
+    shard(Path("originals/00002.tar"), range(500, 510), 50)
+    shard(Path("originals/00003.tar"), range(0), 50)
+    result = mix("half", 0.5, *TRAINER, *UNBUILT)
+    assert result.exit_code == 0, result.exception
+    assert "'{00000..00001}.tar'" in Path("half/train.sh").read_text()
+
+
+def test_what_another_trainer_cannot_do_is_refused_before_anything_is_written(mix, cli):
+    for arguments, expected in (
+        (("--engine", "lightning"), "no such trainer; expected open_clip_train"),
+        (("--engine", "open_clip_train", "--preset", "quickstart"), "'images' writes nothing for other trainers"),
+        ((*TRAINER, "--set", "domain.batch_size=9"), "--set domain.batch_size is given twice"),
+        (("--engine", "open_clip_train", *UNBUILT), "2 shards with 68 samples are too few"),
+        ((*TRAINER, "--set", "domain.epochs=0"), "domain.epochs"),
+        (("--set", "domain.epochs=3"), "--set do not go with --pipeline and --originals"),
+    ):
+        result = mix("x", 0.5, *arguments)
+        assert isinstance(result.exception, InvalidInput), arguments
+        assert expected in str(result.exception)
+    assert not Path("x").exists()
+    assert "give all three" in str(cli("generate", "--engine", "open_clip_train", "--output", "x").exception)
+
+
+def test_arms_that_train_in_different_ways_are_refused(mix):
+    preset = 'extends = "clip-cc3m"\n[grid]\n"domain.network" = ["RN50", "ViT-B-32"]\n'
+    Path("two.toml").write_text(f'summary = "x"\nsource = "x"\n{preset}')
+    result = mix("x", 0.5, *TRAINER, "--preset", "two.toml")
+    assert "the arms of preset 'two.toml' train in different ways" in str(result.exception)
+
+
+def test_shards_that_another_process_still_writes_are_waited_for(mix, monkeypatch):
+    monkeypatch.setattr("biasloop.running.mixing_shards.materialise", lambda *rest: None)
+    result = mix("x", 0.5, *TRAINER, *UNBUILT)
+    assert "2 of 2 shards are still being written by another process" in str(result.exception)
+
+
+@pytest.mark.slow
+def test_the_stock_trainer_learns_from_a_mixture_by_the_command_that_was_written(cli):
+    """Needs webdataset of any version, which `make test-slow` installs."""
+    for number in range(4):
+        keys = range(32 * number, 32 * number + 32)
+        shard(Path(f"originals/{number:05d}.tar"), keys, 50)
+        shard(Path(f"made/{number:05d}.tar"), keys, 200)
+    output = "mixed {1..3} of 'two'"
+    settings = ("domain.network=tiny", "domain.batch_size=16", "domain.epochs=2", "domain.epoch_samples=128",
+                "domain.precision=auto", "resources.gpus=0")  # fmt: skip
+    result = cli(
+        "generate", "--originals", "originals", "--pictures", "made", "--share", "0.5", "--output", output, "--json",
+        "--engine", "open_clip_train", *(word for setting in settings for word in ("--set", setting)),
+    )  # fmt: skip
+    assert result.exit_code == 0, result.exception
+    command = shlex.split(json.loads(result.stdout)["command"])
+    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=False, timeout=280)
+    assert done.returncode == 0, done.stderr
+    assert "Handling webdataset error" not in done.stderr  # which it goes on after
+    log = (Path(output) / "logs" / "share-0.5" / "out.log").read_text()
+    assert "Train Epoch: 1 [128/128 (100%)]" in log
+    import open_clip
+
+    from biasloop_clip import towers
+
+    open_clip.load_checkpoint(towers.build("tiny"), f"{output}/logs/share-0.5/checkpoints/epoch_2.pt")

@@ -1,6 +1,6 @@
 """Starts open_clip_train on shards, whichever webdataset is installed; copied beside the shards, it needs no biasloop.
 
-From version 1 on webdataset ends every shard with a marker, which the trainer takes for a file without a name.
+After version 0.2.86 webdataset ends every shard with a marker, which the trainer takes for a file without a name.
 """
 
 import inspect

@@ -24,7 +24,8 @@ File = Annotated[
     Path,
     typer.Argument(
         metavar="FILE|MODEL",
-        help="Embeddings, .safetensors, as `biasloop generate --embeddings` writes them; with --pictures a model.",
+        help="Embeddings, .safetensors, as `biasloop generate --embeddings` writes them; with --pictures a model, or "
+        "a run's directory.",
     ),
 ]
 Pictures = Annotated[
@@ -247,8 +248,10 @@ class _Models:
         from biasloop.predictions.embeddings import read
 
         if self.pictures is None:
-            if not file.exists():
-                raise InvalidInput(f"there is no file {file}; of a model, give its images, too: --pictures DIR")
+            if not file.exists() or file.is_dir():
+                raise InvalidInput(
+                    f"there is no file {file}; of a model or a run, give its images, too: --pictures DIR"
+                )
             return read(file)
         settings = EncoderSettings(str(file), device=self.device, threads=self.threads or 0)
         with stoppable(lambda: "nothing was written; the same command begins anew"):

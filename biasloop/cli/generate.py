@@ -102,13 +102,15 @@ def generate(
     Example: biasloop generate --originals cc3m-shards --pictures made --share 0.4 -o mixed-040 --engine open_clip_train
 
     Example: biasloop generate --embeddings --model RN50-quickgelu:openai --images DIR --output images.safetensors
+
+    Example: biasloop generate --embeddings --model runs/clip-cc3m/seed-0 --images DIR --output images.safetensors
     """
     if embeddings:
         if any(option is not None for option in (run, preset, number, source, count, sets, pipeline, originals)):
             raise InvalidInput("--embeddings encodes --images and --texts; leave the options of runs and pictures out")
         generate_embeddings.encode(
             model, images, texts or [], output, batch=batch, precision=precision, device=device, threads=threads,
-            json=json,
+            data=data, json=json,
         )  # fmt: skip
         return
     if model or images or texts:

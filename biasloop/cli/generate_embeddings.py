@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from biasloop.cli.options import data_directory, on_notice
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, say
+from biasloop.report.output import emit, note, say
 
 if TYPE_CHECKING:
-    from biasloop.contract.encoding import EncoderSettings
+    from biasloop.contract.encoding import Encoder, EncoderSettings
     from biasloop.datasets.picture_files import Pictures
     from biasloop.predictions.embeddings import Embeddings
 
@@ -30,7 +31,7 @@ Model = Annotated[
     str | None,
     typer.Option(
         "--model", metavar="MODEL", rich_help_panel=_PANEL,
-        help="NAME:TAG, such as RN50-quickgelu:openai; NAME:FILE; hf-hub:ORG/REPO; local-dir:DIR.",
+        help="NAME:TAG, such as RN50-quickgelu:openai; NAME:FILE; hf-hub:ORG/REPO; local-dir:DIR; a run's directory.",
     ),
 ]  # fmt: skip
 Images = Annotated[
@@ -49,7 +50,8 @@ Texts = Annotated[
 
 def encode(
     model: str | None, images: Path | None, texts: Sequence[str], output: Path, *, batch: int | None = None,
-    precision: str | None = None, device: str = "auto", threads: int | None = None, json: bool = False,
+    precision: str | None = None, device: str = "auto", threads: int | None = None, data: Path | None = None,
+    json: bool = False,
 ) -> None:  # fmt: skip
     """Encode images and texts and write them.
 
@@ -71,7 +73,7 @@ def encode(
         model, "float32" if precision in (None, "auto") else str(precision), device, threads or 0
     )
     with stoppable(output_of(output)):
-        embeddings, seconds = encoded(settings, pictures, wanted, output, batch=batch or BATCH)
+        embeddings, seconds = encoded(settings, pictures, wanted, output, batch=batch or BATCH, data=data)
         files = write(embeddings)
     count = len(embeddings.keys)
     if json:
@@ -82,23 +84,56 @@ def encode(
 
 
 def encoded(
-    settings: "EncoderSettings", pictures: "Pictures", texts: Mapping[str, str], output: Path, *, batch: int = BATCH
-) -> "tuple[Embeddings, float]":
+    settings: "EncoderSettings", pictures: "Pictures", texts: Mapping[str, str], output: Path, *, batch: int = BATCH,
+    data: Path | None = None,
+) -> "tuple[Embeddings, float]":  # fmt: skip
     """Embeddings, not written yet, and the seconds that they took; the network is used unless the person forbids it.
+
+    Args:
+        settings: which model, by its name or by the directory of a run, and how it encodes.
+        pictures: what it encodes.
+        texts: by key.
+        output: the path of the embeddings.
+        batch: pictures, or texts, at once.
+        data: the directory of data sets, for a run's model that has to be fitted again.
 
     Raises:
         InvalidInput: as `running.embedding.embed`, or there is no such model.
         SomethingToFetch: the model is not here.
     """
-    from biasloop.discovery import encoding
     from biasloop.downloads import is_offline
     from biasloop.running.embedding import embed
 
-    encoder = encoding().encoder(replace(settings, offline=is_offline(settings.offline)))
+    encoder = _encoder(replace(settings, offline=is_offline(settings.offline)), data)
     began = time.monotonic()
     with _progress(pictures.count) as tell:
         embeddings = embed(encoder, pictures, texts, output, batch=batch, tell=tell)
     return embeddings, time.monotonic() - began
+
+
+def _encoder(settings: "EncoderSettings", data: Path | None) -> "Encoder":
+    """The model that a name, or the directory of a run, says."""
+    directory = Path(settings.name)
+    if not directory.is_dir():
+        from biasloop.discovery import encoding
+
+        return encoding().encoder(settings)
+    from biasloop.running.engine import Options
+    from biasloop.running.run_encoder import encoder_of_run
+    from biasloop.store.entries import EXPERIMENT
+
+    if not (directory / EXPERIMENT).exists():
+        raise InvalidInput(
+            f"{directory} is no run (it has no {EXPERIMENT}); give a run's directory, or of weights in it "
+            f"local-dir:{directory}"
+        )
+    threads = settings.threads or None  # as many as the run was made with
+    encoder = encoder_of_run(
+        directory, settings, Options(data_directory(data), settings.device, threads, on_event=on_notice)
+    )
+    if encoder.how == "refitted":
+        note("the round's model is no longer stored; it was fitted again from the round's training set")
+    return encoder
 
 
 def _texts(sources: Sequence[str]) -> dict[str, str]:

@@ -1,19 +1,22 @@
 """The contract of encoding: what a plugin can do whose models put images and texts into one space.
 
-A class that an entry point of `biasloop.domains` names has this capability if it has the method of `Encoding`; it is
-asked of the class, since encoding needs no data of a domain.
+A class that an entry point of `biasloop.domains` names encodes by published models if it has the method of `Encoding`;
+it is asked of the class, since encoding needs no data of a domain. A domain whose own fitted models encode images and
+texts of anybody has `Embedding`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
     from biasloop.contract.data import Array
+
+M_contra = TypeVar("M_contra", contravariant=True)
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class EncoderSettings:
     """Which model encodes, and how.
 
     Attributes:
-        name: of a published model with its weights, a directory, or a file of weights, as the plugin spells them.
+        name: of a published model with its weights, a directory, or a file of weights, as the plugin spells them; of a
+            fitted model it says nothing.
         precision: "float32", "float16" or "bfloat16".
         device: "auto", "cpu", "cuda" or "cuda:N".
         threads: CPU threads; 0 leaves the library's choice.
@@ -68,4 +72,20 @@ class Encoding(Protocol):
         Raises:
             InvalidInput: there is none of that name, its weights need a pickle, or it cannot be what is asked for.
             SomethingToFetch: it is not here, and the network must not be touched.
+        """
+
+
+@runtime_checkable
+class Embedding(Protocol[M_contra]):
+    """Fitted models that encode any images and texts, not those of the domain's data alone."""
+
+    def fitted_encoder(self, model: M_contra, settings: EncoderSettings) -> Encoder:
+        """The encoder of a model that was fitted, or read back; it needs no data.
+
+        Args:
+            model: of this domain, as `fit` and `load` give it.
+            settings: how it encodes; `name` is not looked at.
+
+        Raises:
+            InvalidInput: it cannot be what is asked for.
         """

@@ -41,8 +41,17 @@ def reread(directory: Path, options: Options) -> tuple[Run, Rule]:
     Raises:
         DamagedStore: what is stored of its settings is no experiment of this biasloop.
     """
-    stored, prepared = _opened(directory, options, known)
+    stored, prepared = without_data(directory, options)
     return stored, prepared.rule
+
+
+def without_data(directory: Path, options: Options) -> tuple[Run, Prepared]:
+    """A stored run with its domain and its rule; nothing of its data need be there.
+
+    Raises:
+        DamagedStore: what is stored of its settings is no experiment of this biasloop.
+    """
+    return _opened(directory, options, known)
 
 
 def _opened(

@@ -14,6 +14,7 @@ import os
 import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ import numpy as np
 
 from biasloop.contract.encoding import EncoderSettings
 from biasloop.errors import InvalidInput, SomethingToFetch
+from biasloop_clip import towers
 
 if TYPE_CHECKING:
     import torch
@@ -51,7 +53,7 @@ class OpenClip:
         from biasloop.training import device
 
         return {
-            "model": _recorded(self._settings.name),
+            "model": self._settings.name,
             "weights": _digest(self._model),
             "preprocess": _plain(getattr(self._model.visual, "preprocess_cfg", {})),
             "precision": self._settings.precision,
@@ -129,10 +131,8 @@ def load(settings: EncoderSettings) -> OpenClip:
             weights are missing, do not fit, or need a pickle.
         SomethingToFetch: weights are not here, and the network must not be touched.
     """
-    if settings.precision not in ("float32", "float16", "bfloat16"):
-        raise InvalidInput(f"precision {settings.precision!r}: expected float32, float16 or bfloat16")
-    if settings.offline:  # read when the hub's library is imported
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    _check_precision(settings.precision)
+    _stay_offline(settings)
     name, weights = _split(settings.name)
     import open_clip
 
@@ -143,17 +143,46 @@ def load(settings: EncoderSettings) -> OpenClip:
             tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # the library raises anything, and hides what it caught
         raise _why(settings.name, error) from error
-    return OpenClip(settings, model, transform, tokenizer)
+    return OpenClip(replace(settings, name=recorded(settings.name)), model, transform, tokenizer)
 
 
-def _recorded(text: str) -> str:
+def fitted(network: str, model: nn.Module, settings: EncoderSettings) -> OpenClip:
+    """A network that a run has fitted, with the tokenizer and the preprocessing that it was fitted with.
+
+    Args:
+        network: what it was built of, as `towers.build` takes it.
+        model: the network.
+        settings: precision, device, threads.
+
+    Raises:
+        InvalidInput: there is no such precision or device.
+        SomethingToFetch: its tokenizer is on the hub, which cannot be reached.
+    """
+    _check_precision(settings.precision)
+    _stay_offline(settings)
+    _, transform = towers.preprocessing(model)
+    named = replace(settings, name=recorded(network))
+    return OpenClip(named, model, transform, towers.tokenizer(network))
+
+
+def recorded(text: str) -> str:
     """What a model is called wherever its files lie; its digest says which it is."""
     if text.startswith(FOLDER):
         return FOLDER + Path(text.removeprefix(FOLDER)).resolve().name
     if text.startswith(HUB):
         return text
-    name, _, weights = text.partition(":")
-    return f"{name}:{Path(weights).name}"
+    name, colon, weights = text.partition(":")
+    return f"{name}{colon}{Path(weights).name}"
+
+
+def _stay_offline(settings: EncoderSettings) -> None:
+    if settings.offline:  # read when the hub's library is imported
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+
+def _check_precision(name: str) -> None:
+    if name not in ("float32", "float16", "bfloat16"):
+        raise InvalidInput(f"precision {name!r}: expected float32, float16 or bfloat16")
 
 
 @contextmanager

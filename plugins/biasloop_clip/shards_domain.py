@@ -28,6 +28,7 @@ from biasloop_clip.shards_measures import OF_CAPTION, OF_PICTURE, WORDS
 if TYPE_CHECKING:
     from torch import nn
 
+    from biasloop.contract.encoding import Encoder, EncoderSettings
     from biasloop_clip.pairs import Pairs
     from biasloop_clip.shards_learner import Learner
 
@@ -151,11 +152,21 @@ class ShardsDomain:
 
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of a network by name."""
-        return self._learner.save(model)
+        from biasloop_clip import shards_learner
+
+        return shards_learner.save(model)
 
     def load(self, kind: str, arrays: Arrays) -> nn.Module:
         """The network that was saved."""
-        return self._learner.load(arrays)
+        from biasloop_clip import shards_learner
+
+        return shards_learner.load(self.config, arrays, self._context.device)
+
+    def fitted_encoder(self, model: nn.Module, settings: EncoderSettings) -> Encoder:
+        """A network with the tokenizer and preprocessing that it was fitted with."""
+        from biasloop_clip import encoding
+
+        return encoding.fitted(self.config.network, model, settings)
 
     @cached_property
     def _pairs(self) -> Pairs:

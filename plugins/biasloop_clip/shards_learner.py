@@ -27,6 +27,19 @@ from biasloop_clip.shards_config import Config
 from biasloop_clip.shards_source import Reader, ShardBatches
 
 
+def save(network: nn.Module) -> Arrays:
+    """Parameters and buffers by name."""
+    return weights.save_network(network)
+
+
+def load(config: Config, arrays: Arrays, device: str) -> nn.Module:
+    """A network with saved parameters and buffers, in evaluation mode on a device; no data are needed."""
+    with torch.random.fork_rng([]):
+        network = towers.build(config.network, weights=False)
+    weights.load_network(network, arrays)
+    return network.to(devices.of_process(device)).eval()
+
+
 @dataclass(frozen=True)
 class Learner:
     """Networks over the pairs of one run.
@@ -91,17 +104,6 @@ class Learner:
     def environment(self) -> dict[str, str]:
         """The device, how many CPU threads, and how many processes if there are several."""
         return devices.environment(self._device, self.context.threads, distributed.current().count)
-
-    def save(self, network: nn.Module) -> Arrays:
-        """Parameters and buffers by name."""
-        return weights.save_network(network)
-
-    def load(self, arrays: Arrays) -> nn.Module:
-        """A network with saved parameters and buffers, in evaluation mode."""
-        with torch.random.fork_rng([]):
-            network = towers.build(self.config.network, weights=False)
-        weights.load_network(network, arrays)
-        return network.to(self._device).eval()
 
     def _embedded(self, model: Any, method: str, ids: Ints, read: Callable[[Ints], Tensor]) -> Array:
         """Evaluation mode, batch by batch, while the next ones are read."""

@@ -148,8 +148,8 @@ def test_weights_of_another_model_are_refused(folders, tmp_path):
 
 
 def test_a_model_is_recorded_by_its_name_and_not_by_where_it_lies():
-    assert encoding._recorded("RN50:/a/b/epoch_50.pt") == "RN50:epoch_50.pt"
-    assert encoding._recorded("hf-hub:a/b") == "hf-hub:a/b"
+    assert encoding.recorded("RN50:/a/b/epoch_50.pt") == "RN50:epoch_50.pt"
+    assert encoding.recorded("hf-hub:a/b") == "hf-hub:a/b"
 
 
 def test_published_weights_that_are_not_here_are_told(monkeypatch, caplog):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from support import clip_shards
-from support.clip_shards import both, caption, write
+from support.clip_shards import both, caption, made_run, write
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
@@ -20,8 +20,7 @@ from biasloop.contract.testing import check
 from biasloop.datasets.gender_words import GROUPS
 from biasloop.datasets.mixing_shards import Keys, Mixture
 from biasloop.errors import DamagedShard, InvalidInput, Mismatch, SomethingToFetch
-from biasloop.running.engine import Options, prepare, run
-from biasloop.store.reader import Run
+from biasloop.running.engine import Options, prepare
 from biasloop.training.distributed import Alone, Group
 from biasloop.training.recipe import Recipe
 from biasloop_clip import ShardsDomain, recipes
@@ -215,20 +214,6 @@ def test_the_keys_of_a_share_are_those_of_a_mixture_of_that_seed(tmp_path):
     assert np.array_equal(generated.ids, np.intersect1d(mixture.keys[mixture.synthetic], pool))
     assert np.array_equal(generated.inputs["picture"], generated.ids)
     assert 0 < len(generated) < len(pool)
-
-
-def made_run(place, settings, share=1.0, stopping=lambda: False, name="run", **loop):
-    """A run in `place`/`name`."""
-    changes = {
-        ("domain", key): value for key, value in {"epoch_samples": None, **settings, "precision": "auto"}.items()
-    }
-    changes |= {("loop", key): value for key, value in {"share": share, **loop}.items()}
-    preset = presets.read("clip-cc3m").override(changes, "test")
-    preset.values.pop("grid", None)
-    preset.values["resources"] = {"threads": 1}
-    chosen = Options(place / "data", threads=1, stopping=stopping, interval=0.0)
-    run(prepare(arms_of(preset)[0][1], 0, chosen), place / name, chosen)
-    return Run.open(place / name)
 
 
 def test_a_run_that_is_stopped_goes_on_to_the_same_bits_and_generated_pictures_change_the_model(tmp_path):

@@ -4,8 +4,12 @@ import json
 
 import numpy as np
 
+from biasloop.config import presets
+from biasloop.config.validation import arms_of
 from biasloop.datasets.encoding import encode
 from biasloop.datasets.shards import Sample, ShardWriter
+from biasloop.running.engine import Options, prepare, run
+from biasloop.store.reader import Run
 
 TINY = {"network": "tiny", "epochs": 1, "batch_size": 8, "warm_up": 2, "test": 4, "readers": 2}
 """Of the domain "clip-shards"."""
@@ -54,3 +58,17 @@ def network(folder, described):
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "open_clip_config.json").write_text(json.dumps({"model_cfg": described, "preprocess_cfg": {}}))
     return f"local-dir:{folder}"
+
+
+def made_run(place, settings, share=1.0, stopping=lambda: False, name="run", **loop):
+    """A run in `place`/`name`."""
+    changes = {
+        ("domain", key): value for key, value in {"epoch_samples": None, **settings, "precision": "auto"}.items()
+    }
+    changes |= {("loop", key): value for key, value in {"share": share, **loop}.items()}
+    preset = presets.read("clip-cc3m").override(changes, "test")
+    preset.values.pop("grid", None)
+    preset.values["resources"] = {"threads": 1}
+    chosen = Options(place / "data", threads=1, stopping=stopping, interval=0.0)
+    run(prepare(arms_of(preset)[0][1], 0, chosen), place / name, chosen)
+    return Run.open(place / name)

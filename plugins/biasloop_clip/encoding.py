@@ -9,9 +9,6 @@ from __future__ import annotations
 
 import difflib
 import hashlib
-import logging
-import os
-import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
@@ -22,8 +19,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from biasloop.contract.encoding import EncoderSettings
-from biasloop.errors import InvalidInput, SomethingToFetch
-from biasloop_clip import towers
+from biasloop.errors import InvalidInput
+from biasloop_clip import published, towers
+from biasloop_clip.towers import FOLDER, HUB
 
 if TYPE_CHECKING:
     import torch
@@ -32,8 +30,6 @@ if TYPE_CHECKING:
 
     from biasloop.contract.data import Array
 
-HUB, FOLDER = "hf-hub:", "local-dir:"
-_QUICK = "-quickgelu"
 _WEIGHTS = ("*.safetensors", "*.bin", "*.pth")  # in a directory
 _LIBRARIES = ("open_clip_torch", "torch", "pillow")
 
@@ -132,17 +128,17 @@ def load(settings: EncoderSettings) -> OpenClip:
         SomethingToFetch: weights are not here, and the network must not be touched.
     """
     _check_precision(settings.precision)
-    _stay_offline(settings)
+    offline = published.offline(asked=settings.offline)
     name, weights = _split(settings.name)
     import open_clip
 
-    _check(name, weights)
+    _check(name, weights, offline=offline)
     try:
-        with _quiet():
+        with published.quiet():
             model, _, transform = open_clip.create_model_and_transforms(name, weights, require_pretrained=True)
             tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # the library raises anything, and hides what it caught
-        raise _why(settings.name, error) from error
+        raise published.why(settings.name, error) from error
     return OpenClip(replace(settings, name=recorded(settings.name)), model, transform, tokenizer)
 
 
@@ -159,7 +155,7 @@ def fitted(network: str, model: nn.Module, settings: EncoderSettings) -> OpenCli
         SomethingToFetch: its tokenizer is on the hub, which cannot be reached.
     """
     _check_precision(settings.precision)
-    _stay_offline(settings)
+    published.offline(asked=settings.offline)
     _, transform = towers.preprocessing(model)
     named = replace(settings, name=recorded(network))
     return OpenClip(named, model, transform, towers.tokenizer(network))
@@ -175,25 +171,9 @@ def recorded(text: str) -> str:
     return f"{name}{colon}{Path(weights).name}"
 
 
-def _stay_offline(settings: EncoderSettings) -> None:
-    if settings.offline:  # read when the hub's library is imported
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-
 def _check_precision(name: str) -> None:
     if name not in ("float32", "float16", "bfloat16"):
         raise InvalidInput(f"precision {name!r}: expected float32, float16 or bfloat16")
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Inside, the library logs nothing: what there is to say is raised."""
-    before = logging.root.manager.disable
-    logging.disable(logging.CRITICAL)
-    try:
-        yield
-    finally:
-        logging.disable(before)
 
 
 def _split(text: str) -> tuple[str, str | None]:
@@ -209,8 +189,8 @@ def _split(text: str) -> tuple[str, str | None]:
     return name, weights
 
 
-def _check(name: str, weights: str | None) -> None:
-    """Refuse what the library would fall back from with no more than a warning."""
+def _check(name: str, weights: str | None, *, offline: bool) -> None:
+    """Refuse what the library would fall back from with no more than a warning, and what is not here."""
     import open_clip
 
     if name.startswith(FOLDER):
@@ -226,40 +206,9 @@ def _check(name: str, weights: str | None) -> None:
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         raise InvalidInput(f"open_clip has no model {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    tags = open_clip.list_pretrained_tags_by_model(name)
-    if weights not in tags:
-        if not Path(weights).is_file():
-            raise InvalidInput(f"{weights!r} is no file and no tag of {name} (tags: {', '.join(tags) or 'none'})")
-        return
-    quick = bool(open_clip.get_pretrained_cfg(name, weights).get("quick_gelu", False))
-    if quick != bool(open_clip.get_model_config(name).get("quick_gelu", False)):
-        other = name + _QUICK if quick else name.removesuffix(_QUICK)
-        activation = "QuickGELU" if quick else "GELU"
-        raise InvalidInput(
-            f"{name}:{weights} was trained with {activation}, which {name} does not compute with; use {other}:{weights}"
-        )
-
-
-def _why(name: str, error: Exception) -> Exception:
-    """What to say of an error of the library, or of one that it was raised from."""
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in causes:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
-    reason = str(error).strip().split("\n")[0] or type(error).__name__
-    if any(isinstance(each, pickle.UnpicklingError) or "weights_only" in str(each) for each in causes):
-        return InvalidInput(
-            f"the weights of model {name} can be read by unpickling alone, which may run any code and is refused; save "
-            "them as safetensors"
-        )
-    offline = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectError", "ConnectionError", "URLError")
-    if any(type(each).__name__ in offline for each in causes):
-        return SomethingToFetch(
-            f"the weights of model {name} are not here, and could not be fetched; run the same command where the "
-            "network may be used, or give NAME:FILE or local-dir:DIR"
-        )
-    return InvalidInput(f"model {name} cannot be loaded: {reason}")
+    published.check(name, weights)
+    if offline:
+        published.require(name, weights)
 
 
 def _digest(model: nn.Module) -> str:

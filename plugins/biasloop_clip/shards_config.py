@@ -36,7 +36,15 @@ class Config(BaseModel):
         description='Of open_clip: a configuration by name ("RN50", "ViT-B-32", ...), "local-dir:DIR", '
         '"hf-hub:OWNER/NAME", or "tiny", for trials.',
     )
-    epochs: int = Field(50, ge=1, description="Passes over the training set.")
+    weights: str | None = Field(
+        None,
+        min_length=1,
+        description="Where training begins: a tag that weights of this network were published under (open_clip's, such "
+        'as "openai"), or a file of them; without it they are random, or those of a directory or repository.',
+    )
+    epochs: int = Field(
+        50, ge=0, description="Passes over the training set; with 0 the network is measured as it is, untrained."
+    )
     epoch_samples: int | None = Field(
         None,
         ge=1,

@@ -6,9 +6,11 @@ matter of its class. No torch here: it is imported with the learner, by the meth
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.contract.context import Context, Requirement, Work
@@ -18,7 +20,7 @@ from biasloop.contract.labels import Cell
 from biasloop.contract.launching import Corpus, Launch
 from biasloop.contract.names import EMBEDDING, GROUP, IDS, TEST
 from biasloop.datasets.gender_words import GROUPS
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, Mismatch
 from biasloop.lazy import numpy as np
 from biasloop_clip import pairs as sources
 from biasloop_clip import shards_config as settings
@@ -69,7 +71,11 @@ class ShardsDomain:
         return frozenset({EPOCHS, INPUTS, WEIGHTS})
 
     def check(self, demands: Demands) -> None:
-        """Refuse a device, network or shards that are not there, and a pool of fewer pairs than a batch."""
+        """Refuse a device, network, weights or shards that are not there, and a pool of fewer pairs than a batch.
+
+        Raises:
+            Mismatch: nothing is trained, and the run asks for what training alone gives.
+        """
         from biasloop_clip import towers
 
         if self._context.device not in {"auto", "cpu"}:
@@ -77,12 +83,35 @@ class ShardsDomain:
 
             device.resolve(self._context.device)
         towers.check(self.config.network)
-        if all(need.present for need in self.requirements()):
+        self._check_weights()
+        if not self.config.epochs:
+            self._check_untrained(demands)
+        elif all(need.present for need in self.requirements()):
             pool = len(self._splits.pool)
             if self.config.batch_size > pool:
                 raise InvalidInput(
                     f"domain.batch_size is {self.config.batch_size}, and the pool has {pool} keys; set {pool} or less"
                 )
+
+    def _check_weights(self) -> None:
+        """Refuse weights that are not there; those that will be fetched are told."""
+        from biasloop_clip import published
+
+        name, weights = self.config.network, self.config.weights
+        if weights is None:
+            return
+        offline = published.offline()
+        published.check(name, weights)
+        if offline:
+            published.require(name, weights)
+        elif (command := published.to_fetch(name, weights)) is not None:
+            self._context.on_note(f"the run fetches the weights {name}:{weights} when it begins; before it: {command}")
+
+    def _check_untrained(self, demands: Demands) -> None:
+        """Nothing is learnt in no epoch: neither generated pictures nor ends of epochs make a difference."""
+        asked = {INPUTS: "loop.share = 0", EPOCHS: "no loop.snapshots"}
+        for name in sorted(demands.honoured & set(asked)):
+            raise Mismatch(f"domain.epochs is 0, so that nothing is trained; set {asked[name]}, or more epochs")
 
     def environment(self) -> Mapping[str, str]:
         """What it computes on: results are the same bits only on the same."""
@@ -101,8 +130,12 @@ class ShardsDomain:
         common_fits.follow(self, self._context)
 
     def fingerprint(self) -> str:
-        """How many keys, and a digest of keys, shards and their manifests."""
-        return f"shards:{len(self._pairs.ids)}:{self._pairs.digest}"
+        """How many keys, and a digest of keys, shards and their manifests; and one of a file of weights."""
+        data, weights = f"shards:{len(self._pairs.ids)}:{self._pairs.digest}", self.config.weights
+        if weights is None or not Path(weights).is_file():
+            return data
+        with Path(weights).open("rb") as file:
+            return f"{data} weights:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     def vocabularies(self) -> Mapping[str, Column]:
         """Groups of captions by gender words."""
@@ -123,7 +156,7 @@ class ShardsDomain:
 
     def measure(self, tables: Tables, train: Samples, vocabularies: Vocabularies) -> Mapping[str, Metric]:
         """As `biasloop_clip.shards_measures`."""
-        return measures.measure(tables, train)
+        return measures.measure(tables, train if self.config.epochs else None)
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
         """A new network, of pairs of pictures, the samples' own or generated ones, and captions.

@@ -35,7 +35,7 @@ def save(network: nn.Module) -> Arrays:
 def load(config: Config, arrays: Arrays, device: str) -> nn.Module:
     """A network with saved parameters and buffers, in evaluation mode on a device; no data are needed."""
     with torch.random.fork_rng([]):
-        network = towers.build(config.network, weights=False)
+        network = towers.build(config.network, config.weights, read=False)
     weights.load_network(network, arrays)
     return network.to(devices.of_process(device)).eval()
 
@@ -55,7 +55,7 @@ class Learner:
     context: Context
 
     def fit(self, train: Samples, work: Work) -> nn.Module:
-        """A new network, of pictures, the samples' own or generated ones, and captions.
+        """A new network, of pictures, the samples' own or generated ones, and captions; with 0 epochs as it begins.
 
         Raises:
             Diverged: the loss is not finite.
@@ -64,7 +64,9 @@ class Learner:
         """
         with devices.computing(self.context.threads):
             with devices.seeded(work.streams.at("init"), self._device):
-                network = towers.build(self.config.network).to(self._device)
+                network = towers.build(self.config.network, self.config.weights).to(self._device)
+            if not self.config.epochs:
+                return network.eval()
             group = distributed.current()
             if group.count > 1 and self._device.type == "cuda":  # on CPUs `loop.fit` refuses statistics of a part
                 network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]

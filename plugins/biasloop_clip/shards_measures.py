@@ -32,17 +32,17 @@ _KS = (1, 5, 10)
 _NONE, _MAN, _WOMAN = (GROUPS.index(name) for name in ("none", "man-word", "woman-word"))
 
 
-def measure(tables: Tables, train: Samples) -> dict[str, Metric]:
+def measure(tables: Tables, train: Samples | None) -> dict[str, Metric]:
     """Metrics of a round; of the set-up those of captions alone.
 
     Args:
         tables: "test", with embeddings if there are some.
-        train: what was trained on; perhaps nothing.
+        train: what was trained on; perhaps nothing, or None where nothing is ever trained.
     """
     test = tables[TEST]
     words = test[WORDS]
     metrics = {"gender_words": retrieval.mean((words != _NONE).astype(np.float64))}
-    if len(train) and WORDS in train.labels:
+    if train is not None and len(train) and WORDS in train.labels:
         learnt = train.labels[WORDS] != _NONE
         metrics["gender_words_train"] = retrieval.mean(learnt.astype(np.float64))
     return metrics | (_of_clip(test, words) if OF_PICTURE in test else {})

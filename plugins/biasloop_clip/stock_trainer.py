@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from biasloop.contract.launching import Corpus, Launch
 from biasloop.errors import InvalidInput
-from biasloop_clip import open_clip_launcher, recipes, towers
+from biasloop_clip import open_clip_launcher, published, recipes, towers
 
 if TYPE_CHECKING:
     from biasloop_clip.shards_config import Config
@@ -33,6 +33,7 @@ def launch(engine: str, config: Config, corpus: Corpus) -> Launch:
     if engine != ENGINE:
         raise InvalidInput(f"--engine {engine}: there is no such trainer; expected {ENGINE}")
     towers.check(config.network)
+    _check_weights(config)
     samples = config.epoch_samples or corpus.samples
     options = _options(config, corpus, samples)
     notes = []
@@ -58,11 +59,12 @@ def _options(config: Config, corpus: Corpus, samples: int) -> dict[str, object]:
             f"multiple of {processes}, or resources.gpus"
         )
     transformer = None in (config.beta2, config.epsilon) and towers.is_vision_transformer(
-        towers.build(config.network, weights=False)
+        towers.build(config.network, read=False)
     )
     recipe = recipes.of_shards(config, samples, is_vision_transformer=transformer)
     return {
         "--model": _located(config.network),
+        **_pretrained(config.weights),
         "--dataset-type": "webdataset",
         "--train-data": braced(corpus.shards),
         "--train-num-samples": samples,
@@ -105,6 +107,27 @@ def _located(network: str) -> str:
     if not name.startswith(towers.FOLDER):
         return name
     return f"{towers.FOLDER}{Path(name.removeprefix(towers.FOLDER)).resolve()}"
+
+
+def _check_weights(config: Config) -> None:
+    """Refuse weights that the trainer would not read, and no training at all."""
+    if not config.epochs:
+        raise InvalidInput("domain.epochs is 0, so that there is nothing to train; set 1 or more")
+    if config.weights is None:
+        return
+    published.check(config.network, config.weights)
+    if towers.identifier(config.network).startswith((towers.FOLDER, towers.HUB)):
+        raise InvalidInput(
+            f"domain.weights is {config.weights!r}, and the trainer takes those of {config.network} from where it lies; "
+            "leave domain.weights out, and put them there"
+        )
+
+
+def _pretrained(weights: str | None) -> dict[str, object]:
+    """Where training begins, by a name that means the same from any directory."""
+    if weights is None:
+        return {}
+    return {"--pretrained": str(Path(weights).resolve()) if Path(weights).is_file() else weights}
 
 
 def _readers(corpus: Corpus, batch: int, processes: int) -> int:

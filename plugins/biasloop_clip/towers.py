@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from biasloop.errors import InvalidInput, SomethingToFetch
+from biasloop_clip import published
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,27 +61,49 @@ def names() -> list[str]:
     return sorted(path.stem for folder in folders for path in Path(folder, "model_configs").glob("*.json"))
 
 
-def build(name: str, *, weights: bool = True) -> nn.Module:
+def build(name: str, weights: str | None = None, *, read: bool = True) -> nn.Module:
     """A new network in training mode.
 
-    Of a configuration, weights are random, from torch's global generator; of a directory or repository they are those
-    that are there, if there are some.
+    Without `weights` those of a configuration are random, from torch's global generator; of a directory or repository
+    they are those that are there, if there are some.
 
     Args:
         name: as `check` takes it.
-        weights: False leaves those of a directory or repository unread.
+        weights: a tag that weights of this network were published under, or a file of weights.
+        read: False leaves weights random, whatever there is; pictures are prepared as for those weights.
 
     Raises:
-        InvalidInput: there is no such network, or what describes it is damaged.
+        InvalidInput: there is no such network, or what describes it is damaged; or weights are missing, do not fit, or
+            need a pickle.
         SomethingToFetch: it is on the hub, which cannot be reached.
     """
     import open_clip  # seconds
 
+    prepared = {} if weights is None else dict(published.preprocessing_of(name, weights))
     with _errors(name):
         network: nn.Module = open_clip.create_model(
-            identifier(name), load_weights=weights, pretrained_text=False, pretrained_image=False
-        )
+            identifier(name), load_weights=read and weights is None, pretrained_text=False, pretrained_image=False,
+            force_preprocess_cfg=prepared,
+        )  # fmt: skip
+    if weights is not None and read:
+        _fill(network, name, weights)
     return network.train()
+
+
+def _fill(network: nn.Module, name: str, weights: str) -> None:
+    """Put weights into a network: all of them, or an error."""
+    import open_clip
+    from open_clip.pretrained import download_pretrained
+
+    published.check(name, weights)
+    if published.offline():
+        published.require(name, weights)
+    try:
+        with published.quiet():
+            file = download_pretrained(dict(published.preprocessing_of(name, weights))) or weights
+            open_clip.load_checkpoint(network, file, strict=True, weights_only=True)
+    except Exception as error:  # the library raises anything, and hides what it caught
+        raise published.why(f"{name}:{weights}", error) from error
 
 
 def is_vision_transformer(network: nn.Module) -> bool:

@@ -3,6 +3,7 @@
 import logging
 import pickle
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -160,8 +161,13 @@ def test_published_weights_that_are_not_here_are_told(monkeypatch, caplog):
         raise RuntimeError("Failed to download weights") from ConnectionError("offline")
 
     monkeypatch.setattr(open_clip, "create_model_and_transforms", failing)
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", lambda *_: None)
+    settings = EncoderSettings("RN50-quickgelu:openai", device="cpu", offline=True)
+    with pytest.raises(SomethingToFetch, match="network must not be touched; type where it may be:\nhf download timm/"):
+        encoding.load(settings)
+    monkeypatch.delenv("HF_HUB_OFFLINE")
     with pytest.raises(SomethingToFetch, match="could not be fetched; run"):
-        encoding.load(EncoderSettings("RN50-quickgelu:openai", device="cpu", offline=True))
+        encoding.load(replace(settings, offline=False))
     assert not caplog.records
 
 

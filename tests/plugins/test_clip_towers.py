@@ -119,7 +119,7 @@ def test_weights_of_a_directory_are_where_training_begins(tmp_path, transformer)
     save_file({name: values.contiguous() for name, values in transformer.state_dict().items()},
               folder / "open_clip_model.safetensors")  # fmt: skip
     with torch.random.fork_rng():
-        read, drawn = (towers.build(f"local-dir:{folder}", weights=weights) for weights in (True, False))
+        read, drawn = (towers.build(f"local-dir:{folder}", read=read) for read in (True, False))
     name = "visual.conv1.weight"
     assert torch.equal(read.state_dict()[name], transformer.state_dict()[name])
     assert not torch.equal(drawn.state_dict()[name], transformer.state_dict()[name])

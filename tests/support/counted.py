@@ -19,6 +19,7 @@ from biasloop_textclass.networks import SmallEncoder
 BERT = {"bert-base-uncased": 109_484_547}
 WORDS = 100  # of captions, generously
 CLIP = {"RN50": 102_007_137, "ViT-B-32": 151_277_313, "tiny": 1_723_777}
+CLIP |= {f"{name}-quickgelu": CLIP[name] for name in ("RN50", "ViT-B-32")}
 GPT2 = {"gpt2": 124_439_808, "gpt2-medium": 354_823_168, "gpt2-large": 774_030_080}
 
 

@@ -1,0 +1,138 @@
+"""Weights of networks of open_clip: a tag that they were published under, or a file.
+
+Weights that a name does not have are an error and never random, and nothing is unpickled: files are safetensors, or
+state dictionaries that torch reads with `weights_only`. The library would fall back with a warning; here it is asked
+for nothing that it would fall back from.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import pickle
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from biasloop.downloads import is_offline
+from biasloop.errors import InvalidInput, SomethingToFetch
+
+QUICK = "-quickgelu"
+INCLUDED = "--include 'open_clip*'"
+"""What of a repository with several files is weights, for `hf download`."""
+_OFFLINE = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectError", "ConnectionError", "URLError")
+
+
+def is_tag(name: str, weights: str) -> bool:
+    """Whether weights of a network were published under a tag."""
+    import open_clip  # seconds
+
+    return weights in open_clip.list_pretrained_tags_by_model(name)
+
+
+def preprocessing_of(name: str, weights: str) -> Mapping[str, Any]:
+    """Mean, std and resizing that a tag's pictures were prepared by; {} of a file."""
+    import open_clip
+
+    settings: Mapping[str, Any] = open_clip.get_pretrained_cfg(name, weights)
+    return settings
+
+
+def check(name: str, weights: str) -> None:
+    """Refuse weights that are neither a tag of a network nor a file, or were trained with another activation.
+
+    Args:
+        name: of the network: a configuration of open_clip, or anything else that files of weights are for.
+        weights: a tag or a file.
+
+    Raises:
+        InvalidInput: with the name to type.
+    """
+    import open_clip
+
+    if not is_tag(name, weights):
+        if not Path(weights).is_file():
+            tags = ", ".join(open_clip.list_pretrained_tags_by_model(name))
+            raise InvalidInput(f"{weights!r} is no file and no tag of {name} (tags: {tags or 'none'})")
+        return
+    quick = bool(preprocessing_of(name, weights).get("quick_gelu", False))
+    if quick != bool(open_clip.get_model_config(name).get("quick_gelu", False)):
+        other = name + QUICK if quick else name.removesuffix(QUICK)
+        activation = "QuickGELU" if quick else "GELU"
+        raise InvalidInput(
+            f"{name}:{weights} was trained with {activation}, which {name} does not compute with; use {other}:{weights}"
+        )
+
+
+def to_fetch(name: str, weights: str) -> str | None:
+    """What to type to get weights that are not here; None where they are, and of files. The network is not touched."""
+    published = preprocessing_of(name, weights)
+    if not published or "file" in published:
+        return None
+    if hub := str(published.get("hf_hub", "")):
+        from huggingface_hub import try_to_load_from_cache
+
+        repository, _, file = hub.rpartition("/")
+        files = [file] if file else ["open_clip_model.safetensors", "open_clip_pytorch_model.bin"]
+        if file.endswith((".bin", ".pth")):
+            files.append(f"{file[:-4]}.safetensors")  # as the library prefers
+        if any(isinstance(try_to_load_from_cache(repository, each), str) for each in files):
+            return None
+        return f"hf download {repository} {file or INCLUDED}"
+    address = str(published.get("url", ""))
+    cached = Path("~/.cache/clip").expanduser() / Path(address).name
+    return None if cached.is_file() else f"curl --create-dirs -Lo {cached} {address}"
+
+
+def require(name: str, weights: str) -> None:
+    """Refuse weights that are not here, where the network must not be touched.
+
+    Raises:
+        SomethingToFetch: with what to type.
+    """
+    command = to_fetch(name, weights)
+    if command is not None:
+        raise SomethingToFetch(
+            f"the weights of model {name}:{weights} are not here, and the network must not be touched; type where it "
+            f"may be:\n{command}"
+        )
+
+
+def offline(*, asked: bool = False) -> bool:
+    """Whether the network must not be touched; the hub's library, which has to be told before it is imported, is."""
+    if is_offline(asked):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Inside, the library logs nothing: what there is to say is raised."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+
+
+def why(name: str, error: Exception) -> Exception:
+    """What to say of an error of the library as it loads a model, or of one that it was raised from."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    reason = str(error).strip().split("\n")[0] or type(error).__name__
+    if any(isinstance(each, pickle.UnpicklingError) or "weights_only" in str(each) for each in causes):
+        return InvalidInput(
+            f"the weights of model {name} can be read by unpickling alone, which may run any code and is refused; save "
+            "them as safetensors"
+        )
+    if any(type(each).__name__ in _OFFLINE for each in causes):
+        return SomethingToFetch(
+            f"the weights of model {name} are not here, and could not be fetched; run the same command where the "
+            "network may be used, or give NAME:FILE or local-dir:DIR"
+        )
+    return InvalidInput(f"model {name} cannot be loaded: {reason}")

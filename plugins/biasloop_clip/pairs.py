@@ -126,7 +126,8 @@ def requirements(config: Config, context: Context) -> list[Requirement]:
     """What has to be fetched."""
     from biasloop.datasets.catalogue import requirement
 
-    return [requirement(name, context.data) for name in (config.originals, config.pictures) if name in FETCHED]
+    named = dict.fromkeys((config.originals, config.pictures))
+    return [requirement(name, context.data) for name in named if name in FETCHED]
 
 
 def read(config: Config, context: Context) -> Pairs:

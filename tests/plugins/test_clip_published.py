@@ -82,6 +82,19 @@ def test_training_begins_with_a_file_of_weights(tmp_path, weights):
     assert any(not np.array_equal(values, began[name].numpy()) for name, values in model.arrays.items())
 
 
+def test_a_run_that_began_with_a_file_and_was_stopped_goes_on_to_the_same_bits(tmp_path, weights):
+    settings = {**both(tmp_path), "weights": str(weights), "learning_rate": 1e-3}
+    ticks = iter(range(1000))
+    stopped = made_run(tmp_path, settings, stopping=lambda: next(ticks) > 1, name="stopped")
+    assert not stopped.rounds
+    models = [
+        made_run(tmp_path, settings, name=name).read("round-0000", models=True).models["model"]
+        for name in ("stopped", "unbroken")
+    ]
+    for name, values in models[0].arrays.items():
+        np.testing.assert_array_equal(values, models[1].arrays[name])
+
+
 def test_a_tag_says_how_pictures_are_prepared_whether_its_weights_are_read_or_not(tagged):
     read, unread = towers.build(TAGGED, "made"), towers.build(TAGGED, "made", read=False)
     assert same(read, tiny_clip.built("vit"))

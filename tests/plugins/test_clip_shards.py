@@ -253,6 +253,7 @@ def test_a_run_whose_epochs_begin_within_a_pass_goes_on_to_the_same_bits(tmp_pat
 def test_what_is_missing_is_told_before_anything_is_spent(tmp_path):
     absent = built(tmp_path, originals="cc3m", pictures="cc3m-sd")
     assert [need.command for need in absent.requirements()] == ["biasloop fetch cc3m", "biasloop fetch cc3m-sd"]
+    assert [need.name for need in built(tmp_path, originals="cc3m", pictures="cc3m").requirements()] == ["cc3m"]
     absent.check(Demands())  # what is missing is for whoever asks for requirements
     with pytest.raises(SomethingToFetch, match="biasloop fetch cc3m --from DIR"):
         absent.splits()

@@ -118,8 +118,8 @@ def _check_weights(config: Config) -> None:
     published.check(config.network, config.weights)
     if towers.identifier(config.network).startswith((towers.FOLDER, towers.HUB)):
         raise InvalidInput(
-            f"domain.weights is {config.weights!r}, and the trainer takes those of {config.network} from where it lies; "
-            "leave domain.weights out, and put them there"
+            f"domain.weights is {config.weights!r}, and the trainer takes weights of {config.network} from where that "
+            "lies; leave domain.weights out, and put them there"
         )
 
 

@@ -72,6 +72,20 @@ def test_betas_go_by_the_network_and_not_by_its_name(described, folder, betas, t
     assert (told.beta1, told.beta2, told.eps) == (0.9, *betas)
 
 
+def test_training_begins_with_the_weights_of_the_settings(tmp_path):
+    assert arguments(launched(**BETAS)).pretrained == ""
+    assert arguments(launched(network="RN50-quickgelu", weights="cc12m", **BETAS)).pretrained == "cc12m"
+    file = tmp_path / "epoch 5.pt"
+    file.write_bytes(b"")
+    assert arguments(launched(weights=str(file), **BETAS)).pretrained == str(file)
+    with pytest.raises(InvalidInput, match="use RN50-quickgelu:cc12m"):
+        launched(weights="cc12m", **BETAS)
+    with pytest.raises(InvalidInput, match="takes weights of tiny from where that lies"):
+        launched(network="tiny", weights=str(file), **BETAS)
+    with pytest.raises(InvalidInput, match="domain.epochs is 0, so that there is nothing to train"):
+        launched(epochs=0, **BETAS)
+
+
 def test_an_epoch_is_all_samples_unless_the_settings_say_how_many():
     shards = {"00000.tar": 70, "00001.tar": 58}
     launch = launched(shards, gpus=1, batch_size=16, **BETAS)

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from bench_round import timed
 from torch.nn import functional
 
 from biasloop.config import presets
@@ -116,24 +117,9 @@ def fit(pairs, *, quick):
 def run(*, quick):
     """The share of a run that is not the models' computation."""
     _, experiment = arms_of(presets.read(f"{PRESET}-mini" if quick else PRESET))[0]
-    spent, depth = [0.0], [0]
-
-    def timed(call):
-        def timed_call(*args, **kwargs):
-            begun, depth[0] = time.perf_counter(), depth[0] + 1
-            try:
-                return call(*args, **kwargs)
-            finally:
-                depth[0] -= 1
-                if not depth[0]:
-                    spent[0] += time.perf_counter() - begun
-
-        return timed_call
-
     originals = {name: getattr(Learner, name) for name in MODELS}
     try:
-        for name, call in originals.items():
-            setattr(Learner, name, timed(call))
+        spent = timed(Learner, MODELS)
         with tempfile.TemporaryDirectory() as folder:
             options = Options(Path(folder), threads=1)
             begun = time.perf_counter()

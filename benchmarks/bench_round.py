@@ -13,8 +13,8 @@ from biasloop.running.engine import Committed, Options
 CALLS = ("fit", "predict", "label", "human_labels", "references", "measure", "splits", "fingerprint", "save", "load")
 
 
-def timed(domain):
-    """Count the seconds spent inside the domain's methods, not counting one inside another."""
+def timed(owner, calls=CALLS):
+    """Count the seconds spent inside methods of an object or a class, not counting one inside another."""
     spent, depth = [0.0], [0]
 
     def wrap(call):
@@ -29,8 +29,8 @@ def timed(domain):
 
         return timed_call
 
-    for name in CALLS:
-        setattr(domain, name, wrap(getattr(domain, name)))
+    for name in calls:
+        setattr(owner, name, wrap(getattr(owner, name)))
     return spent
 
 

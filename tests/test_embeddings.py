@@ -60,6 +60,11 @@ def test_images_that_are_missing_or_not_told_apart_are_refused(tmp_path, wanted)
         embeddings(tmp_path / "e").of_images(wanted, Path("labels.csv"))
 
 
+def test_one_image_that_is_missing_is_one_by_the_way_in_which_the_others_are_there(tmp_path):
+    with pytest.raises(InvalidInput, match=r"1 of 3 images of labels.csv are not in .*, the first 'val/9.jpg'"):
+        embeddings(tmp_path / "e").of_images(["val/1.jpg", "val/9.jpg", "val/2.jpg"], Path("labels.csv"))
+
+
 def test_texts_are_known_by_their_own_keys_alone(tmp_path):
     assert embeddings(tmp_path / "e").of_texts(["y"], "prompts").tolist() == [1]
     with pytest.raises(InvalidInput, match="1 of 1 texts of prompts are not in"):

@@ -85,7 +85,8 @@ def generate(
 ) -> None:
     """Label samples, continue prompts, or draw pictures, with the model of a stored round or an untouched one.
 
-    Labels have the columns id, prediction, confidence (if there is any) and target, the truth where it is known.
+    Labels have the columns id, prediction, confidence (if there is any) and target, the truth where it is known; those
+    of several parts, such as situations, have prediction_verb beside verb, and so on.
 
     Example: biasloop generate --run runs/quickstart/loop.human=20/seed-0 --output labels.csv
 

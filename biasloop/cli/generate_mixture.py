@@ -77,6 +77,7 @@ def mix(
     from biasloop.cli.stopping import Stopping
     from biasloop.datasets.cc3m import folder_of
     from biasloop.datasets.mixing_shards import Keys, Mixture
+    from biasloop.report.tables.formatting import counted
     from biasloop.running.mixing_shards import described, gendered, materialise
 
     originals, pictures = asked.originals, asked.pictures
@@ -117,8 +118,8 @@ def mix(
         emit(told)
         return
     say(
-        f"{counts.kept:,} samples in {len(first.shards):,} shards are in {output}; {100 * words / counts.kept:.1f} % "
-        "of their captions have a gender word, which leaves a pipeline no choice"
+        f"{counted(counts.kept, 'sample')} in {counted(len(first.shards), 'shard')} are in {output}; "
+        f"{100 * words / counts.kept:.1f} % of their captions have a gender word, which leaves a pipeline no choice"
     )
     if trainer is not None:
         say(f"{trainer.files[trainer.script]}\nis in {files[0]}; type: {generate_training.typed(trainer, output)}")

@@ -158,7 +158,8 @@ def _watched(
                 note(f"waiting for {shards_left} that other processes make")
             elif isinstance(event, BatchDrawn):
                 if pace.drawn(event):
-                    note(pace.estimate())
+                    if pace.left:
+                        note(pace.estimate())
                     pace.require_room(directory)
                 move()
             else:

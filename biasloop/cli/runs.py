@@ -164,4 +164,6 @@ def repair(directory: Directory, json: Json = False) -> None:
         say(f"moved {', '.join(report.aside)} to {report.folder}")
     if report.anew:
         say("made manifest.json anew; what it said besides the files is written again by the same `biasloop loop`")
-    say(f"{directory} has {report.kept} whole rounds; the same `biasloop loop` goes on with it")
+    from biasloop.report.tables import formatting
+
+    say(f"{directory} has {formatting.counted(report.kept, 'whole round')}; the same `biasloop loop` goes on with it")

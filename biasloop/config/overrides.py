@@ -13,14 +13,17 @@ Key = tuple[str, ...]
 
 MOST_SEEDS = 10_000
 _DIGITS = 18  # of a seed; all that 64 bits can surely hold
+_NO_ZERO = re.compile(r"[+-]?\.[0-9]+")  # of a number as tables have it
 
 
 def parse_value(text: str, where: str = "the value") -> Any:
-    """A value as TOML would read it; what is no TOML value is a string.
+    """A value as TOML would read it, also .5 for 0.5; what is no TOML value is a string.
 
     Raises:
         InvalidInput: it nests too deep, or is a number of thousands of digits.
     """
+    if _NO_ZERO.fullmatch(text):
+        return float(text)
     try:
         table = toml_values(f"value = {text}", where)
     except tomli.TOMLDecodeError:

@@ -124,7 +124,8 @@ def require_unique(path: Path, what: str, keys: Sequence[str]) -> None:
     """
     if len(set(keys)) < len(keys):
         twice = [key for key, count in Counter(keys).items() if count > 1]
-        raise InvalidInput(f"{path}: {what} {twice[0]!r} is there twice ({len(twice):,} are); each must be there once")
+        others = f", and {len(twice) - 1:,} more are" if len(twice) > 1 else ""
+        raise InvalidInput(f"{path}: {what} {twice[0]!r} is there twice{others}; each must be there once")
 
 
 def coded(path: Path, attribute: str, values: Iterable[str], classes: Sequence[str], known: Iterable[str]) -> Ints:

@@ -178,7 +178,7 @@ def _key(value: object, path: Path, row: int) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST:
-        raise InvalidInput(f"{path}, row {row + 1:,}: the key {value!r} is no whole number from 0")
+        raise InvalidInput(f"{path}, row {row + 1:,}: the key {value!r} is no whole number from 0 to {LARGEST}")
     return value
 
 

@@ -223,7 +223,9 @@ class Mixture:
         assert part is not None
         picture, name = source.parts[part], _true_ending(source.parts[part], part)
         if self.equalise:
-            picture, name = encoding.equalised(picture, self.equalise, original.key), "jpg"
+            corpus = self.originals if generated is None else self.pictures
+            where = f"{source.key} in {corpus.shards[0].parent}"
+            picture, name = encoding.equalised(picture, self.equalise, where), "jpg"
         about: dict[str, object] = {"generated": generated is not None, "source_key": source.key}
         if generated is not None:
             about |= _told_of(generated)

@@ -75,13 +75,16 @@ def _rows_of(what: str, wanted: Sequence[str], whose: Path | str, keys: Sequence
     ways: tuple[Callable[[str], str], ...] = (str,)
     if what == "image":
         ways = (str, lambda key: PurePosixPath(key).name, lambda key: PurePosixPath(key).stem)
+    missing = list(wanted)  # by the way that misses the fewest
     for way in ways:
         rows = {way(key): row for row, key in enumerate(keys)}
         names = [way(key) for key in wanted]
-        if all(name in rows for name in names) and len(rows) == len(keys) and len(set(names)) == len(names):
+        if len(rows) < len(keys) or len(set(names)) < len(names):
+            continue
+        without = [key for key, name in zip(wanted, names, strict=True) if name not in rows]
+        if not without:
             return np.array([rows[name] for name in names], np.int64)
-    known = set(keys)
-    missing = [key for key in wanted if key not in known]
+        missing = min(missing, without, key=len)
     raise InvalidInput(
         f"{len(missing):,} of {len(wanted):,} {what}s of {whose} are not in {path}, the first {missing[0]!r} (it has "
         f"{len(keys):,}, such as {', '.join(map(repr, keys[:2]))}); compute embeddings of all of them"

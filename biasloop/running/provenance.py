@@ -71,7 +71,7 @@ def _check_fingerprint(directory: Path, setup: Record, domain: Domain) -> None:
     if stored != now and not now.startswith(f"{stored} "):  # begun before more of the data was looked at
         raise DamagedStore(
             f"{directory} was made from other data ({stored}) than is there now ({now}); "
-            "put the former data back, or use another --out"
+            "put the former data back, or begin another run with `biasloop loop` and another --out"
         )
 
 

@@ -19,6 +19,7 @@ from biasloop.downloads import is_offline
 from biasloop.downloads.temporary import home_of
 from biasloop.errors import Interrupted, InvalidInput, SomethingToFetch
 from biasloop.training import device as devices
+from biasloop_clip import published
 
 if TYPE_CHECKING:
     from biasloop.contract.data import Ints
@@ -98,6 +99,8 @@ def _located(name: str, settings: PipelineSettings) -> tuple[Path, str]:
             raise InvalidInput(f"{folder} is no directory of a diffusers pipeline: it has no model_index.json")
         _refuse_pickles(folder)
         return folder, f"sha256:{_digest(folder)}"
+    if "/" not in name and (Path(name) / "model_index.json").is_file():
+        raise _taken_for_a_name(name)
     folder = _fetched(name, settings)
     _refuse_pickles(folder)
     return folder, folder.name  # the cache calls a snapshot by its commit
@@ -109,25 +112,32 @@ def _fetched(name: str, settings: PipelineSettings) -> Path:
 
     offline = is_offline(settings.offline) or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     try:
-        return Path(
-            DiffusionPipeline.download(
-                name, revision=settings.revision or None, use_safetensors=True, local_files_only=offline
+        with published.quiet():
+            return Path(
+                DiffusionPipeline.download(
+                    name, revision=settings.revision or None, use_safetensors=True, local_files_only=offline
+                )
             )
-        )
     except (OSError, ValueError, RuntimeError) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         if Path(name).is_dir():
-            hint = f"for the directory here, write ./{name}"
-            raise InvalidInput(f"{name} is taken for the name of a pipeline on the hub; {hint}") from error
-        if offline:
+            raise _taken_for_a_name(name) from error
+        if offline or published.is_unreachable(error):
+            why = "the network must not be used" if offline else "the hub cannot be reached"
             raise SomethingToFetch(
-                f"the pipeline {name!r} is not in the cache of huggingface_hub ({reason}), and the network must not be "
-                f"used; type on a machine that may:\nhf download {name}"
+                f"the pipeline {name!r} is not in the cache of huggingface_hub, and {why}; type on a machine that may "
+                f"use the network:\nhf download {name}"
             ) from error
         raise InvalidInput(
             f"the pipeline {name!r} cannot be had from the hub ({reason}); give --pipeline a name on the hub, or a "
             f'directory, as "./mine"'
         ) from error
+
+
+def _taken_for_a_name(name: str) -> InvalidInput:
+    return InvalidInput(
+        f"{name} is taken for the name of a pipeline on the hub; for the directory here, write ./{name}"
+    )
 
 
 def _refuse_pickles(folder: Path) -> None:

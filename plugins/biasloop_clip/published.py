@@ -118,21 +118,34 @@ def quiet() -> Iterator[None]:
 
 
 def why(name: str, error: Exception) -> Exception:
-    """What to say of an error of the library as it loads a model, or of one that it was raised from."""
-    causes: list[BaseException] = []
-    cause: BaseException | None = error
-    while cause is not None and cause not in causes:
-        causes.append(cause)
-        cause = cause.__cause__ or cause.__context__
+    """What to say of an error of the library as it loads a model `NAME:TAG`, or of one that it was raised from."""
+    causes = _causes(error)
     reason = str(error).strip().split("\n")[0] or type(error).__name__
     if any(isinstance(each, pickle.UnpicklingError) or "weights_only" in str(each) for each in causes):
         return InvalidInput(
             f"the weights of model {name} can be read by unpickling alone, which may run any code and is refused; save "
             "them as safetensors"
         )
-    if any(type(each).__name__ in _OFFLINE for each in causes):
+    if is_unreachable(error):
+        network, _, tag = name.partition(":")
+        command = to_fetch(network, tag) or f"hf download {tag}"
         return SomethingToFetch(
-            f"the weights of model {name} are not here, and could not be fetched; run the same command where the "
-            "network may be used, or give NAME:FILE or local-dir:DIR"
+            f"the weights of model {name} are not here, and could not be fetched; give NAME:FILE or local-dir:DIR, or "
+            f"type on a machine that may use the network:\n{command}"
         )
-    return InvalidInput(f"model {name} cannot be loaded: {reason}")
+    return InvalidInput(f"model {name} cannot be loaded: {reason}; if its file is damaged, get it again")
+
+
+def is_unreachable(error: BaseException) -> bool:
+    """Whether an error is, or comes from, one of a network that is not there or must not be used."""
+    return any(type(each).__name__ in _OFFLINE for each in _causes(error))
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """An error, what it was raised from, what that was raised from, and so on."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause is not None and cause not in causes:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    return causes

@@ -183,7 +183,10 @@ def _checked(record: object, file: Path, name: str, frames: int) -> tuple[str, l
     if type(given) is not list or not given:
         raise InvalidInput(f"{_at(file, name)}, has no frames; expected {frames}, each with a noun for every role")
     if len(given) != frames:
-        raise InvalidInput(f"{_at(file, name)}, has {len(given)} frames, expected {frames} as every image has")
+        raise InvalidInput(
+            f"{_at(file, name)}, has {len(given)} frames, expected {frames}, which is domain.frames; set it to "
+            "what every image has"
+        )
     for frame in given:
         if type(frame) is not dict:
             raise InvalidInput(f"{_at(file, name)}, has a frame that is no object of roles and nouns")

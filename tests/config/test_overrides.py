@@ -35,6 +35,11 @@ def test_a_value_that_begins_other_keys_is_the_text_it_is():
     assert parse_set("summary=1\nseeds = 3") == (("summary",), "1\nseeds = 3")
 
 
+@pytest.mark.parametrize(("text", "value"), [(".5", 0.5), ("-.25", -0.25), (".5x", ".5x"), ("a.5", "a.5"), (".", ".")])
+def test_a_number_may_be_written_as_tables_have_it(text, value):
+    assert parse_set(f"selection.share={text}") == (("selection", "share"), value)
+
+
 def test_a_key_that_is_set_twice_is_refused():
     assert parse_sets(["loop.start=1", "loop.human=2"]) == {("loop", "start"): 1, ("loop", "human"): 2}
     with pytest.raises(InvalidInput, match="--set loop.start is given twice"):

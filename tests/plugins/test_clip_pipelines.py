@@ -1,6 +1,7 @@
 """Pipelines of diffusers: noise by seed alone, flags told and nothing blackened, no pickle, no network."""
 
 import json
+import logging
 import shutil
 from dataclasses import replace
 
@@ -140,3 +141,24 @@ def test_what_is_not_there_is_told(folder, tmp_path, monkeypatch, changes, error
     monkeypatch.chdir(tmp_path)
     with pytest.raises(error, match=words):
         loaded(of(folder, **changes))
+
+
+def test_a_directory_here_without_its_dot_is_told_before_the_hub_is_asked(folder, tmp_path, monkeypatch):
+    shutil.copytree(folder, tmp_path / "tiny")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("diffusers.DiffusionPipeline.download", lambda *_, **__: pytest.fail("the hub was asked"))
+    with pytest.raises(InvalidInput, match="write ./tiny"):
+        loaded(of("tiny"))
+
+
+def test_a_hub_that_is_not_reached_is_told_without_the_librarys_words(monkeypatch, caplog):
+    def failing(*_, **__):
+        logging.getLogger("diffusers").warning("Couldn't connect to the Hub")
+        raise OSError("Please check out the root cause in the stacktrace above.") from ConnectionError("offline")
+
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr("diffusers.DiffusionPipeline.download", failing)
+    with pytest.raises(SomethingToFetch, match="hub cannot be reached; .*\nhf download nobody/nothing") as told:
+        loaded(of("nobody/nothing", offline=False))
+    assert "stacktrace" not in str(told.value)
+    assert not caplog.records

@@ -1,4 +1,4 @@
-"""Capabilities that selection asks of a domain: losses of samples, several heads, other settings, right labels."""
+"""Capabilities that selection asks of a domain: losses, several heads, other settings, dropout, right labels."""
 
 from __future__ import annotations
 
@@ -70,6 +70,14 @@ class Varied(Protocol):
         Raises:
             InvalidInput: a setting is none, or what is shared depends on it.
         """
+
+
+@runtime_checkable
+class Dropping(Protocol):
+    """Networks that are known to have dropout, or none, before one is trained."""
+
+    def has_dropout(self) -> bool:
+        """Whether passes of one network in training mode differ; answered without weights."""
 
 
 @runtime_checkable

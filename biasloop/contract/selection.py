@@ -24,6 +24,12 @@ each category."""
 HOLDOUT = "holdout"
 """And the mean loss of the model on the holdout's samples of each category."""
 
+NO_DROPOUT = (
+    "this selector compares passes with dropout, and the network has none, so that all passes are alike; use another "
+    "domain.network, one with dropout, or another selection.name"
+)
+"""What is wrong where `PASSES` are needed and cannot be had."""
+
 Scoring = Literal["eval", "train"]
 Best = Literal["last", "accuracy", "worst_class"]
 

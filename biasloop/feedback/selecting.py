@@ -31,7 +31,7 @@ from biasloop.contract.selection import (
 )
 from biasloop.errors import Mismatch
 from biasloop.feedback.rule import fit
-from biasloop.feedback.selection_needs import Selectable, check_variants, needs_losses, require
+from biasloop.feedback.selection_needs import Selectable, check_dropout, check_variants, needs_losses, require
 from biasloop.feedback.selection_settings import SelectionSettings
 from biasloop.feedback.tables import errors_of
 from biasloop.feedback.work import RoundWork
@@ -104,9 +104,10 @@ class Selecting:
         Raises:
             Mismatch: there is no holdout, a category has no sample in it, or it is to be trained on and held out.
             InvalidInput: options of the selector are of other categories, or settings of other models than the run's
-                own are none.
+                own are none, or passes with dropout would be alike.
         """
         check_variants(self.settings, self.selector, self.domain)
+        check_dropout(self.settings, self.selector, self.domain)
         settings, holdout = self.settings, self.domain.splits().holdout
         what = (
             f"selection.name = {settings.name!r}" if settings.best == "last" else f"selection.best = {settings.best!r}"

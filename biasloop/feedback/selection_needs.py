@@ -16,8 +16,8 @@ from biasloop.contract.domains import (
     honoured,
     missing_methods,
 )
-from biasloop.contract.losing import Heading, Losing, Varied
-from biasloop.contract.selection import CLASS_IRREDUCIBLE, IRREDUCIBLE, LOGITS, LOSSES, PASSES, Selector
+from biasloop.contract.losing import Dropping, Heading, Losing, Varied
+from biasloop.contract.selection import CLASS_IRREDUCIBLE, IRREDUCIBLE, LOGITS, LOSSES, NO_DROPOUT, PASSES, Selector
 from biasloop.contract.variants import Shared
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.feedback.selection_settings import SelectionSettings
@@ -70,6 +70,22 @@ def require(settings: SelectionSettings, selector: Selector, domain: Domain, nam
             f"selection.irreducible.updating is known of the selectors {' and '.join(map(repr, UPDATING))}, and "
             f"{what}; take it out, or set one of these"
         )
+
+
+def check_dropout(settings: SelectionSettings, selector: Selector, domain: Domain) -> None:
+    """Whether the network that scores has the dropout that passes differ by; found out in the fit where nobody says.
+
+    Raises:
+        InvalidInput: it has none.
+    """
+    if PASSES not in selector.needs:
+        return
+    scoring: object = domain
+    if settings.proxy is not None:
+        assert isinstance(domain, Varied)
+        scoring = domain.variant(settings.proxy, "batches")
+    if isinstance(scoring, Dropping) and not scoring.has_dropout():
+        raise InvalidInput(NO_DROPOUT)
 
 
 def check_variants(settings: SelectionSettings, selector: Selector, domain: Domain) -> None:

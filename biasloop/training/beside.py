@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from biasloop.training.choosing import Beside
+from biasloop.training.dropout import dropout_layers
 from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
 from biasloop.training.sources import Batch
 
@@ -43,7 +44,7 @@ def mode(network: nn.Module, *, training: bool, dropout: bool = False) -> Iterat
     before = network.training
     if before != training:
         network.train(training)
-    layers = [m for m in network.modules() if isinstance(m, nn.modules.dropout._DropoutNd)] if dropout else []
+    layers = dropout_layers(network) if dropout else []
     for layer in layers:
         layer.train()
     try:

@@ -23,6 +23,7 @@ from biasloop.contract.selection import (
     HOLDOUT,
     IRREDUCIBLE,
     LOGITS,
+    NO_DROPOUT,
     PASSES,
     Judged,
     Selection,
@@ -31,6 +32,7 @@ from biasloop.errors import Diverged, InvalidInput
 from biasloop.training.beside import Irreducible, Proxy, irreducible_losses, mode
 from biasloop.training.counting import Counts, Step, rank_correlation
 from biasloop.training.device import generator
+from biasloop.training.dropout import has_dropout
 from biasloop.training.selection import Candidates, Selector
 from biasloop.training.sources import Batch
 from biasloop.training.weights import prefixed, to_arrays, to_tensors, under
@@ -305,9 +307,5 @@ def _check(selection: Selection, samples: int) -> None:
 
 
 def _check_dropout(network: nn.Module) -> None:
-    layers = [module for module in network.modules() if isinstance(module, nn.modules.dropout._DropoutNd)]
-    if not any(layer.p > 0 for layer in layers):
-        raise InvalidInput(
-            "this selector compares passes with dropout, and the network has none, so that all passes are alike; use "
-            "another domain.network, one with dropout, or another selection.name"
-        )
+    if not has_dropout(network):
+        raise InvalidInput(NO_DROPOUT)

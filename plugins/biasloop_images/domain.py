@@ -297,6 +297,12 @@ class ImagesDomain:
         other.__dict__["_pictures"] = self._pictures  # in memory once
         return other
 
+    def has_dropout(self) -> bool:
+        """Whether the network has a layer that leaves anything out."""
+        from biasloop_images.learner import has_dropout
+
+        return has_dropout(self.config)
+
     def layout(self) -> str:
         """Of the published study of bias amplification."""
         return "bias-amp"
@@ -374,10 +380,8 @@ class ImagesDomain:
     def _learner(self) -> Learner:
         from biasloop_images.learner import Learner
 
-        context, classes = self._context, len(self._classes)
-        return Learner(
-            self.config, self._pictures[0], classes, context.device, context.threads, self._stream, context.data
-        )
+        images, classes, context = self._pictures[0], len(self._classes), self._context
+        return Learner(self.config, images, classes, context.device, context.threads, self._stream, context.data)
 
     @property
     def _splits(self) -> Splits:

@@ -19,6 +19,7 @@ from biasloop.training import classifiers, heads, imagenet, networks, weights
 from biasloop.training import device as devices
 from biasloop.training.augment import Preparation
 from biasloop.training.compiling import compiled
+from biasloop.training.dropout import would_have_dropout
 from biasloop.training.heads import Headed
 from biasloop.training.loop import check_float16
 from biasloop.training.objectives import CrossEntropy, HeadedCrossEntropy
@@ -47,6 +48,11 @@ def check_network(config: Config, classes: int, shape: tuple[int, int, int], dev
     networks.check(config.network, classes, shape, config.width, config.depth)
     if config.precision == "released":  # refused before anything is trained where it cannot be had
         check_float16(_precision(config, devices.resolve(device)))
+
+
+def has_dropout(config: Config) -> bool:
+    """Whether a network has a layer that leaves anything out; classes and channels change nothing of it."""
+    return would_have_dropout(lambda: networks.build(config.network, 2, 3, config.width, config.depth))
 
 
 def _precision(config: Config, device: torch.device) -> Precision:

@@ -204,6 +204,10 @@ class RolesDomain:
         )
         return Page(self.config.data, images, counts, (VERB, AGENT), (situations.vocabulary.verbs, agents))
 
+    def has_dropout(self) -> bool:
+        """Whether the network leaves anything out: the published ones do."""
+        return self.config.network != settings.SMALL
+
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of the network by name."""
         return self._learner.save(model)

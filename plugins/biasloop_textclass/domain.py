@@ -225,6 +225,14 @@ class TextClassDomain:
             )
         return other
 
+    def has_dropout(self) -> bool:
+        """Whether the network has a layer that leaves anything out."""
+        if self.config.network == settings.BUILT_IN:
+            return self.config.small.dropout > 0
+        from biasloop_textclass.pretrained_encoder import Pretrained
+
+        return Pretrained(self.config.network, len(self._texts.classes), self._context.data).has_dropout()
+
     def _once(self, name: str, without: frozenset[str], build: Callable[[], T], *drawn: str) -> T:
         """What depends on settings, all but those `without`, and on what it is drawn from; shared in a plan."""
         made_from = repr(self.config.model_dump(exclude={*settings.TRAINING, *without}))

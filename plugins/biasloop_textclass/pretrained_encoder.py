@@ -13,6 +13,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 from biasloop.datasets.tokenising import reading
 from biasloop.errors import InvalidInput
 from biasloop.training import pretrained
+from biasloop.training.dropout import would_have_dropout
 from biasloop_textclass.checkpoints import ENCODER
 from biasloop_textclass.networks import trimmed
 
@@ -82,10 +83,25 @@ class Pretrained:
 
     def blank(self, heads: int = 1) -> nn.Module:
         """A network of that shape."""
+        return self._wrapped(self._shaped(heads))
+
+    def has_dropout(self) -> bool:
+        """Whether a layer leaves anything out; the weights are not read.
+
+        Raises:
+            InvalidInput: if the settings are of no encoder of texts.
+        """
+        try:
+            return would_have_dropout(self._shaped)
+        except (OSError, ValueError) as error:
+            reason = str(error).strip().split("\n")[0]
+            raise InvalidInput(f"{self._folder} cannot be read as {ENCODER.what}: {reason}") from error
+
+    def _shaped(self, heads: int = 1) -> Any:
         settings = AutoConfig.from_pretrained(self._folder, local_files_only=True, trust_remote_code=False)
         settings.num_labels = heads * self.classes
         source: Any = AutoModelForSequenceClassification
-        return self._wrapped(source.from_config(settings, dtype=torch.float32))
+        return source.from_config(settings, dtype=torch.float32)
 
     def _wrapped(self, inner: Any) -> nn.Module:
         if self.tokenizer.get_vocab_size() > inner.get_input_embeddings().num_embeddings:

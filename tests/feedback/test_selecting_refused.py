@@ -244,3 +244,14 @@ def test_a_holdout_that_is_lacking_is_refused_by_a_dry_run(cli, workplace: Path)
     given = cli("loop", "-p", "chosen", "--set", "domain.holdout=100", "--dry-run", "--json")
     assert given.exit_code == 0, given.output
     assert json.loads(given.output)
+
+
+def test_passes_with_dropout_that_the_network_lacks_are_refused_by_a_dry_run(cli, workplace: Path):
+    (workplace / "presets" / "chosen.toml").write_text(
+        f'{TINY.format(domain="")}[selection]\nname = "entropy"\nshare = 0.5\n'
+    )
+    for options in (("--dry-run", "--json"), ()):
+        refused = cli("loop", "-p", "chosen", *options)
+        assert isinstance(refused.exception, InvalidInput), refused.output
+        assert "passes with dropout, and the network has none" in str(refused.exception)
+    assert not [*workplace.rglob("*.h5")]

@@ -107,3 +107,27 @@ def test_models_that_go_on_learning_are_those_of_runs_where_they_do_not():
         setup, *_ = walk(line_prepared(line_experiment({"name": "rho", "irreducible": more}, {"rounds": 1})))
         values.append(setup.models["irreducible-all"].arrays["values"].tobytes())
     assert values[0] == values[1]
+
+
+class Dropout(LineDomain):
+    """With dropout where lines are shifted."""
+
+    def has_dropout(self):
+        return self.config.shift > 0
+
+
+@pytest.mark.parametrize(
+    ("shift", "proxy", "refused"), [(0.0, None, True), (0.5, None, False), (0.0, 0.5, False), (0.5, 0.0, True)]
+)
+def test_passes_of_a_network_without_dropout_are_refused_before_any_fit(shift, proxy, refused):
+    selection = {"name": "bald"} if proxy is None else {"name": "bald", "proxy": {"shift": proxy}}
+    made = line_prepared(line_experiment(selection, {"rounds": 1}, shift=shift), kind=Dropout)
+    if not refused:
+        made.rule.prepare()
+        return
+    with pytest.raises(InvalidInput, match="passes with dropout, and the network has none"):
+        made.rule.prepare()
+
+
+def test_dropout_is_asked_for_by_selectors_of_passes_alone():
+    line_prepared(line_experiment({"name": "train-loss"}, {"rounds": 1}, shift=0.0), kind=Dropout).rule.prepare()

@@ -10,7 +10,7 @@ from biasloop.errors import InvalidInput
 from biasloop.records.record import Model, Record
 from biasloop.store import codec
 from biasloop_images.config import Config
-from biasloop_images.learner import Learner
+from biasloop_images.learner import Learner, has_dropout
 from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
 
@@ -162,3 +162,10 @@ def test_released_weight_decay(network, decay):
     settings = {"network": network, "batch_size": 128, "weight_decay": 5e-4}
     assert recipe(Config(**settings), 100).weight_decay == 5e-4
     assert recipe(Config(**settings, compat="released"), 100).weight_decay == decay
+
+
+@pytest.mark.parametrize(
+    ("network", "expected"), [("small-cnn", False), ("cifar-resnet", False), ("mlp", False), ("alexnet", True)]
+)
+def test_it_is_known_before_a_fit_whether_a_network_has_dropout(network, expected):
+    assert has_dropout(Config.model_validate({"network": network})) is expected

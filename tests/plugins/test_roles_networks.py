@@ -8,16 +8,18 @@ import torch
 from support.role_fields import all_situations, potentials, vocabulary
 from torch import nn
 
-from biasloop.contract.context import Work
+from biasloop.contract.context import Context, Work
 from biasloop.contract.randomness import Streams
 from biasloop.datasets.assets import Asset
 from biasloop.errors import DownloadError, SomethingToFetch
 from biasloop.training import torchvision
+from biasloop.training.dropout import has_dropout
 from biasloop.training.loop import fit
 from biasloop.training.precision import Precision
 from biasloop.training.recipe import Recipe
 from biasloop.training.sources import Batch, Rows, TrainingSet
-from biasloop_roles import crf, networks
+from biasloop_roles import RolesDomain, crf, networks
+from biasloop_roles.config import Config
 from biasloop_roles.crf import Layout
 from biasloop_roles.objectives import Likelihood, packed, unpacked
 
@@ -180,3 +182,12 @@ def test_the_one_loop_teaches_a_network_its_situations():
         best = crf.best(*network.eval()(pictures), "max_max", layout)
     assert torch.equal(best.verb, verbs[chosen])
     assert torch.equal(best.slots, slots[chosen])
+
+
+@pytest.mark.parametrize("name", ["small", *networks.RESNETS])
+def test_it_is_known_before_a_fit_whether_a_network_has_dropout(name, tmp_path):
+    settings = {"network": name} if name == "small" else {"network": name, "side": 224}
+    domain = RolesDomain(Config.model_validate(settings), Context(tmp_path, Streams((0, "data")), threads=1))
+    with torch.device("meta"):
+        network = networks.small(WORDS) if name == "small" else networks.resnet(name, WORDS)
+    assert domain.has_dropout() is has_dropout(network)

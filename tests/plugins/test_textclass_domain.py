@@ -12,7 +12,7 @@ from biasloop.contract.context import Work
 from biasloop.contract.data import Frame, Samples
 from biasloop.contract.domains import Demands, Grouped, Honouring, Labelling, Probabilistic, Sampled, Sparing, Storing
 from biasloop.contract.labels import ARGMAX
-from biasloop.contract.losing import Heading, Losing, Varied
+from biasloop.contract.losing import Dropping, Heading, Losing, Varied
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput
 from biasloop_textclass import TextClassDomain, century
@@ -35,7 +35,8 @@ def samples(domain: TextClassDomain, ids=None, **more) -> Samples:
 
 
 @pytest.mark.parametrize(
-    "capability", [Grouped, Heading, Honouring, Labelling, Losing, Probabilistic, Sampled, Sparing, Storing, Varied]
+    "capability",
+    [Dropping, Grouped, Heading, Honouring, Labelling, Losing, Probabilistic, Sampled, Sparing, Storing, Varied],
 )
 def test_it_has_the_capabilities_that_feedback_asks_for(capability):
     assert issubclass(TextClassDomain, capability)
@@ -255,3 +256,8 @@ def test_a_text_is_read_as_itself_whichever_others_are_used(tmp_path, table):
     expected = every.probabilities(model, ids, work())
     np.testing.assert_allclose(some.probabilities(model, ids, work()), expected, atol=1e-6)
     assert len(np.unique(expected.round(5))) > 2
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.2])
+def test_it_is_known_before_a_fit_whether_the_built_in_network_has_dropout(tmp_path, dropout):
+    assert textclass.domain(tmp_path, small={"dropout": dropout}).has_dropout() is (dropout > 0)

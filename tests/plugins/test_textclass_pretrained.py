@@ -197,3 +197,12 @@ def test_files_that_do_not_read_are_named(tmp_path, table, encoder, spoil, messa
     domain = textclass.domain(tmp_path, path=table, **SMALL | {"network": encoder})
     with pytest.raises(InvalidInput, match=message):
         domain.fit(samples(domain), work("fit"))
+
+
+def test_it_is_known_before_a_fit_whether_an_encoder_has_dropout(tmp_path, table, encoder):
+    assert textclass.domain(tmp_path, path=table, **{**textclass.SMALL, "network": encoder}).has_dropout()
+    _settings(tmp_path / "encoder", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    assert not textclass.domain(tmp_path, path=table, **{**textclass.SMALL, "network": encoder}).has_dropout()
+    _settings(tmp_path / "encoder", model_type="nothing")
+    with pytest.raises(InvalidInput, match="cannot be read as an encoder of texts"):
+        textclass.domain(tmp_path, path=table, **{**textclass.SMALL, "network": encoder}).has_dropout()

@@ -7,6 +7,7 @@ seed to seed, which `biasloop.metrics.intervals` gives.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 
 from biasloop.contract.data import Array, Metric
@@ -41,17 +42,26 @@ def binomial(hits: int, n: int) -> Metric:
     return Metric(p, n, math.sqrt(p * (1 - p) / n))
 
 
-def are_shares(metrics: Iterable[Metric]) -> bool:
-    """Whether numbers are shares of rows, as their standard errors tell: none is outside of [0, 1].
+DIFFERENCES = frozenset({"amp", "amplification", "bias", "difference", "gap", "minus"})
+"""A metric whose name has one of these words is a number less another, whatever its values are."""
+
+
+def are_shares(name: str, metrics: Iterable[Metric]) -> bool:
+    """Whether numbers of that name are shares of rows, as their standard errors tell: none is outside of [0, 1].
 
     Those without a value say nothing; at least one has to say it.
     """
     measured = [metric for metric in metrics if math.isfinite(metric.value)]
-    return bool(measured) and all(map(is_binomial, measured))
+    return bool(measured) and all(is_share(name, metric) for metric in measured)
 
 
-def is_binomial(metric: Metric) -> bool:
-    """Whether a number from 0 to 1 of n rows has the standard error of a share, sqrt(p (1 - p) / n)."""
+def is_share(name: str, metric: Metric) -> bool:
+    """Whether a number from 0 to 1 of n rows has the standard error of a share, sqrt(p (1 - p) / n).
+
+    Errors do not tell a difference of 0 or 1 between equal rows from a share, so that names do.
+    """
+    if not DIFFERENCES.isdisjoint(re.findall("[a-z]+", name)):
+        return False
     p, n, error = metric.value, metric.n, metric.error
     return n > 0 and 0 <= p <= 1 and math.isclose(error**2, p * (1 - p) / n, rel_tol=1e-6, abs_tol=1e-12)
 

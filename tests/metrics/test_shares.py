@@ -76,9 +76,23 @@ def test_wrong_shapes_are_refused():
 
 def test_shares_are_told_by_their_standard_error():
     nothing = Metric(math.nan, 0)
-    assert are_shares([binomial(1, 4), nothing, binomial(0, 3), binomial(5, 5)])
-    assert not are_shares([binomial(1, 4), Metric(0.25, 4, 0.1)])  # a mean of rows that are not all 0 or 1
-    assert not are_shares([Metric(0.25, 4)])
-    assert not are_shares([Metric(-0.5, 4, 0.25)])
-    assert not are_shares([nothing])
-    assert not are_shares([])
+    assert are_shares("accuracy", [binomial(1, 4), nothing, binomial(0, 3), binomial(5, 5)])
+    assert not are_shares("accuracy", [binomial(1, 4), Metric(0.25, 4, 0.1)])  # a mean of rows that are not all 0 or 1
+    assert not are_shares("accuracy", [Metric(0.25, 4)])
+    assert not are_shares("accuracy", [Metric(-0.5, 4, 0.25)])
+    assert not are_shares("accuracy", [nothing])
+    assert not are_shares("accuracy", [])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["recall_at_1_gap", "gap.gender", "gap@1.skin", "bias", "women_bias.cooking", "polite.bias", "bias_amp.race",
+     "selection_amplification.a", "neutral_auc_difference", "neutral_minus_explicit.g0.nurse"],
+)  # fmt: skip
+def test_names_tell_differences_from_shares_where_errors_cannot(name):
+    assert not are_shares(name, [binomial(0, 24), binomial(24, 24)])
+
+
+@pytest.mark.parametrize("name", ["accuracy", "share_predicted", "recall_at_1.biased", "label_error", "example"])
+def test_other_names_leave_it_to_the_errors(name):
+    assert are_shares(name, [binomial(0, 24), binomial(3, 24)])

@@ -104,11 +104,17 @@ def test_a_setting_that_complements_the_other_sets_no_line_apart(tmp_path):
 def test_a_lone_run_says_how_sure_its_rows_are():
     share, mean = Metric(0.3, 50, (0.3 * 0.7 / 50) ** 0.5), Metric(-1.5, 40, 0.25)
     none, exact, unknown = Metric(0.0, 31, 0.0), Metric(0.4, 50, 0.0), Metric(0.4, 50, float("nan"))
-    intervals = metric_by_setting.row_intervals([share, mean, none, exact, unknown])
+    intervals = metric_by_setting.row_intervals("accuracy", [share, mean, none, exact, unknown])
     assert intervals[:, 0].tolist() == list(wilson(15, 50))
     assert intervals[:, 1] == pytest.approx([-1.5 - 1.96 * 0.25, -1.5 + 1.96 * 0.25], abs=1e-4)
     assert intervals[:, 2].tolist() == list(wilson(0, 31))  # 0 of 31 is not said with certainty
     assert np.isnan(intervals[:, 3:]).all()
+
+
+def test_a_difference_of_nothing_is_no_share_of_none():
+    intervals = metric_by_setting.row_intervals("recall_at_1_gap", [Metric(0.0, 24, 0.0), Metric(0.5, 24, 0.125)])
+    assert np.isnan(intervals[:, 0]).all()
+    assert intervals[:, 1] == pytest.approx([0.5 - 1.96 * 0.125, 0.5 + 1.96 * 0.125], abs=1e-4)
 
 
 def test_several_runs_need_no_interval_of_rows(tmp_path):

@@ -13,7 +13,7 @@ from biasloop.config.flatten import flatten
 from biasloop.contract.data import Floats, Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds, wilson
-from biasloop.metrics.shares import are_shares, is_binomial
+from biasloop.metrics.shares import are_shares, is_share
 from biasloop.report.arms import NAN, arm_names
 from biasloop.report.figures.panels import Panel, Series
 from biasloop.report.tables import formatting
@@ -107,21 +107,21 @@ def _line(label: str, members: Sequence[tuple[Run, Settings]], x: str, replicate
         for name in names
     }
     values = {name: np.array([[metric.value for metric in row] for row in rows]) for name, rows in table.items()}
-    of_rows = {} if len(replicates) > 1 else {name: row_intervals(rows[0]) for name, rows in table.items()}
-    shares = {name for name, rows in table.items() if are_shares(itertools.chain.from_iterable(rows))}
+    of_rows = {} if len(replicates) > 1 else {name: row_intervals(name, rows[0]) for name, rows in table.items()}
+    shares = {name for name, rows in table.items() if are_shares(name, itertools.chain.from_iterable(rows))}
     return Response(label, np.array(places, np.float64), values, of_rows, shares)
 
 
-def row_intervals(metrics: Sequence[Metric]) -> Floats:
-    """`(2, points)` 95 % intervals of what rows measured: Wilson's of a share, else the normal one.
+def row_intervals(name: str, metrics: Sequence[Metric]) -> Floats:
+    """`(2, points)` 95 % intervals of what rows measured of a name: Wilson's of a share, else the normal one.
 
     NaN where no error is known.
     """
-    return np.array([_interval(metric) for metric in metrics]).T
+    return np.array([_interval(name, metric) for metric in metrics]).T
 
 
-def _interval(metric: Metric) -> tuple[float, float]:
-    if is_binomial(metric):
+def _interval(name: str, metric: Metric) -> tuple[float, float]:
+    if is_share(name, metric):
         return wilson(round(metric.value * metric.n), metric.n)
     if not metric.error > 0:
         return NAN, NAN

@@ -64,7 +64,7 @@ def metric_series(arm: Arm, metric: str) -> Series:
 
 
 def _is_share(arm: Arm, metric: str) -> bool:
-    return are_shares(row[metric] for run in arm.runs for row in run.metrics if metric in row)
+    return are_shares(metric, (row[metric] for run in arm.runs for row in run.metrics if metric in row))
 
 
 def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str | None = None) -> Panel:

@@ -10,6 +10,7 @@ import typer
 from biasloop.cli.evaluate_file import CROSSED, Csv, FailAbove
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Device, Json, Threads, data_directory
+from biasloop.cli.outputs import check_file
 from biasloop.cli.stopping import stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -75,6 +76,7 @@ def phase(
     from biasloop.evaluations import retrieval
 
     way = _compat(compat)
+    check_file("--csv", csv)
     limits = _gates(fail_above, retrieval.gates(reading.CLASSES))
     models = _Models(file, against, pictures, device, threads)
     _retrieved(models, reading.read(annotations, way), way, csv, limits, json=json)
@@ -109,6 +111,7 @@ def coco(
     from biasloop.evaluations import retrieval
 
     way = _compat(compat)
+    check_file("--csv", csv)
     limits = _gates(fail_above, retrieval.gates(coco_bias.CLASSES))
     if (images is None) != (annotations is None):
         raise InvalidInput("--images and --annotations go together; without both, what was fetched is read")
@@ -146,6 +149,7 @@ def self_similarity(
     from biasloop.evaluations import self_similarity as measuring
     from biasloop.report.tables.embeddings import show_self_similarity
 
+    check_file("--csv", csv)
     limits = _gates(fail_above, measuring.GATES)
     annotated = fairface.read(annotations)
     embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, {})
@@ -178,6 +182,7 @@ def person_preference(
     from biasloop.evaluations import person_preference as measuring
     from biasloop.report.tables.embeddings import show_person_preference
 
+    check_file("--csv", csv)
     limits = _gates(fail_above, measuring.GATES)
     annotated = fairface.read(annotations)
     prompts = {text: text for text in measuring.prompts()}
@@ -210,6 +215,7 @@ def geode(
     from biasloop.evaluations import geode as measuring
     from biasloop.report.tables.embeddings import show_geode
 
+    check_file("--csv", csv)
     limits = _gates(fail_above, measuring.GATES)
     annotated = reading.read(annotations)
     prompts = {measuring.prompt(name): measuring.prompt(name) for name in annotated.classes["object"]}

@@ -9,6 +9,7 @@ import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
+from biasloop.cli.outputs import check_file
 from biasloop.cli.reading import InFormat, MissingRows, Same, reading_of
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -93,7 +94,7 @@ def amplification(
     given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
 
     learned = open_source(train, reading=reading) if train else None
-    sources = _sources(file, against, number, name, plot, reading)
+    sources = _sources(file, against, number, name, csv, plot, reading)
     edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -155,7 +156,7 @@ def calibration(
     reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
 
-    sources = _sources(file, against, number, name, plot, reading)
+    sources = _sources(file, against, number, name, csv, plot, reading)
     edges = _bins(sources, attribute or [], groups)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -207,7 +208,7 @@ def fairness(
     reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
 
-    sources = _sources(file, against, number, name, plot, reading)
+    sources = _sources(file, against, number, name, csv, plot, reading)
     edges = _bins(sources, attribute, bins)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -253,7 +254,7 @@ def shares(
     def measured(source: "Source", first: "Result | None") -> "Result":
         return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
 
-    answer = _answer(_sources(file, against, number, name, plot, reading), measured)
+    answer = _answer(_sources(file, against, number, name, csv, plot, reading), measured)
     _say("shares", answer, file, against, lambda: evaluation.show_shares(answer, file), (), csv, plot, json=json)
     _end(answer, gates)
 
@@ -283,7 +284,7 @@ def memorization(
     reading = reading_of(None, missing, form, [file, train])
     sizes = evaluations.parse_sizes(ngrams)
     gates = evaluations.gates(fail_above or [], [f"memorization.{n}" for n in sizes])
-    _check(plot)
+    _check(csv, plot)
     sources = open_source(file, reading=reading), open_source(train, reading=reading)
     answer = _with_skipped(evaluations.memorization(*sources, text=text, sizes=sizes), sources[0])
     _say(
@@ -294,12 +295,13 @@ def memorization(
 
 
 def _sources(
-    file: Path, against: Path | None, number: int | None, table: str, plot: Path | None, reading: "Reading"
-) -> "list[Source]":
+    file: Path, against: Path | None, number: int | None, table: str, csv: Path | None, plot: Path | None,
+    reading: "Reading",
+) -> "list[Source]":  # fmt: skip
     """The file, and the one that stands beside it if there is one; neither is read yet."""
     from biasloop.predictions import open_source
 
-    _check(plot)
+    _check(csv, plot)
     first = open_source(file, number=number, table=table, reading=reading)
     return [first] if against is None else [first, open_source(against, table=table, reading=reading)]
 
@@ -334,8 +336,9 @@ def _with_skipped(answer: "Result", source: "Source") -> "Result":
     return replace(answer, details={**answer.details, "skipped": n}, notes=notes)
 
 
-def _check(plot: Path | None) -> None:
-    """Refuse a figure's name before anything is read."""
+def _check(csv: Path | None, plot: Path | None) -> None:
+    """Refuse a table that cannot be written, and a figure's name, before anything is read."""
+    check_file("--csv", csv)
     if plot is not None:
         from biasloop.report.figures.canvas import format_of
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from biasloop.cli.options import Data, Json, data_directory, on_notice
+from biasloop.cli.outputs import check_directory
 from biasloop.cli.stopping import stoppable
 from biasloop.report.output import emit, say
 
@@ -38,6 +39,7 @@ def export(
     from biasloop.report.tables import exporting, formatting
     from biasloop.running.engine import Options
 
+    check_directory("--output", output.parent if exporting.is_file(output) else output)
     with stoppable(lambda: f"every file that is in {output} is whole; the same command with --force writes them all"):
         runs = open_runs(places)
         if form == exporting.TIDY:

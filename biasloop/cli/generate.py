@@ -11,6 +11,7 @@ import typer
 
 from biasloop.cli import generate_embeddings, generate_mixture, generate_pictures, generate_training
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
+from biasloop.cli.outputs import check_file
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -216,5 +217,4 @@ def _check(
         raise InvalidInput(f"--output {output}: continuations are written as a .jsonl file")
     if source is None and output.suffix not in {".csv", ".jsonl", *PICTURES}:
         raise InvalidInput(f"--output {output}: labels are written as a .csv or .jsonl file, samples as .png or .h5")
-    if not output.parent.is_dir():
-        raise InvalidInput(f"--output {output}: there is no directory {output.parent}")
+    check_file("--output", output)

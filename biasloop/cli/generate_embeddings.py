@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasloop.cli.options import data_directory, on_notice
+from biasloop.cli.outputs import check_file
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -66,8 +67,7 @@ def encode(
         raise InvalidInput("--embeddings needs --model MODEL and --images DIR")
     if output.suffix != ENDING:
         raise InvalidInput(f"--output {output}: embeddings are written as a {ENDING} file")
-    if not output.parent.is_dir():
-        raise InvalidInput(f"--output {output}: there is no directory {output.parent}")
+    check_file("--output", output)
     pictures, wanted = pictures_at(images), _texts(texts)
     settings = EncoderSettings(
         model, "float32" if precision in (None, "auto") else str(precision), device, threads or 0

@@ -12,7 +12,7 @@ from biasloop.contract.data import Floats
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.metrics.intervals import basic, newcombe, within
 from biasloop.metrics.intervals import difference as apart
-from biasloop.store.files import write_atomically
+from biasloop.store.files import write_output
 
 # What a gate may name.
 AMPLIFICATION = ("bias_amp",)
@@ -171,7 +171,7 @@ def write_csv(answer: EvaluationResult, path: Path) -> None:
     writer.writerows([_cell(row.get(name)) for name in names] for row in answer.rows)
     content = text.getvalue().encode()
     if not path.exists() or path.is_file():
-        write_atomically(path, content)
+        write_output(path, content)
         return
     try:
         path.write_bytes(content)  # a pipe or a device: there is nothing that could be replaced

@@ -20,7 +20,7 @@ import numpy as np
 
 from biasloop.contract.data import Array, Floats, Ints
 from biasloop.errors import InvalidInput
-from biasloop.store.files import write_atomically
+from biasloop.store.files import write_output
 from biasloop.system.regular import require_regular
 
 ENDING = ".safetensors"
@@ -109,8 +109,8 @@ def write(embeddings: Embeddings) -> list[Path]:
     about = dict(embeddings.about)
     said = {"keys": embeddings.keys, "text_keys": embeddings.text_keys, "about": about}
     path, beside = embeddings.path, _beside(embeddings.path)
-    write_atomically(beside, f"{json.dumps(about, indent=1, sort_keys=True)}\n".encode())
-    write_atomically(path, save(stored, {_ENTRY: json.dumps(said, sort_keys=True)}))
+    write_output(beside, f"{json.dumps(about, indent=1, sort_keys=True)}\n".encode())
+    write_output(path, save(stored, {_ENTRY: json.dumps(said, sort_keys=True)}))
     return [path, beside]
 
 

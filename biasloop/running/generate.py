@@ -33,7 +33,7 @@ from biasloop.feedback.rule import Rule
 from biasloop.feedback.work import RoundWork, Session
 from biasloop.running.engine import Options, Prepared, prepare
 from biasloop.running.reopen import reopen, replay
-from biasloop.store.files import write_atomically
+from biasloop.store.files import write_output
 from biasloop.store.manifest import round_name
 
 Part = Literal["test", "pool", "reserve"]
@@ -235,7 +235,7 @@ def write_table(table: Table, path: Path) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(table)
     writer.writerows(map(_valued, row) for row in zip(*table.values(), strict=True))
-    write_atomically(path, text.getvalue().encode())
+    write_output(path, text.getvalue().encode())
 
 
 def write_pictures(pictures: Array, path: Path) -> None:
@@ -257,13 +257,13 @@ def write_pictures(pictures: Array, path: Path) -> None:
 
         with h5py.File(held, "w") as file:
             file.create_dataset("images", data=pictures, chunks=(1, *pictures.shape[1:]), compression="gzip")
-    write_atomically(path, held.getvalue())
+    write_output(path, held.getvalue())
 
 
 def write_jsonl(rows: Sequence[Mapping[str, Cell]], path: Path) -> None:
     """One JSON object a line; null where there is no value, or a number is none."""
     lines = [{name: _valued(cell) for name, cell in row.items()} for row in rows]
-    write_atomically(path, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode())
+    write_output(path, "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in lines).encode())
 
 
 def _valued(cell: Cell) -> Cell:

@@ -149,7 +149,7 @@ def made_directory(path: Path) -> Path:
         path.mkdir(parents=True, exist_ok=True)
         strange = next((entry.name for entry in path.iterdir() if entry.suffix == ".tar"), None)
     except OSError as error:
-        raise StoreError(f"{path} cannot be made ({error.strerror or error})") from error
+        raise StoreError(f"{path} cannot be made ({error.strerror or error}); choose another --output") from error
     if strange is not None and not (path / IDENTITY).exists():
         raise InvalidInput(f"{path} has {strange}, and no {IDENTITY}: its shards were made by another program; choose "
                            "another --output")  # fmt: skip

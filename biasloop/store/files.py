@@ -19,6 +19,21 @@ from biasloop.system.new_files import beside
 TEMPORARY = ".tmp-"
 
 
+GOES_ON = "everything committed before is intact, and the same command goes on from there"
+"""What there is after a file of a run, or of a directory that is made bit by bit, could not be written."""
+
+
+def write_output(path: Path, data: bytes) -> None:
+    """Replace or create a file that stands alone: what a command was asked to write.
+
+    Raises:
+        StoreError: as `replacing`.
+    """
+    with replacing(path, left="choose another place, or free some") as new:
+        new.size = len(data)
+        write_all(new.handle, data)
+
+
 def write_atomically(path: Path, data: bytes, *, flush: bool = True, claim: Claim | None = None) -> None:
     """Replace or create a file.
 
@@ -50,7 +65,7 @@ class NewFile:
 
 
 @contextmanager
-def replacing(path: Path, *, flush: bool = True, claim: Claim | None = None) -> Iterator[NewFile]:
+def replacing(path: Path, *, flush: bool = True, claim: Claim | None = None, left: str = GOES_ON) -> Iterator[NewFile]:
     """A new file, which takes the place of another once all that is done inside has succeeded.
 
     Args:
@@ -58,6 +73,7 @@ def replacing(path: Path, *, flush: bool = True, claim: Claim | None = None) -> 
         flush: as `write_atomically`.
         claim: under which it is written, in the claim's directory first; None where nobody else writes it, or all
             write the same.
+        left: what an error says at its end: what there is, or what to do.
 
     Raises:
         StoreError: the file could not be written (disk full, refused, ...); what was there before is untouched.
@@ -81,8 +97,7 @@ def replacing(path: Path, *, flush: bool = True, claim: Claim | None = None) -> 
             claim.check()
         reason = error.strerror or str(error)
         raise StoreError(
-            f"{path} could not be written ({reason}; {new.size:,} bytes needed, {_free(path.parent)} free); "
-            "everything committed before is intact, and the same command goes on from there"
+            f"{path} could not be written ({reason}; {new.size:,} bytes needed, {_free(path.parent)} free); {left}"
         ) from error
     except BaseException:  # the person asked for an end at once: nothing half-written stays
         with suppress(OSError):

@@ -15,7 +15,7 @@ from biasloop.contract.published import Exporting
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.report.arms import begun
 from biasloop.running.engine import Options, build_domain
-from biasloop.store.files import write_atomically
+from biasloop.store.files import write_output
 from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
 
@@ -64,7 +64,7 @@ def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Wr
             for name, metric in metrics.items():
                 writer.writerow([*start, number, name, _cell(metric.value), metric.n, _cell(metric.error)])
                 count += 1
-    folder, name = (output.parent, output.name) if _is_file(output) else (output, METRICS)
+    folder, name = (output.parent, output.name) if is_file(output) else (output, METRICS)
     return _write({name: (text.getvalue(), count)}, folder, force=force)
 
 
@@ -84,7 +84,7 @@ def export_released(
         Mismatch: a run's domain knows no such files, or other ones.
         InvalidInput: the layout cannot hold a run, two runs are the same, or a file is there already.
     """
-    if _is_file(output):
+    if is_file(output):
         raise InvalidInput(f"--output {output} names one file, and this format has several; name a directory")
     files: dict[str, list[Sequence[object]]] = {}
     for run, name in zip(runs, names(runs), strict=True):
@@ -105,7 +105,7 @@ def export_released(
     return _write({path: (_csv(rows), len(rows) - 1) for path, rows in files.items()}, output, force=force)
 
 
-def _is_file(output: Path) -> bool:
+def is_file(output: Path) -> bool:
     """Whether a file is meant rather than a directory."""
     return output.suffix.lower() == ".csv" and not output.is_dir()
 
@@ -179,5 +179,5 @@ def _write(files: Mapping[str, tuple[str, int]], output: Path, *, force: bool) -
         raise InvalidInput(f"{there} is there already; give --force to replace it, or another --output")
     for path, (text, _) in targets.items():
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, text.encode())
+        write_output(path, text.encode())
     return [Written(path, count) for path, (_, count) in targets.items()]

@@ -171,7 +171,7 @@ def _mixed(
 ) -> None:  # fmt: skip
     """Mix pictures that are there."""
     if asked.pipeline is not None:
-        raise InvalidInput("--pipeline draws pictures and --originals mixes them; give one of the two")
+        raise InvalidInput(f"--pipeline draws pictures, and {mixed.first} is of mixtures of them; give one of the two")
     replace(asked, seed=None).refuse()
     generate_mixture.mix(mixed, asked.seed or 0, output, preset=preset, sets=sets or [], json=json)
 
@@ -205,8 +205,10 @@ def _check(
     sets: list[str] | None,
 ) -> None:  # fmt: skip
     """Refuse what cannot work before anything is loaded."""
-    if (run is None) == (preset is None):
+    if run is None and preset is None:
         raise InvalidInput("give --run RUN or --preset NAME")
+    if run is not None and preset is not None:
+        raise InvalidInput("--run and --preset are both given, and each names a model; leave one of them out")
     if preset is not None and (source is None or number is not None):
         raise InvalidInput("--preset takes the untouched model: give --input FILE, and no --round")
     if sets and preset is None:

@@ -54,7 +54,13 @@ class Asked:
     @property
     def any(self) -> bool:
         """Whether any was."""
-        return any(getattr(self, field.name) is not None for field in fields(self))
+        return bool(self.first)
+
+    @property
+    def first(self) -> str:
+        """The first that was, as it is typed; empty where none was."""
+        given = (field.name for field in fields(self) if getattr(self, field.name) is not None)
+        return next((f"--{name}" for name in given), "")
 
 
 def mix(

@@ -84,6 +84,8 @@ def _published(name: str, layout: Path, out: Path | None) -> Path:
     from biasloop.report.figures import of_runs
 
     figure = of_runs.published(name, layout)
+    if not (figure.layout.rows or figure.layout.presets):
+        raise InvalidInput(f"{name} shows runs that you name, and none is given; type: {', '.join(figure.missing)}")
     if figure.missing:
         note("runs are missing; type:\n" + "\n".join(f"  {command}" for command in figure.missing))
     if not figure.rows:

@@ -143,3 +143,9 @@ def test_a_run_without_a_round_is_refused(cli):
         result = cli(*command, str(directory))
         assert isinstance(result.exception, InvalidInput), (command, result.exception)
         assert "no finished round yet" in str(result.exception)
+
+
+def test_a_run_and_a_preset_are_both_said_to_be_given(cli):
+    result = cli("generate", "--run", "a", "--preset", "toy", "--output", "labels.csv")
+    assert str(result.exception).startswith("--run and --preset are both given")
+    assert str(cli("generate", "--output", "labels.csv").exception) == "give --run RUN or --preset NAME"

@@ -201,3 +201,12 @@ def test_the_stock_trainer_learns_from_a_mixture_by_the_command_that_was_written
     from biasloop_clip import towers
 
     open_clip.load_checkpoint(towers.build("tiny"), f"{output}/logs/share-0.5/checkpoints/epoch_2.pt")
+
+
+@pytest.mark.parametrize(
+    "given", [("--share", "0.4"), ("--originals", "o"), ("--pictures", "p"), ("--equalise", "8"), ("--engine", "e")]
+)
+def test_a_pipeline_beside_an_option_of_mixtures_names_the_one_that_was_given(cli, given):
+    refused = cli("generate", "--pipeline", "x", "--input", "c.tsv", *given, "--output", "out")
+    assert str(refused.exception).startswith(f"--pipeline draws pictures, and {given[0]} is of mixtures of them;")
+    assert not Path("out").exists()

@@ -254,3 +254,14 @@ def test_a_bad_layout_is_named(cli, figure, old, new, words):
     assert isinstance(result.exception, InvalidInput), result.exception
     assert str(figure) in str(result.exception)
     assert words in str(result.exception)
+
+
+@pytest.mark.parametrize("name", ["clip-generator", "ffl-single"])
+def test_a_figure_of_runs_that_a_person_names_says_so_where_none_is_given(cli, name):
+    cli("loop", "-p", "toy")
+    result = cli("plot", name)
+    assert isinstance(result.exception, InvalidInput)
+    assert str(result.exception) == (
+        f"{name} shows runs that you name, and none is given; type: biasloop plot {name} RUN..."
+    )
+    assert "runs are missing" not in result.stderr

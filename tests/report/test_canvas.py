@@ -388,3 +388,29 @@ def test_a_colour_that_is_asked_for_is_given_to_no_other():
     looks = looks_of([Panel("", series)])
     assert looks["b"].colour == COLOURS["blue"]
     assert len({look.colour for look in looks.values()}) == 3
+
+
+@pytest.mark.parametrize(
+    ("of", "left_out"),
+    [
+        ({"bound": np.full(4, np.nan)}, "bound"),
+        ({"bound": np.array([np.nan, np.nan, np.nan, 0.4])}, "bound"),  # a line of one point
+        ({"baseline": float("nan")}, "baseline"),
+    ],
+)
+def test_what_has_no_values_is_not_in_the_legend(drawn, of, left_out):
+    one = Series("share", np.full((1, 4), 0.5), **of)
+    names = [text.get_text() for text in drawn([[Panel("", [one], arrow=False)]]).legends[0].get_texts()]
+    assert left_out not in names
+    assert "share" in names
+
+
+def test_a_series_without_values_is_not_in_the_legend(drawn):
+    panel = Panel("", [Series("there", np.full((2, 4), 0.5)), Series("nowhere", np.full((2, 4), np.nan))], arrow=False)
+    names = [text.get_text() for text in drawn([[panel]]).legends[0].get_texts()]
+    assert "there" in names
+    assert "nowhere" not in names
+
+
+def test_a_figure_without_any_value_has_no_legend(drawn):
+    assert not drawn([[Panel("", [Series("nowhere", np.full((1, 4), np.nan))], arrow=False)]]).legends

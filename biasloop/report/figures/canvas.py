@@ -259,6 +259,7 @@ def _add_legend(figure: "Figure", entries: Sequence["Artist"]) -> int:
     width = figure.get_figwidth() * figure.dpi
     for entry in entries:
         entry.set_label(_wrapped(figure, str(entry.get_label()), 7, 0.8 * 72 * figure.get_figwidth()))
+    lines = 0  # where there is nothing to list
     for lines in range(1, len(entries) + 1):
         columns = math.ceil(len(entries) / lines)
         legend = figure.legend(handles=_by_row(entries, columns), loc="outside upper center", ncols=columns)

@@ -175,22 +175,33 @@ def _isolated(values: Floats) -> Bools:
     return np.asarray(there & ~padded[:-2] & ~padded[2:], np.bool_)
 
 
+def _is_line(values: Floats) -> bool:
+    """Whether two values stand side by side, without which a line without markers shows nothing."""
+    there = np.isfinite(values)
+    return bool((there[1:] & there[:-1]).any())
+
+
 def legend_entries(
     panels: Sequence[Panel], looks: Mapping[str, Look], band: Band, bound_label: str, baseline_label: str
 ) -> list["Artist"]:
-    """What the legend lists: the labels, and then once each the bound, the baseline and the band."""
+    """What the legend lists: the labels, and then once each the bound, the baseline and the band.
+
+    What has no values, so that no line of it is there to see, is not listed.
+    """
     from matplotlib.lines import Line2D
 
+    every = [series for panel in panels if not panel.stacked for series in panel.series]
+    measured = {series.label for series in every if np.isfinite(series.values).any()}
     entries: list[Artist] = [
         Line2D([], [], color=look.colour, lw=LINE, label=label or "measured", **_marker(look), **_dashed(look))
         for label, look in looks.items()
+        if label in measured
     ]
     entries += bars.bar_entries(panels)
     lone = next(iter(looks.values())) if len(looks) == 1 else Look(LIGHT_GREY, LIGHT_GREY, "", 0)
-    every = [series for panel in panels if not panel.stacked for series in panel.series]
-    if any(series.bound is not None for series in every):
+    if any(series.bound is not None and _is_line(series.bound) for series in every):
         entries.append(Line2D([], [], color=lone.bound, lw=THIN, dashes=BOUND_DASHES, label=bound_label))
-    if any(series.baseline is not None for series in every):
+    if any(series.baseline is not None and math.isfinite(series.baseline) for series in every):
         entries.append(Line2D([], [], color=GREEN, lw=LINE, dashes=BASELINE_DASHES, label=baseline_label))
     return [*entries, *_spread_entries(every, band, lone)]
 

@@ -23,6 +23,7 @@ class Paired:
     Attributes:
         metric: its name.
         arm: the arm's name.
+        round: of which all its numbers are.
         seeds: that both arms have and measured it with.
         value: over those seeds.
         difference: the arm minus the reference, over those seeds.
@@ -31,6 +32,7 @@ class Paired:
 
     metric: str
     arm: str
+    round: int
     seeds: tuple[int, ...]
     value: Spread
     difference: Spread
@@ -40,36 +42,57 @@ class Paired:
 def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], number: int | None) -> list[Paired]:
     """Every arm against the reference, metric by metric; the reference itself comes first, without a difference.
 
+    An arm is left out where no seed of it and of the reference has a number.
+
     Args:
         arms: of a study.
         reference: name of the arm that the others are held against; None for the first.
         metrics: names.
-        number: of the round; None for the last that both runs of a seed have.
+        number: of the round; None for the last that all runs have.
 
     Raises:
-        InvalidInput: there is no such arm, or no run measured a metric.
+        InvalidInput: there is no such arm, or no run of the reference has the round, or a number of a metric in it.
     """
     base = reference_arm(arms, reference)
     others = [arm for arm in arms if arm is not base]
+    number = last_common(arms) if number is None else number
+    reached = max(len(run.metrics) for run in base.runs) - 1
+    if number > reached:
+        raise InvalidInput(f"no run of {base.label!r} has a round {number}; the last is {reached}")
     rows = []
     for metric in metrics:
         of_base = _values(base, metric, number)
         if not of_base:
-            rows_of = [row for run in base.runs for row in run.metrics[-1:]]
-            known = sorted({name for row in rows_of for name, value in row.items() if np.isfinite(value.value)})
-            near = difflib.get_close_matches(metric, known, 3) or known[:8]
-            raise InvalidInput(f"no run of {base.label!r} has a number of {metric!r}; there are {', '.join(near)}")
+            raise InvalidInput(_lacking(base, metric, number))
         first = over_seeds([*of_base.values()])
-        rows.append(Paired(metric, base.label, tuple(of_base), first, Spread(0.0, *(float("nan"),) * 3, first.n), 1.0))
+        nothing = Spread(0.0, *(float("nan"),) * 3, first.n)
+        rows.append(Paired(metric, base.label, number, tuple(of_base), first, nothing, 1.0))
         for arm in others:
-            mine, theirs = _values(arm, metric, number, base), _values(base, metric, number, arm)
-            seeds = tuple(seed for seed in mine if seed in theirs)
+            values = _values(arm, metric, number)
+            seeds = tuple(seed for seed in values if seed in of_base)
             if not seeds:
                 continue
-            differences = np.array([mine[seed] - theirs[seed] for seed in seeds])
-            value = over_seeds([mine[seed] for seed in seeds])
-            rows.append(Paired(metric, arm.label, seeds, value, over_seeds(differences), e_value(differences)))
+            differences = np.array([values[seed] - of_base[seed] for seed in seeds])
+            value = over_seeds([values[seed] for seed in seeds])
+            rows.append(Paired(metric, arm.label, number, seeds, value, over_seeds(differences), e_value(differences)))
     return rows
+
+
+def last_common(arms: Sequence[Arm]) -> int:
+    """The last round that all runs have; of runs without a finished round nothing is compared, and they do not count.
+
+    Raises:
+        ValueError: no run has a finished round.
+    """
+    return min(len(run.metrics) for arm in arms for run in arm.runs if run.metrics) - 1
+
+
+def _lacking(base: Arm, metric: str, number: int) -> str:
+    """That an arm has no number of a metric in a round, and what it has."""
+    rows = [run.metrics[number] for run in base.runs if number < len(run.metrics)]
+    known = sorted({name for row in rows for name, value in row.items() if np.isfinite(value.value)})
+    near = difflib.get_close_matches(metric, known, 3) or known[:8]
+    return f"no run of {base.label!r} has a number of {metric!r} in round {number}; there are {', '.join(near)}"
 
 
 def reference_arm(arms: Sequence[Arm], name: str | None) -> Arm:
@@ -104,19 +127,7 @@ def first_of_preset(arms: Sequence[Arm]) -> str | None:
     return next((arm.label for arm, each in zip(arms, about, strict=True) if [each["arm"]] == known[:1]), None)
 
 
-def _values(arm: Arm, metric: str, number: int | None, beside: Arm | None = None) -> dict[int, float]:
-    """What each seed measured in a round; seeds that did not are left out.
-
-    Args:
-        arm: whose runs.
-        metric: its name.
-        number: of the round; None for the last.
-        beside: another arm; the last round is then the last that its run of the seed has, too.
-    """
-    begun = {} if beside is None else {run.seed: len(run.metrics) for run in beside.runs}
-    values = {}
-    for run in arm.runs:
-        rows = run.metrics[: begun.get(run.seed)] if number is None else run.metrics[number : number + 1]
-        if rows and metric in rows[-1] and np.isfinite(rows[-1][metric].value):
-            values[run.seed] = rows[-1][metric].value
-    return values
+def _values(arm: Arm, metric: str, number: int) -> dict[int, float]:
+    """What each seed measured in a round; seeds that did not are left out."""
+    rows = {run.seed: run.metrics[number] for run in arm.runs if number < len(run.metrics)}
+    return {seed: row[metric].value for seed, row in rows.items() if metric in row and np.isfinite(row[metric].value)}

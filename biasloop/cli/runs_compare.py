@@ -23,7 +23,10 @@ _FEW = 4  # seeds below which an interval is said to be a guess
 def compare(
     directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories of runs.")],
     to: Annotated[
-        str | None, typer.Option(metavar="ARM", help="The arm to compare with; default: the preset's first.")
+        str | None,
+        typer.Option(
+            metavar="ARM", help="The arm to compare with, or its directory's name; default: the preset's first."
+        ),
     ] = None,
     metric: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="A metric; may be repeated. Default: the preset's.")
@@ -39,12 +42,12 @@ def compare(
 
     Example: biasloop runs compare runs/quickstart-selection --to uniform --metric worst_class_recall
     """
-    from biasloop.report.arms import arms, begun, open_runs
-    from biasloop.report.paired import first_of_preset, last_common, paired, reference_arm
+    from biasloop.report.arms import begun, open_runs
+    from biasloop.report.paired import arms_of_studies, first_of_preset, last_common, paired, reference_arm
     from biasloop.report.tables import summary
 
     runs = open_runs(directories)
-    every = arms(begun(runs))
+    every = arms_of_studies(begun(runs))
     chosen = last_common(every) if number is None else number
     to = to or first_of_preset(every)
     section = every[0].runs[0].run.manifest.about.get("plot", {})

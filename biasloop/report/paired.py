@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from biasloop.config.arms import ARMS
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import Spread, over_seeds
 from biasloop.metrics.sequential import e_value
-from biasloop.report.arms import Arm
+from biasloop.report.arms import Arm, Measured, arms
+from biasloop.store.reader import Run
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class Paired:
     evidence: float
 
 
-def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], number: int | None) -> list[Paired]:
+def paired(every: Sequence[Arm], reference: str | None, metrics: Sequence[str], number: int | None) -> list[Paired]:
     """Every arm against the reference, metric by metric; the reference itself comes first, without a difference.
 
     An arm is left out where no seed of it and of the reference has a number.
 
     Args:
-        arms: of a study.
+        every: the arms.
         reference: name of the arm that the others are held against; None for the first.
         metrics: names.
         number: of the round; None for the last that all runs have.
@@ -53,9 +54,9 @@ def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], n
     Raises:
         InvalidInput: there is no such arm, or no run of the reference has the round, or a number of a metric in it.
     """
-    base = reference_arm(arms, reference)
-    others = [arm for arm in arms if arm is not base]
-    number = last_common(arms) if number is None else number
+    base = reference_arm(every, reference)
+    others = [arm for arm in every if arm is not base]
+    number = last_common(every) if number is None else number
     reached = max(len(run.metrics) for run in base.runs) - 1
     if number > reached:
         raise InvalidInput(f"no run of {base.label!r} has a round {number}; the last is {reached}")
@@ -78,13 +79,13 @@ def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], n
     return rows
 
 
-def last_common(arms: Sequence[Arm]) -> int:
+def last_common(every: Sequence[Arm]) -> int:
     """The last round that all runs have; of runs without a finished round nothing is compared, and they do not count.
 
     Raises:
         ValueError: no run has a finished round.
     """
-    return min(len(run.metrics) for arm in arms for run in arm.runs if run.metrics) - 1
+    return min(len(run.metrics) for arm in every for run in arm.runs if run.metrics) - 1
 
 
 def _lacking(base: Arm, metric: str, number: int) -> str:
@@ -95,26 +96,58 @@ def _lacking(base: Arm, metric: str, number: int) -> str:
     return f"no run of {base.label!r} has a number of {metric!r} in round {number}; there are {', '.join(near)}"
 
 
-def reference_arm(arms: Sequence[Arm], name: str | None) -> Arm:
-    """The arm of a name; None: the first.
+def arms_of_studies(runs: Sequence[Run]) -> list[Arm]:
+    """The arms of runs, each called by its preset first where they are of several.
 
     Raises:
-        InvalidInput: there is none.
+        InvalidInput: they are of several domains, which have nothing to pair.
+    """
+    studies: dict[str, list[Run]] = {}
+    domains: dict[str, Run] = {}
+    for run in runs:
+        studies.setdefault(str(run.manifest.about.get("name", "")), []).append(run)
+        domains.setdefault(str(run.identity["domain"]["name"]), run)
+    if len(domains) > 1:
+        which = " and ".join(f"{run.directory} of the domain {name!r}" for name, run in domains.items())
+        raise InvalidInput(
+            f"{which} are of different studies, whose seeds are no pairs; give directories of one study: "
+            "`biasloop runs list` says of which preset a run is"
+        )
+    if len(studies) == 1:
+        return arms(runs)
+    return [
+        replace(arm, label=", ".join(part for part in (preset, arm.label) if part))
+        for preset, members in studies.items()
+        for arm in arms(members)
+    ]
+
+
+def reference_arm(every: Sequence[Arm], name: str | None) -> Arm:
+    """The arm of a name, or of the directory that holds its runs; None: the first.
+
+    Raises:
+        InvalidInput: there is none, or several have a directory of that name.
     """
     if name is None:
-        return arms[0]
-    for arm in arms:
-        if arm.label == name:
-            return arm
-    known = [arm.label for arm in arms]
+        return every[0]
+    labelled = [arm for arm in every if arm.label == name]
+    matching = labelled or [arm for arm in every if any(_folder(run) == name for run in arm.runs)]
+    if len(matching) == 1:
+        return matching[0]
+    known = [arm.label for arm in matching or every]
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(map(repr, known))}"
-    raise InvalidInput(f"--to {name!r}: no arm is called so{hint}")
+    raise InvalidInput(f"--to {name!r}: {'several arms are' if matching else 'no arm is'} called so{hint}")
 
 
-def first_of_preset(arms: Sequence[Arm]) -> str | None:
+def _folder(run: Measured) -> str:
+    """The name of the directory of a run's arm."""
+    return run.run.directory.resolve().parent.name
+
+
+def first_of_preset(every: Sequence[Arm]) -> str | None:
     """The label of the arm that is the first of the preset's [arms]; None where that is not known (any more)."""
-    about = [arm.runs[0].run.manifest.about for arm in arms]
+    about = [arm.runs[0].run.manifest.about for arm in every]
     names = {str(each.get("name", "")) for each in about}
     if len(names) > 1 or not all(each.get("arm") for each in about):
         return None
@@ -124,7 +157,7 @@ def first_of_preset(arms: Sequence[Arm]) -> str | None:
         return None
     order = [*tables] if isinstance(tables, dict) else []
     known = [name for name in order if any(each["arm"] == name for each in about)]
-    return next((arm.label for arm, each in zip(arms, about, strict=True) if [each["arm"]] == known[:1]), None)
+    return next((arm.label for arm, each in zip(every, about, strict=True) if [each["arm"]] == known[:1]), None)
 
 
 def _values(arm: Arm, metric: str, number: int) -> dict[int, float]:

@@ -3,6 +3,9 @@
 import json
 
 import pytest
+from support import toy
+
+from biasloop.errors import InvalidInput
 
 
 def answer(result):
@@ -46,3 +49,26 @@ def test_a_finished_study_is_compared_without_a_word_more(cli):
     result = cli("runs", "compare", "out", "--metric", "share_predicted", "--json")
     assert {row["round"] for row in answer(result)} == {3}
     assert "round" not in result.stderr
+
+
+def test_an_arm_may_be_called_by_its_directory(unfinished):
+    typed = ("runs", "compare", "out", "--metric", "share_predicted", "--json", "--to")
+    assert answer(unfinished(*typed, "loop.human=25")) == answer(unfinished(*typed, "55.56 % human"))
+
+
+def test_arms_of_two_presets_of_one_domain_are_called_by_their_preset(cli, workplace):
+    (workplace / "presets" / "other.toml").write_text(toy.PRESET.replace("human = 5", "human = 9\nkeep = 'replace'"))
+    for name in ("toy", "other"):
+        cli("loop", "-p", name)
+    rows = answer(cli("runs", "compare", "runs/toy", "runs/other", "--metric", "share_predicted", "--json"))
+    assert [row["arm"] for row in rows] == ["toy", "other"]
+
+
+def test_studies_of_two_domains_are_refused_in_a_sentence(cli, tiny_run):
+    cli("loop", "-p", "toy")
+    result = cli("runs", "compare", "runs/toy", str(tiny_run), "--metric", "share_predicted")
+    assert isinstance(result.exception, InvalidInput)
+    said = f"runs/toy/seed-0 of the domain 'toy' and {tiny_run} of the domain 'images' are of different studies"
+    assert str(result.exception).startswith(said)
+    assert "give directories of one study" in str(result.exception)
+    assert result.output == ""

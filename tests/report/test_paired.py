@@ -1,5 +1,7 @@
 """Arms against one of them, seed by seed."""
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +12,7 @@ from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.sequential import e_value
 from biasloop.report.arms import Arm
-from biasloop.report.paired import paired
+from biasloop.report.paired import paired, reference_arm
 
 FIRST = {0: 0.5, 1: 0.6, 2: 0.55, 3: 0.7}
 SECOND = {1: 0.65, 2: 0.57, 3: 0.77, 9: 0.1}
@@ -19,7 +21,11 @@ SECOND = {1: 0.65, 2: 0.57, 3: 0.77, 9: 0.1}
 def arm(label, values):
     """Runs of two rounds by seed: the first measured 0, the second the value."""
     runs = [
-        SimpleNamespace(seed=seed, metrics=[{"recall": Metric(0.0, 5)}, {"recall": Metric(value, 5)}])
+        SimpleNamespace(
+            seed=seed,
+            metrics=[{"recall": Metric(0.0, 5)}, {"recall": Metric(value, 5)}],
+            run=SimpleNamespace(directory=Path("runs", label.replace(" ", "_"), f"seed-{seed}")),
+        )
         for seed, value in values.items()
     ]
     return Arm(label, runs)
@@ -41,6 +47,13 @@ def test_the_reference_comes_first_whichever_it_is():
     rows = paired([arm("plain", FIRST), arm("rho", SECOND)], "rho", ["recall"], None)
     assert [row.arm for row in rows] == ["rho", "plain"]
     assert rows[1].difference.mean == pytest.approx(-np.mean([0.05, 0.02, 0.07]))
+
+
+def test_the_reference_may_be_called_by_its_directory():
+    every = [arm("plain", FIRST), arm("equal seconds", SECOND)]
+    assert reference_arm(every, "equal_seconds") is reference_arm(every, "equal seconds") is every[1]
+    with pytest.raises(InvalidInput, match="--to 'equal_seconds': several arms are called so; did you mean 'equal sec"):
+        reference_arm([*every, replace(every[1], label="equal seconds again")], "equal_seconds")
 
 
 def test_a_round_may_be_chosen():

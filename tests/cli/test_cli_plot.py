@@ -254,3 +254,12 @@ def test_a_bad_layout_is_named(cli, figure, old, new, words):
     assert isinstance(result.exception, InvalidInput), result.exception
     assert str(figure) in str(result.exception)
     assert words in str(result.exception)
+
+
+def test_who_draws_what_no_round_has_is_told_what_there_is(cli):
+    cli("loop", "-p", "toy", "--set", 'plot.series=["accuracy", "ece"]', "--out", "runs/toy")
+    refused = cli("plot", "runs/toy")
+    assert isinstance(refused.exception, InvalidInput), refused.exception
+    said = str(refused.exception)
+    assert "no round has a value of accuracy or ece; name another with --metric: share_target, share_train" in said
+    assert "label_error" in said

@@ -1,7 +1,8 @@
 """A stored run held against Theorem 1: measured value, bound and ratio in every round."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +128,15 @@ def compare(run: Run) -> Comparison:
         measured.per_round_bound(),
         measured.loop_bound.limit(float(bias[first])),
     )
+
+
+def first_bounded(runs: Iterable[Run]) -> Run | None:
+    """The first run that can be held against its bound; None where none can."""
+    for run in runs:
+        with suppress(InvalidInput):
+            compare(run)
+            return run
+    return None
 
 
 def _delta_error(row: Mapping[str, Metric], section: BoundSection) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from biasloop.report.output import aligned, emit, note, say, show, table
+from biasloop.report.output import aligned, console, emit, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.store.index import Listed
@@ -26,8 +26,9 @@ def show_list(folders: Sequence[Path], *, json: bool) -> None:
     columns = ["run", "preset", *arms, "seed", "rounds", "state"]
     right = [columns.index(name) for name in ("seed", "rounds")]
     cells = [[str(line[name]) for name in columns] for line in lines]
-    if len(cells) > _MOST_DRAWN:
-        say(aligned(columns, cells, right=right))
+    text = aligned(columns, cells, right=right)
+    if len(cells) > _MOST_DRAWN or max(map(len, text.splitlines())) >= console().width:  # a path is never broken
+        say(text)
     else:
         show(table(columns, cells, right=right))
 

@@ -14,11 +14,13 @@ from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.cli.stopping import Stopping
+    from biasloop.config.experiment import Experiment
     from biasloop.report.live.view import View
     from biasloop.running.engine import Event, Options
     from biasloop.running.executors import Executor
     from biasloop.running.study import Planned
     from biasloop.running.tasks import Ended
+    from biasloop.store.reader import Run
 
 ENGINES = ("local", "ray")
 ELSEWHERE = 5
@@ -222,12 +224,22 @@ def _show_results(planned: "Sequence[Planned]", directory: Path) -> None:
                    title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
     experiment = planned[0].experiment
     say(f"runs are in {directory}; next:\n  biasloop runs show {shlex.quote(str(runs[0]))}")
-    if experiment.bound or experiment.plot.series:
-        say(f"  biasloop plot {shlex.quote(str(directory))}")
-    if experiment.bound:
-        say(f"  biasloop bound --from {shlex.quote(str(runs[0]))}")
+    _suggest(experiment, opened, directory)
     if set(parse_seeds(experiment.seeds)) - seeds:
         say(f"the preset names seeds {experiment.seeds}; to run them:\n  {again(experiment.seeds)}")
+
+
+def _suggest(experiment: "Experiment", runs: "list[Run]", directory: Path) -> None:
+    """What draws runs and holds one against its bound, as far as they have what the preset names for that."""
+    from biasloop.report.figures import of_runs
+    from biasloop.report.tables.against_bound import first_bounded
+
+    begun = [run for run in runs if run.rounds]
+    if (experiment.bound or experiment.plot.series) and begun and of_runs.is_drawn(begun):
+        say(f"  biasloop plot {shlex.quote(str(directory))}")
+    bounded = first_bounded(begun) if experiment.bound else None
+    if bounded:
+        say(f"  biasloop bound --from {shlex.quote(str(bounded.directory))}")
 
 
 def again(seeds: str = "") -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -13,7 +13,8 @@ from biasloop.config.arms import ARMS
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import Spread, over_seeds
 from biasloop.metrics.sequential import e_value
-from biasloop.report.arms import Arm
+from biasloop.report.arms import Arm, Measured, arms
+from biasloop.store.reader import Run
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Paired:
     Attributes:
         metric: its name.
         arm: the arm's name.
+        round: of which all its numbers are.
         seeds: that both arms have and measured it with.
         value: over those seeds.
         difference: the arm minus the reference, over those seeds.
@@ -31,67 +33,121 @@ class Paired:
 
     metric: str
     arm: str
+    round: int
     seeds: tuple[int, ...]
     value: Spread
     difference: Spread
     evidence: float
 
 
-def paired(arms: Sequence[Arm], reference: str | None, metrics: Sequence[str], number: int | None) -> list[Paired]:
+def paired(every: Sequence[Arm], reference: str | None, metrics: Sequence[str], number: int | None) -> list[Paired]:
     """Every arm against the reference, metric by metric; the reference itself comes first, without a difference.
 
+    An arm is left out where no seed of it and of the reference has a number.
+
     Args:
-        arms: of a study.
+        every: the arms.
         reference: name of the arm that the others are held against; None for the first.
         metrics: names.
-        number: of the round; None for the last that both runs of a seed have.
+        number: of the round; None for the last that all runs have.
 
     Raises:
-        InvalidInput: there is no such arm, or no run measured a metric.
+        InvalidInput: there is no such arm, or no run of the reference has the round, or a number of a metric in it.
     """
-    base = reference_arm(arms, reference)
-    others = [arm for arm in arms if arm is not base]
+    base = reference_arm(every, reference)
+    others = [arm for arm in every if arm is not base]
+    number = last_common(every) if number is None else number
+    reached = max(len(run.metrics) for run in base.runs) - 1
+    if number > reached:
+        raise InvalidInput(f"no run of {base.label!r} has a round {number}; the last is {reached}")
     rows = []
     for metric in metrics:
         of_base = _values(base, metric, number)
         if not of_base:
-            rows_of = [row for run in base.runs for row in run.metrics[-1:]]
-            known = sorted({name for row in rows_of for name, value in row.items() if np.isfinite(value.value)})
-            near = difflib.get_close_matches(metric, known, 3) or known[:8]
-            raise InvalidInput(f"no run of {base.label!r} has a number of {metric!r}; there are {', '.join(near)}")
+            raise InvalidInput(_lacking(base, metric, number))
         first = over_seeds([*of_base.values()])
-        rows.append(Paired(metric, base.label, tuple(of_base), first, Spread(0.0, *(float("nan"),) * 3, first.n), 1.0))
+        nothing = Spread(0.0, *(float("nan"),) * 3, first.n)
+        rows.append(Paired(metric, base.label, number, tuple(of_base), first, nothing, 1.0))
         for arm in others:
-            mine, theirs = _values(arm, metric, number, base), _values(base, metric, number, arm)
-            seeds = tuple(seed for seed in mine if seed in theirs)
+            values = _values(arm, metric, number)
+            seeds = tuple(seed for seed in values if seed in of_base)
             if not seeds:
                 continue
-            differences = np.array([mine[seed] - theirs[seed] for seed in seeds])
-            value = over_seeds([mine[seed] for seed in seeds])
-            rows.append(Paired(metric, arm.label, seeds, value, over_seeds(differences), e_value(differences)))
+            differences = np.array([values[seed] - of_base[seed] for seed in seeds])
+            value = over_seeds([values[seed] for seed in seeds])
+            rows.append(Paired(metric, arm.label, number, seeds, value, over_seeds(differences), e_value(differences)))
     return rows
 
 
-def reference_arm(arms: Sequence[Arm], name: str | None) -> Arm:
-    """The arm of a name; None: the first.
+def last_common(every: Sequence[Arm]) -> int:
+    """The last round that all runs have; of runs without a finished round nothing is compared, and they do not count.
 
     Raises:
-        InvalidInput: there is none.
+        ValueError: no run has a finished round.
+    """
+    return min(len(run.metrics) for arm in every for run in arm.runs if run.metrics) - 1
+
+
+def _lacking(base: Arm, metric: str, number: int) -> str:
+    """That an arm has no number of a metric in a round, and what it has."""
+    rows = [run.metrics[number] for run in base.runs if number < len(run.metrics)]
+    known = sorted({name for row in rows for name, value in row.items() if np.isfinite(value.value)})
+    near = difflib.get_close_matches(metric, known, 3) or known[:8]
+    return f"no run of {base.label!r} has a number of {metric!r} in round {number}; there are {', '.join(near)}"
+
+
+def arms_of_studies(runs: Sequence[Run]) -> list[Arm]:
+    """The arms of runs, each called by its preset first where they are of several.
+
+    Raises:
+        InvalidInput: they are of several domains, which have nothing to pair.
+    """
+    studies: dict[str, list[Run]] = {}
+    domains: dict[str, Run] = {}
+    for run in runs:
+        studies.setdefault(str(run.manifest.about.get("name", "")), []).append(run)
+        domains.setdefault(str(run.identity["domain"]["name"]), run)
+    if len(domains) > 1:
+        which = " and ".join(f"{run.directory} of the domain {name!r}" for name, run in domains.items())
+        raise InvalidInput(
+            f"{which} are of different studies, whose seeds are no pairs; give directories of one study: "
+            "`biasloop runs list` says of which preset a run is"
+        )
+    if len(studies) == 1:
+        return arms(runs)
+    return [
+        replace(arm, label=", ".join(part for part in (preset, arm.label) if part))
+        for preset, members in studies.items()
+        for arm in arms(members)
+    ]
+
+
+def reference_arm(every: Sequence[Arm], name: str | None) -> Arm:
+    """The arm of a name, or of the directory that holds its runs; None: the first.
+
+    Raises:
+        InvalidInput: there is none, or several have a directory of that name.
     """
     if name is None:
-        return arms[0]
-    for arm in arms:
-        if arm.label == name:
-            return arm
-    known = [arm.label for arm in arms]
+        return every[0]
+    labelled = [arm for arm in every if arm.label == name]
+    matching = labelled or [arm for arm in every if any(_folder(run) == name for run in arm.runs)]
+    if len(matching) == 1:
+        return matching[0]
+    known = [arm.label for arm in matching or every]
     near = difflib.get_close_matches(name, known, 1)
     hint = f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(map(repr, known))}"
-    raise InvalidInput(f"--to {name!r}: no arm is called so{hint}")
+    raise InvalidInput(f"--to {name!r}: {'several arms are' if matching else 'no arm is'} called so{hint}")
 
 
-def first_of_preset(arms: Sequence[Arm]) -> str | None:
+def _folder(run: Measured) -> str:
+    """The name of the directory of a run's arm."""
+    return run.run.directory.resolve().parent.name
+
+
+def first_of_preset(every: Sequence[Arm]) -> str | None:
     """The label of the arm that is the first of the preset's [arms]; None where that is not known (any more)."""
-    about = [arm.runs[0].run.manifest.about for arm in arms]
+    about = [arm.runs[0].run.manifest.about for arm in every]
     names = {str(each.get("name", "")) for each in about}
     if len(names) > 1 or not all(each.get("arm") for each in about):
         return None
@@ -101,22 +157,10 @@ def first_of_preset(arms: Sequence[Arm]) -> str | None:
         return None
     order = [*tables] if isinstance(tables, dict) else []
     known = [name for name in order if any(each["arm"] == name for each in about)]
-    return next((arm.label for arm, each in zip(arms, about, strict=True) if [each["arm"]] == known[:1]), None)
+    return next((arm.label for arm, each in zip(every, about, strict=True) if [each["arm"]] == known[:1]), None)
 
 
-def _values(arm: Arm, metric: str, number: int | None, beside: Arm | None = None) -> dict[int, float]:
-    """What each seed measured in a round; seeds that did not are left out.
-
-    Args:
-        arm: whose runs.
-        metric: its name.
-        number: of the round; None for the last.
-        beside: another arm; the last round is then the last that its run of the seed has, too.
-    """
-    begun = {} if beside is None else {run.seed: len(run.metrics) for run in beside.runs}
-    values = {}
-    for run in arm.runs:
-        rows = run.metrics[: begun.get(run.seed)] if number is None else run.metrics[number : number + 1]
-        if rows and metric in rows[-1] and np.isfinite(rows[-1][metric].value):
-            values[run.seed] = rows[-1][metric].value
-    return values
+def _values(arm: Arm, metric: str, number: int) -> dict[int, float]:
+    """What each seed measured in a round; seeds that did not are left out."""
+    rows = {run.seed: run.metrics[number] for run in arm.runs if number < len(run.metrics)}
+    return {seed: row[metric].value for seed, row in rows.items() if metric in row and np.isfinite(row[metric].value)}

@@ -161,13 +161,15 @@ OF_LABELS = ("--set", "bound.metric=given.share", "--set", "bound.baseline=given
 
 @pytest.fixture
 def measured_labels(monkeypatch):
-    """The toy measures labels by themselves."""
-    from biasloop_toy import ToyDomain
+    """The toy measures labels by themselves; those of models have a share of .55, those of humans .5."""
+    import biasloop_toy
 
-    def measure_labels(self, labels, vocabularies):
-        return {"share": Metric(float(labels["target"].mean()), len(labels), 0.0)}
+    class Measuring(biasloop_toy.ToyDomain):  # a class of its own: Python remembers which protocols one has
+        def measure_labels(self, labels, vocabularies):
+            share = float(labels["target"].mean())
+            return {"share": Metric(share, len(labels), 0.03 if share > 0.52 else 0.04)}
 
-    monkeypatch.setattr(ToyDomain, "measure_labels", measure_labels, raising=False)
+    monkeypatch.setattr(biasloop_toy, "ToyDomain", Measuring)
 
 
 def test_the_calibration_error_may_be_that_of_labels_which_models_give_a_round_later(cli, measured_labels):
@@ -175,7 +177,7 @@ def test_the_calibration_error_may_be_that_of_labels_which_models_give_a_round_l
     assert [line.split()[5:7] for line in done.stdout.splitlines() if line.split()[:1] == ["1"]] == [["+0.050"] * 2]
     stored = answer(cli("bound", "--from", "runs/toy/seed-0", "--json"))
     assert stored["metric"] == "given.share"
-    assert stored["delta"] == {"value": pytest.approx(0.05), "se": 0.0}
+    assert stored["delta"] == {"value": pytest.approx(0.05), "se": pytest.approx(0.05)}
     first, *rest = stored["rounds"]
     assert {first[name] for name in ("measured", "bias", "bound", "ratio", "per_round_bound")} == {None}
     for row, limit in zip(rest, recursion(100, 5, 20, 0.05, 2), strict=True):
@@ -187,6 +189,23 @@ def test_the_calibration_error_may_be_that_of_labels_which_models_give_a_round_l
     assert "nan" not in text
     assert cli("plot", "runs/toy", "-o", "y.svg").exit_code == 0
     assert "The bound speaks of labels that models give" in " ".join(Path("y.svg").read_text().split())
+
+
+def test_the_error_of_the_human_labels_that_are_subtracted_counts(cli, measured_labels):
+    cli("loop", "-p", "toy", *OF_LABELS, "--out", "runs/toy")
+    rows = answer(cli("runs", "show", "runs/toy/seed-0", "--json"))["rounds"]
+    errors = [rows[1]["metrics"][name]["se"] for name in ("given.share", "given_truth.share")]
+    assert errors == [0.03, 0.04]
+    said = cli("bound", "--from", "runs/toy/seed-0").stdout
+    assert "calibration error of round 0: +0.0500 ± 0.0500 (standard error)" in said
+
+
+@pytest.mark.parametrize(("rounds", "of_labels"), [(1, ()), (2, OF_LABELS)])
+def test_one_round_that_a_bound_begins_with_shows_nothing(cli, measured_labels, rounds, of_labels):
+    cli("loop", "-p", "toy", *of_labels, "--out", "runs/toy", "--set", f"loop.rounds={rounds}")
+    said = cli("bound", "--from", "runs/toy/seed-0").stdout
+    assert "one round shows nothing yet" in said
+    assert "kept to" not in said
 
 
 def test_a_run_whose_models_label_nothing_has_no_such_error(cli, measured_labels):
@@ -202,10 +221,10 @@ def test_a_run_whose_models_label_nothing_has_no_such_error(cli, measured_labels
 
 
 def test_a_run_made_before_labels_were_measured_is_measured_now(cli, measured_labels, monkeypatch):
-    from biasloop_toy import ToyDomain
+    import biasloop_toy
 
     with monkeypatch.context() as before:
-        before.delattr(ToyDomain, "measure_labels")
+        before.setattr(biasloop_toy, "ToyDomain", biasloop_toy.ToyDomain.__base__)
         cli("loop", "-p", "toy")
     rows = answer(cli("evaluate", "run", "runs/toy/seed-0", "--json"))["rounds"]
     assert [row["metrics"].get("given.share", {}).get("value") for row in rows[:2]] == [None, pytest.approx(0.55)]

@@ -239,6 +239,25 @@ def test_runs_are_listed_wherever_they_lie(cli):
     assert "runs/toy/seed-1" in cli("runs").stdout
 
 
+def test_paths_of_runs_are_never_broken_however_narrow_the_terminal(cli, monkeypatch):
+    from rich.console import Console
+
+    from biasloop.cli import runs_list
+    from biasloop.report import output
+
+    narrow = Console(width=80, markup=False, emoji=False, highlight=False)
+    for module in (output, runs_list):
+        monkeypatch.setattr(module, "console", lambda **_: narrow, raising=False)
+    directory = f"runs/{'long-' * 12}name"
+    cli("loop", "-p", "toy", "--out", directory, "--grid", "loop.human=5,6")
+    listed = cli("runs", "list", directory).stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == [
+        f"{directory}/loop.human={human}/seed-0" for human in (5, 6)
+    ]
+    cli("loop", "-p", "toy")
+    assert "───" in cli("runs", "list", "runs/toy").stdout
+
+
 def test_a_damaged_run_is_listed_as_such_beside_the_others(cli):
     cli("loop", "-p", "toy", "--seeds", "0-1")
     Path("runs/toy/seed-0/round-0001.h5").unlink()

@@ -265,3 +265,12 @@ def test_a_figure_of_runs_that_a_person_names_says_so_where_none_is_given(cli, n
         f"{name} shows runs that you name, and none is given; type: biasloop plot {name} RUN..."
     )
     assert "runs are missing" not in result.stderr
+
+
+def test_who_draws_what_no_round_has_is_told_what_there_is(cli):
+    cli("loop", "-p", "toy", "--set", 'plot.series=["accuracy", "ece"]', "--out", "runs/toy")
+    refused = cli("plot", "runs/toy")
+    assert isinstance(refused.exception, InvalidInput), refused.exception
+    said = str(refused.exception)
+    assert "no round has a value of accuracy or ece; name another with --metric: share_target, share_train" in said
+    assert "label_error" in said

@@ -49,3 +49,21 @@ def test_what_is_typed_to_try_a_run_again_makes_that_one_alone_as_far_as_it_can_
     monkeypatch.setattr("sys.argv", ["biasloop", "loop", *typed.split()])
     (planned,) = planned_toys([1], Path("runs/toy"), OPTIONS)
     assert retry(replace(planned, arm=arm), Path("runs/toy")) == f"biasloop loop {again}"
+
+
+UNMEASURED = ("--set", "bound.metric=given.share", "--set", "bound.baseline=given_truth.share")
+
+
+def test_what_to_type_next_works_with_what_was_measured(cli):
+    def suggested(*options):
+        done = cli("loop", "-p", "toy", *options)
+        assert done.exit_code == 0, done.exception
+        return [line.split() for line in done.stdout.splitlines() if line.startswith("  biasloop ")][:-1]
+
+    every = suggested()
+    assert [words[1] for words in every] == ["runs", "plot", "bound"]
+    assert [cli(*words[1:]).exit_code for words in every] == [0, 0, 0]
+    assert [words[1] for words in suggested(*UNMEASURED, "--out", "else")] == ["runs"]
+    drawn = suggested(*UNMEASURED, "--set", 'plot.series=["share_train"]', "--out", "drawn")
+    assert [words[1] for words in drawn] == ["runs", "plot"]
+    assert cli(*drawn[1][1:]).exit_code == 0

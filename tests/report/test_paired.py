@@ -1,5 +1,7 @@
 """Arms against one of them, seed by seed."""
 
+from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -10,7 +12,7 @@ from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.sequential import e_value
 from biasloop.report.arms import Arm
-from biasloop.report.paired import paired
+from biasloop.report.paired import paired, reference_arm
 
 FIRST = {0: 0.5, 1: 0.6, 2: 0.55, 3: 0.7}
 SECOND = {1: 0.65, 2: 0.57, 3: 0.77, 9: 0.1}
@@ -19,7 +21,11 @@ SECOND = {1: 0.65, 2: 0.57, 3: 0.77, 9: 0.1}
 def arm(label, values):
     """Runs of two rounds by seed: the first measured 0, the second the value."""
     runs = [
-        SimpleNamespace(seed=seed, metrics=[{"recall": Metric(0.0, 5)}, {"recall": Metric(value, 5)}])
+        SimpleNamespace(
+            seed=seed,
+            metrics=[{"recall": Metric(0.0, 5)}, {"recall": Metric(value, 5)}],
+            run=SimpleNamespace(directory=Path("runs", label.replace(" ", "_"), f"seed-{seed}")),
+        )
         for seed, value in values.items()
     ]
     return Arm(label, runs)
@@ -43,29 +49,44 @@ def test_the_reference_comes_first_whichever_it_is():
     assert rows[1].difference.mean == pytest.approx(-np.mean([0.05, 0.02, 0.07]))
 
 
+def test_the_reference_may_be_called_by_its_directory():
+    every = [arm("plain", FIRST), arm("equal seconds", SECOND)]
+    assert reference_arm(every, "equal_seconds") is reference_arm(every, "equal seconds") is every[1]
+    with pytest.raises(InvalidInput, match="--to 'equal_seconds': several arms are called so; did you mean 'equal sec"):
+        reference_arm([*every, replace(every[1], label="equal seconds again")], "equal_seconds")
+
+
 def test_a_round_may_be_chosen():
     rows = paired([arm("plain", FIRST), arm("rho", SECOND)], None, ["recall"], 0)
     assert rows[1].difference.mean == 0
     assert paired([arm("plain", FIRST)], None, ["recall"], 1)[0].value.mean == pytest.approx(np.mean([*FIRST.values()]))
 
 
-def test_runs_that_are_differently_far_are_compared_in_the_last_round_that_both_have():
+def test_runs_that_are_differently_far_are_compared_in_the_last_round_that_all_have():
     slow, quick = arm("slow", FIRST), arm("quick", FIRST)
     quick.runs[1].metrics.append({"recall": Metric(0.95, 5)})
-    slow.runs[2].metrics.pop()
     slow.runs[3].metrics.clear()
     for arms in ([slow, quick], [quick, slow]):
-        _, other = paired(arms, None, ["recall"], None)
+        _, other = rows = paired(arms, None, ["recall"], None)
+        assert [row.round for row in rows] == [1, 1]
         assert other.seeds == (0, 1, 2)
         assert other.difference.mean == other.difference.std == 0
-        assert other.value.mean == pytest.approx((0.5 + 0.6 + 0.0) / 3)
+        assert other.value.mean == pytest.approx((0.5 + 0.6 + 0.55) / 3)
+    slow.runs[2].metrics.pop()
+    for row in paired([quick, slow], None, ["recall"], None):
+        assert (row.round, row.value.mean) == (0, 0)
+
+
+def test_a_round_that_no_run_of_the_reference_has_is_refused():
+    with pytest.raises(InvalidInput, match="no run of 'plain' has a round 5; the last is 1"):
+        paired([arm("plain", FIRST)], None, ["recall"], 5)
 
 
 def test_an_arm_without_common_seeds_is_left_out_and_what_is_not_there_is_named():
     assert [row.arm for row in paired([arm("a", {0: 1.0}), arm("b", {1: 1.0})], "a", ["recall"], None)] == ["a"]
     with pytest.raises(InvalidInput, match="--to 'rhoo': no arm is called so; did you mean 'rho'"):
         paired([arm("plain", FIRST), arm("rho", SECOND)], "rhoo", ["recall"], None)
-    with pytest.raises(InvalidInput, match="no run of 'plain' has a number of 'recal'; there are recall"):
+    with pytest.raises(InvalidInput, match="no run of 'plain' has a number of 'recal' in round 1; there are recall"):
         paired([arm("plain", FIRST)], None, ["recal"], None)
 
 

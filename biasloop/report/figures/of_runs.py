@@ -130,16 +130,30 @@ def by_round(grouped: Sequence[Arm], metric: str | None) -> Drawn:
     left_out = [name for name in names if not measured[name]]
     left_out += [f"{name} of {arm.label}" for name in shown for arm in grouped if arm not in measured[name]]
     if not shown:
-        raise InvalidInput(
-            f"{first.run.directory}: no round has a value of {' or '.join(names)}, which is null throughout; "
-            "name another metric with --metric"
-        )
+        raise InvalidInput(f"{first.run.directory}: no round has a value of {_without_value(grouped, names)}")
     panels = [panel("", measured[name], name) for name in shown]
     note = OF_LABELS if section is not None and section.of_labels and section.metric in shown else ""
     if len(shown) == 1:
         return Drawn(panels, axis_label(first.run, shown[0]), left_out, note)
     labelled = [replace(each, y_label=axis_label(first.run, name)) for each, name in zip(panels, shown, strict=True)]
     return Drawn(labelled, "", left_out, note)
+
+
+def is_drawn(runs: Sequence[Run]) -> bool:
+    """Whether runs with a finished round have what their preset draws, so that no metric needs to be named."""
+    try:
+        drawn = against_setting(runs, None, None, []) or by_round(arms(runs), None)
+    except InvalidInput:
+        return False
+    return bool(drawn.panels)
+
+
+def _without_value(grouped: Sequence[Arm], names: Sequence[str]) -> str:
+    """What there is instead of metrics that no round has a value of."""
+    rows = [row for arm in grouped for run in arm.runs for row in run.metrics]
+    null = ", which is null throughout" if any(name in row for row in rows for name in names) else ""
+    known = dict.fromkeys(name for row in rows for name, metric in row.items() if np.isfinite(metric.value))
+    return f"{' or '.join(names)}{null}; name another with --metric: {', '.join(known)}"
 
 
 def _has_values(arm: Arm, name: str) -> bool:

@@ -1,12 +1,15 @@
 """A stored run held against Theorem 1: measured value, bound and ratio in every round."""
 
 import math
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from biasloop.contract.data import Floats
+from biasloop.config.experiment import BoundSection
+from biasloop.contract.data import Floats, Metric
 from biasloop.errors import InvalidInput
 from biasloop.report.arms import Measured, arms
 from biasloop.report.figures.panels import Panel, Series
@@ -23,7 +26,7 @@ class Comparison:
     Attributes:
         metric: the bound's metric.
         delta: calibration error of round 0, signed.
-        delta_error: its standard error over test samples.
+        delta_error: its standard error over the samples that it is measured on (`_delta_error`).
         measured, baseline, bias, bound: over rounds; bias is measured - baseline.
         per_round: the bound with the calibration error measured every round; None if the preset names no
             training share.
@@ -66,6 +69,8 @@ class Comparison:
     def verdict(self) -> str:
         """Whether and where the run exceeded its bound, in a sentence."""
         limit = "grows without end" if self.limit is None else f"tends to {self.limit:+.4f}"
+        if np.isfinite(self.bound).sum() == 1:  # the calibration error is that round's bias: their ratio is 1
+            return f"one round shows nothing yet: the bound begins with its bias; the bound {limit}"
         if not self.exceeded:
             return f"the run kept to its bound in all {np.isfinite(self.bound).sum()} rounds; the bound {limit}"
         worst = max(self.exceeded, key=lambda t: abs(self.bias[t]) - abs(self.bound[t]))
@@ -115,7 +120,7 @@ def compare(run: Run) -> Comparison:
     return Comparison(
         section.metric,
         float(bias[first]),
-        measured.metrics[first][section.metric].error,
+        _delta_error(measured.metrics[first], section),
         measured.values(section.metric),
         measured.values(section.baseline),
         bias,
@@ -123,6 +128,28 @@ def compare(run: Run) -> Comparison:
         measured.per_round_bound(),
         measured.loop_bound.limit(float(bias[first])),
     )
+
+
+def first_bounded(runs: Iterable[Run]) -> Run | None:
+    """The first run that can be held against its bound; None where none can."""
+    for run in runs:
+        with suppress(InvalidInput):
+            compare(run)
+            return run
+    return None
+
+
+def _delta_error(row: Mapping[str, Metric], section: BoundSection) -> float:
+    """The standard error of the bound's metric minus its baseline in a round.
+
+    A baseline on test samples is constant over the run: the errors of all rounds are told beside it, and that of the
+    metric alone is theirs. Human labels of the reserve (`given_truth.NAME`) are other samples in each round, so that
+    the baseline's error adds to the metric's. Both are of the same rows, whose covariance no round stores: the root of
+    the sum of squares holds exactly where one of the two does not vary (labels that depend on the class alone), and is
+    too large rather than too small where models tend to label as humans do.
+    """
+    error = row[section.metric].error
+    return math.hypot(error, row[section.baseline].error) if section.of_labels else error
 
 
 def panel(run: Run) -> Panel:

@@ -3,6 +3,7 @@
 import json
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -200,6 +201,21 @@ def test_the_error_of_the_human_labels_that_are_subtracted_counts(cli, measured_
     assert "calibration error of round 0: +0.0500 ± 0.0500 (standard error)" in said
 
 
+def test_the_standard_error_is_of_the_round_that_the_calibration_error_is_of(cli, monkeypatch):
+    import biasloop_toy
+
+    class Varying(biasloop_toy.ToyDomain):
+        def measure(self, tables, train, vocabularies):
+            metrics = dict(super().measure(tables, train, vocabularies))
+            if "share_predicted" in metrics:
+                metrics["share_predicted"] = replace(metrics["share_predicted"], error=1 / len(train))
+            return metrics
+
+    monkeypatch.setattr(biasloop_toy, "ToyDomain", Varying)
+    cli("loop", "-p", "toy", "--out", "out", "--set", "loop.rounds=2")
+    assert answer(cli("bound", "--from", "out/seed-0", "--json"))["delta"]["se"] == 0.01  # of 100 that it starts
+
+
 @pytest.mark.parametrize(("rounds", "of_labels"), [(1, ()), (2, OF_LABELS)])
 def test_one_round_that_a_bound_begins_with_shows_nothing(cli, measured_labels, rounds, of_labels):
     cli("loop", "-p", "toy", *of_labels, "--out", "runs/toy", "--set", f"loop.rounds={rounds}")
@@ -218,6 +234,13 @@ def test_a_run_whose_models_label_nothing_has_no_such_error(cli, measured_labels
     assert drawn.stderr == "no round has a value of given.share of 100 % human, which is left out\n"
     shown = cli("runs", "compare", "runs/toy")
     assert shown.exit_code == 0, shown.exception
+
+
+def test_the_run_that_a_study_is_told_to_hold_against_its_bound_has_one(cli, measured_labels):
+    done = cli("loop", "-p", "toy", *OF_LABELS, "--grid", "loop.model=0,20", "--set", "loop.rounds=2", "--out", "out")
+    (typed,) = [line.split() for line in done.stdout.splitlines() if line.startswith("  biasloop bound")]
+    assert typed[-1] == "out/loop.model=20/seed-0"
+    assert cli(*typed[1:]).exit_code == 0
 
 
 def test_a_run_made_before_labels_were_measured_is_measured_now(cli, measured_labels, monkeypatch):

@@ -146,6 +146,15 @@ def test_shards_without_samples_are_not_trained_on(mix):
     assert "'{00000..00001}.tar'" in Path("half/train.sh").read_text()
 
 
+@pytest.mark.parametrize(("gpus", "device"), [("0", "cpu"), ("0.5", "cuda"), ("1", "cuda")])
+def test_a_part_of_a_gpu_is_a_gpu_to_another_trainer(mix, gpus, device):
+    result = mix("half", 0.5, *TRAINER, *UNBUILT, "--set", "domain.precision=auto", "--set", f"resources.gpus={gpus}")
+    assert result.exit_code == 0, result.exception
+    text = Path("half/train.sh").read_text()
+    assert f"--device {device} " in text
+    assert "nproc-per-node" not in text
+
+
 def test_what_another_trainer_cannot_do_is_refused_before_anything_is_written(mix, cli):
     for arguments, expected in (
         (("--engine", "lightning"), "no such trainer; expected open_clip_train"),

@@ -258,6 +258,28 @@ def test_paths_of_runs_are_never_broken_however_narrow_the_terminal(cli, monkeyp
     assert "───" in cli("runs", "list", "runs/toy").stdout
 
 
+def test_a_list_of_runs_is_a_table_from_the_width_at_which_one_fits(cli, monkeypatch):
+    from rich.console import Console
+
+    from biasloop.cli import runs_list
+    from biasloop.report import output
+
+    cli("loop", "-p", "toy", "--out", "runs/toy", "--set", "loop.rounds=1")
+
+    def listed(width):
+        drawn = Console(width=width, markup=False, emoji=False, highlight=False)
+        for module in (output, runs_list):
+            monkeypatch.setattr(module, "console", lambda **_: drawn)
+        return cli("runs", "list", "runs/toy").stdout
+
+    plain = listed(20)
+    longest = max(map(len, plain.splitlines()))
+    assert listed(longest) == plain
+    assert "───" in listed(longest + 1)
+    for width in (longest, longest + 1):
+        assert sum("runs/toy/seed-0" in line and "finished" in line for line in listed(width).splitlines()) == 1
+
+
 def test_a_damaged_run_is_listed_as_such_beside_the_others(cli):
     cli("loop", "-p", "toy", "--seeds", "0-1")
     Path("runs/toy/seed-0/round-0001.h5").unlink()

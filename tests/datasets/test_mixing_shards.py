@@ -153,3 +153,12 @@ def test_what_cannot_be_mixed_is_refused(tmp_path):
         list(Mixture(broken, broken, 0, 0, equalise=8).read([0]))
     with pytest.raises(InvalidInput, match="0 to 1"):
         Mixture(broken, broken, 1.5, 0)
+
+
+def test_a_picture_that_cannot_be_read_is_named_with_the_corpus_that_it_is_of(tmp_path):
+    for name in ("o", "g"):
+        shard(tmp_path / name / "0.tar", [Sample("1", {"jpg": b"no picture"})])
+    corpora = Keys.of(tmp_path / "o"), Keys.of(tmp_path / "g")
+    for share, name in enumerate(("o", "g")):
+        with pytest.raises(DamagedShard, match=f"picture of 1 in {tmp_path / name} cannot be read"):
+            list(Mixture(*corpora, share, 0, equalise=8).read([0]))

@@ -129,5 +129,18 @@ def test_passes_of_a_network_without_dropout_are_refused_before_any_fit(shift, p
         made.rule.prepare()
 
 
+def test_a_proxy_is_asked_for_its_dropout_as_the_one_that_is_trained(monkeypatch):
+    asked, variant = [], LineDomain.variant
+
+    def spying(self, changes, shared="data"):
+        asked.append(shared)
+        return variant(self, changes, shared)
+
+    monkeypatch.setattr(LineDomain, "variant", spying)
+    experiment = line_experiment({"name": "bald", "proxy": {"shift": 0.5}}, {"rounds": 1})
+    line_prepared(experiment, kind=Dropout).rule.prepare()
+    assert set(asked) == {"batches"}
+
+
 def test_dropout_is_asked_for_by_selectors_of_passes_alone():
     line_prepared(line_experiment({"name": "train-loss"}, {"rounds": 1}, shift=0.0), kind=Dropout).rule.prepare()

@@ -9,6 +9,7 @@ import open_clip
 import pytest
 import torch
 from open_clip import factory, pretrained
+from PIL import Image
 from safetensors.torch import save_file
 from support import clip_shards, tiny_clip
 from support.clip_shards import both, made_run
@@ -17,6 +18,7 @@ from biasloop.config import presets
 from biasloop.config.validation import arms_of
 from biasloop.contract.context import Context
 from biasloop.contract.domains import EPOCHS, INPUTS, Demands
+from biasloop.contract.encoding import EncoderSettings
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch, SomethingToFetch
 from biasloop_clip import ShardsDomain, published, towers
@@ -119,6 +121,16 @@ def test_weights_that_would_compute_something_else_are_refused_before_anything_i
         built(network=network, weights=name, originals="cc3m", pictures="cc3m-sd").check(Demands())
 
 
+def test_a_model_that_is_read_back_prepares_pictures_as_the_tag_that_it_began_with(tagged):
+    domain, fitted = built(network=TAGGED, weights="made"), towers.build(TAGGED, "made")
+    model = domain.load("model", domain.save("model", fitted))
+    assert not model.training
+    encoder = domain.fitted_encoder(model, EncoderSettings("", device="cpu", threads=1))
+    assert encoder.about()["preprocess"]["mean"] == list(MEAN)
+    picture = Image.new("RGB", (40, 32), (10, 20, 30))
+    np.testing.assert_array_equal(encoder.prepare(picture), towers.preprocessing(fitted)[1](picture).numpy())
+
+
 def test_files_that_do_not_fit_or_need_a_pickle_are_no_random_weights(tmp_path, weights):
     state = tiny_clip.built("vit").state_dict()
     state.pop("visual.conv1.weight")
@@ -159,6 +171,16 @@ def test_tags_of_one_file_or_an_address_say_which(tmp_path, monkeypatch):
     cached.parent.mkdir(parents=True)
     cached.write_bytes(b"")
     assert published.to_fetch("RN50", "web") is None
+
+
+def test_weights_that_the_library_prefers_are_not_to_be_fetched_in_another_form(monkeypatch):
+    tags = {name: {"hf_hub": f"somebody/model/weights.{name}"} for name in ("bin", "pth", "pt")}
+    monkeypatch.setitem(pretrained._PRETRAINED, "RN50", tags)
+    cached = {"weights.safetensors": "here"}
+    monkeypatch.setattr(huggingface_hub, "try_to_load_from_cache", lambda _, file: cached.get(file))
+    assert [published.to_fetch("RN50", name) for name in tags] == [
+        None, None, "hf download somebody/model weights.pt",
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("asked", "words"), [(INPUTS, "set loop.share = 0"), (EPOCHS, "set no loop.snapshots")])

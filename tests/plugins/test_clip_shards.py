@@ -175,12 +175,31 @@ def test_an_epoch_of_several_passes_goes_on_at_any_step():
             assert np.array_equal(each[10 * start :], rest)
 
 
+@pytest.mark.parametrize("epoch_steps", [None, 5])
+def test_the_weight_of_a_sample_goes_with_it(epoch_steps):
+    scale, ids, weights = (torch.zeros(3), torch.ones(3)), np.arange(24), torch.linspace(1, 2, 24)
+    recipe = replace(RECIPE, epoch_steps=epoch_steps)
+    source = ShardBatches(
+        DrawnReader(), ids, ids < 0, weights, recipe, Streams((0,)), torch.device("cpu"), scale, 1, Alone()
+    )
+    listed = [batch for (batch,) in source.epoch(1)]
+    assert len(listed) == (epoch_steps or 3)
+    assert all(torch.equal(batch.weights, weights[batch.rows]) for batch in listed)
+
+
 def test_samples_of_an_epoch_say_how_many_steps_it_has_and_the_warm_up_is_of_them():
     config = ShardsDomain.Config.model_validate({"epoch_samples": 3_318_333})
     recipe = recipes.of_shards(config, 2_000_000, is_vision_transformer=False)
     assert recipe.epoch_steps == 2305
     assert recipe.warm_up * recipe.planned(2305) == pytest.approx(10_000)
     assert recipes.of_shards(ShardsDomain.Config(), 2_000_000, is_vision_transformer=False).epoch_steps is None
+
+
+def test_the_warm_up_of_an_epoch_that_is_a_pass_is_of_its_full_batches():
+    config = ShardsDomain.Config.model_validate({"batch_size": 8, "epochs": 2, "warm_up": 3})
+    recipe = recipes.of_shards(config, 30, is_vision_transformer=False)
+    assert recipe.steps(30) == 3
+    assert recipe.warm_up * recipe.planned(recipe.steps(30)) == pytest.approx(3)
 
 
 def test_a_run_is_the_same_one_where_samples_of_an_epoch_are_not_set():

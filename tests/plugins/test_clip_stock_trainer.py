@@ -1,11 +1,13 @@
 """The command of open_clip's own trainer: every setting is written out, and names are safe wherever they lie."""
 
 import json
+import runpy
 import shlex
 import subprocess
 import sys
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 
+import open_clip_train
 import pytest
 from open_clip_train.params import parse_args
 from support import clip_shards, tiny_clip
@@ -163,6 +165,12 @@ def test_a_name_of_a_directory_is_that_from_anywhere(tmp_path, monkeypatch):
     assert arguments(launched(network="local-dir:net", **BETAS)).model == f"local-dir:{tmp_path / 'net'}"
 
 
+def test_a_file_of_weights_is_that_from_anywhere(tmp_path, monkeypatch):
+    (tmp_path / "epoch_5.pt").write_bytes(b"")
+    monkeypatch.chdir(tmp_path)
+    assert arguments(launched(weights="epoch_5.pt", **BETAS)).pretrained == str(tmp_path / "epoch_5.pt")
+
+
 def test_what_cannot_be_is_refused():
     with pytest.raises(InvalidInput, match="--engine lightning: there is no such trainer; expected open_clip_train"):
         launched(engine="lightning")
@@ -184,6 +192,16 @@ def test_markers_at_the_end_of_shards_are_switched_off_where_there_are_some():
     for expander in (newer, older):
         assert list(open_clip_launcher.without_markers(expander)([{"fname": "1.txt"}])) == [{"fname": "1.txt"}]
     assert open_clip_launcher.without_markers(older) is older
+
+
+def test_processes_that_read_begin_without_markers_too(monkeypatch):
+    data = ModuleType("open_clip_train.data")
+    data.tar_file_expander = lambda data, handler=None, eof_value={}: None
+    monkeypatch.setitem(sys.modules, data.__name__, data)
+    monkeypatch.setattr(open_clip_train, "data", data, raising=False)
+    monkeypatch.setattr("importlib.util.find_spec", lambda *_: SimpleNamespace())
+    runpy.run_path(open_clip_launcher.__file__, run_name="__mp_main__")  # as multiprocessing runs it in each of them
+    assert data.tar_file_expander.keywords == {"eof_value": None}
 
 
 def test_what_the_trainer_lacks_is_told_with_what_installs_it(monkeypatch):

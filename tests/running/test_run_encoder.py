@@ -110,3 +110,22 @@ def test_a_model_that_is_stored_no_longer_is_fitted_again(cli, workplace, monkey
     assert (about["round"], about["made"]) == (newest, "stored")
     monkeypatch.setattr("biasloop.feedback.accumulate.Accumulate.produced", lambda self: None)
     assert encoder_of_run(directory, SETTINGS, options).about()["made"] == "refitted"
+
+
+def test_it_is_the_newest_rounds_model_whether_stored_or_fitted_again(cli, workplace, monkeypatch):
+    from biasloop_toy import ToyDomain
+
+    assert cli("loop", "-p", "toy", "--out", "out", "--seeds", "2", "--set", "loop.rounds=2").exit_code == 0
+    directory, models = Path("out/seed-2"), []
+
+    def fitted_encoder(self, model, settings):
+        models.append(model)
+        return Constant()
+
+    monkeypatch.setattr(ToyDomain, "fitted_encoder", fitted_encoder, raising=False)
+    about = encoder_of_run(directory, SETTINGS, Options(workplace / "data")).about()
+    monkeypatch.setattr("biasloop.feedback.accumulate.Accumulate.produced", lambda self: None)
+    again = encoder_of_run(directory, SETTINGS, Options(workplace / "data")).about()
+    assert (about["seed"], about["made"], again) == (2, "stored", {**about, "made": "refitted"})
+    test = Run.open(directory).read("round-0001").evaluations["test"].tables["test"]
+    assert [model.share for model in models] == [test["prediction"][0]] * 2

@@ -16,7 +16,8 @@ from support.clip_shards import both, made_run
 
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
-from biasloop.contract.context import Context
+from biasloop.contract.context import Context, Work
+from biasloop.contract.data import Samples
 from biasloop.contract.domains import EPOCHS, INPUTS, Demands
 from biasloop.contract.encoding import EncoderSettings
 from biasloop.contract.randomness import Streams
@@ -72,6 +73,13 @@ def test_a_network_is_measured_as_it_is_where_nothing_is_trained(tmp_path, weigh
     assert "gender_words_train" not in test.metrics  # nothing was learnt from
     expected = domain._learner.embedded(towers.build("tiny", str(weights)), domain.splits().test)
     np.testing.assert_allclose(test.tables["test"]["picture_embedding"], expected, atol=1e-5)
+
+
+def test_a_network_that_is_not_trained_is_given_in_evaluation_mode(tmp_path):
+    domain = built(**{**both(tmp_path), "epochs": 0})
+    pool = domain.splits().pool
+    train = Samples(pool, np.zeros(len(pool), np.bool_), domain.human_labels(pool))
+    assert not domain.fit(train, Work(Streams((0, "fit")))).training
 
 
 def test_training_begins_with_a_file_of_weights(tmp_path, weights):
@@ -181,6 +189,24 @@ def test_weights_that_the_library_prefers_are_not_to_be_fetched_in_another_form(
     assert [published.to_fetch("RN50", name) for name in tags] == [
         None, None, "hf download somebody/model weights.pt",
     ]  # fmt: skip
+
+
+def test_a_repository_that_cannot_be_reached_is_told_with_what_fetches_it():
+    told = published.why("hf-hub:somebody/model", ConnectionError("no route"))
+    assert isinstance(told, SomethingToFetch)
+    assert str(told).endswith(":\nhf download somebody/model")
+
+
+@pytest.mark.parametrize(
+    ("hub", "ours", "expected"),
+    [("1", None, True), ("yes", None, True), ("0", None, False), (None, None, False), (None, "1", True)],
+)
+def test_the_network_is_left_alone_where_the_hub_or_biasloop_is_told_so(monkeypatch, hub, ours, expected):
+    for name, value in (("HF_HUB_OFFLINE", hub), ("BIASLOOP_OFFLINE", ours)):
+        monkeypatch.delenv(name, raising=False)
+        if value is not None:
+            monkeypatch.setenv(name, value)
+    assert published.offline() is expected
 
 
 @pytest.mark.parametrize(("asked", "words"), [(INPUTS, "set loop.share = 0"), (EPOCHS, "set no loop.snapshots")])

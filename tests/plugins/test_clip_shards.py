@@ -168,6 +168,12 @@ def test_passes_follow_each_other_until_an_epoch_has_its_samples(epoch_steps):
         assert np.array_equal(parts[24 * number : 24 * number + 24], part[: len(rows) - 24 * number])
 
 
+@pytest.mark.parametrize("epoch_steps", [None, 2])
+def test_fewer_samples_than_a_batch_are_refused_however_long_an_epoch_is(epoch_steps):
+    with pytest.raises(InvalidInput, match="there is no batch to train on: 24 samples, batch_size 25"):
+        drawn(0, epoch_steps=epoch_steps, size=25)
+
+
 def test_an_epoch_of_several_passes_goes_on_at_any_step():
     entire = drawn(1, epoch_steps=5, size=10)
     for start in range(5):

@@ -74,6 +74,13 @@ def test_betas_go_by_the_network_and_not_by_its_name(described, folder, betas, t
     assert (told.beta1, told.beta2, told.eps) == (0.9, *betas)
 
 
+def test_what_the_settings_leave_out_of_betas_and_epsilon_goes_by_the_network_alone(tmp_path):
+    network = clip_shards.network(tmp_path / "net", tiny_clip.CONFIGS["vit"])
+    betas = arguments(launched(gpus=1, network=network, epsilon=1e-7))
+    epsilon = arguments(launched(gpus=1, network=network, beta2=0.95))
+    assert (betas.beta2, betas.eps, epsilon.beta2, epsilon.eps) == (0.98, 1e-7, 0.95, 1e-6)
+
+
 def test_training_begins_with_the_weights_of_the_settings(tmp_path):
     assert arguments(launched(**BETAS)).pretrained == ""
     assert arguments(launched(network="RN50-quickgelu", weights="cc12m", **BETAS)).pretrained == "cc12m"
@@ -202,6 +209,14 @@ def test_processes_that_read_begin_without_markers_too(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda *_: SimpleNamespace())
     runpy.run_path(open_clip_launcher.__file__, run_name="__mp_main__")  # as multiprocessing runs it in each of them
     assert data.tar_file_expander.keywords == {"eof_value": None}
+
+
+def test_a_trainer_that_refuses_ends_with_a_code_that_says_so(monkeypatch):
+    trainer = ModuleType("open_clip_train.main")
+    monkeypatch.setitem(sys.modules, trainer.__name__, trainer)
+    for answer, code in ((-1, 1), (None, 0)):
+        trainer.main = lambda arguments, answer=answer: answer
+        assert open_clip_launcher.main() == code
 
 
 def test_what_the_trainer_lacks_is_told_with_what_installs_it(monkeypatch):

@@ -174,3 +174,5 @@ def test_published_weights_that_are_not_here_are_told(monkeypatch, caplog):
 def test_an_unknown_precision_is_refused(folders):
     with pytest.raises(InvalidInput, match="expected float32"):
         loaded(folders["vit"], precision="half")
+    with pytest.raises(InvalidInput, match="expected float32"):
+        encoding.fitted("tiny", tiny_clip.built("vit"), EncoderSettings("", precision="half", device="cpu"))

@@ -135,7 +135,9 @@ def load(settings: EncoderSettings) -> OpenClip:
     _check(name, weights, offline=offline)
     try:
         with published.quiet():
-            model, _, transform = open_clip.create_model_and_transforms(name, weights, require_pretrained=True)
+            file = None if weights is None else published.file_of(name, weights)
+            source = weights if file is None else str(file)  # the library takes "OpenAI" for a tag, a path never
+            model, _, transform = open_clip.create_model_and_transforms(name, source, require_pretrained=True)
             tokenizer = open_clip.get_tokenizer(name)
     except Exception as error:  # the library raises anything, and hides what it caught
         raise published.why(settings.name, error) from error

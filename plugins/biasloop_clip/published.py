@@ -35,8 +35,16 @@ def preprocessing_of(name: str, weights: str) -> Mapping[str, Any]:
     """Mean, std and resizing that a tag's pictures were prepared by; {} of a file."""
     import open_clip
 
+    if not is_tag(name, weights):  # the library would take a tag in another spelling, too: "OpenAI" for "openai"
+        return {}
     settings: Mapping[str, Any] = open_clip.get_pretrained_cfg(name, weights)
     return settings
+
+
+def file_of(name: str, weights: str) -> Path | None:
+    """The file that weights are read from, if they are no tag: a tag goes before a file that is called so."""
+    path = Path(weights)
+    return path.resolve() if path.is_file() and not is_tag(name, weights) else None
 
 
 def check(name: str, weights: str) -> None:
@@ -102,7 +110,7 @@ def require(name: str, weights: str) -> None:
 def offline(*, asked: bool = False) -> bool:
     """Whether the network must not be touched; the hub's library, which has to be told before it is imported, is."""
     if is_offline(asked):
-        os.environ.setdefault("HF_HUB_OFFLINE", "1")
+        os.environ["HF_HUB_OFFLINE"] = "1"  # also over a 0: to be told once is enough
     return os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
 
 

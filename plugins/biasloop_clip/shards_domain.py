@@ -10,7 +10,6 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.contract.context import Context, Requirement, Work
@@ -131,10 +130,13 @@ class ShardsDomain:
 
     def fingerprint(self) -> str:
         """How many keys, and a digest of keys, shards and their manifests; and one of a file of weights."""
+        from biasloop_clip import published
+
         data, weights = f"shards:{len(self._pairs.ids)}:{self._pairs.digest}", self.config.weights
-        if weights is None or not Path(weights).is_file():
+        path = None if weights is None else published.file_of(self.config.network, weights)
+        if path is None:
             return data
-        with Path(weights).open("rb") as file:
+        with path.open("rb") as file:
             return f"{data} weights:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
     def vocabularies(self) -> Mapping[str, Column]:

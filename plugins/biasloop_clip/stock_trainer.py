@@ -64,7 +64,7 @@ def _options(config: Config, corpus: Corpus, samples: int) -> dict[str, object]:
     recipe = recipes.of_shards(config, samples, is_vision_transformer=transformer)
     return {
         "--model": _located(config.network),
-        **_pretrained(config.weights),
+        **_pretrained(config),
         "--dataset-type": "webdataset",
         "--train-data": braced(corpus.shards),
         "--train-num-samples": samples,
@@ -123,11 +123,12 @@ def _check_weights(config: Config) -> None:
         )
 
 
-def _pretrained(weights: str | None) -> dict[str, object]:
+def _pretrained(config: Config) -> dict[str, object]:
     """Where training begins, by a name that means the same from any directory."""
-    if weights is None:
+    if config.weights is None:
         return {}
-    return {"--pretrained": str(Path(weights).resolve()) if Path(weights).is_file() else weights}
+    file = published.file_of(config.network, config.weights)
+    return {"--pretrained": config.weights if file is None else str(file)}
 
 
 def _readers(corpus: Corpus, batch: int, processes: int) -> int:

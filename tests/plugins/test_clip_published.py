@@ -1,6 +1,7 @@
 """Published weights and files of weights in "clip-shards": where training begins, or what is measured as it is."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import huggingface_hub
@@ -22,7 +23,7 @@ from biasloop.contract.domains import EPOCHS, INPUTS, Demands
 from biasloop.contract.encoding import EncoderSettings
 from biasloop.contract.randomness import Streams
 from biasloop.errors import InvalidInput, Mismatch, SomethingToFetch
-from biasloop_clip import ShardsDomain, published, towers
+from biasloop_clip import ShardsDomain, encoding, published, stock_trainer, towers
 
 TAGGED = "tiny-tagged"  # a network that the library knows for a test, with a tag
 MEAN = (0.1, 0.2, 0.3)
@@ -199,7 +200,14 @@ def test_a_repository_that_cannot_be_reached_is_told_with_what_fetches_it():
 
 @pytest.mark.parametrize(
     ("hub", "ours", "expected"),
-    [("1", None, True), ("yes", None, True), ("0", None, False), (None, None, False), (None, "1", True)],
+    [
+        ("1", None, True),
+        ("yes", None, True),
+        ("0", None, False),
+        (None, None, False),
+        (None, "1", True),
+        ("0", "1", True),
+    ],
 )
 def test_the_network_is_left_alone_where_the_hub_or_biasloop_is_told_so(monkeypatch, hub, ours, expected):
     for name, value in (("HF_HUB_OFFLINE", hub), ("BIASLOOP_OFFLINE", ours)):
@@ -228,6 +236,30 @@ def test_a_run_is_of_the_weights_in_a_file_and_without_them_as_before(tmp_path, 
     copied.write_bytes(weights.read_bytes() + b" ")
     assert built(**{**settings, "weights": str(copied)}).fingerprint() != of_file
     assert "weights" not in arms_of(presets.read("clip-cc3m-mini"))[0][1].identity(0)["domain"]
+
+
+def test_a_tag_goes_before_a_file_of_its_name_and_a_file_before_a_tag_in_another_spelling(
+    tmp_path, monkeypatch, tagged, weights
+):
+    settings = both(tmp_path) | {"network": TAGGED}
+    (tmp_path / "files").mkdir()
+    monkeypatch.chdir(tmp_path / "files")
+    zeros = {key: torch.zeros_like(values) for key, values in tiny_clip.built("vit").state_dict().items()}
+    for name in ("made", "Made"):  # the library takes both for the tag
+        torch.save(zeros, name)
+    assert same(towers.build(TAGGED, "made"), tiny_clip.built("vit"))
+    assert not towers.build(TAGGED, "Made").logit_scale.any()
+    assert towers.preprocessing(towers.build(TAGGED, "Made"))[0].mean != MEAN
+    encoder = EncoderSettings(f"{TAGGED}:Made", device="cpu", threads=1)
+    of_file, of_tag = (encoding.load(replace(encoder, name=f"{TAGGED}:{each}")).about() for each in ("Made", "made"))
+    assert of_file["weights"] != of_tag["weights"]
+    plain = built(**settings).fingerprint()
+    assert built(**settings, weights="made").fingerprint() == plain
+    assert built(**settings, weights="Made").fingerprint().startswith(f"{plain} weights:")
+    configs = [built(**settings, weights=each).config for each in ("made", "Made")]
+    assert [stock_trainer._pretrained(each) for each in configs] == [
+        {"--pretrained": "made"}, {"--pretrained": str(tmp_path / "files/Made")},
+    ]  # fmt: skip
 
 
 def test_presets_of_published_weights_name_networks_of_the_trained_activation():

@@ -1,67 +1,50 @@
-"""README names all that a plugin of each kind needs, as the contract has it."""
+"""README: one page, with a picture, how long things take, and names of all that is asked of a reader."""
 
 import re
-import textwrap
 
 import pytest
-from support import toy
-from typing_extensions import get_protocol_members
+from support import pages, toy
 
-from biasloop.contract import batching, context, data, domains, losing, selection
-from biasloop.contract.domains import Domain, Generating, Labelling, Sampled, Storing
-
-SECTION = re.search(
-    r"^## Write a plugin\n(.*?)^## ", (toy.PROJECT / "README.md").read_text(), re.MULTILINE | re.DOTALL
-)[1]  # fmt: skip
-KINDS = {"labelling": (Domain, Sampled, Labelling, Storing), "generating": (Domain, Generating, Storing)}
+PAGE = (toy.PROJECT / "README.md").read_text()
+DOCS = sorted((toy.PROJECT / "docs").glob("*.md"))
 
 
-def needed(kind: str) -> dict[str, object]:
-    """Methods of the capabilities of a kind, by name."""
-    return {name: getattr(each, name) for each in KINDS[kind] for name in get_protocol_members(each)}
+def test_it_is_one_page():
+    assert len(PAGE.splitlines()) <= 110
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_readme_names_every_method(kind):
-    named = set(re.findall(r"`(\w+)\(", SECTION))
-    assert needed(kind).keys() - named == set()
+def test_it_begins_with_what_it_is_for_and_a_picture():
+    first = PAGE.partition("\n## ")[0]
+    assert "What happens to bias when models are trained on data that earlier models labelled or generated" in first
+    assert re.search(r"!\[[^\]]+\]\(docs/[\w-]+\.png\)", first)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_readme_calls_methods_by_the_contracts_arguments(kind):
-    shown = dict(re.findall(r"`(\w+)\(([^)]*)\)`", re.sub(r"\s+", " ", SECTION)))
-    for name, method in needed(kind).items():
-        arguments = method.__code__.co_varnames[1 : method.__code__.co_argcount]
-        assert shown[name] == ", ".join(arguments), name
+def test_the_first_commands_say_how_long_they_take():
+    start = PAGE.partition("\n## Start\n")[2].partition("\n## ")[0]
+    demo, test = re.findall(r"^    make (?:demo|test) +# (.*)$", start, re.MULTILINE)
+    assert "minutes" in demo
+    assert "minutes" in test
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_readme_names_every_type_and_its_module(kind):
-    modules = (context, data, domains, batching, losing, selection)
-    contract = {name: module.__name__ for module in modules for name in vars(module)}
-    words = {
-        word
-        for method in needed(kind).values()
-        for note in method.__annotations__.values()
-        for word in re.findall(r"\b[A-Z]\w+", str(note))
-    } - {"Any", "Mapping", "None", "Sequence"}
-    assert len(words) > 5
-    named = re.sub(r"\s+", " ", SECTION)
-    assert {word for word in words if f"`{word}`" not in named} == set()
-    assert {contract[word] for word in words if f"`{contract[word]}`" not in named} == set()
+def test_there_are_four_examples_each_with_a_command():
+    examples = PAGE.partition("\n## Four examples\n")[2].partition("\n## ")[0]
+    asked = re.split(r"^\*\*", examples, flags=re.MULTILINE)[1:]
+    assert len(asked) == 4
+    assert all(pages.commands(example) for example in asked)
 
 
-def test_readme_points_to_the_page_the_kit_and_the_contract():
-    for path in ("docs/writing-a-domain.md", "tests/toy_plugin", "biasloop/contract/domains.py"):
-        assert path in SECTION
-        assert (toy.PROJECT / path).exists()
-    assert "`biasloop.contract.testing`" in SECTION
+@pytest.mark.parametrize("target", sorted(set(re.findall(r"^    make ([\w-]+)", PAGE, re.MULTILINE))))
+def test_make_has_what_it_names(target):
+    assert re.search(rf"^{target}:", (toy.PROJECT / "Makefile").read_text(), re.MULTILINE)
 
 
-def test_readmes_use_of_the_kit_works():
-    from biasloop_toy import ToyDomain
-
-    (block,) = re.findall(r"(^    from biasloop\.contract\.testing.*?\n\n)(?=\S)", SECTION, re.MULTILINE | re.DOTALL)
-    names = {"ToyDomain": ToyDomain}
-    exec(compile(textwrap.dedent(block), "README.md", "exec"), names)
-    names["test_the_domain_keeps_its_contract"]()
+def test_every_page_can_be_reached():
+    """From README, by the links of pages."""
+    reached, waiting = set(), [toy.PROJECT / "README.md"]
+    while waiting:
+        page = waiting.pop()
+        reached.add(page)
+        linked = re.findall(r"\]\(([\w./-]+\.md)", page.read_text())
+        near = {(page.parent / target).resolve() for target in linked}
+        waiting += [target for target in near if target.exists() and target not in reached]
+    assert {page.name for page in DOCS if page not in reached} == set()

@@ -17,25 +17,25 @@ $(READY): pyproject.toml | $(BIN)/python
 
 demo: $(READY)
 	$(BIN)/biasloop loop --preset quickstart
-	$(BIN)/biasloop plot runs/quickstart --out quickstart.png
+	$(BIN)/biasloop plot runs/quickstart --output quickstart.png --force
 
 demo-clip: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-clip
-	$(BIN)/biasloop plot clip-generator runs/quickstart-clip/loop.share=0.0 --out quickstart-clip-generator.png
-	$(BIN)/biasloop plot runs/quickstart-clip --out quickstart-clip.png
+	$(BIN)/biasloop plot clip-generator runs/quickstart-clip/loop.share=0.0 --output quickstart-clip-generator.png --force
+	$(BIN)/biasloop plot runs/quickstart-clip --output quickstart-clip.png --force
 
 demo-language: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-language
-	$(BIN)/biasloop plot runs/quickstart-language --out quickstart-language.png
+	$(BIN)/biasloop plot runs/quickstart-language --output quickstart-language.png --force
 
 demo-selection: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-selection
-	$(BIN)/biasloop plot runs/quickstart-selection --out quickstart-selection.png
+	$(BIN)/biasloop plot runs/quickstart-selection --output quickstart-selection.png --force
 	$(BIN)/biasloop runs compare runs/quickstart-selection --to uniform
 
 demo-roles: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-roles
-	$(BIN)/biasloop plot runs/quickstart-roles --out quickstart-roles.png
+	$(BIN)/biasloop plot runs/quickstart-roles --output quickstart-roles.png --force
 
 run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*

@@ -28,7 +28,7 @@ def study(preset: str, seeds: int, jobs: int, out: Path) -> float:
     command = [sys.executable, "-m", "biasloop", "loop", "--preset", preset, "--seeds", f"0-{seeds - 1}"]
     begun = time.perf_counter()
     subprocess.run(
-        [*command, "--threads", "1", "--device", "cpu", "--jobs", str(jobs), "--out", str(out)],
+        [*command, "--threads", "1", "--device", "cpu", "--jobs", str(jobs), "--output", str(out)],
         check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
     return time.perf_counter() - begun

@@ -78,7 +78,7 @@ def study(name: str, place: Path, seeds: str, threads: int) -> None:
     preset = place / f"{name}.toml"
     preset.write_text(PRESET.format(name=name, images=place / "digits.npz", settings=settings))
     command = [sys.executable, "-m", "biasloop", "loop", "--preset", str(preset), "--seeds", seeds]
-    subprocess.run([*command, "--threads", str(threads), "--out", str(place / "runs" / name)], check=True)
+    subprocess.run([*command, "--threads", str(threads), "--output", str(place / "runs" / name)], check=True)
 
 
 def table(name: str, place: Path) -> None:

@@ -163,7 +163,9 @@ def _tell_room(left: "Sequence[Estimate]", directory: Path) -> None:
         free = shutil.disk_usage(there).free
         say(f"disk: about {formatting.size(needed)} (free: {formatting.size(free)})")
         if needed > free:
-            note(f"{there} has {formatting.size(free)} free, which does not suffice; free some, or use another --out")
+            note(
+                f"{there} has {formatting.size(free)} free, which does not suffice; free some, or use another --output"
+            )
     memory = max((each.memory for each in left if each.memory is not None), default=None)
     say(f"memory: {'not known yet' if memory is None else f'about {formatting.size(memory)} a run'}")
 

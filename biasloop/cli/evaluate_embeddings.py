@@ -10,7 +10,7 @@ import typer
 from biasloop.cli.evaluate_file import CROSSED, Csv, FailAbove
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Device, Json, Threads, data_directory
-from biasloop.cli.outputs import check_file
+from biasloop.cli.outputs import Force, check_file
 from biasloop.cli.stopping import stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -60,6 +60,7 @@ def phase(
     against: Against = None,
     compat: Released = "fixed",
     csv: Csv = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     pictures: Pictures = None,
     device: Device = "auto",
@@ -76,7 +77,7 @@ def phase(
     from biasloop.evaluations import retrieval
 
     way = _compat(compat)
-    check_file("--csv", csv)
+    check_file("--csv", csv, force=force)
     limits = _gates(fail_above, retrieval.gates(reading.CLASSES))
     models = _Models(file, against, pictures, device, threads)
     _retrieved(models, reading.read(annotations, way), way, csv, limits, json=json)
@@ -94,6 +95,7 @@ def coco(
     against: Against = None,
     compat: Released = "fixed",
     csv: Csv = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     pictures: Pictures = None,
     data: Data = None,
@@ -111,7 +113,7 @@ def coco(
     from biasloop.evaluations import retrieval
 
     way = _compat(compat)
-    check_file("--csv", csv)
+    check_file("--csv", csv, force=force)
     limits = _gates(fail_above, retrieval.gates(coco_bias.CLASSES))
     if (images is None) != (annotations is None):
         raise InvalidInput("--images and --annotations go together; without both, what was fetched is read")
@@ -133,6 +135,7 @@ def self_similarity(
     resample: Resample = None,
     seed: Seed = 0,
     csv: Csv = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     pictures: Pictures = None,
     device: Device = "auto",
@@ -149,7 +152,7 @@ def self_similarity(
     from biasloop.evaluations import self_similarity as measuring
     from biasloop.report.tables.embeddings import show_self_similarity
 
-    check_file("--csv", csv)
+    check_file("--csv", csv, force=force)
     limits = _gates(fail_above, measuring.GATES)
     annotated = fairface.read(annotations)
     embeddings = _Models(file, None, pictures, device, threads).embeddings(file, annotated, {})
@@ -165,7 +168,10 @@ def person_preference(
     ],
     resample: Resample = None,
     seed: Seed = 0,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write a row an image as CSV, too.")] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", "--output", "-o", metavar="FILE", help="Write a row an image as CSV, too.")
+    ] = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     pictures: Pictures = None,
     device: Device = "auto",
@@ -182,7 +188,7 @@ def person_preference(
     from biasloop.evaluations import person_preference as measuring
     from biasloop.report.tables.embeddings import show_person_preference
 
-    check_file("--csv", csv)
+    check_file("--csv", csv, force=force)
     limits = _gates(fail_above, measuring.GATES)
     annotated = fairface.read(annotations)
     prompts = {text: text for text in measuring.prompts()}
@@ -199,6 +205,7 @@ def geode(
         typer.Option("--annotations", metavar="FILE|DIR", help="A table of image, object, region, or region/object/."),
     ],
     csv: Csv = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     pictures: Pictures = None,
     device: Device = "auto",
@@ -215,7 +222,7 @@ def geode(
     from biasloop.evaluations import geode as measuring
     from biasloop.report.tables.embeddings import show_geode
 
-    check_file("--csv", csv)
+    check_file("--csv", csv, force=force)
     limits = _gates(fail_above, measuring.GATES)
     annotated = reading.read(annotations)
     prompts = {measuring.prompt(name): measuring.prompt(name) for name in annotated.classes["object"]}

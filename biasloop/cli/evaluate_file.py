@@ -9,7 +9,7 @@ import typer
 
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
-from biasloop.cli.outputs import check_file
+from biasloop.cli.outputs import Force, check_figure, check_file
 from biasloop.cli.reading import InFormat, MissingRows, Same, reading_of
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -39,7 +39,9 @@ Against = Annotated[
 ]
 Round = Annotated[int | None, typer.Option("--round", min=0, help="Of a stored run; default: the newest.")]
 Table = Annotated[str, typer.Option("--table", help='Per-sample table of a stored run; default: "test".')]
-Csv = Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Write the table as CSV, too.")]
+Csv = Annotated[
+    Path | None, typer.Option("--csv", "--output", "-o", metavar="FILE", help="Write the table as CSV, too.")
+]
 Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, too: .png, .pdf or .svg.")]
 FailAbove = Annotated[
     list[str] | None,
@@ -74,6 +76,7 @@ def amplification(
     against: Against = None,
     csv: Csv = None,
     plot: Plot = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     same: Same = None,
     missing: MissingRows = "refuse",
@@ -89,12 +92,13 @@ def amplification(
     from biasloop import evaluations
     from biasloop.predictions import open_source
 
+    _check(csv, plot, force=force)
     reading = reading_of(same, missing, form, [file, against, train])
     gates = evaluations.gates(fail_above or [], evaluations.AMPLIFICATION)
     given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
 
     learned = open_source(train, reading=reading) if train else None
-    sources = _sources(file, against, number, name, csv, plot, reading)
+    sources = _sources(file, against, number, name, reading)
     edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -139,6 +143,7 @@ def calibration(
     against: Against = None,
     csv: Csv = None,
     plot: Plot = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     same: Same = None,
     missing: MissingRows = "refuse",
@@ -153,10 +158,11 @@ def calibration(
     """
     from biasloop import evaluations
 
+    _check(csv, plot, force=force)
     reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
 
-    sources = _sources(file, against, number, name, csv, plot, reading)
+    sources = _sources(file, against, number, name, reading)
     edges = _bins(sources, attribute or [], groups)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -191,6 +197,7 @@ def fairness(
     against: Against = None,
     csv: Csv = None,
     plot: Plot = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     same: Same = None,
     missing: MissingRows = "refuse",
@@ -205,10 +212,11 @@ def fairness(
     """
     from biasloop import evaluations
 
+    _check(csv, plot, force=force)
     reading = reading_of(same, missing, form, [file, against])
     gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
 
-    sources = _sources(file, against, number, name, csv, plot, reading)
+    sources = _sources(file, against, number, name, reading)
     edges = _bins(sources, attribute, bins)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -235,6 +243,7 @@ def shares(
     against: Against = None,
     csv: Csv = None,
     plot: Plot = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     same: Same = None,
     missing: MissingRows = "refuse",
@@ -247,6 +256,7 @@ def shares(
     """
     from biasloop import evaluations
 
+    _check(csv, plot, force=force)
     reading = reading_of(same, missing, form, [file, against])
     # Without true labels there is no number that could be too large.
     gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
@@ -254,7 +264,7 @@ def shares(
     def measured(source: "Source", first: "Result | None") -> "Result":
         return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
 
-    answer = _answer(_sources(file, against, number, name, csv, plot, reading), measured)
+    answer = _answer(_sources(file, against, number, name, reading), measured)
     _say("shares", answer, file, against, lambda: evaluation.show_shares(answer, file), (), csv, plot, json=json)
     _end(answer, gates)
 
@@ -267,6 +277,7 @@ def memorization(
     ngrams: Annotated[str, typer.Option("--ngrams", help="Lengths in words.")] = "5,10",
     csv: Csv = None,
     plot: Plot = None,
+    force: Force = False,
     fail_above: FailAbove = None,
     missing: MissingRows = "refuse",
     form: InFormat = "",
@@ -284,7 +295,7 @@ def memorization(
     reading = reading_of(None, missing, form, [file, train])
     sizes = evaluations.parse_sizes(ngrams)
     gates = evaluations.gates(fail_above or [], [f"memorization.{n}" for n in sizes])
-    _check(csv, plot)
+    _check(csv, plot, force=force)
     sources = open_source(file, reading=reading), open_source(train, reading=reading)
     answer = _with_skipped(evaluations.memorization(*sources, text=text, sizes=sizes), sources[0])
     _say(
@@ -294,14 +305,10 @@ def memorization(
     _end(answer, gates)
 
 
-def _sources(
-    file: Path, against: Path | None, number: int | None, table: str, csv: Path | None, plot: Path | None,
-    reading: "Reading",
-) -> "list[Source]":  # fmt: skip
+def _sources(file: Path, against: Path | None, number: int | None, table: str, reading: "Reading") -> "list[Source]":
     """The file, and the one that stands beside it if there is one; neither is read yet."""
     from biasloop.predictions import open_source
 
-    _check(csv, plot)
     first = open_source(file, number=number, table=table, reading=reading)
     return [first] if against is None else [first, open_source(against, table=table, reading=reading)]
 
@@ -336,13 +343,11 @@ def _with_skipped(answer: "Result", source: "Source") -> "Result":
     return replace(answer, details={**answer.details, "skipped": n}, notes=notes)
 
 
-def _check(csv: Path | None, plot: Path | None) -> None:
-    """Refuse a table that cannot be written, and a figure's name, before anything is read."""
-    check_file("--csv", csv)
+def _check(csv: Path | None, plot: Path | None, *, force: bool) -> None:
+    """Refuse a table or a figure that cannot be written, before anything is read."""
+    check_file("--csv", csv, force=force)
     if plot is not None:
-        from biasloop.report.figures.canvas import format_of
-
-        format_of(plot)
+        check_figure("--plot", plot, force=force)
 
 
 def _say(

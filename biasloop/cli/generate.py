@@ -11,7 +11,7 @@ import typer
 
 from biasloop.cli import generate_embeddings, generate_mixture, generate_pictures, generate_training
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
-from biasloop.cli.outputs import check_file
+from biasloop.cli.outputs import Force, check_file
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -35,6 +35,7 @@ def generate(
             help="Labels .csv, .jsonl; texts .jsonl; samples .png, .h5; a directory for shards of pictures.",
         ),
     ],
+    force: Force = False,
     run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="A run's directory.")] = None,
     preset: Annotated[
         str | None, typer.Option("--preset", "-p", help="Instead of --run: the preset's untouched pretrained model.")
@@ -112,7 +113,7 @@ def generate(
             raise InvalidInput("--embeddings encodes --images and --texts; leave the options of runs and pictures out")
         generate_embeddings.encode(
             model, images, texts or [], output, batch=batch, precision=precision, device=device, threads=threads,
-            data=data, json=json,
+            data=data, force=force, json=json,
         )  # fmt: skip
         return
     if model or images or texts:
@@ -132,6 +133,7 @@ def generate(
         return
     asked.refuse()
     _check(run, preset, number, source, output, part, sets)
+    check_file("--output", output, force=force)
 
     from biasloop.predictions import read_columns
     from biasloop.running import generate
@@ -219,4 +221,3 @@ def _check(
         raise InvalidInput(f"--output {output}: continuations are written as a .jsonl file")
     if source is None and output.suffix not in {".csv", ".jsonl", *PICTURES}:
         raise InvalidInput(f"--output {output}: labels are written as a .csv or .jsonl file, samples as .png or .h5")
-    check_file("--output", output)

@@ -52,7 +52,7 @@ Texts = Annotated[
 def encode(
     model: str | None, images: Path | None, texts: Sequence[str], output: Path, *, batch: int | None = None,
     precision: str | None = None, device: str = "auto", threads: int | None = None, data: Path | None = None,
-    json: bool = False,
+    force: bool = False, json: bool = False,
 ) -> None:  # fmt: skip
     """Encode images and texts and write them.
 
@@ -67,7 +67,7 @@ def encode(
         raise InvalidInput("--embeddings needs --model MODEL and --images DIR")
     if output.suffix != ENDING:
         raise InvalidInput(f"--output {output}: embeddings are written as a {ENDING} file")
-    check_file("--output", output)
+    check_file("--output", output, force=force)
     pictures, wanted = pictures_at(images), _texts(texts)
     settings = EncoderSettings(
         model, "float32" if precision in (None, "auto") else str(precision), device, threads or 0

@@ -37,8 +37,8 @@ _MOST_NOTES = 20  # of settings that the reserve is too small for
 
 def loop(
     preset: Annotated[str, typer.Option("--preset", "-p", help="A preset's name, or the path of a TOML file.")],
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="DIR", help="Where to put it; default: runs/PRESET.")
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to put it; default: runs/PRESET.")
     ] = None,
     seeds: Annotated[str, typer.Option("--seeds", help='Which seeds to run: "0-2", "0,4".')] = "0",
     sets: Sets = None,
@@ -86,7 +86,7 @@ def loop(
 
     Example: biasloop loop --preset quickstart --seeds 0-2
 
-    Example: biasloop loop --preset quickstart --set loop.human=50 --out my-run
+    Example: biasloop loop --preset quickstart --set loop.human=50 --output my-run
 
     Example: biasloop loop --preset quickstart --seeds 0-5 --jobs 2
     """
@@ -115,7 +115,7 @@ def loop(
     if not launcher.first():
         _help_first(arms, chosen, options, dry_run=dry_run)
         return
-    directory = out or study.default_directory(overridden, changes)
+    directory = output or study.default_directory(overridden, changes)
     _plan_and_make(overridden, arms, chosen, directory, options, where, json=json, dry_run=dry_run, measure=measure)
 
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from biasloop.cli.options import Data, Json, Sets, data_directory, on_notice, tell_whose
+from biasloop.cli.outputs import Force, check_figure
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
 
@@ -18,6 +19,7 @@ def page(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="The run's seed: of splits, colours, and samples.")] = 0,
     sets: Sets = None,
+    force: Force = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -39,11 +41,10 @@ def page(
     from biasloop.contract.context import Work
     from biasloop.contract.domains import Showing
     from biasloop.contract.randomness import Streams
-    from biasloop.report.figures.canvas import format_of
     from biasloop.running.engine import Options, check, known
 
     target = output or Path(f"{experiment.name}-data.png")
-    format_of(target)  # before anything is read
+    check_figure("--output", target, force=force)  # before anything is read
     options = Options(data_directory(data), on_event=on_notice)
     domain = known(experiment, seed, options).domain
     check(domain, experiment, options, weights=False)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasloop.cli.options import Json
+from biasloop.cli.outputs import Force, check_figure
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
@@ -21,7 +22,10 @@ def plot(
             metavar="[FIGURE] RUN...", help="Directories of runs, a figure's name, or a layout and its runs."
         ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", "-o", metavar="FILE", help=".png, .pdf or .svg.")] = None,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help=".png, .pdf or .svg; default: RUN.png.")
+    ] = None,
+    force: Force = False,
     metric: Annotated[
         str | None, typer.Option("--metric", help="What to draw; default: what the preset names.")
     ] = None,
@@ -44,13 +48,13 @@ def plot(
 ) -> None:
     """Draw runs: series with a band over seeds, bound, baseline, calibration error of round 0.
 
-    Example: biasloop plot runs/quickstart --out quickstart.pdf
+    Example: biasloop plot runs/quickstart --output quickstart.pdf
 
     Example: biasloop plot runs/ffl-cmnist-mc --metric accuracy --overlay published
 
     Example: biasloop plot runs/quickstart --x loop.human --metric bias
 
-    Example: biasloop plot ffl-single runs/quickstart-generations --out single.pdf
+    Example: biasloop plot ffl-single runs/quickstart-generations --output single.pdf
     """
     from biasloop.report.figures import of_runs
 
@@ -58,15 +62,17 @@ def plot(
     if layout and overlay:
         raise InvalidInput("--overlay goes with runs, and a figure has curves of its own; leave the figure's name out")
     places = [Path(name) for name in what]
-    with stoppable(output_of(out or _default(what[0], figure=layout is not None))):
+    target = output or _default(what[0], figure=layout is not None)
+    check_figure("--output", target, force=force)
+    with stoppable(output_of(target)):
         if layout and len(what) > 1:
-            written = _figure(of_runs.single(layout, places[1:]), out or _default(what[0], figure=True))
+            written = _figure(of_runs.single(layout, places[1:]), target)
         elif layout:
-            written = _published(what[0], layout, out)
+            written = _published(what[0], layout, target)
         elif overlay:
-            written = _overlaid(places, out, metric, overlay)
+            written = _overlaid(places, target, metric, overlay)
         else:
-            written = _runs(places, out, metric, x, pool or [])
+            written = _runs(places, target, metric, x, pool or [])
     if json:
         emit({"file": str(written)})
     else:
@@ -80,7 +86,7 @@ def _default(first: str, *, figure: bool) -> Path:
     return Path(first).parent / f"{Path(first).resolve().name}.png"
 
 
-def _published(name: str, layout: Path, out: Path | None) -> Path:
+def _published(name: str, layout: Path, target: Path) -> Path:
     from biasloop.report.figures import of_runs
 
     figure = of_runs.published(name, layout)
@@ -90,29 +96,28 @@ def _published(name: str, layout: Path, out: Path | None) -> Path:
         note("runs are missing; type:\n" + "\n".join(f"  {command}" for command in figure.missing))
     if not figure.rows:
         raise InvalidInput(f"no run of {name} was found in runs/")
-    return _figure(figure, out or _default(name, figure=True))
+    return _figure(figure, target)
 
 
-def _figure(figure: "Figure", out: Path) -> Path:
+def _figure(figure: "Figure", target: Path) -> Path:
     from biasloop.report.figures.canvas import draw
 
     if figure.left_out:
         note(f"no run has what these show: {', '.join(figure.left_out)}")
     caption = ". ".join(part for part in (figure.layout.source, figure.layout.certainty) if part)
     return draw(
-        figure.rows, out, y_label=figure.layout.y_labels or "", x_label=figure.layout.x_label, caption=caption,
+        figure.rows, target, y_label=figure.layout.y_labels or "", x_label=figure.layout.x_label, caption=caption,
         band=figure.band,
     )  # fmt: skip
 
 
-def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | None, pool: list[str]) -> Path:
+def _runs(places: list[Path], target: Path, metric: str | None, x: str | None, pool: list[str]) -> Path:
     from biasloop.report.arms import arms, begun, open_runs
     from biasloop.report.figures import of_runs
     from biasloop.report.figures.canvas import draw
 
     runs = begun(open_runs(places))
     source = of_runs.source_of(runs[0])
-    target = out or _default(str(places[0]), figure=False)
     against = of_runs.against_setting(runs, metric, x, pool)
     if against is not None:
         return draw([against.panels], target, y_label="", x_label=against.x_label, caption=source, band="interval")
@@ -123,7 +128,7 @@ def _runs(places: list[Path], out: Path | None, metric: str | None, x: str | Non
     return draw([drawn.panels], target, y_label=drawn.label, caption=caption, band="interval")
 
 
-def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources: list[str]) -> Path:
+def _overlaid(places: list[Path], target: Path, metric: str | None, sources: list[str]) -> Path:
     from biasloop.report.arms import arms, begun, open_runs
     from biasloop.report.figures import of_runs, overlay
 
@@ -134,7 +139,6 @@ def _overlaid(places: list[Path], out: Path | None, metric: str | None, sources:
     if others:
         note(f"released results are drawn over the first metric; --metric names others: {', '.join(others)}")
     drawn = overlay.overlays(sources, grouped, metric or overlay.metric_drawn(grouped[0]))
-    target = out or _default(str(places[0]), figure=False)
     return overlay.draw(
         panel, drawn, target, y_label=of_runs.axis_label(runs[0], metric),
         caption=overlay.caption(str(runs[0].manifest.about.get("source", "")), drawn),

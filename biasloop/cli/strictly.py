@@ -9,6 +9,7 @@ from typing import Any
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import json_alone
 
+_FORMER = {"--out": "--output"}  # names of options that are still taken, and are in no help
 _ENDS = ("typer", "rich", "click")  # whose own exits are part of printing
 
 
@@ -21,6 +22,7 @@ class Strictly:
         Raises:
             InvalidInput: naming the option.
         """
+        args = self._renamed(args)
         if args:
             _, _, order = self.make_parser(ctx).parse_args(args=list(args))  # type: ignore[attr-defined]
             given = Counter(id(option) for option in order)
@@ -31,6 +33,16 @@ class Strictly:
                     raise InvalidInput(f"{_longest(option.opts)} is given {given[id(option)]} times; give it once")
         rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
         return rest
+
+    def _renamed(self, args: list[str]) -> list[str]:
+        """The words with an option's former name as its name, where this command has it, up to "--"."""
+        names = {name for option in self.params for name in option.opts}  # type: ignore[attr-defined]
+        end = args.index("--") if "--" in args else len(args)
+        renamed = []
+        for word in args[:end]:
+            name, equals, value = word.partition("=")
+            renamed.append(f"{_FORMER[name]}{equals}{value}" if _FORMER.get(name) in names else word)
+        return [*renamed, *args[end:]]
 
     def invoke(self, ctx: Any) -> Any:
         """Run it; with --json, what a plugin prints goes to stderr.

@@ -259,9 +259,13 @@ def retry(planned: "Planned", directory: Path) -> str:
         typed = every
     else:
         typed += [word for key, _, value in parts for word in ("--grid", f"{key}={value}")]
-    named = any(word == "--out" or word.startswith("--out=") for word in typed)
-    out = [] if named else ["--out", str(directory)]
-    return shlex.join(["biasloop", *typed, *out, "--seeds", str(planned.seed)])
+    output = [] if any(map(_names_output, typed)) else ["--output", str(directory)]
+    return shlex.join(["biasloop", *typed, *output, "--seeds", str(planned.seed)])
+
+
+def _names_output(word: str) -> bool:
+    """Whether a word of the command says where its runs are put."""
+    return word.partition("=")[0] in ("--output", "--out") or word.startswith("-o")
 
 
 def _without(typed: "Sequence[str]", option: str) -> list[str]:

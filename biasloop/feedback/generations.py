@@ -347,7 +347,7 @@ class Generations:
         """
         raise DamagedStore(
             f"the models of generation {number} are not there any more, and a chain cannot go on without them; "
-            "`biasloop runs repair RUN` goes back to where it can, or start anew with another --out"
+            "`biasloop runs repair RUN` goes back to where it can, or start anew with another --output"
         )
 
     def refit(self, number: int, work: RoundWork) -> Any:

@@ -263,7 +263,7 @@ class Mix:
         """
         raise DamagedStore(
             f"what the generator of round {number} made is not there any more, and the next one cannot learn without; "
-            "`biasloop runs repair RUN` goes back to where it can, or start anew with another --out"
+            "`biasloop runs repair RUN` goes back to where it can, or start anew with another --output"
         )
 
     def refit(self, number: int, work: RoundWork) -> Any:

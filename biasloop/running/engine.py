@@ -308,7 +308,7 @@ class _Driver:
         if not self.store.rounds:
             return ""
         last = self.store.rounds[-1]
-        return f"; all up to round {last} stays in {self.store.directory}, and other settings need another --out"
+        return f"; all up to round {last} stays in {self.store.directory}, and other settings need another --output"
 
     def _rounds(self) -> str:
         self._resume()

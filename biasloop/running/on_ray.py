@@ -110,7 +110,7 @@ def _meeting(planned: Sequence[Planned]) -> Iterator[tuple[Path, str]]:
         meeting.mkdir(parents=True)
         (meeting / "token").write_text(token)
     except OSError as error:
-        raise InvalidInput(f"{study} cannot be written ({error.strerror}); use another --out") from error
+        raise InvalidInput(f"{study} cannot be written ({error.strerror}); use another --output") from error
     try:
         yield meeting, token
     finally:

@@ -71,7 +71,7 @@ def _check_fingerprint(directory: Path, setup: Record, domain: Domain) -> None:
     if stored != now and not now.startswith(f"{stored} "):  # begun before more of the data was looked at
         raise DamagedStore(
             f"{directory} was made from other data ({stored}) than is there now ({now}); "
-            "put the former data back, or begin another run with `biasloop loop` and another --out"
+            "put the former data back, or begin another run with `biasloop loop` and another --output"
         )
 
 
@@ -84,5 +84,5 @@ def _check_vocabularies(directory: Path, setup: Record, domain: Domain) -> None:
             raise DamagedStore(
                 f"{directory} was begun with {len(before)} {name}, and the data are read as {len(now[name])} now (the "
                 f"first that differs is {there!r} there and {here!r} here); write the data as they were read then, or "
-                "use another --out"
+                "use another --output"
             )

@@ -105,7 +105,7 @@ def _lacking(order: Order, data: Path) -> str:
     if said != order.token:
         return (
             f"{here} does not see {token.parent.parent} as {order.host} does; runs on several machines lie in a "
-            "directory that all of them share under one path: give such a one with --out"
+            "directory that all of them share under one path: give such a one with --output"
         )
     if order.data is not None and not all((data / name).exists() for name in order.data):
         return (

@@ -33,9 +33,9 @@ def rounds_done(directory: Path, identity: Mapping[str, Any], defaults: Mapping[
     if not os.path.lexists(directory):
         return 0
     if not directory.is_dir():
-        raise StoreError(f"{directory} is a file, so that no run can lie there; use another --out")
+        raise StoreError(f"{directory} is a file, so that no run can lie there; use another --output")
     if not os.access(directory, os.W_OK | os.X_OK):
-        raise StoreError(f"{directory} cannot be written; make it writable, or use another --out")
+        raise StoreError(f"{directory} cannot be written; make it writable, or use another --output")
     if not (directory / EXPERIMENT).exists():
         refuse_foreign(directory)
         return 0
@@ -65,10 +65,10 @@ def is_absent(directory: Path, absent: set[Path], writable: set[Path]) -> bool:
         missing.append(above)
         above = above.parent
     if above not in absent and not above.is_dir():
-        raise StoreError(f"{above} is no directory, so that no run can lie in {directory}; use another --out")
+        raise StoreError(f"{above} is no directory, so that no run can lie in {directory}; use another --output")
     long = [path.name for path in missing if len(os.fsencode(path.name)) > _LONGEST]
     if long:
-        raise StoreError(f"{long[-1][:80]}... is too long for the name of a directory; use another --out")
+        raise StoreError(f"{long[-1][:80]}... is too long for the name of a directory; use another --output")
     if above not in absent and above not in writable:
         _require_writable(above, directory)
         writable.add(above)
@@ -81,4 +81,4 @@ def _require_writable(above: Path, directory: Path) -> None:
         # Nothing but making one tells: a file system may be read-only for everybody, or refuse for reasons of its own.
         Path(mkdtemp(prefix=".biasloop-", dir=above)).rmdir()
     except OSError as error:
-        raise StoreError(f"{directory} cannot be written ({above}: {error.strerror}); use another --out") from error
+        raise StoreError(f"{directory} cannot be written ({above}: {error.strerror}); use another --output") from error

@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # runs are listed without NumPy and HDF5
     from biasloop.contract.data import Metric
     from biasloop.records.record import Record
 
-_RESTORE = "restore it, since its text cannot be made anew, or start another run with another --out"
+_RESTORE = "restore it, since its text cannot be made anew, or start another run with another --output"
 
 
 @dataclass

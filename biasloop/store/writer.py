@@ -218,7 +218,7 @@ def refuse_foreign(directory: Path) -> None:
     """
     strange = sorted(path.name for path in directory.iterdir() if not path.name.startswith("."))
     if strange:
-        raise StoreError(f"{directory} is not empty and not a run (it holds {strange[0]!r}); use another --out")
+        raise StoreError(f"{directory} is not empty and not a run (it holds {strange[0]!r}); use another --output")
 
 
 def refuse_other(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
@@ -233,4 +233,4 @@ def refuse_other(directory: Path, old: Mapping[str, Any], new: Mapping[str, Any]
         if old.get(key) != new.get(key)
     ]
     if differing:
-        raise StoreError(f"{directory} holds another experiment: {'; '.join(differing)}; use another --out")
+        raise StoreError(f"{directory} holds another experiment: {'; '.join(differing)}; use another --output")

@@ -152,11 +152,11 @@ def test_runs_without_arms_are_told_as_ever(cli):
 @pytest.mark.parametrize(
     ("typed", "grid", "again"),
     [
-        ("-p armed --arm plain --arm=replacing", {}, f"-p armed --arm '{UNIFORM}' --out runs/armed --seeds 1"),
+        ("-p armed --arm plain --arm=replacing", {}, f"-p armed --arm '{UNIFORM}' --output runs/armed --seeds 1"),
         ("-p armed --grid domain.delta=0.1,0.2", {"domain.delta": [0.1]},
-         f"-p armed --arm '{UNIFORM}' --grid domain.delta=0.1 --out runs/armed --seeds 1"),
+         f"-p armed --arm '{UNIFORM}' --grid domain.delta=0.1 --output runs/armed --seeds 1"),
         ("-p armed --grid domain.data=x*,y*", {"domain.labels": [["a"]]},
-         f"-p armed --grid 'domain.data=x*,y*' --arm '{UNIFORM}' --out runs/armed --seeds 1"),
+         f"-p armed --grid 'domain.data=x*,y*' --arm '{UNIFORM}' --output runs/armed --seeds 1"),
     ],
 )  # fmt: skip
 def test_what_is_typed_to_try_a_run_again_names_its_arm(armed, monkeypatch, typed, grid, again):

@@ -175,7 +175,7 @@ def test_data_that_are_others_than_a_run_was_begun_with_are_refused(refused, cli
     error = refused("-p", "programs", "--out", "out")
     assert isinstance(error, StoreError)
     assert "out/seed-0 was made from other data" in str(error)
-    assert "put the former data back, or begin another run with `biasloop loop` and another --out" in str(error)
+    assert "put the former data back, or begin another run with `biasloop loop` and another --output" in str(error)
     made = cli("generate", "--run", "out/seed-0", "-o", "labels.csv", "--run-programs")
     assert "out/seed-0 was made from other data" in str(made.exception)
     assert not Path("labels.csv").exists()

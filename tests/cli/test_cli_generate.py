@@ -18,7 +18,7 @@ def rows(path: str) -> list[dict[str, str]]:
 
 
 def generated(cli, run: Path | str, *arguments: str, out: str = "labels.csv") -> tuple[dict, list[dict[str, str]]]:
-    result = cli("generate", "--run", str(run), "--output", out, "--json", *arguments)
+    result = cli("generate", "--run", str(run), "--output", out, "--force", "--json", *arguments)
     assert result.exit_code == 0, result.exception
     return json.loads(result.stdout), rows(out)
 

@@ -55,7 +55,7 @@ def tiny(monkeypatch, tmp_path_factory):
 
 def encoded(cli, *arguments, model="m"):
     result = cli(
-        "generate", "--embeddings", "--model", model, "--output", "e.safetensors", "--device", "cpu", "--threads", "1",
+        "generate", "--embeddings", "--model", model, "--output", "e.safetensors", "--force", "--device", "cpu", "--threads", "1",
         *arguments,
     )  # fmt: skip
     assert result.exit_code == 0, result.exception

@@ -225,7 +225,7 @@ def test_other_metrics_of_several_runs_are_a_list(cli, study):
 def test_an_export_can_be_drawn_over_the_runs_it_is_of(cli, study):
     cli("export", str(study), "--output", "out", "--format", "released")
     for metric in ("equalized_odds_difference", "valid.accuracy", "population.share_group.red"):
-        result = cli("plot", str(study), "--metric", metric, "--overlay", "out", "--out", "x.svg")
+        result = cli("plot", str(study), "--metric", metric, "--overlay", "out", "--out", "x.svg", "--force")
         assert result.exit_code == 0, result.exception
     drawn = Path("x.svg").read_text()
     assert "colored-fashion_quickstart-generations-loop.star=none" in drawn.replace("\n", "")

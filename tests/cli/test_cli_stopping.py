@@ -100,8 +100,8 @@ def run(cli):
 
 
 COMMANDS = {
-    "labels.csv": ("generate", "--output", "labels.csv", "--run"),
-    "drawn.png": ("plot", "--metric", "share_predicted", "--out", "drawn.png"),
+    "labels.csv": ("generate", "--output", "labels.csv", "--force", "--run"),
+    "drawn.png": ("plot", "--metric", "share_predicted", "--output", "drawn.png", "--force"),
     "tables/metrics.csv": ("export", "--output", "tables", "--force"),
 }
 

@@ -84,7 +84,7 @@ def test_a_source_tree_as_working_directory_still_runs(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "option"),
     [
-        ("loop -p toy --out a --out b", "--out"),
+        ("loop -p toy --out a --output b", "--output"),
         ("loop -p toy --preset toy", "--preset"),
         ("loop -p toy --seeds 0 --seeds=1", "--seeds"),
         ("loop -p toy --device cpu --device cpu", "--device"),
@@ -92,7 +92,7 @@ def test_a_source_tree_as_working_directory_still_runs(tmp_path):
         ("evaluate calibration f.csv --task y --predicted p --predicted q --confidence c", "--predicted"),
         ("evaluate shares f.csv --predicted p --json --predicted q", "--predicted"),
         ("bound --n0 9 --human 1 --human 2 --model 4", "--human"),
-        ("plot a -o x.png --out y.png", "--out"),
+        ("plot a -o x.png --out y.png", "--output"),
         ("page -p toy --seed 1 --seed 2", "--seed"),
         ("export a --output x --output y", "--output"),
         ("generate --run a --run b -o x.csv", "--run"),

@@ -31,15 +31,15 @@ def test_who_stops_is_told_what_is_kept_and_which_runs_had_failed(workplace, mon
     said = capsys.readouterr().err
     assert "stopped; 3 finished rounds are kept in out" in said
     assert "goes on from there:\n  biasloop loop -p toy --seeds 0-2\n" in said
-    assert "1 run failed:\n  out/seed-0: no number\n    biasloop loop -p toy --out out --seeds 0\n" in said
+    assert "1 run failed:\n  out/seed-0: no number\n    biasloop loop -p toy --output out --seeds 0\n" in said
 
 
 @pytest.mark.parametrize(
     ("typed", "arm", "again"),
     [
-        ("-p toy", "", "-p toy --out runs/toy --seeds 1"),
+        ("-p toy", "", "-p toy --output runs/toy --seeds 1"),
         ("-p toy --seeds=0-2 --out=x --jobs 2", "", "-p toy --out=x --jobs 2 --seeds 1"),
-        ("--grid a=1,2 -p toy --grid=b=3,4", "a=1,b=4", "-p toy --grid a=1 --grid b=4 --out runs/toy --seeds 1"),
+        ("--grid a=1,2 -p toy --grid=b=3,4", "a=1,b=4", "-p toy --grid a=1 --grid b=4 --output runs/toy --seeds 1"),
         ("-p toy --grid a=x*,y* --out x", "a=x~4711", "-p toy --grid 'a=x*,y*' --out x --seeds 1"),
     ],
 )

@@ -280,12 +280,12 @@ def test_very_many_groups_are_not_compared_in_pairs_and_not_all_shown(cli):
     assert found["intervals"]["accuracy_difference"] is None
     assert found["accuracy_difference"] == 1
     for command in ("fairness", "amplification"):
-        text = cli("evaluate", command, "p.csv", *COLUMNS, "--attribute", "a", "--plot", "t.png").stdout
+        text = cli("evaluate", command, "p.csv", *COLUMNS, "--attribute", "a", "--plot", f"{command}.png").stdout
         assert "more " in text
         assert "--csv FILE and --json have all" in text
         assert len(text.splitlines()) < 200
         assert len(text) < 60_000
-        assert Path("t.png").stat().st_size < 2e6
+        assert Path(f"{command}.png").stat().st_size < 2e6
 
 
 def sized():

@@ -160,7 +160,7 @@ def test_a_loss_that_is_nan_leaves_the_rounds_before_it(loop, monkeypatch):
     assert "epoch 1 of 1 (mean loss nan); set a learning_rate below 0.0003; all up to round 1 stays in" in message
     assert Run.open(Path("runs/bad/seed-0")).rounds == [0, 1]
     slower = loop(ROWS[:300], "loop.rounds=4", "domain.learning_rate=1e-4")
-    assert "domain.learning_rate is 0.0003 there and 0.0001 here; use another --out" in said(slower, StoreError)
+    assert "domain.learning_rate is 0.0003 there and 0.0001 here; use another --output" in said(slower, StoreError)
     assert metrics(loop(ROWS[:300], "loop.rounds=4"))[2:] == metrics(whole)[2:]
     assert_same_run(Path("runs/whole/seed-0"), Path("runs/bad/seed-0"))
 

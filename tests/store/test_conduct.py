@@ -279,7 +279,7 @@ def test_every_command_refuses_an_experiment_that_was_edited_and_the_list_goes_o
     path = Path("runs/toy/seed-0/experiment.toml")
     text = path.read_text()
     path.write_text(text.replace("human = 5", "human = 6"))
-    refused(cli, r"experiment.toml was altered after the run began; restore it, .* another --out$")
+    refused(cli, r"experiment.toml was altered after the run began; restore it, .* another --output$")
     result = cli("runs", "repair", "runs/toy/seed-0")
     assert isinstance(result.exception, DamagedStore)
     listed = json.loads(cli("runs", "list", "--json").stdout)

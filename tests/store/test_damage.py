@@ -134,7 +134,7 @@ def test_another_experiment_is_refused_with_the_differing_keys(copy):
         "domain.delta is 0.05 there and 0.1 here; loop.human is 5 there and 7 here; seed is 0 there and 3 here"
         in str(caught.value)
     )
-    assert str(caught.value).endswith("use another --out")
+    assert str(caught.value).endswith("use another --output")
 
 
 def test_an_altered_experiment_file_is_noticed(copy):
@@ -146,7 +146,7 @@ def test_an_altered_experiment_file_is_noticed(copy):
 
 def test_somebody_elses_directory_is_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
-    with pytest.raises(StoreError, match=r"is not empty and not a run \(it holds 'thesis.txt'\); use another --out"):
+    with pytest.raises(StoreError, match=r"is not empty and not a run \(it holds 'thesis.txt'\); use another --output"):
         run(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if not path.name.startswith(".")] == ["thesis.txt"]
 

@@ -98,7 +98,7 @@ def _measured(run: Run) -> dict[Key, dict[str, float]]:
             if given is None:
                 raise InvalidInput(
                     f"{run.directory} was made before runs kept what the annotator of {target} makes of real images; "
-                    "run the loop again with another --out to have it"
+                    "run the loop again with another --output to have it"
                 )
             right = given.tables[split][names.PREDICTION] == column.values
             measures[target, name] = {"accuracy": float(right.mean())}

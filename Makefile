@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo demo-clip demo-language demo-roles demo-selection test test-slow lint format bench clean
+.PHONY: demo demo-clip demo-language demo-roles demo-selection test test-slow lint format docs bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -58,6 +58,10 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+# The site, in build/site: a few seconds, nothing is fetched.
+docs: $(READY)
+	$(BIN)/python docs/builder site
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks -m '' --benchmark-only

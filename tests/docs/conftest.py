@@ -1,0 +1,6 @@
+"""Tests of documentation import what makes it, `docs/builder`."""
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "docs"))

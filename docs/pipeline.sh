@@ -25,6 +25,6 @@ run=$(tail -n 1 "$place/rounds.jsonl" | python3 -c 'import json, sys; print(json
 
 "$biasloop" evaluate run "$run" --json >"$place/metrics.json"
 "$biasloop" bound --from "$run" --json >"$place/bound.json"
-"$biasloop" plot "$place/study" --output "$place/study.png" --json >"$place/figure.json"
+"$biasloop" plot "$place/study" --output "$place/study.png" --force --json >"$place/figure.json"
 "$biasloop" runs verify "$place/study" --json >"$place/verified.json"
 echo "$place"

@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     help="Compute metrics of a file of predictions, of embeddings of images, or of stored runs.\n\n"
     "Example: biasloop evaluate shares predictions.csv --predicted label --task truth",
-    epilog="Exit code 4: a --fail-above gate was crossed.",
+    epilog="Exit code 4: a gate (--fail-above, --fail-below) was crossed.",
 )
 app.add_typer(evaluate_file.app)
 app.add_typer(evaluate_embeddings.app)

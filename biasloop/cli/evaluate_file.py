@@ -1,26 +1,23 @@
 """`biasloop evaluate METRIC FILE`: metrics of anybody's predictions, beside another file's, and gates on them."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from biasloop.cli.evaluate_options import Figures, Outcome, Rows
 from biasloop.cli.examples import Command, Group
-from biasloop.cli.options import Json
-from biasloop.cli.outputs import Force, check_figure, check_file
-from biasloop.cli.reading import InFormat, MissingRows, Same, reading_of
+from biasloop.cli.grouped import grouped
+from biasloop.cli.reading import InFormat, MissingRows, reading_of
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, note, say
 from biasloop.report.tables import evaluation
 
 if TYPE_CHECKING:
     from biasloop import evaluations
     from biasloop.evaluations import EvaluationResult as Result
-    from biasloop.predictions import Reading, Source
-
-CROSSED = 4  # exit code
+    from biasloop.predictions import Source
 
 File = Annotated[
     Path, typer.Argument(metavar="FILE", help="CSV, TSV, JSONL or Parquet with named columns, or a stored run.")
@@ -34,26 +31,11 @@ Bins = Annotated[
     int | None,
     typer.Option("--bins", "--attribute-bins", min=2, max=1000, help="Bins of an attribute that is a number."),
 ]
-Against = Annotated[
-    Path | None, typer.Option("--against", metavar="FILE2", help="The same of another file, and the difference.")
-]
-Round = Annotated[int | None, typer.Option("--round", min=0, help="Of a stored run; default: the newest.")]
-Table = Annotated[str, typer.Option("--table", help='Per-sample table of a stored run; default: "test".')]
-Csv = Annotated[
-    Path | None, typer.Option("--csv", "--output", "-o", metavar="FILE", help="Write the table as CSV, too.")
-]
-Plot = Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, too: .png, .pdf or .svg.")]
-FailAbove = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--fail-above", metavar="METRIC=VALUE", help="Exit with code 4 if the metric is above VALUE (repeatable)."
-    ),
-]
-
 app = typer.Typer(cls=Group)
 
 
 @app.command("amplification", cls=Command)
+@grouped
 def amplification(
     file: File,
     task: Annotated[list[str], typer.Option("--task", help="Column of true labels; several: labels of 0 and 1.")],
@@ -71,17 +53,10 @@ def amplification(
     ] = "skip",
     bins: Bins = None,
     draws: Annotated[int, typer.Option("--draws", min=100, max=100_000, help="Resamples of the interval.")] = 1000,
-    number: Round = None,
-    name: Table = "",
-    against: Against = None,
-    csv: Csv = None,
-    plot: Plot = None,
-    force: Force = False,
-    fail_above: FailAbove = None,
-    same: Same = None,
-    missing: MissingRows = "refuse",
-    form: InFormat = "",
-    json: Json = False,
+    *,
+    rows: Rows,
+    written: Figures,
+    outcome: Outcome,
 ) -> None:
     """Bias amplification: how much more than the truth predictions depend on the attribute; above 0 they exaggerate.
 
@@ -92,13 +67,13 @@ def amplification(
     from biasloop import evaluations
     from biasloop.predictions import open_source
 
-    _check(csv, plot, force=force)
-    reading = reading_of(same, missing, form, [file, against, train])
-    gates = evaluations.gates(fail_above or [], evaluations.AMPLIFICATION)
+    written.check()
+    reading = rows.reading(file, train)
+    gates = outcome.gates(evaluations.AMPLIFICATION)
     given = evaluations.Options(tie, empty, draws)  # type: ignore[arg-type] # it checks them
 
     learned = open_source(train, reading=reading) if train else None
-    sources = _sources(file, against, number, name, reading)
+    sources = rows.sources(file, reading)
     edges = _bins([*sources, *([learned] if learned else [])], attribute, bins)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -109,14 +84,15 @@ def amplification(
 
     names = ("+".join(attribute), task[0] if len(task) == 1 and "," not in task[0] else "task")
     answer = _answer(sources, measured)
-    _say(
-        "amplification", answer, file, against, lambda: evaluation.show_amplification(answer, file, names),
-        names, csv, plot, json=json,
+    _finish(
+        "amplification", answer, file, lambda: evaluation.show_amplification(answer, file, names), names,
+        written, outcome, against=rows.against,
     )  # fmt: skip
-    _end(answer, gates)
+    outcome.end(answer, gates)
 
 
 @app.command("calibration", cls=Command)
+@grouped
 def calibration(
     file: File,
     task: Task,
@@ -138,17 +114,10 @@ def calibration(
         typer.Option("--attribute-bins", min=2, max=1000, help="Bins of an attribute that is a number."),
     ] = None,
     bins: Annotated[int, typer.Option("--bins", min=1, max=10_000, help="Bins of confidence, of equal width.")] = 15,
-    number: Round = None,
-    name: Table = "",
-    against: Against = None,
-    csv: Csv = None,
-    plot: Plot = None,
-    force: Force = False,
-    fail_above: FailAbove = None,
-    same: Same = None,
-    missing: MissingRows = "refuse",
-    form: InFormat = "",
-    json: Json = False,
+    *,
+    rows: Rows,
+    written: Figures,
+    outcome: Outcome,
 ) -> None:
     """Whether confidences are right; the gap is accuracy minus confidence, below 0 where a model is overconfident.
 
@@ -158,11 +127,11 @@ def calibration(
     """
     from biasloop import evaluations
 
-    _check(csv, plot, force=force)
-    reading = reading_of(same, missing, form, [file, against])
-    gates = evaluations.gates(fail_above or [], evaluations.CALIBRATION)
+    written.check()
+    reading = rows.reading(file)
+    gates = outcome.gates(evaluations.CALIBRATION)
 
-    sources = _sources(file, against, number, name, reading)
+    sources = rows.sources(file, reading)
     edges = _bins(sources, attribute or [], groups)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -172,14 +141,15 @@ def calibration(
         )  # fmt: skip
 
     answer = _answer(sources, measured)
-    _say(
-        "calibration", answer, file, against, lambda: evaluation.show_calibration(answer, file, attribute or []),
-        (), csv, plot, json=json,
+    _finish(
+        "calibration", answer, file, lambda: evaluation.show_calibration(answer, file, attribute or []), (),
+        written, outcome, against=rows.against,
     )  # fmt: skip
-    _end(answer, gates)
+    outcome.end(answer, gates)
 
 
 @app.command("fairness", cls=Command)
+@grouped
 def fairness(
     file: File,
     task: Task,
@@ -192,17 +162,10 @@ def fairness(
     smallest: Annotated[
         int, typer.Option("--min-group", min=1, help="Leave groups of fewer rows out of differences.")
     ] = 1,
-    number: Round = None,
-    name: Table = "",
-    against: Against = None,
-    csv: Csv = None,
-    plot: Plot = None,
-    force: Force = False,
-    fail_above: FailAbove = None,
-    same: Same = None,
-    missing: MissingRows = "refuse",
-    form: InFormat = "",
-    json: Json = False,
+    *,
+    rows: Rows,
+    written: Figures,
+    outcome: Outcome,
 ) -> None:
     """Rates by group, and how far groups are apart.
 
@@ -212,11 +175,11 @@ def fairness(
     """
     from biasloop import evaluations
 
-    _check(csv, plot, force=force)
-    reading = reading_of(same, missing, form, [file, against])
-    gates = evaluations.gates(fail_above or [], evaluations.FAIRNESS)
+    written.check()
+    reading = rows.reading(file)
+    gates = outcome.gates(evaluations.FAIRNESS)
 
-    sources = _sources(file, against, number, name, reading)
+    sources = rows.sources(file, reading)
     edges = _bins(sources, attribute, bins)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
@@ -226,29 +189,23 @@ def fairness(
         )  # fmt: skip
 
     answer = _answer(sources, measured)
-    _say(
-        "fairness", answer, file, against, lambda: evaluation.show_fairness(answer, file, attribute),
-        ("+".join(attribute),), csv, plot, json=json,
+    _finish(
+        "fairness", answer, file, lambda: evaluation.show_fairness(answer, file, attribute), ("+".join(attribute),),
+        written, outcome, against=rows.against,
     )  # fmt: skip
-    _end(answer, gates)
+    outcome.end(answer, gates)
 
 
 @app.command("shares", cls=Command)
+@grouped
 def shares(
     file: File,
     predicted: Predicted,
     task: Annotated[str | None, typer.Option("--task", help="Column of true labels.")] = None,
-    number: Round = None,
-    name: Table = "",
-    against: Against = None,
-    csv: Csv = None,
-    plot: Plot = None,
-    force: Force = False,
-    fail_above: FailAbove = None,
-    same: Same = None,
-    missing: MissingRows = "refuse",
-    form: InFormat = "",
-    json: Json = False,
+    *,
+    rows: Rows,
+    written: Figures,
+    outcome: Outcome,
 ) -> None:
     """How often each value is predicted, and by how much that differs from the truth.
 
@@ -256,32 +213,33 @@ def shares(
     """
     from biasloop import evaluations
 
-    _check(csv, plot, force=force)
-    reading = reading_of(same, missing, form, [file, against])
-    # Without true labels there is no number that could be too large.
-    gates = evaluations.gates(fail_above or [], evaluations.SHARES if task else ("(with --task)",))
+    written.check()
+    reading = rows.reading(file)
+    gates = outcome.gates(evaluations.SHARES_OF_TRUTH if task else evaluations.SHARES)
 
     def measured(source: "Source", first: "Result | None") -> "Result":
         return evaluations.shares(source, predicted=predicted, task=task, seed=0 if first is None else 1)
 
-    answer = _answer(_sources(file, against, number, name, reading), measured)
-    _say("shares", answer, file, against, lambda: evaluation.show_shares(answer, file), (), csv, plot, json=json)
-    _end(answer, gates)
+    answer = _answer(rows.sources(file, reading), measured)
+    _finish(
+        "shares", answer, file, lambda: evaluation.show_shares(answer, file), (),
+        written, outcome, against=rows.against,
+    )  # fmt: skip
+    outcome.end(answer, gates)
 
 
 @app.command("memorization", cls=Command)
+@grouped
 def memorization(
     file: File,
     train: Annotated[Path, typer.Option("--train", metavar="FILE2", help="The training texts, in a column so called.")],
     text: Annotated[str, typer.Option("--text", help="Column of texts.")],
     ngrams: Annotated[str, typer.Option("--ngrams", help="Lengths in words.")] = "5,10",
-    csv: Csv = None,
-    plot: Plot = None,
-    force: Force = False,
-    fail_above: FailAbove = None,
     missing: MissingRows = "refuse",
     form: InFormat = "",
-    json: Json = False,
+    *,
+    written: Figures,
+    outcome: Outcome,
 ) -> None:
     """How many runs of words of some texts stand in the training texts, word for word.
 
@@ -294,23 +252,14 @@ def memorization(
 
     reading = reading_of(None, missing, form, [file, train])
     sizes = evaluations.parse_sizes(ngrams)
-    gates = evaluations.gates(fail_above or [], [f"memorization.{n}" for n in sizes])
-    _check(csv, plot, force=force)
+    gates = outcome.gates([f"memorization.{n}" for n in sizes])
+    written.check()
     sources = open_source(file, reading=reading), open_source(train, reading=reading)
     answer = _with_skipped(evaluations.memorization(*sources, text=text, sizes=sizes), sources[0])
-    _say(
-        "memorization", answer, file, None, lambda: evaluation.show_memorization(answer, file, train),
-        (), csv, plot, json=json,
-    )  # fmt: skip
-    _end(answer, gates)
-
-
-def _sources(file: Path, against: Path | None, number: int | None, table: str, reading: "Reading") -> "list[Source]":
-    """The file, and the one that stands beside it if there is one; neither is read yet."""
-    from biasloop.predictions import open_source
-
-    first = open_source(file, number=number, table=table, reading=reading)
-    return [first] if against is None else [first, open_source(against, table=table, reading=reading)]
+    _finish(
+        "memorization", answer, file, lambda: evaluation.show_memorization(answer, file, train), (), written, outcome
+    )
+    outcome.end(answer, gates)
 
 
 def _bins(sources: "Sequence[Source]", attributes: Sequence[str], count: int | None) -> "evaluations.Bins":
@@ -343,42 +292,17 @@ def _with_skipped(answer: "Result", source: "Source") -> "Result":
     return replace(answer, details={**answer.details, "skipped": n}, notes=notes)
 
 
-def _check(csv: Path | None, plot: Path | None, *, force: bool) -> None:
-    """Refuse a table or a figure that cannot be written, before anything is read."""
-    check_file("--csv", csv, force=force)
-    if plot is not None:
-        check_figure("--plot", plot, force=force)
-
-
-def _say(
-    kind: str, answer: "Result", file: Path, against: Path | None, shown: Callable[[], None], names: tuple[str, ...],
-    csv: Path | None, plot: Path | None, *, json: bool,
+def _finish(
+    kind: str, answer: "Result", file: Path, shown: Callable[[], None], names: tuple[str, ...], written: Figures,
+    outcome: Outcome, *, against: Path | None = None,
 ) -> None:  # fmt: skip
-    """Print what was found, and write the table and the figure asked for."""
-    if json:
-        emit(answer.as_json())
-    else:
+    """Print what was measured, and write the table and the figure asked for."""
+
+    def tables() -> None:
         shown()
         if against is not None:
             evaluation.show_differences(answer, file, against)
-        evaluation.show_remarks(answer)
-    tell = note if json else say
-    if csv is not None:
-        from biasloop.evaluations import write_csv
 
-        write_csv(answer, csv)
-        tell(f"wrote {csv}")
-    if plot is not None:
-        from biasloop.report.figures.evaluation import draw
-
-        draw(kind, answer, plot, file.name, names)
-        tell(f"wrote {plot}")
-
-
-def _end(answer: "Result", gates: Mapping[str, float]) -> None:
-    """Exit with a code of its own where a gate was crossed."""
-    crossed = answer.crossed(gates)
-    for text in crossed:
-        note(f"biasloop: {text} (--fail-above)")
-    if crossed:
-        raise typer.Exit(CROSSED)
+    outcome.show(answer, tables)
+    written.write(answer, outcome.tell)
+    written.draw(kind, answer, file.name, names, outcome.tell)

@@ -70,7 +70,8 @@ app = typer.Typer(
     help="Measure what happens to bias when models are trained on what earlier models labelled or generated, "
     "and what stops it.\n\nExample: biasloop loop --preset quickstart",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage or invalid preset, 3 something must be fetched first, "
-    "4 a metric is above its --fail-above, 129/130/143 ended by SIGHUP (a closed terminal), Ctrl-C, SIGTERM.",
+    "4 a gate (--fail-above, --fail-below) was crossed, 129/130/143 ended by SIGHUP (a closed terminal), Ctrl-C, "
+    "SIGTERM.",
 )
 app.command("fetch", cls=Command)(fetch.fetch)
 app.command("generate", cls=Command)(generate.generate)

@@ -5,17 +5,9 @@ from biasloop.evaluations.binning import Bins, bins_of
 from biasloop.evaluations.calibration import calibration
 from biasloop.evaluations.comparable import comparable
 from biasloop.evaluations.fairness import fairness
+from biasloop.evaluations.gates import AMPLIFICATION, CALIBRATION, FAIRNESS, SHARES, SHARES_OF_TRUTH, Gates, gates
 from biasloop.evaluations.memorization import memorization, parse_sizes
-from biasloop.evaluations.result import (
-    AMPLIFICATION,
-    CALIBRATION,
-    FAIRNESS,
-    SHARES,
-    EvaluationResult,
-    beside,
-    gates,
-    write_csv,
-)
+from biasloop.evaluations.result import EvaluationResult, beside, write_csv
 from biasloop.evaluations.shares import shares
 
 __all__ = [
@@ -23,8 +15,10 @@ __all__ = [
     "CALIBRATION",
     "FAIRNESS",
     "SHARES",
+    "SHARES_OF_TRUTH",
     "Bins",
     "EvaluationResult",
+    "Gates",
     "Options",
     "amplification",
     "beside",

@@ -17,6 +17,7 @@ from biasloop.evaluations.multilabel import Labels, several
 from biasloop.evaluations.result import AGREE, EvaluationResult, ends_of, rounded
 from biasloop.metrics import amplification as measuring
 from biasloop.metrics.amplification import Amplification, Empty, Tie
+from biasloop.metrics.intervals import wilson
 from biasloop.predictions import Counts, Source, counted
 
 
@@ -143,6 +144,8 @@ def _of_classes(
         },
         rows=_rows(attributes, tasks, true, guessed, measured, right),
         errors={} if math.isnan(ends[0]) else {"bias_amp": drawn - measured.total},
+        spans={"accuracy": wilson(round(float(np.einsum("att->", joint))), counts.n)}
+        | ({} if math.isnan(ends[0]) else {"bias_amp": ends}),
         reason=reason | ({"accuracy_by_cell": "no rows in a cell"} if np.isnan(right).any() else {}),
         notes=notes,
     )

@@ -17,7 +17,7 @@ from biasloop.evaluations.scoring import Batch, scored
 from biasloop.metrics import calibration_intervals as measuring
 from biasloop.metrics.calibration import Reliability
 from biasloop.metrics.fairness_intervals import MOST_GROUPS
-from biasloop.metrics.intervals import basic
+from biasloop.metrics.intervals import basic, wilson
 from biasloop.predictions import Source
 
 ALL = ""
@@ -77,6 +77,7 @@ def calibration(
         details=details,
         rows=_rows(ALL, overall["bins"]),
         errors=errors,
+        spans={"accuracy": wilson(round(overall["accuracy"] * overall["n"]), overall["n"])},
         reason=overall.get("reason", {}),
         notes=notes,
     )
@@ -149,6 +150,7 @@ def _by_group(
         details={**answer.details, "by_group": groups},
         rows=rows,
         errors=answer.errors,
+        spans=answer.spans,
         reason=answer.reason,
         notes=notes,
     )

@@ -8,13 +8,13 @@ import numpy as np
 
 from biasloop.contract.data import Metric
 from biasloop.datasets.annotated import Annotated
-from biasloop.evaluations.measured import flat, largest_gap, remarks, told
+from biasloop.evaluations.measured import flat, largest_gap, remarks, spans_of, told
 from biasloop.evaluations.result import EvaluationResult
 from biasloop.metrics.intervals import newcombe, wilson
 from biasloop.metrics.shares import share_of
 from biasloop.predictions.embeddings import Embeddings
 
-GATES = ("gap.region",)
+GATES = ("accuracy", "gap.region")
 
 
 def prompt(name: str) -> str:
@@ -62,6 +62,7 @@ def geode(embeddings: Embeddings, annotated: Annotated) -> EvaluationResult:
         metrics={"accuracy": float(hits.mean()), "gap.region": value},
         details=details,
         rows=flat(groups),
+        spans=spans_of({"accuracy": groups[""]["all"]["accuracy"], **({"gap.region": details["gap"]} if pair else {})}),
         reason={} if pair else {"gap.region": "fewer than two regions have images"},
         notes=remarks(annotated, len(embeddings.keys)),
     )

@@ -21,6 +21,11 @@ def told(metric: Metric, ends: tuple[float, float]) -> dict[str, Any]:
     return {"value": metric.value, "n": metric.n, "se": error, "interval": ends_of(ends)}
 
 
+def spans_of(numbers: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[float, float]]:
+    """The intervals of numbers that have one, by name."""
+    return {name: tuple(number["interval"]) for name, number in numbers.items() if number["interval"] is not None}
+
+
 def flat(groups: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> list[dict[str, Any]]:
     """A row for each group and number of it, by attribute and group."""
     return [

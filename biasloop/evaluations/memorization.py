@@ -59,6 +59,11 @@ def memorization(source: Source, train: Source, *, text: str, sizes: Sequence[in
         metrics={name: math.nan if share is None else share for name, share in shares.items()},
         details={"train": {"n": known}, "ngrams": rows},
         rows=rows,
+        spans={
+            name: (row["low"], row["high"])
+            for name, row in zip(shares, rows, strict=True)
+            if row["low"] is not None and row["high"] is not None
+        },
         reason=why,
     )
 

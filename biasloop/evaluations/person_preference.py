@@ -60,6 +60,7 @@ def person_preference(
     random = np.random.default_rng(seed)
     groups = {}
     metrics = {}
+    spans = {}
     for attribute in preference.ATTRIBUTES:
         names, codes = annotated.classes[attribute], annotated.codes[attribute]
         shares = preference.by_group(prefers[attribute], codes, len(names))
@@ -67,6 +68,9 @@ def person_preference(
         _balanced(groups[attribute], prefers[attribute], codes, draws, random)
         pair = largest_gap(shares)
         metrics[f"gap.{attribute}"] = shares[pair[0]].value - shares[pair[1]].value if pair else math.nan
+        if pair:
+            best, worst = ((round(shares[place].value * shares[place].n), shares[place].n) for place in pair)
+            spans[f"gap.{attribute}"] = newcombe(best, worst)
     return EvaluationResult(
         n=len(features),
         metrics=metrics,
@@ -75,6 +79,7 @@ def person_preference(
             "pair": _pair(annotated, prefers),
         },
         rows=_by_image(annotated, prefers),
+        spans=spans,
         reason={name: "fewer than two classes have images" for name, value in metrics.items() if math.isnan(value)},
         notes=remarks(annotated, len(embeddings.keys)),
     )  # fmt: skip

@@ -9,16 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from biasloop.contract.data import Floats
-from biasloop.errors import BiasloopError, InvalidInput
+from biasloop.errors import BiasloopError
 from biasloop.metrics.intervals import basic, newcombe, within
 from biasloop.metrics.intervals import difference as apart
 from biasloop.store.files import write_output
-
-# What a gate may name.
-AMPLIFICATION = ("bias_amp",)
-CALIBRATION = ("ece", "mce", "gap", "overconfidence")
-FAIRNESS = ("demographic_parity_difference", "equalized_odds_difference", "accuracy_difference")
-SHARES = ("total_variation", "largest_bias")
 
 AGREE = "every resample gives the same number"
 _UNTOLD = "one of the two numbers has no interval"
@@ -34,7 +28,7 @@ class EvaluationResult:
         details: everything else, as scripts read it.
         rows: the same as a table with a row for each cell, bin, group or value.
         errors: by metric, `(draws,)` resampled minus true values; what differences between files are judged by.
-        spans: intervals of metrics that are not resampled.
+        spans: intervals of metrics that are not resampled, or are shown with another than the basic bootstrap's.
         reason: why a number is missing, by its name.
         notes: what to know before the numbers are believed.
         parts: where groups are of several attributes together, the answer of each attribute by itself.
@@ -61,37 +55,45 @@ class EvaluationResult:
             document["notes"] = list(self.notes)
         return document
 
-    def crossed(self, gates: Mapping[str, float]) -> list[str]:
-        """Which gates were crossed, a clause each; a number that is missing passes none."""
-        clauses = []
-        for name, limit in gates.items():
-            value = self.metrics[name]
-            if math.isnan(value):
-                clauses.append(f"{name} has no value ({self.reason.get(name, '0/0')}), so it cannot pass {limit:g}")
-            elif value > limit:
-                clauses.append(f"{name} = {value:.6g} is above {limit:g}")
-        return clauses
+    def number(self, name: str) -> tuple[float, tuple[float, float]]:
+        """A number that a gate may name, with its 95 % interval; NaN where there is none.
+
+        Beside metrics: "accuracy" and the like, of all rows or ("tpr.GROUP") of a group's, and "share.VALUE",
+        "bias.VALUE".
+        """
+        if name in self.metrics:
+            return self.metrics[name], self._ends(name)
+        overall = self.details.get("overall", {}).get(name)
+        if overall is not None:
+            return _told(overall["value"], overall["interval"])
+        kind, dot, of = name.partition(".")
+        group = self.details.get("by_group", {}).get(of, {}) if dot else {}
+        if isinstance(group.get(kind), Mapping):
+            return _told(group[kind]["value"], group[kind]["interval"])
+        if kind in group:
+            return _told(group[kind], group["intervals"].get(kind))
+        row: Mapping[str, Any] = next((row for row in self.details.get("shares", ()) if dot and row["value"] == of), {})
+        if kind == "share" and row:
+            return _told(row["predicted"], row["interval"])
+        if kind == "bias" and row:
+            return _told(row.get("bias"), row.get("bias_interval"))
+        return _told(None if dot else self.details.get(name), self.spans.get(name))
+
+    def _ends(self, name: str) -> tuple[float, float]:
+        """The interval of a metric: as told, else that of its resamples."""
+        ends = self.spans.get(name, self.details.get("intervals", {}).get(name))
+        if ends is not None:
+            return float(ends[0]), float(ends[1])
+        if name not in self.errors:
+            return math.nan, math.nan
+        least, most = _LIMITS.get(name, (0.0, 1.0))
+        return basic(self.metrics[name], self.errors[name], low=least, high=most)
 
 
-def gates(texts: Sequence[str], known: Sequence[str]) -> dict[str, float]:
-    """Limits by metric, from METRIC=VALUE; of several for one metric the lowest.
-
-    Raises:
-        InvalidInput: if a text is not of that form, the metric is unknown, or the value is not a number.
-    """
-    limits: dict[str, float] = {}
-    for text in texts:
-        name, _, value = text.partition("=")
-        if name not in known:
-            raise InvalidInput(f"--fail-above {text}: expected METRIC=VALUE with a metric of {', '.join(known)}")
-        try:
-            limit = float(value)
-        except ValueError:
-            limit = math.nan
-        if math.isnan(limit):
-            raise InvalidInput(f"--fail-above {text}: {value!r} is not a number; write {name}=0.05, for example")
-        limits[name] = min(limit, limits.get(name, limit))
-    return limits
+def _told(value: float | None, ends: Sequence[float] | None) -> tuple[float, tuple[float, float]]:
+    """A number with its interval, NaN in place of None."""
+    low, high = ends if ends is not None else (math.nan, math.nan)
+    return math.nan if value is None else float(value), (low, high)
 
 
 # What the numbers are between; a difference of two lies between the differences of these.

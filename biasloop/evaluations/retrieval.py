@@ -16,7 +16,7 @@ from biasloop.contract.data import Bools, Floats, Ints, Metric
 from biasloop.datasets.annotated import NONE, Annotated
 from biasloop.datasets.gender_words import has_gender_word
 from biasloop.errors import InvalidInput
-from biasloop.evaluations.measured import flat, largest_gap, remarks, told
+from biasloop.evaluations.measured import flat, largest_gap, remarks, spans_of, told
 from biasloop.evaluations.result import EvaluationResult
 from biasloop.metrics import retrieval as measuring
 from biasloop.metrics.intervals import newcombe, wilson
@@ -27,8 +27,8 @@ Compat = Literal["fixed", "released"]
 
 
 def gates(classes: Mapping[str, Sequence[str]]) -> list[str]:
-    """What a gate may name: the largest gap between classes of an attribute."""
-    return [f"gap@{k}.{attribute}" for attribute in classes for k in KS]
+    """What a gate may name: recall over all captions, and the largest gap between classes of an attribute."""
+    return [*(f"R@{k}" for k in KS), *(f"gap@{k}.{attribute}" for attribute in classes for k in KS)]
 
 
 @dataclass(frozen=True)
@@ -106,17 +106,15 @@ def _of_model(queries: _Queries, embeddings: Embeddings, annotated: Annotated, c
     everybody = np.ones(len(queries.by_rank), np.bool_)
     groups = {"": {"all": _recalls(queries, everybody)}}
     gaps: dict[str, dict[str, Any]] = {}
-    metrics: dict[str, float] = {
-        name: math.nan if number["value"] is None else number["value"] for name, number in groups[""]["all"].items()
-    }
+    numbers = dict(groups[""]["all"])
     for attribute, names in annotated.classes.items():
         codes = queries.classes[attribute]
         groups[attribute] = {name: _recalls(queries, codes == number) for number, name in enumerate(names)}
         gaps[attribute] = _gaps(queries, names, codes)
-        for name, number in gaps[attribute].items():
-            metrics[f"{name}.{attribute}"] = math.nan if number["value"] is None else number["value"]
+        numbers |= {f"{name}.{attribute}": number for name, number in gaps[attribute].items()}
     spoken = {"gender word": queries.spoken, "no gender word": ~queries.spoken}
     groups["caption"] = {name: _recalls(queries, rows) for name, rows in spoken.items()}
+    metrics = {name: math.nan if number["value"] is None else number["value"] for name, number in numbers.items()}
     missing = {name: "fewer than two classes have captions" for name, value in metrics.items() if math.isnan(value)}
     return EvaluationResult(
         n=len(queries.by_rank),
@@ -133,6 +131,7 @@ def _of_model(queries: _Queries, embeddings: Embeddings, annotated: Annotated, c
             },
         },
         rows=flat(groups),
+        spans=spans_of(numbers),
         reason=missing,
         notes=[*remarks(annotated, len(embeddings.keys)), *_chance(gaps)],
     )  # fmt: skip

@@ -49,6 +49,7 @@ def self_similarity(
     measured = iter(similarity.by_group(features, cells, members))
     groups: dict[str, dict[str, dict[str, Any]]] = {}
     metrics: dict[str, float] = {}
+    spans: dict[str, tuple[float, float]] = {}
     state = np.random.RandomState(seed)
     for grouping, of in chosen.items():
         values = list(itertools.islice(measured, len(of.names)))
@@ -56,6 +57,10 @@ def self_similarity(
         if grouping in annotated.classes:
             pair = largest_gap(values)
             metrics[f"gap.{grouping}"] = values[pair[0]].value - values[pair[1]].value if pair else math.nan
+            if pair:  # different images: their errors are independent
+                first, second = (values[place] for place in pair)
+                gap = Metric(metrics[f"gap.{grouping}"], first.n + second.n, math.hypot(first.error, second.error))
+                spans[f"gap.{grouping}"] = interval(gap, -1, 1, min(first.n, second.n))
         if draws is not None:
             for name, cells_of in zip(of.names, of.members, strict=True):
                 groups[grouping][name] |= _drawn(features[cells_of[cells]], state, draws)
@@ -68,6 +73,7 @@ def self_similarity(
         metrics=metrics,
         details={"model": dict(embeddings.about), "groups": groups},
         rows=flat(groups),
+        spans=spans,
         reason={name: "fewer than two classes have images" for name, value in metrics.items() if math.isnan(value)},
         notes=notes,
     )

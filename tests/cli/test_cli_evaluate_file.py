@@ -1,6 +1,7 @@
 """`biasloop evaluate amplification / calibration / fairness`: numbers for scripts, tables, gates and refusals."""
 
 import json
+import re
 from pathlib import Path
 
 import fairlearn.metrics as oracle
@@ -275,6 +276,21 @@ def test_a_missing_value_passes_no_gate(cli, halved):
     result = cli("evaluate", "fairness", halved, *FAIRNESS, "--fail-above", "equalized_odds_difference=1")
     assert result.exit_code == 4
     assert "has no value (fewer than two groups have a tpr)" in result.stderr
+
+
+def test_a_ratio_fails_below_its_gate_and_on_its_interval_only_if_that_lies_below(cli):
+    rows = [(group, 1, guess) for group, hits in (("f", 10), ("m", 8)) for guess in [1] * hits + [0] * (10 - hits)]
+    command = ("evaluate", "fairness", written(rows), *FAIRNESS)
+    gate = ("--fail-below", "demographic_parity_ratio=0.9")
+    crossed = cli(*command, *gate)
+    assert crossed.exit_code == 4
+    assert crossed.stderr == "biasloop: demographic_parity_ratio = 0.8 is below 0.9 (--fail-below)\n"
+    assert cli(*command, "--fail-below", "demographic_parity_ratio=0.8").exit_code == 0
+    assert cli(*command, *gate, "--gate-on", "interval").exit_code == 0  # ten rows a group cannot tell
+    sure = cli(*command, "--fail-below", "demographic_parity_ratio=1.01", "--gate-on", "interval")
+    assert sure.exit_code == 4
+    assert re.fullmatch(r".* = 0.8, 95 % interval \[.*, .*\], is below 1.01 \(--fail-below\)\n", sure.stderr)
+    assert cli(*command, "--fail-below", "tpr.m=0.9", "--fail-above", "accuracy=0.95").exit_code == 4
 
 
 @pytest.mark.parametrize(

@@ -55,8 +55,8 @@ def tiny(monkeypatch, tmp_path_factory):
 
 def encoded(cli, *arguments, model="m"):
     result = cli(
-        "generate", "--embeddings", "--model", model, "--output", "e.safetensors", "--force",
-        "--device", "cpu", "--threads", "1", *arguments,
+        "generate", "--embeddings", "--model", model, "--output", "e.safetensors", "--force", "--device", "cpu",
+        "--threads", "1", *arguments,
     )  # fmt: skip
     assert result.exit_code == 0, result.exception
     return read(Path("e.safetensors"))

@@ -8,8 +8,8 @@ import threading
 import numpy as np
 import pytest
 
-from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.evaluations.result import CALIBRATION, EvaluationResult, beside, ends_of, gates, rounded, write_csv
+from biasloop.errors import BiasloopError
+from biasloop.evaluations.result import EvaluationResult, beside, ends_of, rounded, write_csv
 from biasloop.metrics.intervals import newcombe
 
 NAN = math.nan
@@ -24,36 +24,6 @@ def test_as_json_leaves_out_what_there_is_not():
     assert written == {
         "n": 3, "by_attribute": {"a": {"n": 2, "ece": 0.2}}, "reason": {"ece": "why"}, "notes": ["note"]
     }  # fmt: skip
-
-
-def test_a_gate_is_crossed_above_it_and_by_what_is_missing():
-    result = EvaluationResult(3, {"ece": 0.1, "mce": NAN, "gap": NAN}, {}, reason={"mce": "no rows"})
-    assert result.crossed({"ece": 0.1}) == []
-    assert result.crossed({"ece": 0.0999, "mce": 1, "gap": 1}) == [
-        "ece = 0.1 is above 0.0999",
-        "mce has no value (no rows), so it cannot pass 1",
-        "gap has no value (0/0), so it cannot pass 1",
-    ]
-
-
-def test_of_several_gates_the_lowest_counts():
-    assert gates(["ece=0.2", "mce=1e-1", "ece=0.1", "ece=0.3"], CALIBRATION) == {"ece": 0.1, "mce": 0.1}
-    assert gates([], CALIBRATION) == {}
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("ece", "--fail-above ece: '' is not a number; write ece=0.05"),
-        ("ece=low", "--fail-above ece=low: 'low' is not a number"),
-        ("ece=nan", "--fail-above ece=nan: 'nan' is not a number"),
-        ("eec=1", "expected METRIC=VALUE with a metric of ece, mce, gap, overconfidence"),
-        ("=1", "expected METRIC=VALUE"),
-    ],
-)
-def test_bad_gates_are_refused(text, message):
-    with pytest.raises(InvalidInput, match=message):
-        gates([text], CALIBRATION)
 
 
 def test_a_difference_of_resampled_metrics_has_the_basic_interval():

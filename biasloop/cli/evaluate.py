@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from biasloop.cli import evaluate_embeddings, evaluate_file
+from biasloop.cli import completing, evaluate_embeddings, evaluate_file
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory, on_notice
 from biasloop.errors import InvalidInput
@@ -34,10 +34,16 @@ app.add_typer(evaluate_embeddings.app)
 
 @app.command("run", cls=Command)
 def run(
-    places: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
+    places: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.", autocompletion=completing.runs)
+    ],
     metric: Annotated[
         list[str] | None,
-        typer.Option("--metric", help='Only these (repeatable); "annotators": those of all runs, pooled.'),
+        typer.Option(
+            "--metric",
+            help='Only these (repeatable); "annotators": those of all runs, pooled.',
+            autocompletion=completing.metrics,
+        ),
     ] = None,
     data: Data = None,
     json: Json = False,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.options import Data, Json, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import stoppable
 from biasloop.errors import InvalidInput
@@ -23,9 +24,15 @@ if TYPE_CHECKING:
 
 def fetch(
     name: Annotated[
-        list[str] | None, typer.Argument(metavar="[NAME]...", help="Data sets; without one, list them.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[NAME]...", help="Data sets; without one, list them.", autocompletion=completing.data_sets
+        ),
     ] = None,
-    preset: Annotated[str | None, typer.Option("--preset", "-p", help="Get all that a preset needs.")] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option("--preset", "-p", help="Get all that a preset needs.", autocompletion=completing.presets),
+    ] = None,
     source: Annotated[
         str | None, typer.Option("--from", metavar="PATH|URL", help="Where to take the files from instead.")
     ] = None,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from biasloop.cli import generate_embeddings, generate_mixture, generate_pictures, generate_training
+from biasloop.cli import completing, generate_embeddings, generate_mixture, generate_pictures, generate_training
 from biasloop.cli.options import Data, Device, Json, Sets, Threads, data_directory, on_notice, tell_whose
 from biasloop.cli.outputs import Force, check_file
 from biasloop.cli.stopping import output_of, stoppable
@@ -36,9 +36,17 @@ def generate(
         ),
     ],
     force: Force = False,
-    run: Annotated[Path | None, typer.Option("--run", metavar="RUN", help="A run's directory.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", metavar="RUN", help="A run's directory.", autocompletion=completing.runs)
+    ] = None,
     preset: Annotated[
-        str | None, typer.Option("--preset", "-p", help="Instead of --run: the preset's untouched pretrained model.")
+        str | None,
+        typer.Option(
+            "--preset",
+            "-p",
+            help="Instead of --run: the preset's untouched pretrained model.",
+            autocompletion=completing.presets,
+        ),
     ] = None,
     number: Annotated[
         int | None, typer.Option("--round", min=0, help="Whose model; default: the newest round's.")

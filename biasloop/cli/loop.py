@@ -13,6 +13,7 @@ from biasloop.cli.options import (
     Data,
     Device,
     Json,
+    PresetName,
     Sets,
     Threads,
     data_directory,
@@ -36,7 +37,7 @@ _MOST_NOTES = 20  # of settings that the reserve is too small for
 
 
 def loop(
-    preset: Annotated[str, typer.Option("--preset", "-p", help="A preset's name, or the path of a TOML file.")],
+    preset: PresetName,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="DIR", help="Where to put it; default: runs/PRESET.")
     ] = None,

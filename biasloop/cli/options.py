@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import click
 import typer
 
+from biasloop.cli import completing
 from biasloop.report.output import note
 from biasloop.system.directories import data_directory
 
@@ -15,17 +16,29 @@ if TYPE_CHECKING:
     from biasloop.running.engine import Event
 
 __all__ = [
-    "Arms", "Data", "Device", "Json", "Sets", "Threads", "data_directory", "debugging", "on_notice", "tell_whose",
+    "Arms", "Data", "Device", "Json", "PresetName", "Sets", "Threads", "data_directory", "debugging", "on_notice",
+    "tell_whose",
 ]  # fmt: skip
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]
+PresetName = Annotated[
+    str,
+    typer.Option(
+        "--preset", "-p", help="A preset's name, or the path of a TOML file.", autocompletion=completing.presets
+    ),
+]
 Sets = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Override a key, for example loop.human=1000."),
 ]
 Arms = Annotated[
     list[str] | None,
-    typer.Option("--arm", metavar="NAME", help="Run this one of the preset's [arms] (repeatable); default: all."),
+    typer.Option(
+        "--arm",
+        metavar="NAME",
+        help="Run this one of the preset's [arms] (repeatable); default: all.",
+        autocompletion=completing.arms,
+    ),
 ]
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Where fetched data sets lie ($BIASLOOP_DATA).")

@@ -5,14 +5,14 @@ from typing import Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Json, Sets, data_directory, on_notice, tell_whose
+from biasloop.cli.options import Data, Json, PresetName, Sets, data_directory, on_notice, tell_whose
 from biasloop.cli.outputs import Force, check_figure
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
 
 
 def page(
-    preset: Annotated[str, typer.Option("--preset", "-p", help="A preset's name, or the path of a TOML file.")],
+    preset: PresetName,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help=".png, .pdf or .svg; default: PRESET-data.png."),

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.options import Json
 from biasloop.cli.outputs import Force, check_figure
 from biasloop.cli.stopping import output_of, stoppable
@@ -19,7 +20,9 @@ def plot(
     what: Annotated[
         list[str],
         typer.Argument(
-            metavar="[FIGURE] RUN...", help="Directories of runs, a figure's name, or a layout and its runs."
+            metavar="[FIGURE] RUN...",
+            help="Directories of runs, a figure's name, or a layout and its runs.",
+            autocompletion=completing.plotted,
         ),
     ],
     output: Annotated[
@@ -27,7 +30,10 @@ def plot(
     ] = None,
     force: Force = False,
     metric: Annotated[
-        str | None, typer.Option("--metric", help="What to draw; default: what the preset names.")
+        str | None,
+        typer.Option(
+            "--metric", help="What to draw; default: what the preset names.", autocompletion=completing.metrics
+        ),
     ] = None,
     overlay: Annotated[
         list[str] | None,

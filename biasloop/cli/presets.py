@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json, Sets, tell_whose
 from biasloop.report.output import emit, note, say, show, table
@@ -48,7 +49,9 @@ def presets(context: typer.Context, json: Json = False) -> None:
 
 @app.command("show", cls=Command)
 def show_preset(
-    name: Annotated[str, typer.Argument(help="A preset's name, or the path of a TOML file.")],
+    name: Annotated[
+        str, typer.Argument(help="A preset's name, or the path of a TOML file.", autocompletion=completing.presets)
+    ],
     sets: Sets = None,
     json: Json = False,
 ) -> None:

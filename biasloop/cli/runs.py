@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
 from biasloop.cli.runs_compare import compare
@@ -24,7 +25,7 @@ app = typer.Typer(
 )
 _RUNS = Path("runs")
 MOST = 8  # columns of metrics that a terminal has room for
-Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.")]
+Directory = Annotated[Path, typer.Argument(metavar="RUN", help="A run's directory.", autocompletion=completing.runs)]
 
 
 @app.callback()
@@ -37,7 +38,10 @@ def runs(context: typer.Context, json: Json = False) -> None:
 @app.command("list", cls=Command)
 def list_runs(
     directories: Annotated[
-        list[Path] | None, typer.Argument(metavar="DIR...", help="Where to look; default: runs.", show_default=False)
+        list[Path] | None,
+        typer.Argument(
+            metavar="DIR...", help="Where to look; default: runs.", show_default=False, autocompletion=completing.runs
+        ),
     ] = None,
     json: Json = False,
 ) -> None:

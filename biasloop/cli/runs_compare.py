@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.options import Json
 from biasloop.report.output import emit, finite, note, say, show, table
 
@@ -21,7 +22,9 @@ _FEW = 4  # seeds below which an interval is said to be a guess
 
 
 def compare(
-    directories: Annotated[list[Path], typer.Argument(metavar="DIR...", help="Directories of runs.")],
+    directories: Annotated[
+        list[Path], typer.Argument(metavar="DIR...", help="Directories of runs.", autocompletion=completing.runs)
+    ],
     to: Annotated[
         str | None,
         typer.Option(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.options import Json
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, measurement, note, say, show, table
@@ -20,8 +21,8 @@ _NAMED = 3  # runs of a study, where one was asked for
 
 
 def diff(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A run's directory.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another's.")],
+    first: Annotated[Path, typer.Argument(metavar="A", help="A run's directory.", autocompletion=completing.runs)],
+    second: Annotated[Path, typer.Argument(metavar="B", help="Another's.", autocompletion=completing.runs)],
     number: Annotated[
         int | None, typer.Option("--round", min=0, help="Which round's metrics; default: the newest that both have.")
     ] = None,

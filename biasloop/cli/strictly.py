@@ -23,7 +23,7 @@ class Strictly:
             InvalidInput: naming the option.
         """
         args = self._renamed(args)
-        if args:
+        if args and not ctx.resilient_parsing:  # while a shell completes, nothing is refused
             _, _, order = self.make_parser(ctx).parse_args(args=list(args))  # type: ignore[attr-defined]
             given = Counter(id(option) for option in order)
             eager = any(option.is_eager for option in order)  # --help, whatever else there is

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo demo-clip demo-language demo-roles demo-selection test test-slow lint format docs bench clean
+.PHONY: demo demo-clip demo-language demo-roles demo-selection test test-slow lint format docs references bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -62,6 +62,10 @@ format: $(READY)
 # The site, in build/site: a few seconds, nothing is fetched.
 docs: $(READY)
 	$(BIN)/python docs/builder site
+
+# The generated pages of the site, after a change of an option, a setting, a preset or a figure.
+references: $(READY)
+	$(BIN)/python docs/builder reference
 
 bench: $(READY)
 	$(BIN)/python -m pytest benchmarks -m '' --benchmark-only

@@ -79,8 +79,8 @@ class PlotSection(Strict):
 class Experiment(Strict):
     """A preset with overrides, validated."""
 
-    name: str
-    summary: str = ""
+    name: str = Field(description="The preset's, or the path of its file.")
+    summary: str = Field("", description="What it runs, in a line of `biasloop presets`.")
     source: str = Field("", description="What it reproduces: a citation.")
     parameters: Literal["ours"] | None = Field(
         None, description='"ours" where the publication does not give the settings, so that these are a guess.'
@@ -91,7 +91,10 @@ class Experiment(Strict):
     seeds: str = Field("0", description='What the publication ran, for example "0-2".')
     domain: DomainSection
     loop: LoopSection
-    grid: dict[str, list[Any]] = Field(default_factory=dict)
+    grid: dict[str, list[Any]] = Field(
+        default_factory=dict,
+        description='Key -> list of values, such as "loop.human" = [20, 50]; every combination is a run.',
+    )
     arms: dict[str, dict[str, Any]] | None = Field(None, description="Name -> what an arm has otherwise.")
     arm: str | None = Field(None, description="Which of a preset's arms this is; no key of a preset.")
     resources: Resources = Resources()

@@ -24,7 +24,7 @@ class AccumulateSettings(Strict):
     In a preset, `per_round` may stand for `model`: then `model = per_round - human`.
     """
 
-    rule: Literal["accumulate"] = "accumulate"
+    rule: Literal["accumulate"] = Field("accumulate", description="What a round trains on; the rule.")
     start: Start = Field(
         description='n0: human-labelled samples in the training set of round 0; "all" of the pool, where no round adds '
         "any."

@@ -14,6 +14,7 @@ import typer
 from biasloop import __version__
 from biasloop.cli import (
     bound,
+    compare,
     doctor,
     evaluate,
     export,
@@ -40,6 +41,7 @@ ORDER = [
     "generate",
     "loop",
     "evaluate",
+    "compare",
     "bound",
     "plot",
     "page",
@@ -76,6 +78,7 @@ app.command("fetch", cls=Command)(fetch.fetch)
 app.command("generate", cls=Command)(generate.generate)
 app.command("loop", cls=Command)(loop.loop)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("compare", cls=Command)(compare.compare)
 app.command("bound", cls=Command)(bound.bound)
 app.command("plot", cls=Command)(plot.plot)
 app.command("page", cls=Command)(page.page)

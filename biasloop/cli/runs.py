@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biasloop.cli import completing
+from biasloop.cli.compare import compare
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Json
-from biasloop.cli.runs_compare import compare
 from biasloop.cli.runs_diff import diff
 from biasloop.cli.runs_list import show_list
 from biasloop.report.output import emit, measurement, note, say, show, table

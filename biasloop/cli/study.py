@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from biasloop.cli import compare
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
@@ -223,8 +224,13 @@ def _show_results(planned: "Sequence[Planned]", directory: Path) -> None:
         show(table(headers, summary.rows(grouped), right=range(1, len(headers)),
                    title="mean ± standard deviation over seeds" if len(seeds) > 1 else ""))  # fmt: skip
     experiment = planned[0].experiment
+    several = len(seeds) > 1 and len({item.arm for item in planned}) > 1
+    if several:
+        compare.show_end(opened)
     say(f"runs are in {directory}; next:\n  biasloop runs show {shlex.quote(str(runs[0]))}")
     _suggest(experiment, opened, directory)
+    if several:
+        say(f"  biasloop compare {shlex.quote(str(directory))}")
     if set(parse_seeds(experiment.seeds)) - seeds:
         say(f"the preset names seeds {experiment.seeds}; to run them:\n  {again(experiment.seeds)}")
 

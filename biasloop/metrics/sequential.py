@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from biasloop.contract.data import Floats
+from biasloop.contract.data import Floats, Ints
 from biasloop.lazy import numpy as np
 
 REJECT = 20.0
@@ -37,6 +37,18 @@ def e_value(differences: Sequence[float] | Floats, width: float = 4.0) -> float:
     mean, std = float(values.mean()), float(values.std(ddof=1))
     if std <= 1e-12 * abs(mean):
         return math.nan
-    square, v = n * (mean / std) ** 2, n - 1
-    ratio = (1 + square / (v * (1 + n * width))) / (1 + square / v)
-    return float((1 + n * width) ** -0.5 * ratio ** (-n / 2))
+    return float(likelihood(np.array(n * (mean / std) ** 2), np.array(n, np.float64), width))
+
+
+def likelihood(square: Floats, n: Floats | Ints, width: float = 4.0) -> Floats:
+    """The mixed likelihood ratio of squared t statistics, as `e_value` has it of one.
+
+    Args:
+        square: t squared, of any shape.
+        n: values that each rests on, at least 2; of a shape that goes with it.
+        width: as in `e_value`.
+    """
+    v, spread = n - 1, 1 + n * width
+    ratio = (1 + square / (v * spread)) / (1 + square / v)
+    with np.errstate(over="ignore"):  # more than any number, of hundreds of values without much spread
+        return np.asarray(spread**-0.5 * ratio ** (-n / 2), np.float64)

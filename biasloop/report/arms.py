@@ -67,6 +67,11 @@ class Measured:
         return int(self.run.identity["seed"])
 
     @property
+    def finished(self) -> bool:
+        """Whether it has all the rounds that it was to have."""
+        return bool(self.run.manifest.about.get("finished"))
+
+    @property
     def bound_section(self) -> BoundSection | None:
         """Which metric the bound speaks of, if the preset said."""
         section = self.run.manifest.about.get("bound")

@@ -16,6 +16,9 @@ from biasloop.metrics.sequential import e_value
 from biasloop.report.arms import Arm, Measured, arms
 from biasloop.store.reader import Run
 
+BIAS = "bias"
+"""Names the metric of a run's [bound] minus its baseline, where no metric of a run is called so."""
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -49,14 +52,14 @@ def paired(every: Sequence[Arm], reference: str | None, metrics: Sequence[str], 
         every: the arms.
         reference: name of the arm that the others are held against; None for the first.
         metrics: names.
-        number: of the round; None for the last that all runs have.
+        number: of the round; None for the one that `compared_round` gives.
 
     Raises:
         InvalidInput: there is no such arm, or no run of the reference has the round, or a number of a metric in it.
     """
     base = reference_arm(every, reference)
     others = [arm for arm in every if arm is not base]
-    number = last_common(every) if number is None else number
+    number = compared_round(every, base) if number is None else number
     reached = max(len(run.metrics) for run in base.runs) - 1
     if number > reached:
         raise InvalidInput(f"no run of {base.label!r} has a round {number}; the last is {reached}")
@@ -79,8 +82,38 @@ def paired(every: Sequence[Arm], reference: str | None, metrics: Sequence[str], 
     return rows
 
 
+def compared_round(every: Sequence[Arm], base: Arm) -> int:
+    """The last round that of every arm more than half of the runs have.
+
+    So a run that stopped early is left out, rather than that it cuts all others to its length. Arms of which no run is
+    finished do not count where the reference and another have finished ones. If no seed had a pair in that round, it is
+    the last round that all have.
+
+    Args:
+        every: the arms.
+        base: the one of them that the others are held against.
+
+    Raises:
+        ValueError: no run has a finished round.
+    """
+    finished = [arm for arm in every if any(run.finished for run in arm.runs)]
+    counting = finished if len(finished) > 1 and base in finished else every
+    number = min(_usual_length(arm) for arm in counting if any(run.metrics for run in arm.runs)) - 1
+    seeds = {run.seed for run in base.runs if number < len(run.metrics)}
+    others = [run for arm in every if arm is not base for run in arm.runs]
+    if others and not any(run.seed in seeds and number < len(run.metrics) for run in others):
+        return last_common(every)
+    return number
+
+
+def _usual_length(arm: Arm) -> int:
+    """How many rounds more than half of an arm's runs have; those without any do not count."""
+    lengths = sorted((len(run.metrics) for run in arm.runs if run.metrics), reverse=True)
+    return lengths[len(lengths) // 2]
+
+
 def last_common(every: Sequence[Arm]) -> int:
-    """The last round that all runs have; of runs without a finished round nothing is compared, and they do not count.
+    """The last round that all runs have; those without a finished round do not count.
 
     Raises:
         ValueError: no run has a finished round.
@@ -162,5 +195,16 @@ def first_of_preset(every: Sequence[Arm]) -> str | None:
 
 def _values(arm: Arm, metric: str, number: int) -> dict[int, float]:
     """What each seed measured in a round; seeds that did not are left out."""
-    rows = {run.seed: run.metrics[number] for run in arm.runs if number < len(run.metrics)}
-    return {seed: row[metric].value for seed, row in rows.items() if metric in row and np.isfinite(row[metric].value)}
+    rows = {run.seed: value_of(run, metric, number) for run in arm.runs if number < len(run.metrics)}
+    return {seed: value for seed, value in rows.items() if np.isfinite(value)}
+
+
+def value_of(run: Measured, metric: str, number: int) -> float:
+    """What a run measured in a round that it has, its bias (`BIAS`) too; NaN where it did not."""
+    row = run.metrics[number]
+    if metric in row:
+        return row[metric].value
+    section = run.bound_section if metric == BIAS else None
+    if section is None or section.metric not in row or section.baseline not in row:
+        return float("nan")
+    return row[section.metric].value - row[section.baseline].value

@@ -135,7 +135,7 @@ def test_arms_are_compared_seed_by_seed(armed):
     differences = [b - a for a, b in zip(values["plain"], values["replacing"], strict=True)]
     assert other["difference"]["mean"] == pytest.approx(sum(differences) / 2)
     text = armed(*typed).stdout
-    assert "label_error, against plain" in text
+    assert "label error, against plain" in text
     assert "fewer than four seeds" in text
     wrong = armed("runs", "compare", "runs/armed", "--to", "plane")
     assert "--to 'plane': no arm is called so; did you mean 'plain'" in str(wrong.exception)

@@ -12,7 +12,7 @@ from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.sequential import e_value
 from biasloop.report.arms import Arm
-from biasloop.report.paired import paired, reference_arm
+from biasloop.report.paired import compared_round, paired, reference_arm
 
 FIRST = {0: 0.5, 1: 0.6, 2: 0.55, 3: 0.7}
 SECOND = {1: 0.65, 2: 0.57, 3: 0.77, 9: 0.1}
@@ -23,6 +23,7 @@ def arm(label, values):
     runs = [
         SimpleNamespace(
             seed=seed,
+            finished=True,
             metrics=[{"recall": Metric(0.0, 5)}, {"recall": Metric(value, 5)}],
             run=SimpleNamespace(directory=Path("runs", label.replace(" ", "_"), f"seed-{seed}")),
         )
@@ -62,19 +63,44 @@ def test_a_round_may_be_chosen():
     assert paired([arm("plain", FIRST)], None, ["recall"], 1)[0].value.mean == pytest.approx(np.mean([*FIRST.values()]))
 
 
-def test_runs_that_are_differently_far_are_compared_in_the_last_round_that_all_have():
+def test_a_run_that_stopped_early_is_left_out_and_does_not_cut_the_others():
     slow, quick = arm("slow", FIRST), arm("quick", FIRST)
     quick.runs[1].metrics.append({"recall": Metric(0.95, 5)})
     slow.runs[3].metrics.clear()
+    slow.runs[2].metrics.pop()
     for arms in ([slow, quick], [quick, slow]):
         _, other = rows = paired(arms, None, ["recall"], None)
         assert [row.round for row in rows] == [1, 1]
-        assert other.seeds == (0, 1, 2)
+        assert other.seeds == (0, 1)
         assert other.difference.mean == other.difference.std == 0
-        assert other.value.mean == pytest.approx((0.5 + 0.6 + 0.55) / 3)
-    slow.runs[2].metrics.pop()
-    for row in paired([quick, slow], None, ["recall"], None):
-        assert (row.round, row.value.mean) == (0, 0)
+        assert other.value.mean == pytest.approx((0.5 + 0.6) / 2)
+
+
+@pytest.mark.parametrize(
+    ("reference", "others", "expected"),
+    [
+        ([4, 4, 4], [[4, 2, 4]], 3),  # one that stopped early is left out
+        ([4, 4, 4], [[4, 4, 4], [2, 2, 2]], 1),  # an arm that is shorter by design is not
+        ([4, 4], [[4, 2]], 1),  # no more than half are longer
+        ([4, 4, 4], [[4, 4, 4], [-2, -1, -1]], 3),  # unless it is still being made
+        ([-2, -1], [[4, 4], [4, 4]], 0),  # which the reference may be
+        ([4, 0, 0], [[0, 4, 4]], 3),  # of runs without a round nothing is compared
+        ([3, 9, 9], [[9]], 2),  # else no seed would have a pair
+        ([3], [[0]], 2),
+    ],
+)
+def test_the_round_is_the_last_that_most_runs_of_each_arm_have(reference, others, expected):
+    """Lengths by seed; those below 0 are of runs that are not finished."""
+
+    def of(label, lengths):
+        every = arm(label, dict.fromkeys(range(len(lengths)), 0.5))
+        for run, length in zip(every.runs, lengths, strict=True):
+            run.metrics[:] = [{"recall": Metric(0.5, 5)}] * abs(length)
+            run.finished = length > 0
+        return every
+
+    base = of("base", reference)
+    assert compared_round([base, *(of(str(index), each) for index, each in enumerate(others))], base) == expected
 
 
 def test_a_round_that_no_run_of_the_reference_has_is_refused():

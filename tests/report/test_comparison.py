@@ -1,0 +1,155 @@
+"""The comparison that command line, end of a study and notebook show: which metrics, which round, what is left out."""
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from biasloop.config.experiment import BoundSection
+from biasloop.contract.data import Metric
+from biasloop.metrics import power
+from biasloop.report import comparison, planning
+from biasloop.report.arms import Arm
+from biasloop.report.tables import comparing
+
+SECTION = BoundSection(metric="share", baseline="truth")
+SEEDS = (0, 1, 2, 3)
+PLAIN, OTHER = (0.70, 0.74, 0.71, 0.78), (0.64, 0.70, 0.60, 0.72)
+
+
+def metrics(share, accuracy=0.9, error=None):
+    p = accuracy
+    row = {
+        "share": Metric(share, 50, math.sqrt(share * (1 - share) / 50)),
+        "truth": Metric(0.5, 50, 0.0),
+        "accuracy": Metric(p, 50, math.sqrt(p * (1 - p) / 50)),
+    }
+    return row if error is None else {**row, "label_error": Metric(error, 10)}
+
+
+def arm(label, shares, *, rounds=2, section=SECTION, **values):
+    """Runs whose last round measured a share, by seed."""
+    runs = [
+        SimpleNamespace(
+            seed=seed,
+            finished=True,
+            metrics=[metrics(0.55)] * (rounds - 1) + [metrics(share, **values)],
+            bound_section=section,
+            run=SimpleNamespace(
+                directory=Path("runs", label, f"seed-{seed}"), rounds=range(rounds),
+                manifest=SimpleNamespace(about={"plot": {}}),
+            ),
+        )
+        for seed, share in zip(SEEDS, shares, strict=False)
+    ]  # fmt: skip
+    return Arm(label, runs)
+
+
+def compared(*arms, **options):
+    return comparison.compare_arms(arms, [run.run for each in arms for run in each.runs], **options)
+
+
+def test_bias_is_the_bounds_metric_less_its_baseline_paired_by_seed():
+    answer = compared(arm("plain", PLAIN, error=0.2), arm("other", OTHER, error=0.3))
+    assert answer.metrics == ("bias", "accuracy", "label_error")
+    assert (answer.reference, answer.round, answer.seeds, answer.notes) == ("plain", 1, 4, ())
+    base, other = answer.of("bias")
+    assert base.value.mean == pytest.approx(np.mean(PLAIN) - 0.5)
+    apart = np.subtract(OTHER, PLAIN)
+    low, high = stats.t.interval(0.95, 3, apart.mean(), stats.sem(apart))
+    assert (other.difference.low, other.difference.mean, other.difference.high) == pytest.approx(
+        (low, apart.mean(), high)
+    )
+    assert answer.arms[1].values["label_error"].mean == pytest.approx(0.3)
+
+
+def test_an_arm_without_labels_of_models_has_no_label_error_and_that_is_told():
+    humans, mixed = arm("humans", PLAIN), arm("mixed", OTHER, error=0.3)
+    answer = compared(mixed, humans)
+    assert [row.arm for row in answer.of("label_error")] == ["mixed"]
+    assert any(note.startswith("humans is left out of label_error") for note in answer.notes)
+    turned = compared(mixed, humans, to="humans")
+    assert turned.metrics == ("bias", "accuracy")
+    assert [each.arm for each in turned.arms] == ["humans", "mixed"]
+    assert turned.arms[1].values["label_error"].n == 4
+    assert any(note.startswith("label_error is not compared: no run of 'humans'") for note in turned.notes)
+    headers, rows = comparing.arms_table(turned)
+    assert headers == ["arm", "seeds", "bias", "accuracy", "label error"]
+    assert rows[0][-1] == "–"
+
+
+def test_a_metric_that_no_run_has_is_passed_over_unless_somebody_names_it():
+    without = [replace(each, runs=each.runs) for each in (arm("plain", PLAIN), arm("other", OTHER))]
+    for each in without:
+        for run in each.runs:
+            run.metrics = [{name: row[name] for name in ("share", "truth")} for row in run.metrics]
+    answer = compared(*without)
+    assert (answer.metrics, answer.notes) == (("bias",), ())
+
+
+def test_the_interval_of_a_share_stays_between_0_and_1():
+    near = arm("plain", PLAIN)
+    for run, accuracy in zip(near.runs, (1.0, 0.98, 1.0, 0.6), strict=True):
+        run.metrics[-1] = metrics(0.7, accuracy)
+    spread = compared(near).arms[0].values["accuracy"]
+    assert spread.high == 1.0
+    assert 0 < spread.low < spread.mean < 1
+
+
+def test_a_run_that_stopped_early_is_left_out_and_named_with_the_round_that_all_have():
+    plain, other = arm("plain", PLAIN), arm("other", OTHER)
+    other.runs[2].metrics.pop()
+    other.runs[2].run.rounds = range(1)
+    answer = compared(plain, other)
+    assert (answer.round, answer.of("bias")[1].seeds) == (1, (0, 1, 3))
+    assert answer.arms[1].seeds == (0, 1, 3)
+    assert answer.notes == (
+        "not compared, for want of round 1: runs/other/seed-2 (1 finished rounds); "
+        "`--round 0` compares the last round that all have",
+    )
+    assert compared(plain, other, number=0).of("bias")[1].seeds == (0, 1, 2, 3)
+
+
+def test_a_note_names_a_few_of_many_runs():
+    plain, other = arm("plain", PLAIN), arm("other", OTHER)
+    short = [SimpleNamespace(directory=Path(f"runs/x/seed-{seed}"), rounds=()) for seed in range(9)]
+    every = [run.run for each in (plain, other) for run in each.runs] + short
+    (note,) = comparison.compare_arms([plain, other], every).notes
+    assert "seed-5 (0 finished rounds) and 3 more" in note
+
+
+# --- how many seeds
+
+
+def test_what_a_measured_difference_needs_is_what_its_effect_needs():
+    answer = compared(arm("plain", PLAIN, error=0.2), arm("other", OTHER, error=0.3))
+    rows = {row.metric: row for row in planning.of_comparison(answer)}
+    apart = np.subtract(OTHER, PLAIN)
+    bias = rows["bias"]
+    assert bias.effect == pytest.approx(apart.mean() / apart.std(ddof=1))
+    assert bias.needed.paired == power.needed(bias.effect).paired
+    pooled = math.sqrt((np.var(PLAIN, ddof=1) + np.var(OTHER, ddof=1)) / 2)
+    assert bias.unpaired == pytest.approx(apart.mean() / pooled)
+    assert bias.needed.unpaired[0.8] == power.unpaired_seeds(bias.unpaired, 0.8)
+    assert bias.detectable == pytest.approx(power.detectable(4) * apart.std(ddof=1))
+    assert rows["label_error"].needed is None  # all differences are equal: there is no spread to plan with
+    assert "–" in comparing.planned_table([rows["label_error"]])[1][0]
+
+
+def test_one_seed_plans_nothing_and_says_nothing_false():
+    (row,) = planning.of_comparison(compared(arm("plain", PLAIN[:1]), arm("other", OTHER[:1]), metrics=["bias"]))
+    assert (row.seeds, row.needed) == (1, None)
+    assert math.isnan(row.effect)
+    assert comparing.planned_as_json(row)["effect"] is None
+
+
+def test_files_have_a_row_a_metric_and_arm_and_nothing_where_there_is_no_number():
+    answer = compared(arm("plain", PLAIN[:1]), arm("other", OTHER[:1]), metrics=["bias"])
+    lines = comparing.as_csv(answer).splitlines()
+    assert lines[0].split(",")[:5] == ["metric", "arm", "reference", "round", "seeds"]
+    assert lines[1].split(",")[:6] == ["bias", "plain", "plain", "1", "1", repr(0.7 - 0.5)]
+    assert lines[2].split(",")[8:] == [repr((0.64 - 0.5) - (0.7 - 0.5)), "", "", "", ""]

@@ -25,6 +25,7 @@ from biasloop.cli import (
     plot,
     plugins,
     presets,
+    report,
     runs,
     streams,
 )
@@ -45,6 +46,7 @@ ORDER = [
     "bound",
     "plot",
     "page",
+    "report",
     "export",
     "presets",
     "runs",
@@ -82,6 +84,7 @@ app.command("compare", cls=Command)(compare.compare)
 app.command("bound", cls=Command)(bound.bound)
 app.command("plot", cls=Command)(plot.plot)
 app.command("page", cls=Command)(page.page)
+app.command("report", cls=Command)(report.report)
 app.command("export", cls=Command)(export.export)
 app.add_typer(presets.app, name="presets")
 app.command("plugins", cls=Command)(plugins.plugins)

@@ -18,7 +18,7 @@ ALL = [
     "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate memorization", "evaluate run",
     "evaluate amplification", "evaluate calibration", "evaluate fairness", "evaluate phase", "evaluate coco",
     "evaluate self-similarity", "evaluate person-preference", "evaluate geode", "compare", "bound", "plot", "page",
-    "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs compare", "runs verify",
+    "report", "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs compare", "runs verify",
     "runs repair", "plugins", "doctor",
 ]  # fmt: skip
 

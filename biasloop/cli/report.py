@@ -1,0 +1,68 @@
+"""`biasloop report`: what stored runs say, as one HTML file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from biasloop.cli.options import Json
+from biasloop.cli.outputs import check_file
+from biasloop.cli.stopping import output_of, stoppable
+from biasloop.errors import InvalidInput
+from biasloop.report.output import emit, say
+
+
+def report(
+    studies: Annotated[
+        list[Path], typer.Argument(metavar="STUDY...", help="Directories of runs, or with runs below them.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="An .html file; default: STUDY-report.html.")
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
+    title: Annotated[str, typer.Option("--title", help="Of the page; default: the names of the presets.")] = "",
+    json: Json = False,
+) -> None:
+    """Write what runs say as one HTML file that loads nothing: settings, figures, tables, the bound, cautions.
+
+    With --json the same content goes to stdout, and a file is written only where --output names one.
+
+    Example: biasloop report runs/quickstart --output quickstart-report.html
+
+    Example: biasloop report runs/quickstart runs/quickstart-roles --title Quickstarts
+    """
+    target = output if json else output or _default(studies[0])
+    if target is not None:
+        _check(target, force=force)
+
+    from biasloop.report.html import content
+    from biasloop.report.html.page import page
+    from biasloop.report.html.plain import plain
+    from biasloop.store.files import write_output
+
+    with stoppable(output_of(target or Path("report"))):
+        gathered = content.gather(studies, title)
+        if target is not None:
+            write_output(target, page(gathered))
+    if json:
+        emit(plain(gathered))
+    else:
+        say(f"wrote {target}")
+
+
+def _default(first: Path) -> Path:
+    """Here, and called as the study: reports do not lie among runs."""
+    return Path(f"{first.resolve().name or 'runs'}-report.html")
+
+
+def _check(target: Path, *, force: bool) -> None:
+    """Refuse a file that cannot be written, before anything is read.
+
+    Raises:
+        InvalidInput: it cannot, is there already, or is called as no page is.
+    """
+    if target.suffix.lower() not in {".html", ".htm"}:
+        raise InvalidInput(f"--output {target}: a report is an .html file; end its name so")
+    check_file("--output", target)
+    if target.exists() and not force:
+        raise InvalidInput(f"--output {target}: this file is there already; --force replaces it, or choose another")

@@ -1,0 +1,144 @@
+"""What a report says, gathered from stored runs: the page and `--json` are made from it alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from biasloop import __version__
+from biasloop.config.flatten import flatten
+from biasloop.report.arms import Arm, arms
+from biasloop.report.figures import of_runs
+from biasloop.report.html import drawing, made_with, repeating
+from biasloop.report.html.bounded import Bounded, bounded
+from biasloop.report.html.differences import Compared, compared
+from biasloop.report.html.drawing import Drawing, Numbering
+from biasloop.report.html.made_with import RunLine, Segment
+from biasloop.report.html.repeating import Repeat
+from biasloop.report.html.results import LABEL_ERROR, Results, results
+from biasloop.report.html.stored import ReadOnce, collect
+from biasloop.report.tables import summary
+
+
+@dataclass(frozen=True)
+class Study:
+    """Runs of one preset.
+
+    Attributes:
+        name: the preset's.
+        domain: whose plugin ran it.
+        rule: the feedback rule.
+        summary: what the preset says that it is.
+        source: what it reproduces.
+        compat: "released" where defects of the published code are on, else "fixed".
+        settings: what all runs have, by flat key; what they differ in is an arm's, or the seed.
+        repeat: how to make the runs again.
+        segments: what they were made with.
+        runs: all of them, also without a finished round.
+        drawings: what `biasloop plot` draws, and quality.
+        results: None without a finished round.
+        compared: None where there is one arm.
+        bounded: by arm, where the preset has a bound.
+    """
+
+    name: str
+    domain: str
+    rule: str
+    summary: str
+    source: str
+    compat: str
+    settings: Mapping[str, Any]
+    repeat: Repeat
+    segments: Sequence[Segment]
+    runs: Sequence[RunLine]
+    drawings: Sequence[Drawing] = ()
+    results: Results | None = None
+    compared: Compared | None = None
+    bounded: Sequence[Bounded] = ()
+
+
+@dataclass(frozen=True)
+class Report:
+    """All of it.
+
+    Attributes:
+        title: of the page.
+        version: of biasloop that made it.
+        studies: in the order given.
+        figure: a published figure that was asked for; None for studies.
+        missing: commands that make the runs which that figure lacks.
+        unread: runs that could not be read: path -> why.
+    """
+
+    title: str
+    version: str
+    studies: Sequence[Study]
+    figure: Drawing | None = None
+    missing: Sequence[str] = ()
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+
+def gather(places: Sequence[Path], title: str = "") -> Report:
+    """The report of all runs at or below directories; runs of one preset are one study.
+
+    Args:
+        places: directories of runs, or with runs below them.
+        title: of the page; empty for the names of the studies.
+
+    Raises:
+        InvalidInput: a directory has no run.
+        StoreError: no run can be read.
+    """
+    read, numbering = collect(places), Numbering()
+    studies = [_study(runs, numbering) for runs in _by_study(read.runs)]
+    named = title or ", ".join(dict.fromkeys(study.name for study in studies))
+    return Report(named, __version__, studies, unread=read.unread)
+
+
+def _by_study(runs: Sequence[ReadOnce]) -> list[list[ReadOnce]]:
+    studies: dict[tuple[str, str], list[ReadOnce]] = {}
+    for run in runs:
+        key = str(run.manifest.about.get("name", run.directory.name)), str(run.identity["domain"]["name"])
+        studies.setdefault(key, []).append(run)
+    return [*studies.values()]
+
+
+def _study(runs: Sequence[ReadOnce], numbering: Numbering) -> Study:
+    begun = [run for run in runs if run.rounds]
+    grouped = arms(begun) if begun else []
+    told = runs[0].manifest.about
+    labels = {str(run.run.directory): arm.label for arm in grouped for run in arm.runs}
+    identity = runs[0].identity
+    return Study(
+        name=str(told.get("name", runs[0].directory.name)),
+        domain=str(identity["domain"]["name"]),
+        rule=str(identity["loop"].get("rule", "")),
+        summary=str(told.get("summary", "")),
+        source=of_runs.source_of(runs[0]),
+        compat=str(identity.get("compat", "fixed")),
+        settings=_shared(runs),
+        repeat=repeating.repeat(runs, grouped),
+        segments=made_with.segments(runs),
+        runs=made_with.run_lines(runs, labels),
+        **(_measured(begun, grouped, numbering) if grouped else {}),
+    )
+
+
+def _measured(begun: Sequence[ReadOnce], grouped: Sequence[Arm], numbering: Numbering) -> dict[str, Any]:
+    """What rounds say."""
+    quality = [summary.quality_of(grouped), LABEL_ERROR]
+    return {
+        "drawings": drawing.drawings(begun, grouped, quality, numbering),
+        "results": results(begun, grouped),
+        "compared": compared(grouped),
+        "bounded": bounded(grouped),
+    }
+
+
+def _shared(runs: Sequence[ReadOnce]) -> dict[str, Any]:
+    """Settings that all runs have alike, apart from the seed."""
+    every = [flatten(run.identity) for run in runs]
+    first = every[0]
+    return {key: value for key, value in first.items() if key != "seed" and all(o.get(key) == value for o in every)}

@@ -55,6 +55,7 @@ LIGHT = {
         ["bound", "--n0", "50000", "--human", "1000", "--model", "4000", "--rounds", "89"],
         ["bound", "--n0", "50000", "--per-round", "5000", "--max-amplification", "1.5", "--json"],
         ["bound", "--from", "done/seed-0"],
+        ["bound", "--scenario", "web-text", "--keep-under", "1.5%"],
         ["loop", "--preset", "quickstart", "--dry-run"],
     ],
     2: [

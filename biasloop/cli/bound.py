@@ -1,15 +1,21 @@
-"""`biasloop bound`: Theorem 1, as a calculator and over a stored run."""
+"""`biasloop bound`: Theorem 1, as a calculator, over a stored run, and of scenarios."""
 
 import math
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from biasloop.cli.options import Json
+from biasloop.cli.quantities import amount, count, number
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say, show, table
+
+if TYPE_CHECKING:
+    from biasloop.scenario.quantities import Amount
+
+_SIMULATIONS = 1000
 
 
 def _parse_rounds(text: str) -> int | None:
@@ -22,49 +28,111 @@ def _parse_rounds(text: str) -> int | None:
 
 
 def bound(
-    n0: Annotated[int | None, typer.Option("--n0", min=0, help="Human-labelled samples before round 0.")] = None,
-    human: Annotated[int | None, typer.Option("--human", min=0, help="Human-labelled samples a round (m).")] = None,
-    model: Annotated[int | None, typer.Option("--model", min=0, help="Model-labelled samples a round (k).")] = None,
-    delta: Annotated[float, typer.Option("--delta", help="Calibration error of round 0, signed.")] = 1.0,
+    n0: Annotated[int | None, count("--n0", "Samples before round 0.")] = None,
+    human: Annotated[
+        Any,
+        amount("--human", "Human-labelled samples a round (m), or their share: 20%."),
+    ] = None,
+    model: Annotated[int | None, count("--model", "Model-labelled samples a round (k).")] = None,
+    delta: Annotated[float, number("--delta", "Calibration error of round 0, signed: 0.05 or 5%.")] = 1.0,
     rounds: Annotated[str, typer.Option("--rounds", help="Index T of the last round (90 models: 89), or inf.")] = "inf",
     max_amplification: Annotated[
         float | None,
-        typer.Option("--max-amplification", help="Solve for the smallest --human that keeps to it."),
+        number("--max-amplification", "Solve for the smallest --human that keeps to it."),
     ] = None,
-    per_round: Annotated[int | None, typer.Option("--per-round", min=1, help="Human + model samples a round.")] = None,
+    per_round: Annotated[int | None, count("--per-round", "Human + model samples a round.")] = None,
+    scenario: Annotated[
+        str | None,
+        typer.Option("--scenario", metavar="NAME|FILE", help='What-if of streams and sources; "list" names them.'),
+    ] = None,
+    sets: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Of a scenario: override a key, as human.samples=50k."),
+    ] = None,
+    keep_under: Annotated[
+        float | None,
+        number("--keep-under", "Of a scenario: solve for human.samples: 0.05 or 5%."),
+    ] = None,
+    simulations: Annotated[
+        int | None,
+        count("--simulations", "Of a scenario: how often to draw it; default 1000."),
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the simulations.")] = 0,
     run: Annotated[
         Path | None, typer.Option("--from", metavar="RUN", help="Compare a stored run with its bound.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option("--plot", metavar="FILE", help="With --from: also draw it.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="With --from or --scenario: also draw it.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """How much feedback can amplify bias at most (Taori & Hashimoto 2022, Theorem 1).
 
-    Example: biasloop bound --n0 50000 --human 1000 --model 4000 --delta 0.05 --rounds 89
+    Counts are read as 50000, 50_000, 5e4, 50k, 1.5M, 2B or 1T, other numbers as 0.2, 20% or 2e-1.
 
-    Example: biasloop bound --n0 50000 --per-round 5000 --max-amplification 1.5
+    Example: biasloop bound --n0 50k --human 1000 --model 4000 --delta 5% --rounds 89
+
+    Example: biasloop bound --n0 50k --per-round 5000 --max-amplification 1.5
+
+    Example: biasloop bound --scenario web-text --keep-under 1.5% --plot web-text.png
 
     Example: biasloop bound --from runs/quickstart/loop.human=20/seed-0
     """
-    if run is not None:
-        if any(given is not None for given in (n0, human, model, per_round, max_amplification)):
+    sizes = any(given is not None for given in (n0, human, model, per_round, max_amplification))
+    if scenario is None and (sets or keep_under is not None or simulations is not None):
+        raise InvalidInput("--set, --keep-under and --simulations need --scenario NAME")
+    if scenario is not None:
+        _scenario(scenario, sets or [], keep_under, simulations, seed, plot, with_others=sizes or bool(run), json=json)
+    elif run is not None:
+        if sizes:
             raise InvalidInput("--from takes the sizes of the loop from the run; give it without --n0, --human, ...")
         _from_run(run, plot, json=json)
     elif plot is not None:
-        raise InvalidInput("--plot needs --from RUN")
+        raise InvalidInput("--plot needs --from RUN or --scenario NAME")
     elif n0 is None:
-        raise InvalidInput("give --n0, --human and --model, or --from RUN; `biasloop bound --help` has examples")
+        raise InvalidInput(
+            "give --n0, --human and --model, or --from RUN, or --scenario NAME; `biasloop bound --help` has examples"
+        )
     elif max_amplification is not None:
         _solve(n0, max_amplification, human, model, per_round, _parse_rounds(rounds), json=json)
     elif human is None or (model is None) == (per_round is None):
         raise InvalidInput("give --human, and --model or --per-round")
-    elif per_round is not None and human > per_round:
-        raise InvalidInput(
-            f"--human {human} is more than --per-round {per_round}, which counts human and model together"
-        )
     else:
-        labelled = model if model is not None else (per_round or 0) - human
-        _calculate(n0, human, labelled, delta, _parse_rounds(rounds), json=json)
+        people, labelled = _sizes(human, model, per_round)
+        _calculate(n0, people, labelled, delta, _parse_rounds(rounds), json=json)
+
+
+def _sizes(human: "Amount", model: int | None, per_round: int | None) -> tuple[int, int]:
+    """Human-labelled and model-labelled samples a round, of which one or both together were given."""
+    if per_round is None:
+        return human.beside(model or 0), model or 0
+    people = human.of(per_round)
+    if people > per_round:
+        raise InvalidInput(
+            f"--human {people} is more than --per-round {per_round}, which counts human and model together"
+        )
+    return people, per_round - people
+
+
+def _scenario(
+    name: str,
+    sets: list[str],
+    keep_under: float | None,
+    simulations: int | None,
+    seed: int,
+    plot: Path | None,
+    *,
+    with_others: bool,
+    json: bool,
+) -> None:
+    from biasloop.cli.bound_scenario import scenario
+    from biasloop.cli.outputs import check_file
+
+    if with_others:
+        raise InvalidInput("--scenario has its sizes in its file; give it without --n0, --human, ..., --from")
+    check_file("--plot", plot)
+    drawn = _SIMULATIONS if simulations is None else simulations
+    scenario(name, sets, keep_under=keep_under, simulations=drawn, seed=seed, plot=plot, json=json)
 
 
 def _calculate(n0: int, human: int, model: int, delta: float, last: int | None, *, json: bool) -> None:
@@ -92,7 +160,7 @@ def _calculate(n0: int, human: int, model: int, delta: float, last: int | None, 
 def _solve(
     n0: int,
     most: float,
-    human: int | None,
+    human: "Amount | None",
     model: int | None,
     per_round: int | None,
     last: int | None,

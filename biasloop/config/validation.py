@@ -268,6 +268,11 @@ def _domain_config(domain: Mapping[str, Any], compat: object) -> BaseModel:
     return config.model_validate(settings)
 
 
+def explained(preset: Preset, error: ValidationError, model: type[BaseModel]) -> list[str]:
+    """What is wrong with a whole file of a model's settings, one line a mistake."""
+    return _explain_all(preset, (), error, model)
+
+
 def _explain_all(preset: Preset, at: Key, error: ValidationError, model: type[BaseModel]) -> list[str]:
     """One line a mistake; where a value may be of two kinds, only what is wrong within the kind that was meant."""
     found = [(_written(preset, at, one), one) for one in error.errors()]

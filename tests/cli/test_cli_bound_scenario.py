@@ -1,0 +1,199 @@
+"""`biasloop bound --scenario`, and the ways to write numbers of every option of `bound`."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from biasloop.errors import BiasloopError, InvalidInput
+
+MINE = """
+summary = "a small stream"
+baseline = "30 %"
+rounds = 12
+start = "1k"
+[model]
+delta = "5 %"
+[stream]
+samples = 400
+generated = "100 %"
+[human]
+samples = 100
+price = 0.5
+currency = "EUR"
+"""
+
+
+@pytest.fixture
+def mine(workplace) -> str:
+    (workplace / "mine.toml").write_text(MINE)
+    return "mine.toml"
+
+
+def _split(arguments: str) -> list[str]:
+    return arguments.split()
+
+
+def answer(result) -> dict:
+    assert result.exit_code == 0, result.exception
+    return json.loads(result.stdout)
+
+
+def test_json_has_rounds_shares_and_simulations(cli, mine):
+    found = answer(cli("bound", "--scenario", mine, "--simulations", "200", "--json"))
+    theorem = answer(cli("bound", *_split("--n0 1000 --human 100 --model 400 --delta .05 --rounds 12 --json")))
+    assert [row["bias"] for row in found["rounds"]] == pytest.approx(theorem["bound"], rel=1e-12)
+    assert found["limit"] == pytest.approx(theorem["limit"])
+    assert found["amplification"] == pytest.approx(theorem["amplification"])
+    assert (found["human"], found["labels"], found["cost"], found["currency"]) == (100, 1_200, 600.0, "EUR")
+    assert found["simulations"] == 200
+    assert all(row["simulated"]["low"] < row["bias"] < row["simulated"]["high"] for row in found["rounds"])
+    assert found["settings"]["start"] == 1_000
+    assert len(found["shares"]) == 10
+    again = answer(cli("bound", "--scenario", mine, "--simulations", "200", "--json"))
+    assert again == found
+    other = answer(cli("bound", "--scenario", mine, "--simulations", "200", "--seed", "1", "--json"))
+    assert other["rounds"][3]["simulated"] != found["rounds"][3]["simulated"]
+
+
+def test_the_level_is_kept_to_and_one_label_fewer_does_not(cli, mine):
+    given = ["bound", "--scenario", mine, "--simulations", "0", "--json"]
+    found = answer(cli(*given, "--keep-under", "8%"))
+    assert found["keep_under"] == 0.08
+    assert max(row["bound"] for row in found["rounds"]) <= 0.08
+    fewer = answer(cli(*given, "--set", f"human.samples={found['human'] - 1}"))
+    assert max(row["bound"] for row in fewer["rounds"]) > 0.08
+    assert found["cost"] == 12 * found["human"] * 0.5
+    assert found["simulated_under"] is None
+    assert "simulated" not in found["rounds"][0]
+
+
+def test_text_says_how_many_labels_and_what_they_cost(cli, mine):
+    result = cli("bound", "--scenario", mine, "--keep-under", "8%", "--simulations", "300")
+    human = answer(cli("bound", "--scenario", mine, "--keep-under", "8%", "--json"))["human"]
+    assert f"{human} human labels a round" in result.stdout
+    assert f"{12 * human:,} labels in all, which cost {6 * human:,}" in result.stdout
+    assert "of 300 simulations" in result.stdout
+    assert "if all went on as in the last round, the bias would tend to" in result.stdout
+    assert "mine: a small stream" in result.stdout
+    rounds = [line.split() for line in result.stdout.splitlines() if " to " in line]
+    first, last = (row for row in rounds if row[0] in ("0", "12"))
+    assert first[:2] == ["0", "1,000"]
+    assert last[2] == str(human)
+
+
+def test_errors_of_both_signs_have_a_bound_of_their_own(cli, mine):
+    sources = '[{name="a",labelled_by="other",share=0.5,delta=0.1},{name="b",labelled_by="other",share=0.5,delta=-0.1}]'
+    plain = cli("bound", "--scenario", mine).stdout
+    both = cli("bound", "--scenario", mine, "--set", f"sources={sources}").stdout
+    assert "bound" in both
+    assert "bound" not in plain
+
+
+def test_what_is_beyond_a_share_is_said(cli, mine):
+    result = cli(
+        "bound", "--scenario", mine, "--set", "model.delta=20%", "--set", "human.samples=0", "--set", "rounds=60"
+    )
+    assert "which no share is" in result.stdout
+    assert "the bias would grow until the share is 0 or 1" in result.stdout
+    cut = cli("bound", "--scenario", mine, "--set", "model.delta=-20%", "--set", "human.samples=10")
+    assert "30 % of samples would become none of them" in cut.stdout
+
+
+@pytest.mark.parametrize("name", ["out.png", "out.svg"])
+def test_it_is_drawn(cli, mine, name):
+    result = cli("bound", "--scenario", mine, "--keep-under", "8%", "--plot", name, "--simulations", "50", "--json")
+    assert f"wrote {name}" in result.stderr
+    assert json.loads(result.stdout)["human"] > 0
+    if name.endswith("svg"):
+        drawn = Path(name).read_text()
+        for words in (
+            "95 % of simulations",
+            "expected bias",
+            "level to keep to",
+            "error of one model",
+            "this scenario",
+        ):
+            assert words in drawn
+        assert ">bound<" not in drawn  # it is the expected bias here
+    else:
+        assert Path(name).stat().st_size > 10_000
+
+
+def test_scenarios_are_listed(cli):
+    listed = answer(cli("bound", "--scenario", "list", "--json"))
+    assert "web-text" in [known["name"] for known in listed]
+    text = cli("bound", "--scenario", "list")
+    assert all(known["summary"] in text.stdout for known in listed)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--scenario", "web-txt"], "did you mean 'web-text'"),
+        (["--scenario", "mine.toml", "--n0", "5"], "has its sizes in its file"),
+        (["--scenario", "mine.toml", "--from", "runs"], "has its sizes in its file"),
+        (["--scenario", "mine.toml", "--set", "strat=5"], "did you mean 'start'?"),
+        (["--scenario", "mine.toml", "--keep-under", "0"], "above 0"),
+        (["--scenario", "mine.toml", "--keep-under", "5k"], "--keep-under 5k"),
+        (["--scenario", "mine.toml", "--simulations", "1e9"], "1,000,000,000 simulations"),
+        (["--scenario", "mine.toml", "--plot", "nowhere/x.png"], "--plot nowhere/x.png"),
+        (["--scenario", "mine.toml", "--plot", "x.gif"], ".png"),
+        (["--keep-under", "5%"], "need --scenario NAME"),
+        (["--n0", "5", "--human", "1", "--model", "2", "--simulations", "10"], "need --scenario NAME"),
+        (["--n0", "5", "--set", "human.samples=1"], "need --scenario NAME"),
+    ],
+)
+def test_wrong_usage_is_refused_in_a_sentence(cli, mine, arguments, words):
+    result = cli("bound", *arguments)
+    assert isinstance(result.exception, InvalidInput), result.exception
+    assert words in str(result.exception)
+    assert result.stdout == ""
+
+
+def test_a_level_that_nothing_reaches_is_no_wrong_usage(cli, mine):
+    result = cli("bound", "--scenario", mine, "--keep-under", "4%")
+    assert isinstance(result.exception, BiasloopError)
+    assert result.exception.exit_code == 1
+    assert "only a better model" in str(result.exception)
+
+
+# --- numbers as people write them
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "--n0 5e4 --human 1k --model 4_000 --delta 5% --rounds 89",
+        "--n0 50k --human 20% --model 4k --delta 5e-2 --rounds 89",
+        "--n0 0.05M --human 20% --per-round 5k --delta .05 --rounds 89",
+    ],
+)
+def test_the_planner_reads_numbers_in_many_ways(cli, given):
+    plain = answer(cli("bound", *_split("--n0 50000 --human 1000 --model 4000 --delta 0.05 --rounds 89 --json")))
+    assert answer(cli("bound", *given.split(), "--json")) == plain
+
+
+def test_a_largest_amplification_may_be_in_percent(cli):
+    one, other = (
+        answer(cli("bound", "--n0", "50k", "--per-round", "5e3", "--max-amplification", most, "--json"))
+        for most in ("1.5", "150%")
+    )
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("--n0 50,000 --human 1 --model 4", "--n0 50,000: expected a number of samples"),
+        ("--n0 20% --human 1 --model 4", "--n0 20%: expected a number of samples, not a share"),
+        ("--n0 5 --human 1 --model 4 --delta x", "--delta x: expected a number, such as 0.2, 20%"),
+        ("--n0 5 --human 120% --model 4", "--human 120%: expected a share from 0% to 100%"),
+        ("--n0 5 --human 100% --model 4", "leaves no room"),
+        ("--n0 5 --human 1 --per-round 1.5", "--per-round 1.5: expected a whole number"),
+    ],
+)
+def test_what_cannot_be_read_is_refused_with_what_can(cli, arguments, words):
+    result = cli("bound", *arguments.split())
+    assert isinstance(result.exception, InvalidInput), result.exception
+    assert words in str(result.exception)

@@ -1,4 +1,4 @@
-"""Which plugins are installed, domains and selectors, and their classes."""
+"""Which plugins are installed, domains, selectors and sinks, and their classes."""
 
 import difflib
 import os
@@ -20,10 +20,12 @@ from biasloop.contract.domains import Domain, missing_methods
 from biasloop.contract.encoding import Encoding
 from biasloop.contract.illustrating import Illustrating
 from biasloop.contract.selection import Selector
+from biasloop.contract.sinks import Sink
 from biasloop.errors import InvalidInput
 
 GROUP = "biasloop.domains"
 SELECTORS = "biasloop.selectors"
+SINKS = "biasloop.sinks"
 _loaded: WeakKeyDictionary[ModuleType, list[type[Any]]] = WeakKeyDictionary()  # what is well of what was imported
 
 
@@ -92,6 +94,15 @@ def selector(name: str) -> type[BaseModel]:
     return _loaded_class("selector", name, SELECTORS, checked_selector)
 
 
+def sink(name: str) -> type[Sink]:
+    """The class of the sink of that name.
+
+    Raises:
+        InvalidInput: if there is no such sink, two have that name, or it does not import.
+    """
+    return _loaded_class("sink", name, SINKS, checked_sink)
+
+
 def _loaded_class(kind: str, name: str, group: str, check: Callable[[str, object], type[Any]]) -> type[Any]:
     """The class that an entry point of a group names; `check` refuses what is none of the kind."""
     declared = entries(group)
@@ -121,7 +132,7 @@ def _imported(kind: str, name: str, entry: EntryPoint) -> object:
         InvalidInput: it does not import, whatever it raises.
         KeyboardInterrupt: Ctrl-C was really pressed; likewise what is raised for another signal.
     """
-    with _interrupts() as pressed, _output_aside():
+    with _interrupts() as pressed, output_aside():
         try:
             return entry.load()
         except BaseException as error:
@@ -159,7 +170,7 @@ def _interrupts() -> Iterator[list[int]]:
 
 
 @contextmanager
-def _output_aside() -> Iterator[None]:
+def output_aside() -> Iterator[None]:
     """Inside, what is printed, by Python or a library in C, goes to stderr."""
     saved = None
     with suppress(OSError, ValueError):
@@ -206,4 +217,18 @@ def checked_selector(name: str, loaded: object) -> type[BaseModel]:
     lacking = [member for member in members if member not in loaded.model_fields and not hasattr(loaded, member)]
     if lacking:
         raise InvalidInput(f"the class of selector {name!r} lacks {', '.join(lacking)}")
+    return loaded
+
+
+def checked_sink(name: str, loaded: object) -> type[Sink]:
+    """The class if it looks like a sink.
+
+    Raises:
+        InvalidInput: naming what is lacking.
+    """
+    if not isinstance(loaded, type):
+        raise InvalidInput(f"the entry point of sink {name!r} is not a class")
+    lacking = missing_methods(loaded, Sink)
+    if lacking:
+        raise InvalidInput(f"the class of sink {name!r} lacks {', '.join(lacking)}")
     return loaded

@@ -15,6 +15,7 @@ from biasloop.cli.options import (
     Json,
     PresetName,
     Sets,
+    Sinks,
     Threads,
     data_directory,
     debugging,
@@ -75,6 +76,7 @@ def loop(
     address: Annotated[
         str | None, typer.Option("--address", help="Of a Ray cluster; default: one that is started here.")
     ] = None,
+    sink: Sinks = None,
     json: Json = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check everything, print the plan, run nothing.")] = False,
     measure: Annotated[
@@ -108,10 +110,19 @@ def loop(
     from biasloop.config.validation import arms_of
     from biasloop.running import study
     from biasloop.running.engine import Options
+    from biasloop.running.sinks.choosing import chosen as chosen_sinks
 
     arms, chosen = arms_of(overridden), presets.parse_seeds(seeds)
     options = Options(
-        data_directory(data), device, threads, keep_models, checkpoint, on_notice, wait=not no_wait, debug=debugging()
+        data_directory(data),
+        device,
+        threads,
+        keep_models,
+        checkpoint,
+        on_notice,
+        wait=not no_wait,
+        debug=debugging(),
+        sinks=chosen_sinks(sink),
     )
     if not launcher.first():
         _help_first(arms, chosen, options, dry_run=dry_run)

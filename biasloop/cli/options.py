@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from biasloop.running.engine import Event
 
 __all__ = [
-    "Arms", "Data", "Device", "Json", "PresetName", "Sets", "Threads", "data_directory", "debugging", "on_notice",
+    "Arms", "Data", "Device", "Json", "PresetName", "Sets", "Sinks", "Threads", "data_directory", "debugging", "on_notice",
     "tell_whose",
 ]  # fmt: skip
 
@@ -38,6 +38,14 @@ Arms = Annotated[
         metavar="NAME",
         help="Run this one of the preset's [arms] (repeatable); default: all.",
         autocompletion=completing.arms,
+    ),
+]
+Sinks = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--sink",
+        metavar="NAME[=DIR]",
+        help="Also tell each round to this sink: jsonl, tensorboard or an installed one (repeatable; $BIASLOOP_SINKS).",
     ),
 ]
 Data = Annotated[

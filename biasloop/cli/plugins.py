@@ -1,4 +1,4 @@
-"""`biasloop plugins`: which domains and selectors are installed, and whether each works."""
+"""`biasloop plugins`: which domains, selectors and sinks are installed, and whether each works."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ SLOW = 0.3
 
 
 def plugins(json: Json = False) -> None:
-    """List the installed domains and selectors, and the state of each.
+    """List the installed domains, selectors and sinks, and the state of each.
 
     Example: biasloop plugins
     """
@@ -23,6 +23,7 @@ def plugins(json: Json = False) -> None:
     loaded = [
         *_states("domain", discovery.entries(), discovery.load),
         *_states("selector", discovery.entries(discovery.SELECTORS), discovery.selector),
+        *_states("sink", discovery.entries(discovery.SINKS), discovery.sink),
     ]
     if json:
         emit(loaded)

@@ -25,6 +25,7 @@ from biasloop.feedback.work import RoundWork, Session
 from biasloop.records.record import Record
 from biasloop.running import provenance
 from biasloop.running.selection import selecting_of
+from biasloop.running.sinks.choosing import Choice
 from biasloop.store.claims import claimed
 from biasloop.store.manifest import MEMORY, SETUP, round_name
 from biasloop.store.shared import SharedCalls
@@ -82,6 +83,7 @@ class Options:
         stopping: whether to stop after the current step.
         wait: whether to wait for runs that other processes make, and to make what is left of them.
         debug: raise what is unexpected, so that its traceback is shown.
+        sinks: who is told of each run beside its store, by whoever makes it as a task (`tasks.perform`).
     """
 
     data: Path
@@ -93,6 +95,7 @@ class Options:
     stopping: Callable[[], bool] = lambda: False
     wait: bool = True
     debug: bool = False
+    sinks: tuple[Choice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -327,11 +330,9 @@ class _Driver:
         if not self.store.manifest.steps():
             self._step(SETUP, -1)
             return
-        changed = provenance.other_environment(self.store)
-        if changed:
+        if changed := provenance.other_environment(self.store):
             self.options.on_event(Notice(changed))
-        steps = self.store.manifest.steps()
-        for step in steps:
+        for step in (steps := self.store.manifest.steps()):
             record = self.store.read(step, models=self.rule.needs_all_models or step in {SETUP, steps[-1]})
             if step == SETUP:
                 provenance.check_data(self.store.directory, record, self.domain)

@@ -183,7 +183,8 @@ class _Making:
         """Give a run to Ray, which starts it when a machine has room."""
         self._number += 1
         there = replace(planned, directory=planned.directory.absolute())
-        options = replace(self.options, data=self.options.data.absolute())
+        sinks = tuple(choice.absolute() for choice in self.options.sinks)
+        options = replace(self.options, data=self.options.data.absolute(), sinks=sinks)
         environment = {name: text for name, text in os.environ.items() if name.startswith("BIASLOOP_")}
         order = Order(Task(there, options).dumps(), self._number, str(self.meeting), self.token, socket.gethostname(),
                       data, environment)  # fmt: skip

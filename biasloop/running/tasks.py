@@ -12,6 +12,8 @@ from biasloop.contract.data import Metric
 from biasloop.errors import BiasloopError, Held, Interrupted
 from biasloop.running import engine, finished
 from biasloop.running.engine import Committed, Event, Notice, Options, Outcome, Step
+from biasloop.running.sinks.choosing import Choice
+from biasloop.running.sinks.telling import Sinks
 from biasloop.running.study import Planned
 from biasloop.system import memory
 
@@ -34,7 +36,8 @@ class Task:
     def dumps(self) -> str:
         """As a line of JSON."""
         options = {name: getattr(self.options, name) for name in _TRAVELLING}
-        return json.dumps({"planned": _planned(self.planned), "options": options | {"data": str(self.options.data)}})
+        options |= {"data": str(self.options.data), "sinks": [_choice(choice) for choice in self.options.sinks]}
+        return json.dumps({"planned": _planned(self.planned), "options": options})
 
     @staticmethod
     def loads(text: str) -> "Task":
@@ -110,7 +113,12 @@ def _planned_from(told: dict[str, Any]) -> Planned:
 
 
 def _options_from(told: dict[str, Any]) -> Options:
-    return Options(**{**told, "data": Path(told["data"])})
+    sinks = tuple(Choice(name, directory and Path(directory)) for name, directory in told["sinks"])
+    return Options(**{**told, "data": Path(told["data"]), "sinks": sinks})
+
+
+def _choice(choice: Choice) -> tuple[str, str | None]:
+    return choice.name, str(choice.directory) if choice.directory else None
 
 
 class _Untold(BaseException):
@@ -141,15 +149,31 @@ def perform(
         except Exception as error:
             raise _Untold from error
 
-    planned, options = task.planned, replace(task.options, on_event=telling, stopping=stopping)
+    def telling_all(event: Event) -> None:
+        telling(event)
+        sinks.event(event)
+
+    sinks = Sinks(task.options.sinks, task.planned, lambda text: telling(Notice(text)))
+    options = replace(task.options, on_event=telling_all, stopping=stopping)
     try:
-        there = finished.outcome(planned.experiment, planned.seed, planned.directory, telling)
+        ended = _made(task.planned, options, remembered)
+        sinks.ended(ended)
+    except _Untold as untold:
+        raise untold.__cause__ or untold from None
+    except Exception as error:
+        sinks.end("failed", told(error))
+        raise
+    return ended
+
+
+def _made(planned: Planned, options: Options, remembered: Memory | None) -> Ended:
+    """Prepare and make a run; an error is told, not raised."""
+    try:
+        there = finished.outcome(planned.experiment, planned.seed, planned.directory, options.on_event)
         if there is not None:
             return Ended(planned, there)
         prepared = engine.prepare(planned.experiment, planned.seed, options, remembered)
         return Ended(planned, engine.run(prepared, planned.directory, options))
-    except _Untold as untold:
-        raise untold.__cause__ or untold from None
     except Interrupted:  # while it waited for what another process prepares
         return Ended(planned, Outcome(planned.directory, "", planned.done))
     except Held as error:

@@ -55,6 +55,7 @@ ALLOWED = [
         "keys and values of [loop]",
     ),
     ("biasloop/cli/evaluate.py biasloop/report/tables/annotators.py", "annotator", "a heading, and a key of JSON"),
+    ("biasloop/running/sinks/tensorboard.py", "text", "what TensorBoard calls a part of it"),
     ("plugins/biasloop_roles/annotations.py", "test", "what files are called"),
     ("plugins/biasloop_textclass/splits.py", "text", "what a sample is called in messages"),
     ("plugins/biasloop_generators/released.py", "epoch", "columns of published files"),

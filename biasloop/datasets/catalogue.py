@@ -10,6 +10,7 @@ from biasloop.datasets.clothing1m import CLOTHING1M
 from biasloop.datasets.coco_bias import COCO_BIAS
 from biasloop.datasets.emoji_roles import EMOJI_ROLES
 from biasloop.datasets.imsitu import IMSITU
+from biasloop.datasets.people import ADULT
 
 
 def asset(name: str) -> Asset:
@@ -23,7 +24,7 @@ def asset(name: str) -> Asset:
 
 def all_assets() -> tuple[Asset, ...]:
     """All data sets, then all models."""
-    named = (CC3M, CC3M_SD, CLOTHING1M, COCO_BIAS, EMOJI_ROLES, IMSITU)
+    named = (ADULT, CC3M, CC3M_SD, CLOTHING1M, COCO_BIAS, EMOJI_ROLES, IMSITU)
     return (*registry.all_datasets(), *named, *texts.DATASETS, *weights.MODELS)
 
 

@@ -14,7 +14,7 @@ from biasloop.errors import DamagedStore
 from biasloop.records.record import Record, vocabulary_frames
 from biasloop.store.writer import RunWriter
 
-COMPARED = ("biasloop", "python", "numpy", "torch", "device", "threads")
+COMPARED = ("biasloop", "python", "numpy", "torch", "scikit-learn", "device", "threads")
 """What of an environment the bits of a result may depend on."""
 DATA = "data"  # the column of the frame `FINGERPRINT`
 

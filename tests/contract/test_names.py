@@ -21,6 +21,7 @@ ALLOWED = [
     (
         "biasloop/datasets/ biasloop/cli/generate.py biasloop/running/generate.py plugins/biasloop_command/samples.py "
         "plugins/biasloop_generators/pictures.py plugins/biasloop_images/biased/build.py "
+        "plugins/biasloop_tabular/splits.py "
         "plugins/biasloop_images/clothing.py plugins/biasloop_images/folder.py plugins/biasloop_images/splits.py",
         "test valid",
         "splits of data",

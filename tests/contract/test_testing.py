@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tomli
 from biasloop_toy import ToyDomain
-from support import broken_toys, commands, defects, imsitu, scenes, small_generators, textclass
+from support import broken_toys, commands, defects, imsitu, scenes, small_generators, tabular, textclass
 
 from biasloop.contract.testing import Broken, check
 from biasloop_command import CommandDomain
@@ -15,6 +15,8 @@ from biasloop_generators.domain import GeneratorsDomain
 from biasloop_images import ImagesDomain
 from biasloop_language.domain import LanguageDomain
 from biasloop_roles import RolesDomain
+from biasloop_tabular import TabularDomain
+from biasloop_tabular.learner import ESTIMATORS
 from biasloop_textclass import TextClassDomain
 
 KEPT = Path(__file__).parents[1] / "runs_before"
@@ -70,6 +72,13 @@ def test_classified_texts_pass(tmp_path, columns):
     table = textclass.write(tmp_path / "own.csv", textclass.rows())
     settings = {**textclass.SMALL, "path": str(table), "columns": columns}
     assert check(TextClassDomain, data_directory=tmp_path, **settings) == ALL
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS)
+def test_tables_pass(tmp_path, estimator):
+    path = str(tabular.write(tmp_path / "own.csv", tabular.rows()))
+    settings = {**tabular.OWN, **tabular.SMALL, "estimator": estimator, "path": path, "id": "person"}
+    assert check(TabularDomain, data_directory=tmp_path, **settings) == ALL
 
 
 @pytest.mark.parametrize("data", ["emoji-roles", "folder"])

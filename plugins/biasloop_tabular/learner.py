@@ -15,13 +15,20 @@ from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop_tabular import config as settings
 from biasloop_tabular.encoding import Table
+from biasloop_tabular.estimators.boosting import BoostingEstimator
 from biasloop_tabular.estimators.estimator import Estimator, Training, computing
+from biasloop_tabular.estimators.forest import ForestEstimator, TreeEstimator
 from biasloop_tabular.estimators.logistic import LogisticEstimator
+from biasloop_tabular.estimators.naive_bayes import BayesEstimator
 
 _OLDEST = (1, 7)  # of scikit-learn
 _CLASSES = "fitted_classes"  # of a model: the classes that its training set has
 ESTIMATORS: Mapping[str, Callable[[settings.Config], Estimator]] = {
     settings.LOGISTIC: lambda config: LogisticEstimator(config.logistic),
+    settings.BOOSTING: lambda config: BoostingEstimator(config.gradient_boosting),
+    settings.FOREST: lambda config: ForestEstimator(config.random_forest),
+    settings.TREE: lambda config: TreeEstimator(config.decision_tree),
+    settings.BAYES: lambda config: BayesEstimator(config.naive_bayes),
 }
 
 

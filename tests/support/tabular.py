@@ -7,6 +7,7 @@ import numpy as np
 
 from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Samples
+from biasloop.contract.labels import class_labels
 from biasloop.contract.randomness import Streams
 from biasloop_tabular import TabularDomain
 from biasloop_tabular.config import Config
@@ -61,6 +62,11 @@ def notes(folder: Path) -> list[str]:
 def work(name: str = "fit") -> Work:
     """Of a call."""
     return Work(Streams((0, name)))
+
+
+def samples(ids: np.ndarray, labels: np.ndarray) -> Samples:
+    """Of ids that humans labelled."""
+    return Samples(ids, np.zeros(len(ids), np.bool_), class_labels(labels, np.ones(len(ids))))
 
 
 def training(domain: TabularDomain, weights: np.ndarray | None = None) -> Samples:

@@ -21,9 +21,9 @@ _MEANS, _VARIANCES, _CATEGORIES, _PRIOR = "means", "variances", "log_shares", "p
 class BayesEstimator:
     """`GaussianNB` of the numbers and `CategoricalNB` of the categories of `sklearn.naive_bayes`, with one prior.
 
-    A model is `means` and `variances` `(classes, numbers)`, `log_shares` `(categories, classes)`, logarithms of the shares
-    of each category within its column, and `prior` `(classes,)`, that of each class. A category that the training set
-    lacks says nothing.
+    A model is `means` and `variances` `(classes, numbers)`, `log_shares` `(categories, classes)`, logarithms of the
+    shares of each category within its column, and `prior` `(classes,)`, that of each class. A category that the
+    training set lacks says nothing.
     """
 
     settings: NaiveBayes

@@ -25,8 +25,8 @@ class Trees:
         roots: `(trees,)` int64, the first node of each.
         feature: `(nodes,)` int32, the input that a node looks at, `LEAF` at a leaf.
         threshold: `(nodes,)` float64.
-        left: `(nodes,)` int32, where a row goes whose input is at most the threshold; a leaf goes to itself.
-        right: `(nodes,)` int32, where other rows go.
+        left: `(nodes,)` int32, where a row goes whose input is at most the threshold; a leaf names itself.
+        right: `(nodes,)` int32, where other rows go; likewise.
         values: `(nodes, outputs)` float64 of leaves, 0 of other nodes.
     """
 
@@ -98,15 +98,19 @@ class Trees:
 
     def _leaves(self, rounded: Floats) -> Ints:
         """`(rows, trees)` the leaf that each row ends in."""
-        rows = np.arange(len(rounded))[:, None]
-        nodes = np.broadcast_to(self.roots, (len(rounded), len(self.roots)))
+        trees = len(self.roots)
+        nodes = np.tile(self.roots, len(rounded))  # (rows * trees,)
+        going = np.arange(len(nodes))  # those that are not in a leaf yet
         while True:
-            feature = self.feature[nodes]
-            if (feature == LEAF).all():
-                return nodes
-            # A leaf goes to itself, whatever input -1 is.
-            goes_left = rounded[rows, feature] <= self.threshold[nodes]
-            nodes = np.where(goes_left, self.left[nodes], self.right[nodes])
+            at = nodes[going]
+            feature = self.feature[at]
+            inner = feature != LEAF
+            if not inner.all():
+                going, at, feature = going[inner], at[inner], feature[inner]
+            if not len(going):
+                return nodes.reshape(len(rounded), trees)
+            goes_left = rounded[going // trees, feature] <= self.threshold[at]
+            nodes[going] = np.where(goes_left, self.left[at], self.right[at])
 
 
 def rounded_inputs(inputs: Floats) -> Floats:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from biasloop.cli.options import Json
+from biasloop.cli.outputs import Force, check_figure
 from biasloop.cli.quantities import amount, count, number
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say, show, table
@@ -64,6 +65,7 @@ def bound(
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="With --from or --scenario: also draw it.")
     ] = None,
+    force: Force = False,
     json: Json = False,
 ) -> None:
     """How much feedback can amplify bias at most (Taori & Hashimoto 2022, Theorem 1).
@@ -81,6 +83,8 @@ def bound(
     sizes = any(given is not None for given in (n0, human, model, per_round, max_amplification))
     if scenario is None and (sets or keep_under is not None or simulations is not None):
         raise InvalidInput("--set, --keep-under and --simulations need --scenario NAME")
+    if plot is not None:
+        check_figure("--plot", plot, force=force)
     if scenario is not None:
         _scenario(scenario, sets or [], keep_under, simulations, seed, plot, with_others=sizes or bool(run), json=json)
     elif run is not None:
@@ -126,11 +130,9 @@ def _scenario(
     json: bool,
 ) -> None:
     from biasloop.cli.bound_scenario import scenario
-    from biasloop.cli.outputs import check_file
 
     if with_others:
         raise InvalidInput("--scenario has its sizes in its file; give it without --n0, --human, ..., --from")
-    check_file("--plot", plot)
     drawn = _SIMULATIONS if simulations is None else simulations
     scenario(name, sets, keep_under=keep_under, simulations=drawn, seed=seed, plot=plot, json=json)
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from biasloop.running.engine import Event
 
 __all__ = [
-    "Arms", "Data", "Device", "Json", "PresetName", "Sets", "Sinks", "Threads", "data_directory", "debugging", "on_notice",
-    "tell_whose",
+    "Arms", "Data", "Device", "Json", "PresetName", "Sets", "Sinks", "Threads", "data_directory", "debugging",
+    "on_notice", "tell_whose",
 ]  # fmt: skip
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON value on stdout, everything else on stderr.")]

@@ -5,8 +5,9 @@ from typing import Annotated
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.options import Json
-from biasloop.cli.outputs import check_file
+from biasloop.cli.outputs import Force, check_file
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
@@ -14,12 +15,15 @@ from biasloop.report.output import emit, say
 
 def report(
     studies: Annotated[
-        list[Path], typer.Argument(metavar="STUDY...", help="Directories of runs, or with runs below them.")
+        list[Path],
+        typer.Argument(
+            metavar="STUDY...", help="Directories of runs, or with runs below them.", autocompletion=completing.runs
+        ),
     ],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="An .html file; default: STUDY-report.html.")
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there already.")] = False,
+    force: Force = False,
     title: Annotated[str, typer.Option("--title", help="Of the page; default: the names of the presets.")] = "",
     json: Json = False,
 ) -> None:
@@ -63,6 +67,4 @@ def _check(target: Path, *, force: bool) -> None:
     """
     if target.suffix.lower() not in {".html", ".htm"}:
         raise InvalidInput(f"--output {target}: a report is an .html file; end its name so")
-    check_file("--output", target)
-    if target.exists() and not force:
-        raise InvalidInput(f"--output {target}: this file is there already; --force replaces it, or choose another")
+    check_file("--output", target, force=force)

@@ -18,8 +18,8 @@ ALL = [
     "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate memorization", "evaluate run",
     "evaluate amplification", "evaluate calibration", "evaluate fairness", "evaluate phase", "evaluate coco",
     "evaluate self-similarity", "evaluate person-preference", "evaluate geode", "compare", "bound", "plot", "page",
-    "report", "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs compare", "runs verify",
-    "runs repair", "plugins", "doctor",
+    "report", "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs compare",
+    "runs verify", "runs repair", "plugins", "doctor",
 ]  # fmt: skip
 
 

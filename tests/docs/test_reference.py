@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from support.toy import PROJECT
 
 from biasloop import errors
-from biasloop.cli.evaluate_file import CROSSED
+from biasloop.cli.evaluate_options import CROSSED
 from biasloop.cli.main import app
 from biasloop.cli.study import ELSEWHERE
 from biasloop.config import presets as library

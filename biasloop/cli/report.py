@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from biasloop.cli import completing
-from biasloop.cli.options import Json
+from biasloop.cli.options import Data, Json, data_directory
 from biasloop.cli.outputs import Force, check_file
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
@@ -25,9 +25,14 @@ def report(
     ] = None,
     force: Force = False,
     title: Annotated[str, typer.Option("--title", help="Of the page; default: the names of the presets.")] = "",
+    samples: Annotated[
+        int, typer.Option("--samples", min=0, max=100, metavar="N", help="Pictures or texts of a kind at most.")
+    ] = 8,
+    no_samples: Annotated[bool, typer.Option("--no-samples", help="Show no samples: they may be private.")] = False,
+    data: Data = None,
     json: Json = False,
 ) -> None:
-    """Write what runs say as one HTML file that loads nothing: settings, figures, tables, the bound, cautions.
+    """Write what runs say as one HTML file that loads nothing: settings, figures, tables, samples.
 
     With --json the same content goes to stdout, and a file is written only where --output names one.
 
@@ -42,10 +47,12 @@ def report(
     from biasloop.report.html import content
     from biasloop.report.html.page import page
     from biasloop.report.html.plain import plain
+    from biasloop.running.engine import Options
     from biasloop.store.files import write_output
 
     with stoppable(output_of(target or Path("report"))):
-        gathered = content.gather(studies, title)
+        asked = content.Asked(Options(data_directory(data)), 0 if no_samples else samples)
+        gathered = content.gather(studies, asked, title)
         if target is not None:
             write_output(target, page(gathered))
     if json:

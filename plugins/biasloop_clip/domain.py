@@ -209,6 +209,10 @@ class ClipDomain:
         said = zip(*(labels[name].tolist() for name in (ROLE, GENDER, TONE)), strict=True)
         return [{"caption": caption(self._data.roles[role], gender, tone)} for role, gender, tone in said]
 
+    def pictures(self, ids: Ints) -> Array:
+        """Drawings of the data."""
+        return self._data.render(ids)
+
     def page(self, count: int, work: Work) -> Page:
         """Pictures of the pool drawn at random, and how many men and women of each role are in either split."""
         data, splits = self._data, self._data.splits

@@ -185,6 +185,10 @@ class ShardsDomain:
         """Captions."""
         return [{"caption": text} for text in self._pairs.captions(ids)]
 
+    def texts(self, ids: Ints) -> Sequence[str]:
+        """Captions."""
+        return list(self._pairs.captions(ids))
+
     def save(self, kind: str, model: nn.Module) -> Arrays:
         """Parameters and buffers of a network by name."""
         from biasloop_clip import shards_learner

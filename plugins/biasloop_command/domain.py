@@ -162,6 +162,11 @@ class CommandDomain:
             )
         return np.asarray(probabilities / probabilities.sum(axis=1, keepdims=True), np.float64)
 
+    def texts(self, ids: Ints) -> Sequence[str]:
+        """Rows of the table, a cell a line; without labels and groups."""
+        rows = self._table.features[ids.tolist()].iter_rows(named=True)
+        return ["\n".join(f"{name}: {cell}" for name, cell in row.items() if name != "id") for row in rows]
+
     def describe(self, ids: Ints, labels: Frame) -> Sequence[Mapping[str, Cell]]:
         """Classes by name; of a table with ids of its own, those of the rows."""
         cells: dict[str, Sequence[Cell]] = {**described(labels, names_in(self))}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from biasloop.contract.batching import Star
 from biasloop.contract.context import Context, Requirement, Work
-from biasloop.contract.data import Array, Arrays, Column, Frame, Metric, Page, Samples, Tables, Vocabularies
+from biasloop.contract.data import Array, Arrays, Column, Frame, Ints, Metric, Page, Samples, Tables, Vocabularies
 from biasloop.contract.domains import EPOCHS, Demands, Source
 from biasloop.contract.names import (
     CONFIDENCE,
@@ -126,6 +126,10 @@ class GeneratorsDomain:
         for column, name in enumerate(data.targets[1:]):
             columns[GROUP_OF + name] = Column(data.groups[rows, column], role=GROUP, vocabulary=name)
         return Frame(columns)
+
+    def pictures(self, ids: Ints) -> Array:
+        """Real images."""
+        return np.asarray(self._data.images[ids])
 
     def page(self, count: int, work: Work) -> Page:
         """Training images drawn at random, and how many there are of each label and group in every split."""

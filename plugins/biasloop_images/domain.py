@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import (
+    Array,
     Arrays,
     Column,
     Floats,
@@ -41,14 +42,15 @@ from biasloop.datasets.imbalance import class_id
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.metrics.class_metrics import measure
+from biasloop_images import checking, noise, pictures, shown, sources
 from biasloop_images import config as settings
-from biasloop_images import noise, pictures, shown, sources
 from biasloop_images import splits as splitting
 from biasloop_images.biased import measures as biased_measures
 from biasloop_images.biased import released
 from biasloop_images.biased.build import Biased, build
 from biasloop_images.biased.design import Design
 from biasloop_images.grouped import Grouping
+from biasloop_images.pictures import Pictures
 from biasloop_images.recipes import recipe
 from biasloop_images.stream import Stream
 
@@ -122,19 +124,7 @@ class ImagesDomain:
             pictures.check_channels(config, first.shape[-1])
             height, width, channels = pictures.shaped(first, config.shape).shape[1:]
             if by_shape:
-                self._check_network(height, width, channels)
-
-    def _check_network(self, height: int, width: int, channels: int) -> None:
-        """Refuse a network that is none or takes no such images."""
-        config, device, classes = self.config, self._context.device, len(self._classes)
-
-        def check() -> None:
-            from biasloop_images.learner import check_network
-
-            check_network(config, classes, (height, width, channels), device)
-
-        built = (config.network, config.width, config.depth, config.precision)
-        self._context.once("images.network", (built, classes, height, width, channels, device), check)
+                checking.check_network(config, len(self._classes), (height, width, channels), self._context)
 
     def fingerprint(self) -> str:
         """The data set's name and a digest of its images and labels: of those kept, if all are too much to read."""
@@ -187,6 +177,10 @@ class ImagesDomain:
         """
         data, labels = (self._data.take, self._biased), (self._told, self._classes)
         return shown.page(str(self._name), count, self._splits, data, labels, work.streams, self._stream)
+
+    def pictures(self, ids: Ints) -> Array:
+        """Images of the source data, changed as biased data are."""
+        return shown.of(ids, self._data.take, self._biased)
 
     def groups(self, ids: Ints) -> Frame:
         """Of biased data, the group of each image; else no column."""
@@ -370,7 +364,7 @@ class ImagesDomain:
         return self._once("biased", frozenset(), lambda: build(design, self._data.labels, self._drawn), streams)
 
     @cached_property
-    def _pictures(self) -> tuple[pictures.Pictures, str]:
+    def _pictures(self) -> tuple[Pictures, str]:
         """The images that the run uses, and what tells the data from other data."""
         splits = self._splits
         ids = np.sort(np.concatenate([splits.test, splits.holdout, splits.pool]))

@@ -38,13 +38,9 @@ def page(
         streams: of the draw.
         stream: what fits draw their batches from; None for the training set as it is.
     """
-    take, biased = data
-    rows = streams.order(splits.pool)[:count]
-    ascending = np.sort(rows)
-    images = take(ascending)  # (count, H, W, C)
+    rows, biased = streams.order(splits.pool)[:count], data[1]
     strata = {"class": labels}
     if biased is not None:
-        images = biased.changed(images, ascending, take)
         strata[GROUP] = (biased.attributes, biased.design.attributes)
     pool = np.setdiff1d(splits.pool, splits.unlabelled)
     parts = {"pool": pool, "holdout": splits.holdout, TEST: splits.test}
@@ -52,8 +48,23 @@ def page(
         epoch = stream.of(pool, labels[0][pool]).order(streams.at("epoch").generator())
         parts = {"pool": pool, "an epoch as it is drawn": pool[epoch], **parts}
     values, names = zip(*strata.values(), strict=True)
-    counts = {split: _counts([of[ids] for of in values], names) for split, ids in parts.items() if len(ids)}
-    return Page(name, images[np.searchsorted(ascending, rows)], counts, tuple(strata), names)
+    counts = {split: _counts([told[ids] for told in values], names) for split, ids in parts.items() if len(ids)}
+    return Page(name, of(rows, *data), counts, tuple(strata), names)
+
+
+def of(ids: Ints, take: Callable[[Ints], Array], biased: Biased | None) -> Array:
+    """`(n, H, W, C)` images in the order of ids, changed as biased data are.
+
+    Args:
+        ids: `(n,)`.
+        take: gives images of ascending ids.
+        biased: how they are changed; None for not at all.
+    """
+    ascending = np.unique(ids)
+    images = take(ascending)
+    if biased is not None:
+        images = biased.changed(images, ascending, take)
+    return images[np.searchsorted(ascending, ids)]
 
 
 def _counts(values: Sequence[Ints], names: Sequence[Sequence[str]]) -> Ints:

@@ -198,6 +198,10 @@ class LanguageDomain:
         """The model's continuations of the prompts."""
         return Frame({TOKENS: self._learner.generate(model, self._tokens.take(ids).prompts, ids, work)})
 
+    def texts(self, ids: Ints) -> list[str]:
+        """Prompts."""
+        return self._learner.texts(self._tokens.take(ids).prompts)
+
     def describe(self, ids: Ints, labels: Frame) -> list[dict[str, str]]:
         """Continuations as texts, of people or a model."""
         return [{TEXT: text} for text in self._learner.texts(labels.columns[TOKENS])]

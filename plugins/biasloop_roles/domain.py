@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
 from biasloop.contract.data import (
+    Array,
     Arrays,
     Column,
     Floats,
@@ -189,6 +190,10 @@ class RolesDomain:
         """The verb and the noun of each role, and of photographs which file it is."""
         rows, names = labels.described(self._situations.vocabulary, given), self._situations.names
         return [{"id": names[i], **row} for i, row in zip(ids, rows, strict=True)] if names else rows
+
+    def pictures(self, ids: Ints) -> Array:
+        """Pictures, as large as models see them."""
+        return sources.ordered(self._images, ids)
 
     def page(self, count: int, work: Work) -> Page:
         """Pictures of the pool drawn at random, and how many men and women take part in each verb in every split."""

@@ -117,6 +117,11 @@ class TextClassDomain:
         target = Column(self._texts.labels[ids], role=TARGET, vocabulary=CLASSES)
         return {TEST: Frame({IDS: Column(ids, role=IDS), TARGET: target}).plus(self.groups(ids))}
 
+    def texts(self, ids: Ints) -> Sequence[str]:
+        """Texts; of pairs both, the second on a line of its own."""
+        columns = [column.take(ids).strings() for column in self._texts.columns]
+        return ["\n".join(parts) for parts in zip(*columns, strict=True)]
+
     def groups(self, ids: Ints) -> Frame:
         """A column for each attribute of the table."""
         called = self.config.columns.groups

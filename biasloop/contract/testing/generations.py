@@ -8,8 +8,10 @@ from biasloop.contract import names
 from biasloop.contract.batching import Batches
 from biasloop.contract.data import Frame, Samples, Tables
 from biasloop.contract.domains import Annotating, Sampling, Source, Storing
+from biasloop.contract.inputs import Picturing
 from biasloop.contract.testing.fits import check_fit
 from biasloop.contract.testing.models import check_measured, check_stored
+from biasloop.contract.testing.said import check_pictures
 from biasloop.contract.testing.subject import Recorder, Subject, demand, work
 from biasloop.lazy import numpy as np
 
@@ -52,7 +54,11 @@ def check_generations(subject: Subject) -> None:
     predicted = domain.predict_classifier(classifier, work("predict"))
     nothing = np.zeros(0, np.int64)
     train = Samples(nothing, nothing.astype(np.bool_), Frame())
-    check_measured(subject, domain.references(work("references")), {**predicted, **population}, train)
+    references = domain.references(work("references"))
+    check_measured(subject, references, {**predicted, **population}, train)
+    test = references.get(names.TEST, Frame())
+    if isinstance(domain, Picturing) and names.IDS in test:
+        check_pictures(subject, domain, test[names.IDS])
 
 
 def _generator(subject: Subject, domain: Any, annotators: list[Any]) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 from biasloop.contract.data import Floats, Frame, Ints, Samples
 from biasloop.contract.domains import Comparing, ComparingParts, Continuing, Describing, Probabilistic
+from biasloop.contract.inputs import Picturing, Reading
 from biasloop.contract.losing import Losing
 from biasloop.contract.testing.models import ROUNDING, training_set
 from biasloop.contract.testing.subject import Subject, demand, shuffled, work
@@ -26,6 +27,10 @@ def check_said(subject: Subject, domain: Any, model: Any, ids: Ints) -> None:
         _check_errors(subject, domain, labels)
     if isinstance(domain, Describing):
         _check_described(subject, domain.describe(train.ids, labels), len(train))
+    if isinstance(domain, Picturing):
+        check_pictures(subject, domain, ids)
+    if isinstance(domain, Reading):
+        _check_texts(subject, domain, ids)
     if isinstance(domain, Losing):
         _check_losses(subject, domain, model, train)
     if isinstance(domain, Continuing):
@@ -88,6 +93,34 @@ def _check_described(subject: Subject, rows: Any, count: int) -> None:
         if not isinstance(name, str) or not isinstance(cell, str | int | float | None)
     }
     demand(not wrong, f"{subject.name}.describe gives {', '.join(sorted(wrong)[:3])}; a cell is a text or a number")
+
+
+def check_pictures(subject: Subject, domain: Any, ids: Ints) -> None:
+    """What `pictures` gives: one for each id, whatever else is asked for."""
+    pictures = domain.pictures(ids)
+    demand(
+        pictures.dtype == np.uint8 and pictures.ndim == 4 and len(pictures) == len(ids),
+        f"{subject.name}.pictures gives {pictures.dtype} {pictures.shape}, expected uint8 ({len(ids)}, H, W, C)",
+    )
+    demand(pictures.shape[-1] in {1, 3}, f"{subject.name}.pictures has {pictures.shape[-1]} channels, expected 1 or 3")
+    order = np.array(shuffled(len(ids)), np.int64)
+    demand(
+        bool(np.array_equal(domain.pictures(ids[order]), pictures[order])),
+        f"{subject.name}.pictures of a sample depend on the order in which they are asked for",
+    )
+
+
+def _check_texts(subject: Subject, domain: Any, ids: Ints) -> None:
+    texts = list(domain.texts(ids))
+    demand(
+        len(texts) == len(ids) and all(isinstance(text, str) for text in texts),
+        f"{subject.name}.texts gives {len(texts)} for {len(ids)} ids, expected a text for each",
+    )
+    order = shuffled(len(ids))
+    demand(
+        list(domain.texts(ids[np.array(order, np.int64)])) == [texts[place] for place in order],
+        f"{subject.name}.texts of a sample depend on the order in which they are asked for",
+    )
 
 
 def _check_losses(subject: Subject, domain: Any, model: Any, train: Samples) -> None:

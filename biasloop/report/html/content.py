@@ -13,13 +13,20 @@ from biasloop.report.arms import Arm, arms
 from biasloop.report.figures import of_runs
 from biasloop.report.html import drawing, made_with, repeating
 from biasloop.report.html.bounded import Bounded, bounded
+from biasloop.report.html.cautions import Caution, cautions
 from biasloop.report.html.differences import Compared, compared
+from biasloop.report.html.downloads import Download, downloads
 from biasloop.report.html.drawing import Drawing, Numbering
 from biasloop.report.html.made_with import RunLine, Segment
+from biasloop.report.html.pictures import Room
+from biasloop.report.html.populations import Population, populations
+from biasloop.report.html.provenance import Provenance, provenance
 from biasloop.report.html.repeating import Repeat
 from biasloop.report.html.results import LABEL_ERROR, Results, results
+from biasloop.report.html.samples import SampleSet, sample_sets
 from biasloop.report.html.stored import ReadOnce, collect
 from biasloop.report.tables import summary
+from biasloop.running.engine import Options
 
 
 @dataclass(frozen=True)
@@ -37,10 +44,15 @@ class Study:
         repeat: how to make the runs again.
         segments: what they were made with.
         runs: all of them, also without a finished round.
+        cautions: what to know first.
         drawings: what `biasloop plot` draws, and quality.
         results: None without a finished round.
         compared: None where there is one arm.
         bounded: by arm, where the preset has a bound.
+        provenance: by arm, where training sets have a ledger.
+        populations: by arm, where generators make samples.
+        samples: of the first and the last round.
+        downloads: data as CSV files.
     """
 
     name: str
@@ -53,10 +65,15 @@ class Study:
     repeat: Repeat
     segments: Sequence[Segment]
     runs: Sequence[RunLine]
+    cautions: Sequence[Caution] = ()
     drawings: Sequence[Drawing] = ()
     results: Results | None = None
     compared: Compared | None = None
     bounded: Sequence[Bounded] = ()
+    provenance: Sequence[Provenance] = ()
+    populations: Sequence[Population] = ()
+    samples: Sequence[SampleSet] = ()
+    downloads: Sequence[Download] = ()
 
 
 @dataclass(frozen=True)
@@ -80,19 +97,37 @@ class Report:
     unread: Mapping[str, str] = field(default_factory=dict)
 
 
-def gather(places: Sequence[Path], title: str = "") -> Report:
+@dataclass
+class Asked:
+    """What of a report is for a person to choose.
+
+    Attributes:
+        options: where data lie that samples are shown of.
+        samples: of a set at most; 0 for none.
+        numbering: of the page's figures.
+        room: of the page, for samples.
+    """
+
+    options: Options
+    samples: int = 8
+    numbering: Numbering = field(default_factory=Numbering)
+    room: Room = field(default_factory=Room)
+
+
+def gather(places: Sequence[Path], asked: Asked, title: str = "") -> Report:
     """The report of all runs at or below directories; runs of one preset are one study.
 
     Args:
         places: directories of runs, or with runs below them.
+        asked: what else there is to say.
         title: of the page; empty for the names of the studies.
 
     Raises:
         InvalidInput: a directory has no run.
         StoreError: no run can be read.
     """
-    read, numbering = collect(places), Numbering()
-    studies = [_study(runs, numbering) for runs in _by_study(read.runs)]
+    read = collect(places)
+    studies = [_study(runs, asked) for runs in _by_study(read.runs)]
     named = title or ", ".join(dict.fromkeys(study.name for study in studies))
     return Report(named, __version__, studies, unread=read.unread)
 
@@ -105,12 +140,13 @@ def _by_study(runs: Sequence[ReadOnce]) -> list[list[ReadOnce]]:
     return [*studies.values()]
 
 
-def _study(runs: Sequence[ReadOnce], numbering: Numbering) -> Study:
+def _study(runs: Sequence[ReadOnce], asked: Asked) -> Study:
     begun = [run for run in runs if run.rounds]
     grouped = arms(begun) if begun else []
     told = runs[0].manifest.about
     labels = {str(run.run.directory): arm.label for arm in grouped for run in arm.runs}
-    identity = runs[0].identity
+    identity, lines = runs[0].identity, made_with.run_lines(runs, labels)
+    bounds = bounded(grouped)
     return Study(
         name=str(told.get("name", runs[0].directory.name)),
         domain=str(identity["domain"]["name"]),
@@ -121,19 +157,27 @@ def _study(runs: Sequence[ReadOnce], numbering: Numbering) -> Study:
         settings=_shared(runs),
         repeat=repeating.repeat(runs, grouped),
         segments=made_with.segments(runs),
-        runs=made_with.run_lines(runs, labels),
-        **(_measured(begun, grouped, numbering) if grouped else {}),
+        runs=lines,
+        cautions=cautions(runs, grouped, lines, bounds),
+        bounded=bounds,
+        **(_measured(begun, grouped, bounds, asked) if grouped else {}),
     )
 
 
-def _measured(begun: Sequence[ReadOnce], grouped: Sequence[Arm], numbering: Numbering) -> dict[str, Any]:
+def _measured(
+    begun: Sequence[ReadOnce], grouped: Sequence[Arm], bounds: Sequence[Bounded], asked: Asked
+) -> dict[str, Any]:
     """What rounds say."""
     quality = [summary.quality_of(grouped), LABEL_ERROR]
+    tables, beside, origins = results(begun, grouped), compared(grouped), provenance(grouped)
     return {
-        "drawings": drawing.drawings(begun, grouped, quality, numbering),
-        "results": results(begun, grouped),
-        "compared": compared(grouped),
-        "bounded": bounded(grouped),
+        "drawings": drawing.drawings(begun, grouped, quality, asked.numbering),
+        "results": tables,
+        "compared": beside,
+        "provenance": origins,
+        "populations": populations(grouped),
+        "samples": sample_sets(grouped, asked.samples, asked.options, asked.room) if asked.samples else [],
+        "downloads": downloads(begun, tables, beside, bounds, origins),
     }
 
 

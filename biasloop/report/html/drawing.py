@@ -45,11 +45,13 @@ class Drawing:
         title: what it shows.
         svg: an element `<svg>`.
         note: what is left out of it, or has to be known of it.
+        wide: whether it has several panels beside each other.
     """
 
     title: str
     svg: str = field(metadata=PAGE_ALONE)
     note: str = ""
+    wide: bool = field(default=False, metadata=PAGE_ALONE)
 
 
 @dataclass
@@ -156,7 +158,7 @@ def draw(
         figure.draw_without_rendering()
         for panel, ax in zip(panels, axes, strict=True):
             lines.mark_initial_error(ax, panel, figure.dpi)
-        return Drawing(title, _svg(figure, numbering.prefix(), title), note)
+        return Drawing(title, _svg(figure, numbering.prefix(), title), note, len(max(rows, key=len)) > 1)
 
 
 def _narrow(rows: Sequence[Sequence[Panel]]) -> list[list[Panel]]:

@@ -10,10 +10,11 @@ import base64
 import hashlib
 import json
 import math
+import re
 from typing import Any
 
 from biasloop.errors import BiasloopError
-from biasloop.printable import printable
+from biasloop.printable import printable, printable_lines
 from biasloop.report.html import repeating
 from biasloop.report.html.content import Report, Study
 from biasloop.report.html.results import ROWS, Results
@@ -39,7 +40,8 @@ def page(report: Report) -> bytes:
     environment.filters |= {
         "number": _number, "signed": _signed, "interval": formatting.interval, "percent": formatting.percent,
         "count": formatting.count, "duration": formatting.duration, "size": formatting.size, "setting": _setting,
-        "printable": printable, "svg": Markup, "evidence": _evidence,
+        "printable": printable, "printable_lines": printable_lines, "svg": Markup, "evidence": _evidence,
+        "file_name": _file_name,
     }  # fmt: skip
     environment.globals |= {
         "counted": formatting.counted, "sections": _sections, "seeds": _seeds, "of_rows": _of_rows,
@@ -61,7 +63,10 @@ def _sections(study: Study) -> list[tuple[str, str]]:
     """Anchors and names of the parts that a study has."""
     parts = (
         ("what", "What was run", True), ("figures", "Figures", study.drawings), ("results", "Results", study.results),
-        ("compared", "Arms compared", study.compared), ("bound", "The bound", study.bounded), ("runs", "Runs", True),
+        ("compared", "Arms compared", study.compared), ("bound", "The bound", study.bounded),
+        ("labels", "Who labelled", study.provenance or study.populations), ("samples", "Samples", study.samples),
+        ("runs", "Runs", True),
+        ("data", "Data", study.downloads),
     )  # fmt: skip
     return [(anchor, name) for anchor, name, there in parts if there]
 
@@ -104,3 +109,8 @@ def _evidence(value: float) -> str:
 def _setting(value: Any) -> str:
     """A setting as a preset has it."""
     return "not set" if value is None else value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _file_name(text: str) -> str:
+    """A name that any system takes for part of a file's."""
+    return re.sub(r"[^\w.+-]+", "_", text, flags=re.ASCII).strip("_.")[:80] or "study"

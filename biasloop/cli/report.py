@@ -15,9 +15,11 @@ from biasloop.report.output import emit, say
 
 def report(
     studies: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            metavar="STUDY...", help="Directories of runs, or with runs below them.", autocompletion=completing.runs
+            metavar="STUDY...",
+            help="Directories of runs, or with runs below them; or a figure's name.",
+            autocompletion=completing.plotted,
         ),
     ],
     output: Annotated[
@@ -39,11 +41,14 @@ def report(
     Example: biasloop report runs/quickstart --output quickstart-report.html
 
     Example: biasloop report runs/quickstart runs/quickstart-roles --title Quickstarts
+
+    Example: biasloop report fig3-mini --no-samples
     """
-    target = output if json else output or _default(studies[0])
+    target = output if json else output or _default(Path(studies[0]))
     if target is not None:
         _check(target, force=force)
 
+    from biasloop.report.figures.of_runs import find_layout
     from biasloop.report.html import content
     from biasloop.report.html.page import page
     from biasloop.report.html.plain import plain
@@ -52,7 +57,12 @@ def report(
 
     with stoppable(output_of(target or Path("report"))):
         asked = content.Asked(Options(data_directory(data)), 0 if no_samples else samples)
-        gathered = content.gather(studies, asked, title)
+        layout = None if Path(studies[0]).is_dir() else find_layout(studies[0])
+        places = [Path(name) for name in studies]
+        if layout is None:
+            gathered = content.gather(places, asked, title)
+        else:
+            gathered = content.gather_figure(studies[0], layout, places[1:], asked, title)
         if target is not None:
             write_output(target, page(gathered))
     if json:

@@ -138,6 +138,10 @@ class TabularDomain:
         """`(rows, classes)` float64, as labels are given by; a class that the training set lacked has 0."""
         return self._learner.probabilities(model, ids)
 
+    def texts(self, ids: Ints) -> Sequence[str]:
+        """Rows of the table without outcome and sensitive columns, a cell a line."""
+        return self._rows.texts(ids)
+
     def describe(self, ids: Ints, labels: Frame) -> Sequence[Mapping[str, Cell]]:
         """Classes by name; of a table with ids of its own, those of the rows."""
         columns = described(labels, names_in(self))

@@ -62,6 +62,11 @@ class LabelledRows:
         """Names."""
         return self.outcome.words
 
+    def texts(self, ids: Ints) -> list[str]:
+        """Rows with a feature a line; without outcome and groups."""
+        columns = [[f"{column.name}: {cell}" for cell in _cells(column, ids)] for column in self.features]
+        return ["\n".join(cells) for cells in zip(*columns, strict=True)]
+
     @cached_property
     def fingerprint(self) -> str:
         """32 hexadecimal digits that identify all of it."""
@@ -74,3 +79,11 @@ class LabelledRows:
         if self.part is not None:
             digest.update(np.ascontiguousarray(self.part, "<i8").data)
         return digest.hexdigest()
+
+
+def _cells(column: Feature, ids: Ints) -> list[str]:
+    """A feature as it reads; empty where there is none."""
+    values = column.values[ids]
+    if isinstance(column, Numeric):
+        return ["" if np.isnan(value) else f"{value:g}" for value in values]
+    return ["" if value < 0 else column.words[value] for value in values.tolist()]

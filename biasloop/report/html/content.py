@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from biasloop import __version__
 from biasloop.config.flatten import flatten
+from biasloop.errors import InvalidInput
 from biasloop.report.arms import Arm, arms
+from biasloop.report.comparison import LABEL_ERROR
 from biasloop.report.figures import of_runs
 from biasloop.report.html import drawing, made_with, repeating
 from biasloop.report.html.bounded import Bounded, bounded
@@ -22,11 +25,13 @@ from biasloop.report.html.pictures import Room
 from biasloop.report.html.populations import Population, populations
 from biasloop.report.html.provenance import Provenance, provenance
 from biasloop.report.html.repeating import Repeat
-from biasloop.report.html.results import LABEL_ERROR, Results, results
+from biasloop.report.html.results import Results, results
 from biasloop.report.html.samples import SampleSet, sample_sets
 from biasloop.report.html.stored import ReadOnce, collect
 from biasloop.report.tables import summary
 from biasloop.running.engine import Options
+from biasloop.running.study import RUNS
+from biasloop.store.finding import find_runs
 
 
 @dataclass(frozen=True)
@@ -132,6 +137,33 @@ def gather(places: Sequence[Path], asked: Asked, title: str = "") -> Report:
     return Report(named, __version__, studies, unread=read.unread)
 
 
+def gather_figure(name: str, layout: Path, places: Sequence[Path], asked: Asked, title: str = "") -> Report:
+    """The report of the runs that a published figure shows, the figure first.
+
+    Args:
+        name: of the figure.
+        layout: its file.
+        places: runs of a figure that names no presets; none of one that does, whose runs are looked for.
+        asked: what else there is to say.
+        title: of the page; empty for the figure's name.
+
+    Raises:
+        InvalidInput: no run is there, or the figure shows other presets than are given.
+        StoreError: no run can be read.
+    """
+    figure = of_runs.single(layout, places) if places else of_runs.published(name, layout)
+    if not (places or figure.layout.rows or figure.layout.presets):
+        raise InvalidInput(f"{name} shows runs that you name, and none is given; type: biasloop report {name} RUN...")
+    if not figure.rows:
+        commands = "\n".join(f"  {command}" for command in figure.missing)
+        raise InvalidInput(f"no run of {name} was found in {RUNS}/; type:\n{commands}")
+    drawn = drawing.published(figure, name, asked.numbering)
+    named = dict.fromkeys([*itertools.chain(*figure.layout.rows), *figure.layout.presets])
+    there = list(places) or [RUNS / preset for preset in named if (RUNS / preset).is_dir() and find_runs(RUNS / preset)]
+    report = gather(there, asked, title or name)
+    return replace(report, figure=drawn, missing=figure.missing)
+
+
 def _by_study(runs: Sequence[ReadOnce]) -> list[list[ReadOnce]]:
     studies: dict[tuple[str, str], list[ReadOnce]] = {}
     for run in runs:
@@ -160,16 +192,17 @@ def _study(runs: Sequence[ReadOnce], asked: Asked) -> Study:
         runs=lines,
         cautions=cautions(runs, grouped, lines, bounds),
         bounded=bounds,
-        **(_measured(begun, grouped, bounds, asked) if grouped else {}),
+        **(_measured(runs, grouped, bounds, asked) if grouped else {}),
     )
 
 
 def _measured(
-    begun: Sequence[ReadOnce], grouped: Sequence[Arm], bounds: Sequence[Bounded], asked: Asked
+    runs: Sequence[ReadOnce], grouped: Sequence[Arm], bounds: Sequence[Bounded], asked: Asked
 ) -> dict[str, Any]:
     """What rounds say."""
+    begun = [run for run in runs if run.rounds]
     quality = [summary.quality_of(grouped), LABEL_ERROR]
-    tables, beside, origins = results(begun, grouped), compared(grouped), provenance(grouped)
+    tables, beside, origins = results(begun, grouped), compared(runs, grouped), provenance(grouped)
     return {
         "drawings": drawing.drawings(begun, grouped, quality, asked.numbering),
         "results": tables,

@@ -60,7 +60,7 @@ def downloads(
         origins: of their training sets.
     """
     files = [
-        ("metrics.csv", "every metric of every round and run, as `biasloop export` writes it", _metrics(runs)),
+        ("metrics.csv", "every metric of every round and run, as biasloop export writes it", _metrics(runs)),
         ("arms.csv", "every metric of the last round by arm, over seeds", _csv(_arm_rows(results))),
     ]
     if compared is not None:
@@ -77,7 +77,7 @@ def _download(name: str, what: str, content: bytes) -> Download:
     if len(content) > PACKED:
         name, kind, content = f"{name}.gz", "application/gzip", gzip.compress(content, mtime=0)
     if len(content) > LARGEST:
-        return Download(name, f"{what}; too large for a page, `biasloop export` writes it", len(content), "")
+        return Download(name, f"{what}; too large for a page, biasloop export writes it", len(content), "")
     return Download(name, what, len(content), f"data:{kind};base64,{base64.b64encode(content).decode()}")
 
 

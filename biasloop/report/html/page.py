@@ -41,7 +41,7 @@ def page(report: Report) -> bytes:
         "number": _number, "signed": _signed, "interval": formatting.interval, "percent": formatting.percent,
         "count": formatting.count, "duration": formatting.duration, "size": formatting.size, "setting": _setting,
         "printable": printable, "printable_lines": printable_lines, "svg": Markup, "evidence": _evidence,
-        "file_name": _file_name,
+        "file_name": _file_name, "capitalised": _capitalised, "coded": _coded,
     }  # fmt: skip
     environment.globals |= {
         "counted": formatting.counted, "sections": _sections, "seeds": _seeds, "of_rows": _of_rows,
@@ -109,6 +109,17 @@ def _evidence(value: float) -> str:
 def _setting(value: Any) -> str:
     """A setting as a preset has it."""
     return "not set" if value is None else value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _coded(text: str) -> Any:
+    """What stands between backticks as code; all of it escaped first."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"`([^`]*)`", r"<code>\1</code>", str(escape(text))))  # noqa: S704 # escaped in this line
+
+
+def _capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _file_name(text: str) -> str:

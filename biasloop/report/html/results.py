@@ -13,16 +13,17 @@ from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds
 from biasloop.metrics.shares import are_shares
 from biasloop.report.arms import NAN, Arm
+from biasloop.report.comparison import LABEL_ERROR
 from biasloop.report.figures import metric_by_setting
 from biasloop.report.figures.of_runs import axis_label
+from biasloop.report.paired import BIAS
 from biasloop.report.tables import summary
 from biasloop.store.reader import Run
 
 SEEDS, ROWS = "seeds", "test rows"
 """What an interval is of: the mean over seeds, or the test rows of the only seed."""
 
-BIAS, BOUND = "bias", "bound"
-LABEL_ERROR = "label_error"
+BOUND = "bound"
 _ROUNDING = 1e-12
 
 

@@ -33,6 +33,7 @@ MOST_ARMS = 3
 
 _LONGEST = 600  # characters of a text
 NOWHERE = "no text"
+_NOT_SHOWN = (BiasloopError, OSError, ValueError, KeyError)
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def sample_sets(arms: Sequence[Arm], count: int, options: Options, room: Room) -
         run = arm.runs[0].run
         last = round_name(run.rounds[-1])
         kept = _Kept(run, arm.label, run.read(SETUP), run.read(round_name(0)), run.read(last))
-        stored = [*_made(kept, count)]
+        stored = [*_made(kept, count, options)]
         shown = stored or [*_of_data(kept, count, options)]
         sets += [_fitted(each, room) for each in shown]
     return sets
@@ -143,7 +144,7 @@ def _none() -> Ints:
 # --- what runs store
 
 
-def _made(kept: _Kept, count: int) -> Iterator[SampleSet]:
+def _made(kept: _Kept, count: int, options: Options) -> Iterator[SampleSet]:
     """Pictures and texts that stand in a run's own tables."""
     for number, record in kept.ends.items():
         for table in kept.tables(record).values():
@@ -156,7 +157,7 @@ def _made(kept: _Kept, count: int) -> Iterator[SampleSet]:
         if (column := _written(kept.tables(record).get(names.TEST, Frame()))) is not None
     }
     if texts:
-        yield _texts(kept, texts, count)
+        yield _texts(kept, texts, count, options)
 
 
 def _are_pictures(column: Column) -> bool:
@@ -180,14 +181,34 @@ def _drawn(kept: _Kept, number: int, table: Frame, pictures: Array, count: int) 
     return SampleSet(f"Made by the generator of round {number}", kept.arm, str(kept.run.directory), shown)
 
 
-def _texts(kept: _Kept, written: Mapping[int, Column], count: int) -> SampleSet:
+def _texts(kept: _Kept, written: Mapping[int, Column], count: int, options: Options) -> SampleSet:
     """The same prompts, continued in the first and in the last round."""
     rows = _spaced(min(len(column) for column in written.values()), count)
     continued = {f"round {number}": column.take(rows).strings() for number, column in written.items()}
     said = [{name: _cut(texts[i]) or NOWHERE for name, texts in continued.items()} for i in range(len(rows))]
-    shown = [Sample(row, "", "", said[i]) for i, row in enumerate(rows.tolist())]
-    note = "Of the test set, evenly spaced; each is the continuation of one and the same prompt."
+    prompts, lacking = _prompts(kept, rows, options)
+    shown = [
+        Sample(row, "", _cut(prompt), said[i])
+        for i, (row, prompt) in enumerate(zip(rows.tolist(), prompts, strict=True))
+    ]
+    note = f"Of the test set, evenly spaced: a prompt, and its continuation by models of rounds.{lacking}"
     return SampleSet("Texts that models wrote", kept.arm, str(kept.run.directory), shown, note)
+
+
+def _prompts(kept: _Kept, rows: Ints, options: Options) -> tuple[Sequence[str], str]:
+    """What models continued, where the data are here; else why it is not shown, a sentence."""
+    ids = _ids(kept.tables(kept.setup).get(names.TEST, Frame()))
+    try:
+        domain = _domain(kept, options)
+        if ids is None or not isinstance(domain, Reading):
+            return [""] * len(rows), ""
+        return domain.texts(ids[rows]), ""
+    except _NOT_SHOWN as error:
+        return [""] * len(rows), f" Prompts cannot be shown: {error}."
+
+
+def _ids(test: Frame) -> Ints | None:
+    return next((column.values for column in test.columns.values() if column.role == names.IDS), None)
 
 
 def _cut(text: str) -> str:
@@ -203,7 +224,7 @@ def _of_data(kept: _Kept, count: int, options: Options) -> Iterator[SampleSet]:
     try:
         domain = _domain(kept, options)
         sets = [*_tested(kept, domain, count), *_labelled(kept, domain, count)]
-    except (BiasloopError, OSError, ValueError, KeyError) as error:
+    except _NOT_SHOWN as error:
         yield SampleSet("Samples", kept.arm, path, (), f"Its samples cannot be shown: {error}.".replace("..", "."))
         return
     yield from sets
@@ -231,7 +252,7 @@ def _domain(kept: _Kept, options: Options) -> Domain:
 def _tested(kept: _Kept, domain: Domain, count: int) -> Iterator[SampleSet]:
     """Test samples, with what the first and the last model say of them."""
     test = kept.tables(kept.setup).get(names.TEST, Frame())
-    ids = next((column.values for column in test.columns.values() if column.role == names.IDS), None)
+    ids = _ids(test)
     target = _of_role(test, names.TARGET)
     said = {
         f"round {number}": column

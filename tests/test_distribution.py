@@ -121,6 +121,8 @@ def test_the_wheel_holds_what_runs_need(contents):
         "biasloop/__main__.py",
         "biasloop/datasets/embedded/fashion-mnist-t10k.npz",
         "biasloop/presets/quickstart.toml",
+        "biasloop/report/html/report.html.jinja",
+        "biasloop/report/html/style.css",
         "biasloop_images/__init__.py",
         f"{info}/licenses/LICENSE",
         f"{info}/licenses/THIRD_PARTY_NOTICES",

@@ -25,7 +25,7 @@ MOST_ARMS = 12
 
 _SCALE = 1.35  # of the size on paper: a screen is farther away
 _SVG, _XLINK = "{http://www.w3.org/2000/svg}", "{http://www.w3.org/1999/xlink}href"
-_TAGS = frozenset(["svg", "g", "defs", "path", "clipPath", "rect", "use", "text", "tspan", "pattern", "polygon"])
+_TAGS = re.compile("svg|g|defs|path|clipPath|rect|use|text|tspan|pattern|polygon")
 _COLOUR = re.compile(r"#[0-9a-fA-F]{6}\b")
 _REFERENCE = re.compile(r"url\(#([^)]*)\)")
 _FONT = re.compile(r"'DejaVu Sans'")
@@ -194,7 +194,7 @@ def _svg(figure: Figure, prefix: str, title: str) -> str:
 
 def _clean(element: ElementTree.Element, prefix: str) -> None:
     for child in list(element):
-        if child.tag.removeprefix(_SVG) not in _TAGS:
+        if not _TAGS.fullmatch(child.tag.removeprefix(_SVG)):
             element.remove(child)
         else:
             _clean(child, prefix)

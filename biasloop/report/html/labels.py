@@ -109,4 +109,5 @@ class Labels:
 
 
 def _says_classes(column: Column) -> bool:
-    return column.role == names.TARGET and column.offsets is None and column.values.ndim == 1
+    values = column.values
+    return column.role == names.TARGET and column.offsets is None and values.ndim == 1 and values.dtype.kind in "iu"

@@ -17,7 +17,7 @@ ACCURACY = "accuracy"
 _LABELLED = {
     "sequential": "The classifier of the generation before labels samples; the annotator, which real data taught, "
     "labels those of generation 0.",
-    "annotator": "The annotator, which real data taught, labels all samples.",
+    ANNOTATOR: "The annotator, which real data taught, labels all samples.",
 }
 
 

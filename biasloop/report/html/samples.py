@@ -316,7 +316,7 @@ def _beside(
     texts = domain.texts(ids) if isinstance(domain, Reading) else None
     shown = []
     for i, number in enumerate(ids.tolist()):
-        said = {} if truth is None else {"truth": truth[i] or "not known"}
+        said = {} if truth is None else {names.TRUTH: truth[i] or "not known"}
         answers = {name: cells[i] or "none" for name, cells in told.items() if cells is not None}
         wrong = [name for name, answer in answers.items() if truth is not None and truth[i] not in {None, answer}]
         text = "" if texts is None else _cut(texts[i])

@@ -143,6 +143,12 @@ def test_rules_import_no_engine_and_the_engine_no_command_line():
     assert not wrong(files_of("report"), lambda n: part(n) != "cli")
 
 
+def test_the_python_api_stands_beside_the_command_line_and_nobody_else_imports_it():
+    assert not wrong(sources(CORE / "api"), lambda name: part(name) not in ("cli", "training"))
+    others = [path for path in sources(CORE) if CORE / "api" not in path.parents and path != CORE / "__init__.py"]
+    assert not wrong([*others, *sources(PLUGINS)], lambda name: part(name) != "api")
+
+
 def test_few_modules_stand_outside_folders():
     assert len(set(CORE.glob("*.py")) - {CORE / "__init__.py", CORE / "__main__.py"}) <= 7
 

@@ -138,6 +138,32 @@ def test_no_arrays_are_imported(tmp_path):
     assert [code for _, code, _, _ in found] == [0, 0, 0, 0, 0, 0, 2, 3, 3]
 
 
+def test_the_package_itself_loads_nothing(tmp_path):
+    """Not even what its names stand for, which come when they are asked for."""
+    asked = """
+import sys, biasloop
+loaded = [name for name in sys.modules if name.startswith("biasloop.") or name in ("numpy", "pydantic", "typer")]
+print(loaded, len(dir(biasloop)) > 10)
+from biasloop import open_run
+import biasloop.bound
+print(biasloop.bound.limit(1, 4), [name for name in ("torch", "polars", "matplotlib", "pandas") if name in sys.modules])
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", asked], capture_output=True, text=True, check=True, cwd=tmp_path,
+        env=toy.environment([toy.PROJECT]),
+    )  # fmt: skip
+    assert ran.stdout.splitlines() == ["[] True", "5.0 []"]
+
+
+def test_what_the_package_does_not_have_is_said():
+    import biasloop
+
+    with pytest.raises(AttributeError, match="has no attribute 'runn'; it has BiasloopError, Run, "):
+        getattr(biasloop, "runn")  # noqa: B009 - as `biasloop.runn` would
+    assert {"run", "open_run", "evaluate", "plot", "bound"} <= set(dir(biasloop))
+    assert biasloop.evaluate is biasloop.evaluate
+
+
 def test_this_test_sees_what_is_imported(tmp_path):
     """The modules are looked for under the names that they import under."""
     ran = subprocess.run(

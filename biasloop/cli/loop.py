@@ -169,15 +169,11 @@ def _preset(
     name: str, sets: list[str] | None, grid: list[str] | None, named: list[str] | None
 ) -> "tuple[Preset, dict[Key, Any]]":
     """The preset with its overrides, and the keys that were set."""
-    from biasloop.config import arms, presets
+    from biasloop.config import presets
+    from biasloop.config.requested import requested
 
     changes = presets.parse_sets(sets or [])
-    preset = arms.only(presets.read(name).override(changes, "--set"), named or [])
-    varied = presets.parse_grids(grid or [])
-    both = [key for key in varied if tuple(key.split(".")) in changes]
-    if both:
-        raise InvalidInput(f"{both[0]} is given with --set and with --grid; give it once")
-    return (preset.vary(varied, "--grid") if varied else preset), changes
+    return requested(name, changes, presets.parse_grids(grid or []), named or []), changes
 
 
 def _help_first(arms: "Combinations", seeds: list[int], options: "Options", *, dry_run: bool) -> None:

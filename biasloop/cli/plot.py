@@ -118,20 +118,16 @@ def _figure(figure: "Figure", target: Path) -> Path:
 
 
 def _runs(places: list[Path], target: Path, metric: str | None, x: str | None, pool: list[str]) -> Path:
-    from biasloop.report.arms import arms, begun, open_runs
-    from biasloop.report.figures import of_runs
+    from biasloop.report.arms import begun, open_runs
     from biasloop.report.figures.canvas import draw
+    from biasloop.report.figures.composed import composed
 
-    runs = begun(open_runs(places))
-    source = of_runs.source_of(runs[0])
-    against = of_runs.against_setting(runs, metric, x, pool)
-    if against is not None:
-        return draw([against.panels], target, y_label="", x_label=against.x_label, caption=source, band="interval")
-    drawn = of_runs.by_round(arms(runs), metric)
-    if drawn.left_out:
-        note(f"no round has a value of {', '.join(drawn.left_out)}, which is left out")
-    caption = ". ".join(part for part in (source, drawn.note) if part)
-    return draw([drawn.panels], target, y_label=drawn.label, caption=caption, band="interval")
+    figure = composed(begun(open_runs(places)), metric, x, pool)
+    if figure.left_out:
+        note(f"no round has a value of {', '.join(figure.left_out)}, which is left out")
+    return draw(
+        [figure.panels], target, y_label=figure.y_label, x_label=figure.x_label, caption=figure.caption, band="interval"
+    )
 
 
 def _overlaid(places: list[Path], target: Path, metric: str | None, sources: list[str]) -> Path:

@@ -11,6 +11,7 @@ from biasloop.tables import ENDINGS, Format, Spellings, Table, format_of, open_t
 from biasloop.tables.content import STDIN, name_of
 from biasloop.tables.formats import KINDS
 from biasloop.tables.missing import IN_TEXTS, WORDS
+from biasloop.tables.values import as_text
 
 if TYPE_CHECKING:
     import polars as pl
@@ -65,12 +66,14 @@ class Source:
         rows: a file's table, or that of a stored run.
         reading: how files are read.
         skipped: rows that were left out, for they had no value, when it was last read.
+        given: whether it is somebody's table in memory, which is read as a file is.
     """
 
     path: Path
     rows: "Table | pl.DataFrame"
     reading: Reading = field(default_factory=Reading)
     skipped: int = 0
+    given: bool = False
     _shown: dict[str, dict[str, str]] = field(default_factory=dict)
 
     @property
@@ -81,7 +84,7 @@ class Source:
     @property
     def stored(self) -> bool:
         """Whether it is a run's, in which every value is one, however it is written."""
-        return not isinstance(self.rows, Table)
+        return not (self.given or isinstance(self.rows, Table))
 
     @property
     def columns(self) -> list[str]:
@@ -190,13 +193,25 @@ class Source:
 
     def _refuse(self, names: Sequence[str], missing: int, *, texts: bool) -> None:
         words = self.words(texts=texts)
-        first = self.rows.first_missing(names, words) if isinstance(self.rows, Table) else None
+        rows = self.rows
+        first = rows.first_missing(names, words) if isinstance(rows, Table) else _first_missing(rows, names, words)
         where, name = first or ("a row", names[0])
         more = f" ({missing:,} rows have none)" if missing > 1 else ""
         cure = "--missing skip leaves such rows out"
         if not texts and self.reading.missing != "value":
             cure += ", --missing value takes words such as NA and None as values"
         raise InvalidInput(f"{self.name}, {where}: no value in column {name!r}{more}; {cure}")
+
+
+def _first_missing(rows: "pl.DataFrame", names: Sequence[str], words: tuple[str, ...]) -> tuple[str, str] | None:
+    """The first row of a frame without a value in one of the columns, in words, and that column."""
+    import polars as pl
+
+    gone = rows.select(as_text(pl.col(name), rows.schema[name], name, words).is_null().alias(name) for name in names)
+    first = gone.with_row_index("row").filter(pl.any_horizontal(names)).head(1)
+    if not len(first):
+        return None
+    return f"row {first['row'][0] + 1:,}", next(name for name in names if first[name][0])
 
 
 def open_source(path: Path, *, number: int | None = None, table: str = "", reading: Reading | None = None) -> Source:

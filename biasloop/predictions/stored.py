@@ -42,7 +42,7 @@ def of_run(path: Path, number: int | None, name: str) -> "pl.DataFrame":
     if chosen not in tables or (not name and names.TEST not in tables and len(tables) > 1):
         raise InvalidInput(f"{path} has no table {name or names.TEST!r}; --table is one of {', '.join(sorted(tables))}")
     references = setup.evaluations[names.MAIN].tables if names.MAIN in setup.evaluations else {}
-    return _shown(joined(references, {chosen: tables[chosen]})[chosen], setup.vocabularies())
+    return shown(joined(references, {chosen: tables[chosen]})[chosen], setup.vocabularies())
 
 
 def _run_and_round(path: Path, number: int | None) -> tuple[Path, int | None]:
@@ -56,10 +56,10 @@ def _run_and_round(path: Path, number: int | None) -> tuple[Path, int | None]:
     return path.parent, int(match[1])
 
 
-def _shown(frame: Frame, words: Vocabularies) -> "pl.DataFrame":
-    """Columns of one value a row; what has several (pictures, embeddings, tokens) is left out.
+def shown(frame: Frame, words: Vocabularies) -> "pl.DataFrame":
+    """Columns of one value a row, indexes as names where they have a vocabulary; what has several is left out.
 
-    A number that names nothing, such as -1 where nobody knows, is no value.
+    Such are pictures, embeddings and tokens. A number that names nothing, as -1 where nobody knows, is no value.
     """
     import polars as pl
 

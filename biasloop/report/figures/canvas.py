@@ -115,6 +115,30 @@ def draw(
         BiasloopError: if the file cannot be written.
     """
     suffix = format_of(path)
+    with style():
+        figure = figure_of(
+            rows, y_label=y_label, x_label=x_label, caption=caption, band=band, bound_label=bound_label,
+            baseline_label=baseline_label,
+        )  # fmt: skip
+        save(figure, path, suffix)
+    return path
+
+
+def figure_of(
+    rows: Sequence[Sequence[Panel]],
+    *,
+    y_label: str | Sequence[str],
+    x_label: str = "Feedback round",
+    caption: str = "",
+    band: Band = "std",
+    bound_label: str = "bound",
+    baseline_label: str = "baseline",
+) -> "Figure":
+    """The figure that `draw` writes.
+
+    Raises:
+        InvalidInput: if there is nothing to draw, or the y labels are neither one nor as many as rows.
+    """
     if not rows or not all(rows):
         raise InvalidInput("there is nothing to draw: a figure needs at least one panel in each row")
     labels = [y_label] * len(rows) if isinstance(y_label, str) else list(y_label)
@@ -131,8 +155,7 @@ def draw(
         figure.draw_without_rendering()
         for panel, ax in zip(panels, axes, strict=True):
             mark_initial_error(ax, panel, figure.dpi)
-        save(figure, path, suffix)
-    return path
+    return figure
 
 
 def format_of(path: Path) -> str:

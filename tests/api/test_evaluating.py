@@ -1,0 +1,137 @@
+"""`biasloop.evaluate`: the numbers of the command line, of tables in memory of any make."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+
+import biasloop
+from biasloop.errors import InvalidInput
+
+ROWS = 60
+
+
+@pytest.fixture(scope="module")
+def columns():
+    rng = np.random.default_rng(3)
+    truth = rng.integers(0, 2, ROWS)
+    flips = rng.random(ROWS) < 0.3
+    return {
+        "y": [("no", "yes")[value] for value in truth],
+        "p": [("no", "yes")[value] for value in truth ^ flips],
+        "sex": [("f", "m")[value] for value in rng.integers(0, 2, ROWS)],
+        "age": rng.integers(18, 80, ROWS).tolist(),
+        "c": rng.uniform(0.5, 1, ROWS).round(3).tolist(),
+    }
+
+
+@pytest.fixture
+def file(columns, workplace):
+    pl.DataFrame(columns).write_csv("rows.csv")
+    return "rows.csv"
+
+
+CASES = {
+    "fairness": ({"attribute": "sex", "positive": "yes"}, ["--attribute", "sex", "--positive", "yes"]),
+    "amplification": ({"attribute": "sex"}, ["--attribute", "sex"]),
+    "calibration": ({"confidence": "c"}, ["--confidence", "c"]),
+    "shares": ({}, []),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_numbers_are_those_of_the_command_line(kind, columns, file, cli):
+    settings, typed = CASES[kind]
+    done = cli("evaluate", kind, file, "--task", "y", "--predicted", "p", *typed, "--json")
+    answer = getattr(biasloop.evaluate, kind)(pl.DataFrame(columns), task="y", predicted="p", **settings)
+    told = json.loads(done.stdout)
+    assert answer.n == told["n"] == ROWS
+    assert answer.details.keys() == told.keys()
+    for name, value in answer.metrics.items():
+        assert value == pytest.approx(told[name])
+    assert len(answer.table()) > 1
+    assert answer[next(iter(answer.metrics))] == next(iter(answer.metrics.values()))
+
+
+def every_make(columns):
+    yield "polars", pl.DataFrame(columns)
+    yield "lazy", pl.LazyFrame(columns)
+    yield "categories", pl.DataFrame(columns).with_columns(pl.col("sex", "y", "p").cast(pl.Categorical))
+    yield "pandas", pd.DataFrame(columns)
+    yield "pandas categories", pd.DataFrame(columns).astype({"sex": "category", "age": "float32"})
+    yield "mapping", columns
+    yield "arrays", {name: np.array(values) for name, values in columns.items()}
+
+
+def test_any_make_of_table_gives_the_same(columns, file):
+    def measured(rows):
+        return biasloop.evaluate.fairness(rows, task="y", predicted="p", attribute=["sex", "age"], bins=3).details
+
+    expected = measured(file)
+    for make, rows in every_make(columns):
+        assert measured(rows) == expected, make
+
+
+def test_a_stored_run_is_a_table_too(tiny_run):
+    answer = biasloop.evaluate.shares(tiny_run, predicted="prediction", task="target")
+    table = biasloop.open_run(tiny_run).round(-1).table()
+    assert answer.details == biasloop.evaluate.shares(table, predicted="prediction", task="target").details
+
+
+def test_another_table_stands_beside(columns):
+    other = {**columns, "p": columns["y"]}
+    answer = biasloop.evaluate.shares(columns, predicted="p", task="y", against=other)
+    gap = answer.details["difference"]["largest_bias"]["value"]
+    assert gap == pytest.approx(answer["largest_bias"])  # the other one is right throughout
+
+
+def test_rows_without_a_value_are_refused_or_left_out_as_told(columns):
+    lacking = pd.DataFrame(columns).astype({"y": "object"})
+    lacking.loc[[3, 5], "y"] = np.nan
+    with pytest.raises(InvalidInput, match="the table, row 4: no value in column 'y' \\(2 rows have none\\)"):
+        biasloop.evaluate.shares(lacking, predicted="p", task="y")
+    answer = biasloop.evaluate.shares(lacking, predicted="p", task="y", missing="skip")
+    assert answer.n == ROWS - 2
+    assert answer.notes == ["2 rows without a value left out"]
+
+
+def test_one_value_written_in_two_ways_is_refused_or_read_as_one(columns):
+    odd = {**columns, "y": ["Yes" if value == "yes" else value for value in columns["y"]]}
+    with pytest.raises(InvalidInput, match="look like one value written in two ways"):
+        biasloop.evaluate.shares(odd, predicted="p", task="y")
+    same = biasloop.evaluate.shares(odd, predicted="p", task="y", same=True)
+    assert same.metrics == biasloop.evaluate.shares(columns, predicted="p", task="y").metrics
+
+
+def test_words_of_texts_that_stand_in_others_are_counted(workplace):
+    known = {"text": ["the cat sat on the mat and slept", "a dog"]}
+    answer = biasloop.evaluate.memorization({"text": ["the cat sat on a dog"]}, known, text="text", ngrams=[2])
+    assert answer["memorization.2"] == pytest.approx(4 / 5)  # "on a" alone stands nowhere
+    with pytest.raises(InvalidInput, match="expected lengths of at least 1"):
+        biasloop.evaluate.memorization(known, known, text="text", ngrams=[0])
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        (3, "the table is a int, which has no columns"),
+        ({}, "the table is a dict, which has no columns"),
+        ([1, 2], "the table is a list, which has no columns"),
+        ({"p": ["a", "b"], "y": ["a"]}, "columns have different numbers of rows: 'p' has 2, 'y' has 1"),
+        ({"p": ["a", 1], "y": ["a", "b"]}, "column 'p' cannot be read"),
+        ({"q": ["a"], "y": ["a"]}, "the table: no column 'p'"),
+        (pd.DataFrame([["a", "b"]], columns=["p", "p"]), "two columns are called 'p'"),
+        ("nowhere.csv", "nowhere.csv"),
+    ],
+)
+def test_what_is_no_table_is_refused_in_a_sentence(rows, said, workplace):
+    with pytest.raises(InvalidInput, match=said.replace("(", "\\(")):
+        biasloop.evaluate.shares(rows, predicted="p", task="y")
+
+
+def test_an_answer_shows_itself(columns):
+    answer = biasloop.evaluate.fairness(columns, task="y", predicted="p", attribute="sex")
+    assert repr(answer).startswith(f"<Fairness of {ROWS} rows: demographic_parity_difference 0.")
+    assert "<table>" in answer._repr_html_()

@@ -149,6 +149,11 @@ def test_the_python_api_stands_beside_the_command_line_and_nobody_else_imports_i
     assert not wrong([*others, *sources(PLUGINS)], lambda name: part(name) != "api")
 
 
+def test_scenarios_import_settings_and_the_ground():
+    below = {"bound", "config", "config.strict", "contract", "errors", "lazy", "parsing", "scenario", None, ""}
+    assert not wrong(files_of("scenario"), lambda name: part(name) in below)
+
+
 def test_few_modules_stand_outside_folders():
     assert len(set(CORE.glob("*.py")) - {CORE / "__init__.py", CORE / "__main__.py"}) <= 7
 

@@ -58,6 +58,10 @@ def bound(
         int | None,
         count("--simulations", "Of a scenario: how often to draw it; default 1000."),
     ] = None,
+    confidence: Annotated[
+        float | None,
+        number("--confidence", "With --keep-under: this part of the simulations keeps to it, too: 90%."),
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the simulations.")] = 0,
     run: Annotated[
         Path | None, typer.Option("--from", metavar="RUN", help="Compare a stored run with its bound.")
@@ -81,12 +85,17 @@ def bound(
     Example: biasloop bound --from runs/quickstart/loop.human=20/seed-0
     """
     sizes = any(given is not None for given in (n0, human, model, per_round, max_amplification))
-    if scenario is None and (sets or keep_under is not None or simulations is not None):
-        raise InvalidInput("--set, --keep-under and --simulations need --scenario NAME")
-    if plot is not None:
+    if scenario is None and (sets or any(given is not None for given in (keep_under, simulations, confidence))):
+        raise InvalidInput("--set, --keep-under, --simulations and --confidence need --scenario NAME")
+    if plot is not None and (scenario or run):
         check_figure("--plot", plot, force=force)
     if scenario is not None:
-        _scenario(scenario, sets or [], keep_under, simulations, seed, plot, with_others=sizes or bool(run), json=json)
+        if sizes or run:
+            raise InvalidInput("--scenario has its sizes in its file; give it without --n0, --human, ..., --from")
+        from biasloop.cli.bound_scenario import Asked, work_out
+
+        drawn = _SIMULATIONS if simulations is None else simulations
+        work_out(Asked(scenario, sets or [], keep_under, confidence, drawn, seed), plot, json=json)
     elif run is not None:
         if sizes:
             raise InvalidInput("--from takes the sizes of the loop from the run; give it without --n0, --human, ...")
@@ -116,25 +125,6 @@ def _sizes(human: "Amount", model: int | None, per_round: int | None) -> tuple[i
             f"--human {people} is more than --per-round {per_round}, which counts human and model together"
         )
     return people, per_round - people
-
-
-def _scenario(
-    name: str,
-    sets: list[str],
-    keep_under: float | None,
-    simulations: int | None,
-    seed: int,
-    plot: Path | None,
-    *,
-    with_others: bool,
-    json: bool,
-) -> None:
-    from biasloop.cli.bound_scenario import scenario
-
-    if with_others:
-        raise InvalidInput("--scenario has its sizes in its file; give it without --n0, --human, ..., --from")
-    drawn = _SIMULATIONS if simulations is None else simulations
-    scenario(name, sets, keep_under=keep_under, simulations=drawn, seed=seed, plot=plot, json=json)
 
 
 def _calculate(n0: int, human: int, model: int, delta: float, last: int | None, *, json: bool) -> None:

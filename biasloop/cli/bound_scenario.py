@@ -1,8 +1,10 @@
 """`biasloop bound --scenario`: what-if at any size, with chance, a level to keep to, and what labels cost."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say, show, table
 
 if TYPE_CHECKING:
@@ -11,21 +13,39 @@ if TYPE_CHECKING:
 LIST = "list"  # in place of a scenario's name
 
 
-def scenario(
-    name: str,
-    sets: list[str],
-    *,
-    keep_under: float | None,
-    simulations: int,
-    seed: int,
-    plot: Path | None,
-    json: bool,
-) -> None:
+@dataclass(frozen=True)
+class Asked:
+    """What was typed.
+
+    Attributes:
+        name: of a scenario, a path, or "list".
+        sets: overrides, each KEY=VALUE.
+        keep_under: the bias to keep to, or None.
+        confidence: the share of simulations that keep to it, or None.
+        simulations: how many; 0 for none.
+        seed: of them.
+    """
+
+    name: str
+    sets: list[str]
+    keep_under: float | None
+    confidence: float | None
+    simulations: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.confidence is not None and (self.keep_under is None or not self.simulations):
+            raise InvalidInput(
+                "--confidence is that of a level and of simulations: give --keep-under, and no 0 of them"
+            )
+
+
+def work_out(asked: Asked, plot: Path | None, *, json: bool) -> None:
     """Work a scenario out and print it, or list scenarios."""
-    if name == LIST:
+    if asked.name == LIST:
         _list(json=json)
         return
-    answer = _answer(name, sets, keep_under, simulations, seed)
+    answer = _answer(asked)
     if plot is not None:
         from biasloop.report.figures.of_scenario import draw
 
@@ -36,19 +56,20 @@ def scenario(
         _print(answer)
 
 
-def _answer(name: str, sets: list[str], keep_under: float | None, simulations: int, seed: int) -> "Answer":
+def _answer(asked: Asked) -> "Answer":
     from biasloop.report.tables.of_scenario import Answer
     from biasloop.scenario import planning, reading
+    from biasloop.scenario.simulation import simulate
 
-    asked = reading.read(name, sets)
-    human = None if keep_under is None else planning.smallest_human(asked, keep_under)
-    outcome = planning.outcome(asked, human)
-    simulated = None
-    if simulations:
-        from biasloop.scenario.simulation import simulate
-
-        simulated = simulate(asked, simulations, seed, outcome.human)
-    return Answer(Path(name).stem, asked, outcome, planning.by_share(asked), keep_under, simulated)
+    scenario, human = reading.read(asked.name, asked.sets), None
+    if asked.keep_under is not None:
+        sure = asked.confidence
+        chance = None if sure is None else planning.Chance(sure, asked.simulations, asked.seed)
+        human = planning.smallest_human(scenario, asked.keep_under, chance)
+    outcome = planning.outcome(scenario, human)
+    simulated = simulate(scenario, asked.simulations, asked.seed, outcome.human) if asked.simulations else None
+    shares = planning.by_share(scenario)
+    return Answer(Path(asked.name).stem, scenario, outcome, shares, asked.keep_under, simulated)
 
 
 def _print(answer: "Answer") -> None:

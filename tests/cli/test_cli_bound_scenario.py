@@ -100,6 +100,23 @@ def test_what_is_beyond_a_share_is_said(cli, mine):
     assert "30 % of samples would become none of them" in cut.stdout
 
 
+def test_a_part_of_the_simulations_keeps_to_the_level(cli, mine):
+    given = ["bound", "--scenario", mine, "--keep-under", "9%", "--simulations", "300", "--json"]
+    expected, sure = answer(cli(*given)), answer(cli(*given, "--confidence", "95%"))
+    assert sure["human"] > expected["human"]
+    assert sure["simulated_under"] >= 0.95 > expected["simulated_under"]
+
+
+def test_no_picture_is_replaced_unasked(cli, mine):
+    Path("there.png").write_text("mine")
+    given = ["bound", "--scenario", mine, "--simulations", "0", "--plot", "there.png"]
+    refused = cli(*given)
+    assert "--force replaces it" in str(refused.exception)
+    assert Path("there.png").read_text() == "mine"
+    assert cli(*given, "--force").exit_code == 0
+    assert Path("there.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize("name", ["out.png", "out.svg"])
 def test_it_is_drawn(cli, mine, name):
     result = cli("bound", "--scenario", mine, "--keep-under", "8%", "--plot", name, "--simulations", "50", "--json")
@@ -137,7 +154,13 @@ def test_scenarios_are_listed(cli):
         (["--scenario", "mine.toml", "--keep-under", "0"], "above 0"),
         (["--scenario", "mine.toml", "--keep-under", "5k"], "--keep-under 5k"),
         (["--scenario", "mine.toml", "--simulations", "1e9"], "1,000,000,000 simulations"),
-        (["--scenario", "mine.toml", "--plot", "nowhere/x.png"], "--plot nowhere/x.png"),
+        (["--scenario", "mine.toml", "--confidence", "90%"], "give --keep-under"),
+        (
+            ["--scenario", "mine.toml", "--keep-under", "9%", "--confidence", "90%", "--simulations", "0"],
+            "no 0 of them",
+        ),
+        (["--scenario", "mine.toml", "--keep-under", "9%", "--confidence", "2"], "between 0 and 1"),
+        (["--confidence", "90%"], "need --scenario NAME"),
         (["--scenario", "mine.toml", "--plot", "x.gif"], ".png"),
         (["--keep-under", "5%"], "need --scenario NAME"),
         (["--n0", "5", "--human", "1", "--model", "2", "--simulations", "10"], "need --scenario NAME"),

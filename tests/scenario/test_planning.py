@@ -7,8 +7,9 @@ from support.scenarios import scenario
 
 from biasloop.bound import smallest_human as smallest_of_theorem_1
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.scenario.planning import by_share, outcome, smallest_human
+from biasloop.scenario.planning import Chance, by_share, outcome, smallest_human
 from biasloop.scenario.recurrence import bound_of
+from biasloop.scenario.simulation import simulate
 
 
 @settings(max_examples=40, deadline=None)
@@ -45,6 +46,28 @@ def test_no_labels_mend_a_model_that_is_worse_by_itself():
         smallest_human(scenario(0.05, start_bias=-0.02), 0.06)
     with pytest.raises(BiasloopError, match=r"no number of human labels up to 1,000,000,000,000,000"):
         smallest_human(scenario(0.05), 0.05)
+
+
+def test_most_simulations_take_more_labels_than_the_expected_bias():
+    asked = scenario(0.05, start=2_000, rounds=5)
+    chance = Chance(0.9, 500, 3)
+    expected, sure = smallest_human(asked, 0.08), smallest_human(asked, 0.08, chance)
+    assert expected < sure
+    assert simulate(asked, 500, 3, sure).under(0.08) >= 0.9
+    assert simulate(asked, 500, 3, sure - 1).under(0.08) < 0.9
+    assert simulate(asked, 500, 3, expected).under(0.08) < 0.9
+
+
+def test_fits_that_vary_too_much_are_mended_by_no_labels():
+    asked = scenario(model={"delta": 0.05, "spread": 0.02})
+    with pytest.raises(BiasloopError, match=r"in 90 % of simulations, where one model alone .* with a spread of 2 %"):
+        smallest_human(asked, 0.06, Chance(0.9, 50, 0))
+
+
+@pytest.mark.parametrize("confidence", [0.0, 1.0, 2.0, float("nan")])
+def test_a_confidence_is_between_none_and_all(confidence):
+    with pytest.raises(InvalidInput, match="between 0 and 1"):
+        Chance(confidence, 10, 0)
 
 
 @pytest.mark.parametrize("level", [0.0, -0.1, 1.1, float("nan")])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -220,8 +219,13 @@ def _column(shares: Iterable[float | None], *, signed: bool = False) -> list[str
 def _decimals(magnitudes: Sequence[float]) -> int:
     if not magnitudes:
         return 0
-    smallest, largest = (2 - math.floor(math.log10(100 * end)) for end in (min(magnitudes), max(magnitudes)))
+    smallest, largest = (2 - _exponent(100 * end) for end in (min(magnitudes), max(magnitudes)))
     return max(1, min(smallest, 3), largest)
+
+
+def _exponent(value: float) -> int:
+    """The power of ten of the leading digit once rounded to three digits: 0.9999 is 1."""
+    return int(f"{value:.2e}".partition("e")[2])
 
 
 def _percent(share: float) -> str:

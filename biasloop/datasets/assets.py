@@ -70,6 +70,7 @@ class Asset:
         kind: "data" or "weights".
         remotes: the files to fetch; none if it is shipped.
         shipped: the file that comes with biasloop, if one does.
+        archive: a larger file that holds the others; it serves as well where it is there or is named by --from.
         copy: files that a distribution package may have installed.
         made: what is made of the fetched files, which are deleted then.
         asked: how to ask for its files, if they cannot be fetched.
@@ -83,6 +84,7 @@ class Asset:
     kind: Kind = "data"
     remotes: tuple[Remote, ...] = ()
     shipped: Path | None = None
+    archive: Remote | None = None
     copy: Copy | None = None
     made: Made | None = None
     asked: Asked | None = None
@@ -105,6 +107,8 @@ class Asset:
         if self.made is not None:
             return self.directory(data) if (self.directory(data) / self.made.filename).is_file() else None
         if all(remote.same_size(self.directory(data) / remote.filename) for remote in self.remotes):
+            return self.directory(data)
+        if self.archive and self.archive.same_size(self.directory(data) / self.archive.filename):
             return self.directory(data)
         if self.copy and all(file.same_size(self.copy.directory / file.filename) for file in self.copy.files):
             return self.copy.directory

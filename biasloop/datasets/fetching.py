@@ -63,9 +63,10 @@ def fetch(
     if dataset.asked is not None:
         dataset.require(data)
         return []
-    if _installed(dataset, data) or _is_made(dataset, directory):
+    if _installed(dataset, data) or _is_made(dataset, directory) or _unpacked_from(dataset.archive, directory):
         return []
-    needed = [remote for remote in dataset.remotes if not remote.intact(directory / remote.filename)]
+    wanted = (dataset.archive,) if dataset.archive and _names(source, dataset.archive) else dataset.remotes
+    needed = [remote for remote in wanted if not remote.intact(directory / remote.filename)]
     address = _address(dataset, needed, source)
     if is_offline(offline):
         _require_local(dataset, data, needed, address)
@@ -74,13 +75,38 @@ def fetch(
     require_space(directory, total - sum(_partial(remote, directory) for remote in needed) + made, dataset.name)
     for remote in needed:
         shifted = _shifted(progress, done, total)
-        paths.append(
-            download(
+        try:
+            path = download(
                 remote, directory, source=address, progress=shifted, notice=notice, offline=offline, patience=patience
             )
-        )
+        except DownloadError as error:
+            raise DownloadError(f"{error}{_or_archive(dataset, source)}") from error
+        paths.append(path)
         done += remote.size
     return paths if dataset.made is None else [_make(dataset, dataset.made, directory, notice, keep=keep)]
+
+
+def _unpacked_from(archive: Remote | None, directory: Path) -> bool:
+    """Whether a larger file that holds the others is there, and intact."""
+    return archive is not None and archive.intact(directory / archive.filename)
+
+
+def _names(source: str | None, remote: Remote) -> bool:
+    """Whether --from is the address of a file or, on this machine, of a directory that has nothing else to offer."""
+    if source is None:
+        return False
+    return source.rpartition("/")[2] == remote.filename or (
+        not is_remote(source) and (home_of(Path(source)) / remote.filename).is_file()
+    )
+
+
+def _or_archive(dataset: Asset, source: str | None) -> str:
+    """Where else its files may be had, as the end of a sentence."""
+    archive = dataset.archive
+    if archive is None or source is not None:
+        return ""
+    command = f"biasloop fetch {dataset.name} --from {archive.urls[0]}"
+    return f"; or take them out of an archive ({archive.amount}): `{command}`"
 
 
 def _is_made(dataset: Asset, directory: Path) -> bool:

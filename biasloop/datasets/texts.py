@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from biasloop.datasets.assets import Asset, remotes
+from biasloop.datasets.real_toxicity import PROMPTS, examine
+from biasloop.downloads import Remote
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,8 +37,11 @@ class LabelledDataset(TextDataset):
     parts: Mapping[str, int] = field(hash=False)
 
 
-# Size and checksum: TensorFlow Datasets' list for real_toxicity_prompts. The prompts are a small part of the
-# archive; the rest is what five language models made of them.
+_RTP_ROWS = 99_442
+
+# The prompts alone: their size is the one that the Hugging Face hub shows, their checksum is not published. The archive
+# holds them too, but most of it is what five language models made of them; its size and checksum: TensorFlow Datasets'
+# list for real_toxicity_prompts.
 REALTOXICITYPROMPTS = TextDataset(
     name="realtoxicityprompts",
     summary="99,442 sentences from the web, cut in two: a prompt and its continuation",
@@ -46,15 +51,23 @@ REALTOXICITYPROMPTS = TextDataset(
         "S. Gehman, S. Gururangan, M. Sap, Y. Choi, N. A. Smith (2020). RealToxicityPrompts: Evaluating Neural Toxic "
         "Degeneration in Language Models. Findings of EMNLP. arXiv:2009.11462."
     ),
-    rows=99_442,
-    remotes=remotes(
+    rows=_RTP_ROWS,
+    remotes=(
+        Remote(
+            PROMPTS,
+            ("https://huggingface.co/datasets/allenai/real-toxicity-prompts/resolve/main/prompts.jsonl",),
+            67_700_000,
+            examine=examine(_RTP_ROWS),
+        ),
+    ),
+    archive=remotes(
         ("https://ai2-public-datasets.s3.amazonaws.com/realtoxicityprompts/",),
         (
             "realtoxicityprompts-data.tar.gz",
             3_715_984_281,
             "97e742e6d6f5bc35ba2f503ebcce4c846651005c97a50021c6b82e618db0be46",
         ),
-    ),
+    )[0],
 )
 
 SOTU = TextDataset(

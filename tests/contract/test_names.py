@@ -28,8 +28,7 @@ ALLOWED = [
     ),
     (
         "biasloop/datasets/ plugins/biasloop_images/user_arrays.py "
-        "plugins/biasloop_images/biased/assignments.py plugins/biasloop_language/realtoxicity.py "
-        "plugins/biasloop_language/scorers/",
+        "plugins/biasloop_images/biased/assignments.py plugins/biasloop_language/scorers/",
         "classes embedding groups text",
         "members of files that others have made, or a cache",
     ),

@@ -44,7 +44,8 @@ def test_everything_has_a_name_of_its_own_and_says_what_it_is():
         for file in one.remotes:
             assert file.urls
             assert all(url.endswith("/" + file.filename) for url in file.urls)
-            kind = {"cifar5m": "", "imsitu": "", "cinic10": "md5:"}.get(one.name, "sha256:")  # what is published
+            kinds = {"cifar5m": "", "imsitu": "", "realtoxicityprompts": "", "cinic10": "md5:"}  # what is published
+            kind = kinds.get(one.name, "sha256:")
             assert file.checksum[: len(kind)] == kind
             assert bool(file.checksum) != bool(file.examine)
 
@@ -157,7 +158,7 @@ def test_what_is_not_there_comes_with_its_command_and_size(tmp_path):
     with pytest.raises(SomethingToFetch) as error:
         asset("gpt2").require(tmp_path)
     assert f"model 'gpt2' is not in {tmp_path / 'gpt2'}; `biasloop fetch gpt2` gets it (551.0 MB)" in str(error.value)
-    with pytest.raises(SomethingToFetch, match=r"data set 'realtoxicityprompts' .*\(3716.0 MB\)"):
+    with pytest.raises(SomethingToFetch, match=r"data set 'realtoxicityprompts' .*\(67.7 MB\)"):
         asset("realtoxicityprompts").require(tmp_path)
 
 

@@ -43,18 +43,71 @@ def test_the_archive_is_fetched_and_read_row_by_row(tmp_path, monkeypatch):
     content = archive(lines())
     with serving({"realtoxicityprompts-data.tar.gz": content}) as server:
         dataset = published(content, url=server.url)
-        fetch(dataset, tmp_path)
+        (path,) = fetch(dataset, tmp_path, dataset.archive.urls[0])
+        assert len(server.asked) == 1
+    assert path.name == "realtoxicityprompts-data.tar.gz"
+    assert fetch(dataset, tmp_path) == []
     pairs = realtoxicity.read(context(tmp_path), dataset)
     assert read(pairs) == ROWS
     assert pairs.labelled.all()
     assert pairs.empty == 0
 
 
+def test_the_file_of_prompts_alone_is_fetched_and_says_the_same(tmp_path, monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    from_archive = realtoxicity.read(context(tmp_path / "a"), put(tmp_path / "a", archive(lines())))
+    with serving({"prompts.jsonl": lines(), "realtoxicityprompts-data.tar.gz": b"not asked for"}) as server:
+        dataset = published(b"", url=server.url)
+        assert not dataset.present(tmp_path)
+        (path,) = fetch(dataset, tmp_path)
+        assert fetch(dataset, tmp_path) == []
+        assert len(server.asked) == 1
+    assert path.read_bytes() == lines()
+    assert dataset.present(tmp_path)
+    pairs = realtoxicity.read(context(tmp_path), dataset)
+    assert read(pairs) == ROWS
+    assert pairs.fingerprint == from_archive.fingerprint
+    path.unlink()
+    assert realtoxicity.is_prepared(context(tmp_path), dataset)
+    assert read(realtoxicity.read(context(tmp_path), dataset)) == ROWS
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (lines(ROWS[:2]), "prompts.jsonl has 2 lines, expected 3"),
+        (lines() + lines(), "prompts.jsonl has 6 lines, expected 3"),
+        (lines()[:-60], "line 3 of prompts.jsonl is no prompt and continuation"),
+        (b"<html>moved</html>", "an HTML page came"),
+    ],
+)
+def test_what_comes_in_place_of_the_prompts_is_refused_and_the_archive_is_named(tmp_path, monkeypatch, content, why):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with serving({"prompts.jsonl": content}) as server:
+        dataset = published(b"x", url=server.url)
+        with pytest.raises(DownloadError, match=why) as refused:
+            fetch(dataset, tmp_path)
+    command = f"`biasloop fetch realtoxicityprompts --from {dataset.archive.urls[0]}`"
+    assert str(refused.value).endswith(f"or take them out of an archive (1 bytes): {command}")
+    assert not dataset.present(tmp_path)
+
+
+def test_an_archive_on_this_machine_is_taken_by_its_path_or_its_directory(tmp_path):
+    content = archive(lines())
+    stick = tmp_path / "stick"
+    stick.mkdir()
+    (stick / "realtoxicityprompts-data.tar.gz").write_bytes(content)
+    for number, source in enumerate((stick, stick / "realtoxicityprompts-data.tar.gz")):
+        dataset, data = published(content), tmp_path / f"data-{number}"
+        fetch(dataset, data, str(source), offline=True)
+        assert read(realtoxicity.read(context(data), dataset)) == ROWS
+
+
 def test_the_archive_is_unpacked_once_and_then_no_longer_needed(tmp_path):
     dataset = put(tmp_path, archive(lines()))
     first = realtoxicity.read(context(tmp_path), dataset)
     assert realtoxicity.is_prepared(context(tmp_path), dataset)
-    (tmp_path / dataset.name / dataset.remotes[0].filename).unlink()
+    (tmp_path / dataset.name / dataset.archive.filename).unlink()
     second = realtoxicity.read(context(tmp_path), dataset)
     assert read(second) == ROWS
     assert second.fingerprint == first.fingerprint
@@ -80,7 +133,7 @@ def test_damaged_prepared_data_are_made_anew_while_the_archive_is_there(tmp_path
     hurt()
     assert read(realtoxicity.read(context(tmp_path), dataset)) == ROWS
     hurt()
-    (tmp_path / dataset.name / dataset.remotes[0].filename).unlink()
+    (tmp_path / dataset.name / dataset.archive.filename).unlink()
     with pytest.raises(SomethingToFetch, match="`biasloop fetch realtoxicityprompts`"):
         realtoxicity.read(context(tmp_path), dataset)
     assert not realtoxicity.is_prepared(context(tmp_path), dataset)
@@ -99,11 +152,11 @@ BROKEN = lines()[: len(lines()) // 2] + b"\n"
     (archive(lines())[:200], "it does not unpack|it lacks"),
     (b"no archive at all", "it does not unpack"),
     (tar_gz({"other.jsonl": lines()}), f"it lacks {MEMBER}"),
-    (archive(lines(ROWS[:2])), f"{MEMBER} has 2 lines, expected 3"),
-    (archive(lines(ROWS * 2)), f"{MEMBER} has 6 lines, expected 3"),
-    (archive(BROKEN), f"line 2 of {MEMBER} is no prompt and continuation"),
-    (archive(lines().replace(b'"continuation"', b'"sequel"')), f"line 1 of {MEMBER} .*continuation"),
-    (archive(lines([*ROWS[:2], ("a", None)])), f"line 3 of {MEMBER}"),
+    (archive(lines(ROWS[:2])), "prompts.jsonl has 2 lines, expected 3"),
+    (archive(lines(ROWS * 2)), "prompts.jsonl has 6 lines, expected 3"),
+    (archive(BROKEN), "line 2 of prompts.jsonl is no prompt and continuation"),
+    (archive(lines().replace(b'"continuation"', b'"sequel"')), "line 1 of prompts.jsonl .*continuation"),
+    (archive(lines([*ROWS[:2], ("a", None)])), "line 3 of prompts.jsonl"),
 ])  # fmt: skip
 def test_a_damaged_archive_is_named_and_leaves_nothing_prepared(tmp_path, content, why):
     dataset = put(tmp_path, content)
@@ -313,7 +366,7 @@ def test_sources_by_name(tmp_path, monkeypatch):
 def test_requirements_of_the_published_corpus(tmp_path, monkeypatch):
     source = corpora.source(settings("realtoxicityprompts"), context(tmp_path))
     (need,) = source.requirements()
-    assert (need.name, need.kind, need.bytes, need.present) == ("realtoxicityprompts", "data", 3_715_984_281, False)
+    assert (need.name, need.kind, need.bytes, need.present) == ("realtoxicityprompts", "data", 67_700_000, False)
     assert need.command == "biasloop fetch realtoxicityprompts"
     monkeypatch.setattr(realtoxicity, "is_prepared", lambda _: True)
     assert source.requirements()[0].present

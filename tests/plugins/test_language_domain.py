@@ -174,7 +174,7 @@ def test_the_published_preset_runs_on_stand_ins(tmp_path, monkeypatch):
     monkeypatch.setattr(realtoxicity, "read", lambda context: read(context, stand_in))
     data = tmp_path / "data"
     stand_in.directory(data).mkdir(parents=True)
-    (stand_in.directory(data) / stand_in.remotes[0].filename).write_bytes(content)
+    (stand_in.directory(data) / stand_in.archive.filename).write_bytes(content)
     tiny_detoxify(data)
     network = tiny_gpt2(tmp_path / "gpt2", [a + b for a, b in texts])
     for module in (corpora, domain):

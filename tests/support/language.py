@@ -7,6 +7,7 @@ from pathlib import Path
 
 from support.archives import remote, special, tar_gz
 
+from biasloop.datasets import real_toxicity
 from biasloop.datasets.texts import REALTOXICITYPROMPTS
 from biasloop_language.scorers import detoxify
 
@@ -40,14 +41,22 @@ def archive(content: bytes) -> bytes:
 
 
 def published(content: bytes, rows=3, url: str = ""):
+    """The data set with an archive of that content; of the file of prompts, what it has to say."""
     filename = "realtoxicityprompts-data.tar.gz"
-    return replace(REALTOXICITYPROMPTS, rows=rows, remotes=(remote(filename, content, url + filename),))
+    (prompts,) = REALTOXICITYPROMPTS.remotes
+    urls = (url + prompts.filename,) if url else ()
+    return replace(
+        REALTOXICITYPROMPTS,
+        rows=rows,
+        remotes=(replace(prompts, urls=urls, examine=real_toxicity.examine(rows)),),
+        archive=remote(filename, content, url + filename),
+    )
 
 
 def put(data, content: bytes, rows=3):
     dataset = published(content, rows)
     dataset.directory(data).mkdir(parents=True)
-    (dataset.directory(data) / dataset.remotes[0].filename).write_bytes(content)
+    (dataset.directory(data) / dataset.archive.filename).write_bytes(content)
     return dataset
 
 

@@ -1,15 +1,19 @@
-"""`biasloop export`: what stored runs measured, as CSV files."""
+"""`biasloop export`: what stored runs measured as CSV or Parquet files, and a round's model for other programs."""
 
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from biasloop.cli.options import Data, Json, data_directory, on_notice
+from biasloop.cli.options import Data, Device, Json, data_directory, on_notice
 from biasloop.cli.outputs import check_directory
 from biasloop.cli.stopping import stoppable
+from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
+
+MODEL, TABLES = "hf", "parquet"
 
 
 def export(
@@ -21,20 +25,36 @@ def export(
         str,
         typer.Option(
             "--format",
-            help='"csv": one tidy table of metrics; "released": the files of a published study\'s code; or such a '
-            'layout by its name: "bias-amp" (images), "ffl" (generators).',
+            help='"csv": one tidy table of metrics; "parquet": metrics, ledger and per-sample tables; "hf": a round\'s '
+            'model as a Hugging Face directory; "released": the files of a published study\'s code; or such a layout '
+            'by its name: "bias-amp" (images), "ffl" (generators).',
         ),
     ] = "csv",
+    number: Annotated[
+        int | None,
+        typer.Option(
+            "--round",
+            help="Of hf: whose model, default: the newest round's; of parquet: of which the per-sample tables are.",
+        ),
+    ] = None,
+    device: Device = "auto",
     force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
-    """Write what runs measured as CSV files.
+    """Write what runs measured as CSV or Parquet files, or a round's model for other programs.
 
     Example: biasloop export runs/quickstart --output tables
 
     Example: biasloop export runs/bias-amp-fashion-small --format bias-amp
+
+    Example: biasloop export runs/quickstart-language/seed-0 --format hf --round 3 --output model
     """
+    if form == MODEL:
+        _export_model(places, number, output, data, device, force=force, json=json)
+        return
+    if number is not None and form != TABLES:
+        raise InvalidInput(f"--round goes with --format {MODEL} or {TABLES}; leave it out: all rounds are written")
     from biasloop.report.arms import open_runs
     from biasloop.report.tables import exporting, formatting
     from biasloop.running.engine import Options
@@ -44,6 +64,10 @@ def export(
         runs = open_runs(places)
         if form == exporting.TIDY:
             written = exporting.export_metrics(runs, output, force=force)
+        elif form == TABLES:
+            from biasloop.report.tables.parquet import export_parquet
+
+            written = export_parquet(runs, output, number=number, force=force)
         else:
             options = Options(data_directory(data), on_event=on_notice)
             written = exporting.export_released(runs, output, options, layout=form, force=force)
@@ -53,3 +77,24 @@ def export(
         return
     for folder, count in Counter(file.path.parent for file in written).items():
         say(f"wrote {formatting.counted(count, 'file')} to {folder}")
+
+
+def _export_model(
+    places: list[Path], number: int | None, output: Path, data: Path | None, device: str, *, force: bool, json: bool
+) -> None:
+    """A round's model as a directory."""
+    from biasloop.running.engine import Options
+    from biasloop.running.model_export import export_model
+
+    if len(places) != 1:
+        raise InvalidInput(f"--format {MODEL} writes the model of one run; name one, not {len(places)}")
+    check_directory("--output", output)
+    with stoppable(lambda: f"nothing was written to {output}"):
+        options = Options(data_directory(data), device, on_event=on_notice)
+        exported = export_model(places[0], number, output, options, force=force)
+    if json:
+        emit({"format": MODEL, **asdict(exported), "directory": str(exported.directory)})
+        return
+    again = " (fitted again: the run held it no longer)" if exported.how == "refitted" else ""
+    say(f"wrote the model of round {exported.round}{again} to {exported.directory}; {exported.format.library} loads it "
+        f"by {exported.format.loader}.from_pretrained")  # fmt: skip

@@ -31,7 +31,7 @@ def read(source: Any, folder: Path, what: str, **settings: Any) -> tuple[Any, di
         InvalidInput: if the files are no such network, or hold weights that are not finite.
     """
     try:
-        with _quiet(), torch.random.fork_rng([]):
+        with quiet(), torch.random.fork_rng([]):
             network, info = source.from_pretrained(
                 folder,
                 dtype=torch.float32,
@@ -82,7 +82,7 @@ def detach_from_files(network: Any) -> None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Inside, the library shows no progress and no table of what it loads."""
     library: Any = logging
     shown, level = library.is_progress_bar_enabled(), library.get_verbosity()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.contract.context import Context, Requirement, Work
@@ -23,6 +24,7 @@ from biasloop.contract.data import (
     Vocabularies,
 )
 from biasloop.contract.domains import EPOCHS, WEIGHTS, Demands
+from biasloop.contract.model_files import ModelFormat
 from biasloop.contract.names import IDS, SCORE, TEST, TEXT
 from biasloop.datasets.catalogue import network_requirements, requirement
 from biasloop.datasets.splitting import draw
@@ -218,6 +220,11 @@ class LanguageDomain:
     def load(self, kind: str, arrays: Arrays) -> nn.Module:
         """The network that was saved."""
         return self._learner.load(arrays)
+
+    def write_model(self, model: nn.Module, directory: Path) -> ModelFormat:
+        """A causal language model with its tokenizer, as transformers writes one."""
+        self._learner.write(model, directory)
+        return ModelFormat("transformers", "text-generation", "AutoModelForCausalLM", self.config.network)
 
     def _rows(self, ids: Ints, continuations: Column) -> TokenRows:
         from biasloop_language.tokens import TokenRows

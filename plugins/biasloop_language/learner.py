@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from biasloop.training import device as devices
 from biasloop.training import distributed as teams
 from biasloop.training.common_fits import CommonFit
 from biasloop.training.recipe import Recipe
-from biasloop_language import builtin, decoding, finetuning, networks
+from biasloop_language import builtin, decoding, finetuning, model_files, networks
 from biasloop_language.config import Config
 from biasloop_language.corpora import Source
 from biasloop_language.encoder import Encoder
@@ -109,6 +110,10 @@ class Learner:
         network = self._language(Work(Streams(("load",)))).fresh(self._device)
         networks.load(network, arrays)
         return network.eval()
+
+    def write(self, model: nn.Module, directory: Path) -> None:
+        """Files that transformers loads."""
+        model_files.write(model, self._encoder, self._decoder, directory)
 
     @cached_property
     def _device(self) -> torch.device:

@@ -101,7 +101,7 @@ def save(place, state, classes=PUBLISHED, **more):
     torch.save({"config": config, "state_dict": state, **more}, place / detoxify.CHECKPOINT)
 
 
-def tiny_gpt2(place: Path, texts) -> Path:
+def tiny_gpt2(place: Path, texts, positions: int = 96) -> Path:
     """Saves a random network of GPT-2's shape with a vocabulary learnt from texts, as safetensors."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
@@ -111,7 +111,7 @@ def tiny_gpt2(place: Path, texts) -> Path:
     encoder = train(texts, 400)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        shape = {"n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": 96}
+        shape = {"n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": positions}
         end = {"bos_token_id": encoder.eos, "eos_token_id": encoder.eos}
         model = GPT2LMHeadModel(GPT2Config(vocab_size=encoder.size, **shape, **end))
     model.save_pretrained(place)

@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import BaseModel
 from typing_extensions import get_protocol_members
 
-from biasloop.contract import domains, encoding, inputs, label_metrics, losing, making, published
+from biasloop.contract import domains, encoding, inputs, label_metrics, losing, making, model_files, published
 from biasloop.contract.testing.subject import demand
 
 CAPABILITIES = tuple(
     value
-    for module in (domains, encoding, inputs, label_metrics, losing, making, published)
+    for module in (domains, encoding, inputs, label_metrics, losing, making, model_files, published)
     for value in vars(module).values()
     if isinstance(value, type) and getattr(value, "_is_runtime_protocol", False) and value.__module__ == module.__name__
 )

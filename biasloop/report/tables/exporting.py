@@ -4,12 +4,13 @@ import csv
 import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from biasloop.config.flatten import flatten
+from biasloop.contract.data import Metric
 from biasloop.contract.domains import Domain
 from biasloop.contract.published import Exporting
 from biasloop.errors import InvalidInput, Mismatch
@@ -59,13 +60,19 @@ def export_metrics(runs: Sequence[Run], output: Path, *, force: bool) -> list[Wr
     count = 0
     for run, chosen in zip(finished, settings, strict=True):
         start = [str(run.directory), *(_cell(chosen.get(key)) for key in varied), run.identity["seed"]]
-        measured = [(-1, run.pretrained()), *((number, metrics) for number, metrics, _, _ in run.summaries())]
-        for number, metrics in measured:
-            for name, metric in metrics.items():
-                writer.writerow([*start, number, name, _cell(metric.value), metric.n, _cell(metric.error)])
-                count += 1
+        for number, name, metric in measured(run):
+            writer.writerow([*start, number, name, _cell(metric.value), metric.n, _cell(metric.error)])
+            count += 1
     folder, name = (output.parent, output.name) if is_file(output) else (output, METRICS)
     return _write({name: (text.getvalue(), count)}, folder, force=force)
+
+
+def measured(run: Run) -> Iterator[tuple[int, str, Metric]]:
+    """Round, name and value of every metric of a run, round by round; -1 is the untouched model."""
+    by_round = [(-1, run.pretrained()), *((number, metrics) for number, metrics, _, _ in run.summaries())]
+    for number, metrics in by_round:
+        for name, metric in metrics.items():
+            yield number, name, metric
 
 
 def export_released(

@@ -85,6 +85,9 @@ class Experiment(Strict):
     parameters: Literal["ours"] | None = Field(
         None, description='"ours" where the publication does not give the settings, so that these are a guess.'
     )
+    also: list[str] | None = Field(
+        None, description="What the publication, or its code, calls this setting; such a name means the preset."
+    )
     compat: Literal["fixed", "released"] = Field(
         "fixed", description='"released" switches on every defect of the published code that changes numbers.'
     )

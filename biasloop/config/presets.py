@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from biasloop.config import arms
+from biasloop.config import arms, other_names
 from biasloop.config.displacing import Displaced, displaced, switches_of
 from biasloop.config.merging import copied, merge, paths, unset
 from biasloop.config.overrides import Key, parse_grid, parse_grids, parse_seeds, parse_set, parse_sets, parse_value
@@ -121,12 +121,21 @@ def read(name: str) -> Preset:
     """
     mini = name.endswith(MINI) and not exists(name)
     known = name.removesuffix(MINI) if mini else name
+    whose = ""
+    if not exists(known) and not is_path(known):
+        typed, known = known, other_names.meant(known) or known
+        if known != typed:
+            name = known + MINI if mini else known
+            whose = f"{typed} is what its publication calls the preset {known}"
     path = locate(known)
     preset = _read_chain(name, path, (), by_path=is_path(known))
     overrides = preset.values.pop("mini", {})
     if mini:
         preset = _applied(preset, overrides)
-    return preset if is_path(known) else _attributed(known, preset)
+    if is_path(known):
+        return preset
+    attributed = _attributed(known, preset)
+    return replace(attributed, whose=whose) if whose else attributed
 
 
 def _applied(preset: Preset, overrides: Any) -> Preset:
@@ -194,6 +203,7 @@ def _read_chain(
     values: dict[str, Any] = {}
     origins: dict[Key, str] = {}
     notes: tuple[str, ...] = ()
+    own_names = layer.pop(other_names.KEY, None)
     if parent is not None:
         if not isinstance(parent, str):
             raise InvalidInput(f"{path}: extends = {shown(parent)}: expected the name of a preset")
@@ -209,12 +219,15 @@ def _read_chain(
             raise InvalidInput(f"{path}: extends = {shown(parent)}: {error}") from error
         base = _read_chain(parent, base_path, (*seen, here), by_path=by_path or is_path(parent), displaced=displaced)
         values, origins, notes = base.values, base.origins, base.notes
+        values.pop(other_names.KEY, None)
         beside = path.parent / base_path.name
         if base_path != beside and is_shipped(base_path) and is_there(beside) and beside != path and not by_path:
             notes += (f"{path} extends the {parent} that comes with biasloop, not {beside}",)
     unset(values, origins, layer.pop("unset", []), str(path))
     arms.give_way(values, layer)
     merge(values, layer, origins, str(path), displaced=displaced)
+    if own_names is not None:
+        values[other_names.KEY] = own_names
     return Preset(name, path, values, origins, notes)
 
 
@@ -239,6 +252,8 @@ class Listed:
     mini: bool = False
     problem: str = ""
     parameters: str = ""
+    also: tuple[str, ...] = ()
+    values: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
 def listing() -> list[Listed]:
@@ -257,6 +272,8 @@ def listing() -> list[Listed]:
                     path,
                     bool(values.get("mini")),
                     parameters=str(values.get("parameters", "")),
+                    also=other_names.of(values),
+                    values=values,
                 )
             )
         except InvalidInput as error:

@@ -24,7 +24,9 @@ class AccumulateSettings(Strict):
     In a preset, `per_round` may stand for `model`: then `model = per_round - human`.
     """
 
-    rule: Literal["accumulate"] = Field("accumulate", description="What a round trains on; the rule.")
+    rule: Literal["accumulate"] = Field(
+        "accumulate", description="Which feedback rule: the training set grows by what humans and models label."
+    )
     start: Start = Field(
         description='n0: human-labelled samples in the training set of round 0; "all" of the pool, where no round adds '
         "any."

@@ -36,7 +36,9 @@ from biasloop.records.record import Model, Record
 class GenerationsSettings(Strict):
     """Generators and classifiers learn from the generation before (Wyllie et al. 2024)."""
 
-    rule: Literal["generations"] = Field(description="What a round trains on; the rule.")
+    rule: Literal["generations"] = Field(
+        description="Which feedback rule: generators and classifiers learn from the generation before them."
+    )
     rounds: int = Field(ge=1, description="Generations.")
     generator: Literal["sequential", "frozen"] = Field(
         "sequential", description='"frozen": all classifiers learn from samples of the first generator.'

@@ -15,7 +15,9 @@ from biasloop.contract.making import Making, Mixing
 class MixingSettings(Strict):
     """A share of the corpus has inputs that a generator made (Chen et al. 2024)."""
 
-    rule: Literal["mixing"] = Field(description="What a round trains on; the rule.")
+    rule: Literal["mixing"] = Field(
+        description="Which feedback rule: generated inputs take the place of a share of the originals."
+    )
     share: float = Field(ge=0, le=1, description="Of samples whose input is made; a run has one, a [grid] several.")
     rounds: int = Field(
         1,

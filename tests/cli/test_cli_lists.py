@@ -26,7 +26,9 @@ def test_presets_are_listed_with_domain_source_and_summary(cli):
     found = {one["name"]: one for one in answer(cli("presets", "--json"))}
     assert found["toy"] == {
         "name": "toy", "domain": "toy", "source": "made up", "summary": "A toy whose bias attains its bound",
-        "path": str(Path("presets/toy.toml").resolve()), "mini": True, "problem": "", "parameters": "",
+        "path": str(Path("presets/toy.toml").resolve()), "mini": True, "problem": "", "parameters": "", "also": [],
+        "group": "toy", "runs": 3, "rounds": 4, "samples": 175, "seconds": None, "offline": True, "mini_offline": True,
+        "own": "", "needs": [], "download_bytes": 0,
     }  # fmt: skip
     assert found["quickstart"]["domain"] == "images"
     text = cli("presets").stdout
@@ -64,7 +66,7 @@ def test_a_preset_is_shown_with_every_default(cli):
 
 
 def test_options_of_the_selectors_of_all_arms_are_shown_and_settings_without_a_value_named(cli):
-    text = cli("presets", "show", "quickstart-selection").stdout
+    text = cli("presets", "show", "quickstart-selection", "--plain").stdout
     assert "[selection.options.reducr]\neta = " in text
     assert '[selection.options.train-loss]\nby = "rank"' in text
     assert "\n[selection.options.fixed-weights]" not in text  # which the arm has to say

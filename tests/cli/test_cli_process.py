@@ -19,7 +19,7 @@ ALL = [
     "evaluate amplification", "evaluate calibration", "evaluate fairness", "evaluate phase", "evaluate coco",
     "evaluate self-similarity", "evaluate person-preference", "evaluate geode", "compare", "bound", "plot", "page",
     "report", "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs compare",
-    "runs verify", "runs repair", "plugins", "doctor",
+    "runs verify", "runs repair", "plugins", "doctor", "presets list", "presets copy",
 ]  # fmt: skip
 
 

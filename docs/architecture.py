@@ -12,7 +12,8 @@ mpl.rcParams["svg.hashsalt"] = "architecture"
 _PLUGINS = "a package a domain: images, language,\ntextclass, generators, command"
 # Name, what is in it, left, bottom, width, height; the unit is arbitrary.
 ROOMS = [
-    ("cli", "a file a subcommand: parses, calls, prints", 0, 86, 66, 9),
+    ("cli", "a file a subcommand: parses, calls, prints", 0, 86, 43, 9),
+    ("api", "biasloop in Python", 45, 86, 21, 9),
     ("running", "engine of a run, studies, generate,\nmeasuring stored runs again", 0, 70, 32, 11),
     ("report", "tables, figures, live view", 34, 70, 32, 11),
     ("config", "from TOML to\nthe typed\nexperiment", 0, 54, 12, 11),

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from biasloop.contract.data import Frame, Metric, Vocabularies
-from biasloop.contract.names import CONFIDENCE, TRUTH
+from biasloop.contract.names import CONFIDENCE, TRUTH, WEIGHT
 from biasloop.lazy import numpy as np
 from biasloop.records.ledger import HUMAN, PREPARED, Ledger
 from biasloop.records.record import Record
@@ -93,7 +93,7 @@ def _part(added: Ledger, truth: Frame | None, words: Vocabularies) -> pl.DataFra
         rows = pl.Series(np.flatnonzero(~human))
         beside = beside.with_columns(row=rows.cast(pl.UInt32))
         frame = frame.with_row_index("row").join(beside, on="row", how="left", maintain_order="left").drop("row")
-    for name, values in (("weight", added.weight), ("propensity", added.propensity)):
+    for name, values in ((WEIGHT, added.weight), ("propensity", added.propensity)):
         if values is not None:
             frame = frame.with_columns(pl.Series(name, values).fill_nan(None))
     keys = {f"input_{name}": pl.Series(column.values) for name, column in added.inputs.columns.items()}

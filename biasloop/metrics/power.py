@@ -153,7 +153,7 @@ def detectable(n: int, power: float = 0.8) -> float:
 
     Example:
         >>> round(detectable(6), 2)
-        1.44
+        1.43
     """
     _check_power(power)
     if n < 2:

@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "BIASLOOP_DATA": "Where fetched data sets and weights lie, as `--data`; default: the user's data directory.",
     "BIASLOOP_OFFLINE": "Anything but 0, no, false or off: never touch the network, as `fetch --offline`.",
     "BIASLOOP_PRESETS": "More directories of presets, separated as in PATH, beside `./presets` and the shipped ones.",
+    "BIASLOOP_SINKS": "Sinks that runs also tell their rounds to, separated by commas, as `--sink`.",
     "BIASLOOP_DEBUG": "Anything: show the traceback of an error, as `--debug`.",
     "BIASLOOP_CLAIM_SECONDS": "After so many seconds without a sign of life a process counts as dead; default 120.",
 }

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from biasloop.datasets import Asset
 
 
+_WORTH_TELLING = 1_000_000  # bytes
+
+
 def fetch(
     name: Annotated[
         list[str] | None,
@@ -78,6 +81,7 @@ def fetch(
     chosen = [datasets.asset(dataset_name) for dataset_name in wanted]
     fetched = []
     for dataset in chosen:
+        _tell_price(dataset, directory)
         with stoppable(partial(_downloaded, dataset, directory)), _progress(dataset.name) as tell:
             files = datasets.fetch(dataset, directory, source, tell, notice=note, offline=offline, keep=keep)
         fetched.append({"name": dataset.name, "files": [str(path) for path in files]})
@@ -85,6 +89,16 @@ def fetch(
             say(f"{dataset.name}: " + (f"fetched to {dataset.directory(directory)}" if files else "is there already"))
     if json:
         emit(fetched)
+
+
+def _tell_price(dataset: "Asset", directory: Path) -> None:
+    """How much there is to get and, where a speed is known, how long that takes."""
+    from biasloop.datasets.fetching import kept
+    from biasloop.downloads.speed import megabytes, takes
+
+    left = 0 if dataset.present(directory) else dataset.bytes - kept(dataset, directory)
+    if left >= _WORTH_TELLING:
+        note(f"{dataset.name}: {megabytes(left)} to get{takes(left, directory)}")
 
 
 def _make_coco_bias(
@@ -127,8 +141,10 @@ def _needs(preset: str, directory: Path) -> list[str]:
 
 def _list(directory: Path, *, json: bool) -> None:
     from biasloop import datasets
+    from biasloop.downloads.speed import about, remembered
     from biasloop.report.tables import formatting
 
+    speed = remembered(directory)
     listed: list[dict[str, Any]] = [
         {
             "name": asset.name,
@@ -137,6 +153,7 @@ def _list(directory: Path, *, json: bool) -> None:
             "on_request": asset.asked is not None,
             "licence": asset.licence,
             "present": asset.present(directory),
+            "seconds": asset.bytes / speed if speed and asset.bytes else None,
         }
         for asset in datasets.all_assets()
     ]
@@ -147,12 +164,14 @@ def _list(directory: Path, *, json: bool) -> None:
         [
             asset["name"],
             "on request" if asset["on_request"] else formatting.size(asset["bytes"]) if asset["bytes"] else "shipped",
+            *([] if speed is None else [about(asset["seconds"]) if asset["seconds"] else ""]),
             "yes" if asset["present"] else "no",
             asset["summary"],
         ]
         for asset in listed
     ]
-    show(table(["name", "download", "present", "what it is"], rows, right=(1,)))
+    takes = [] if speed is None else ["at the last fetch's speed"]
+    show(table(["name", "download", *takes, "present", "what it is"], rows, right=(1,)))
     say(f"data sets are kept in {directory}; `biasloop fetch NAME` gets one")
 
 
@@ -168,10 +187,12 @@ def _downloaded(dataset: "Asset", directory: Path) -> str:
 
 
 @contextmanager
-def _progress(name: str) -> "Iterator[Callable[[int, int], None] | None]":
-    """A progress bar on a terminal, nothing in a log."""
+def _progress(name: str) -> "Iterator[Callable[[int, int], None]]":
+    """A progress bar on a terminal; in a log, after some seconds and then rarely, a line with speed and time left."""
     if not sys.stderr.isatty():
-        yield None
+        from biasloop.downloads.speed import Speed, telling
+
+        yield telling(name, Speed(), note)
         return
     from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 

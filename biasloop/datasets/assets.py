@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from biasloop.downloads import Remote
+from biasloop.downloads.speed import takes
 from biasloop.errors import BiasloopError, DownloadError, InvalidInput, SomethingToFetch
 
 Kind = Literal["data", "weights"]
@@ -169,7 +170,7 @@ class Asset:
                 return self.damaged(path, f"it has {path.stat().st_size:,} bytes, expected {remote.size:,}")
         return SomethingToFetch(
             f"{_NOUNS[self.kind]} {self.name!r} is not in {self.directory(data)}; "
-            f"`biasloop fetch {self.name}` gets it ({self.bytes / 1e6:.1f} MB)"
+            f"`biasloop fetch {self.name}` gets it ({self.bytes / 1e6:.1f} MB{takes(self.bytes, data)})"
         )
 
 

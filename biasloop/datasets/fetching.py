@@ -16,6 +16,7 @@ from biasloop.downloads import (
     is_remote,
     require_space,
 )
+from biasloop.downloads.speed import Speed, remember
 from biasloop.downloads.temporary import flush_directory, home_of
 from biasloop.errors import DownloadError, InvalidInput, SomethingToFetch
 from biasloop.system.claims import alone
@@ -74,13 +75,17 @@ def fetch(
     made = dataset.made.size if dataset.made else 0
     require_space(directory, total - sum(_partial(remote, directory) for remote in needed) + made, dataset.name)
     for remote in needed:
-        shifted = _shifted(progress, done, total)
+        speed = Speed()
+        told = _both(speed.count, _shifted(progress, done, total))
         try:
             path = download(
-                remote, directory, source=address, progress=shifted, notice=notice, offline=offline, patience=patience
+                remote, directory, source=address, progress=told, notice=notice, offline=offline, patience=patience
             )
         except DownloadError as error:
             raise DownloadError(f"{error}{_or_archive(dataset, source)}") from error
+        finally:
+            if address is None or is_remote(address):
+                remember(speed, data)
         paths.append(path)
         done += remote.size
     return paths if dataset.made is None else [_make(dataset, dataset.made, directory, notice, keep=keep)]
@@ -185,6 +190,17 @@ def _address(dataset: Asset, needed: list[Remote], source: str | None) -> str | 
             f"give --from the directory that holds {files}"
         )
     return source
+
+
+def _both(first: Progress, second: Progress | None) -> Progress:
+    """Progress that two are told."""
+
+    def tell(done: int, total: int) -> None:
+        first(done, total)
+        if second is not None:
+            second(done, total)
+
+    return tell
 
 
 def _shifted(progress: Progress | None, before: int, total: int) -> Progress | None:

@@ -18,6 +18,7 @@ from biasloop.contract.context import Context, Memory
 from biasloop.contract.data import Metric
 from biasloop.contract.domains import Checking, Computing, Domain, Sparing
 from biasloop.contract.randomness import Streams
+from biasloop.downloads.speed import takes
 from biasloop.errors import Diverged, Interrupted, Mismatch, OutOfMemory, SomethingToFetch, StoreError
 from biasloop.feedback import rules
 from biasloop.feedback.rule import Rule
@@ -215,7 +216,7 @@ def check(domain: Domain, experiment: Experiment, options: Options, *, weights: 
     """
     missing = [need for need in domain.requirements() if not need.present and (weights or need.kind == "data")]
     if missing:
-        needs = ", ".join(need.told for need in missing)
+        needs = ", ".join(need.told for need in missing) + takes(sum(need.bytes for need in missing), options.data)
         commands = "\n".join(f"  {need.command}{data_option(options.data)}" for need in missing)
         raise SomethingToFetch(f"{experiment.name} needs {needs}; type:\n{commands}")
     if options.device not in _ANY_DEVICE and not isinstance(domain, Computing):

@@ -90,6 +90,7 @@ def test_a_command_that_waits_for_another_says_so_and_can_be_interrupted(tmp_pat
         wait_for(tmp_path / "cifar100" / ".cifar-100-binary.tar.gz.part", 150_000, first)
         second = fetching(server.url + "set", tmp_path)
         assert second.stderr is not None
+        assert re.fullmatch(r"cifar100: [0-9.]+ MB to get\n", second.stderr.readline())
         line = second.stderr.readline()
         said = rf"process {first.pid} on .+ since .+ is fetching cifar-100-binary.tar.gz; waiting for it to finish\n"
         assert re.fullmatch(said, line)

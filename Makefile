@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo demo-clip demo-language demo-roles demo-selection test test-slow lint format docs references bench clean
+.PHONY: demo demo-clip demo-language demo-roles demo-selection demo-tabular test test-slow lint format docs references bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -31,11 +31,16 @@ demo-language: $(READY)
 demo-selection: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-selection
 	$(BIN)/biasloop plot runs/quickstart-selection --output quickstart-selection.png --force
-	$(BIN)/biasloop runs compare runs/quickstart-selection --to uniform
+	$(BIN)/biasloop compare runs/quickstart-selection --to uniform
 
 demo-roles: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-roles
 	$(BIN)/biasloop plot runs/quickstart-roles --output quickstart-roles.png --force
+
+demo-tabular: $(READY)
+	$(BIN)/biasloop loop --preset quickstart-tabular --seeds 0-3
+	$(BIN)/biasloop plot runs/quickstart-tabular --output quickstart-tabular.png --force
+	$(BIN)/biasloop compare runs/quickstart-tabular --to 'human labels'
 
 run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*

@@ -9,7 +9,7 @@ from matplotlib.patches import FancyBboxPatch
 mpl.rcParams["svg.fonttype"] = "none"
 mpl.rcParams["svg.hashsalt"] = "architecture"
 
-_PLUGINS = "a package a domain: images, language,\ntextclass, generators, command"
+_PLUGINS = "a package a domain: images, language,\ntextclass, tabular, generators, command"
 # Name, what is in it, left, bottom, width, height; the unit is arbitrary.
 ROOMS = [
     ("cli", "a file a subcommand: parses, calls, prints", 0, 86, 43, 9),

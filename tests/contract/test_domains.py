@@ -19,7 +19,7 @@ CAPABILITIES = [
     if getattr(member, "_is_runtime_protocol", False) and member.__module__ == module.__name__
 ]
 PRESETS = ("quickstart", "bias-amp-fashion-small", "quickstart-generations", "quickstart-language",
-           "quickstart-roles", "quickstart-textclass")  # fmt: skip
+           "quickstart-roles", "quickstart-tabular", "quickstart-textclass")  # fmt: skip
 COMMAND = {"name": "command", "data": "t.csv", "target": "label", "train": [sys.executable, "{train}", "{model}"],
            "predict": [sys.executable, "{model}", "{input}", "{output}"], "test": 1}  # fmt: skip
 

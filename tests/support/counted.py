@@ -36,6 +36,8 @@ def parameters(experiment: Experiment) -> int:
         return BERT.get(settings["network"]) or _of_texts(small["vocabulary"], small["layers"], small["width"])
     if experiment.domain.name == "roles":
         return _of_situations(settings["network"], settings["width"])
+    if experiment.domain.name == "tabular":
+        return 0  # no network: estimators of tables of a few thousand rows
     if experiment.domain.name == "clip":
         return _of_clip(experiment)
     if experiment.domain.name == "clip-shards":

@@ -20,6 +20,9 @@ CHECKS = {
     r"(valid\.)?(accuracy|selection_rate|tpr|tnr|fpr|fnr)(\..+)?": ROWS,
     r"(valid\.)?(demographic_parity|equalized_odds|accuracy)_difference(\..+)?": TRUTH,
     r"(valid\.)?(demographic_parity|equalized_odds)_ratio": NONE,
+    # people of a table
+    r"share_(target|train|predicted)\..+|bias\..+": ROWS,
+    r"worst_group_accuracy(\..+)?|demographic_parity_difference_(target|train)(\..+)?": TRUTH,
     # populations of a generator
     r"(final_)?population\.(share_label|share_group|confidence)\..+": ROWS,
     r"((valid|population|final_population)\.)?(count\.[^/]+/.+|kl_to_equal)": NONE,

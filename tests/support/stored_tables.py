@@ -23,6 +23,7 @@ from biasloop_language.domain import LanguageDomain
 from biasloop_roles.gender import Lists
 from biasloop_roles.metrics import measure as of_situations
 from biasloop_roles.situations import MOST_ROLES, PADDING, Vocabulary
+from biasloop_tabular.measures import measure as of_tables
 
 Rng = np.random.Generator
 Drawn = tuple[Tables, Samples]
@@ -226,6 +227,30 @@ def scores(rng: Rng, columns: Sequence[str], before: str = "", rows: int = ROWS)
     return frame(**values_of)
 
 
+def of_people(rng: Rng, rows: int) -> Frame:
+    """Outcomes of people in two kinds of groups, which have it not equally often."""
+    sex, race = (rng.random(rows) < 0.5).astype(np.int64), (rng.random(rows) < 0.4).astype(np.int64)
+    target = (rng.random(rows) < 0.25 + 0.3 * sex + 0.2 * race).astype(np.int64)
+    return frame(target=target, **{"group.sex": sex, "group.race": race})
+
+
+def tabular(directory: Path) -> Case:
+    """Predictions that are worst for one sex of one race, and too often of one class there."""
+    groups = {"group.sex": ("f", "m"), "group.race": ("a", "b")}
+
+    def measure(tables: Tables, train: Samples) -> Mapping[str, Metric]:
+        given = {name: column.values for name, column in train.labels.columns.items()}
+        return of_tables(tables["test"], given, ("no", "yes"), 1, groups, joint=True)
+
+    def draw(rng: Rng) -> Drawn:
+        test = of_people(rng, 2 * ROWS)
+        wrong = rng.random(len(test)) < 0.35 - 0.15 * test["group.sex"] - 0.12 * test["group.race"]
+        prediction = np.where(wrong & (rng.random(len(test)) < 0.9), 1 - test["target"], test["target"])
+        return {"test": test.plus(frame(prediction=prediction))}, trained(of_people(rng, TRAINED))
+
+    return Case(measure, draw)
+
+
 def sentences(rng: Rng, rows: int) -> Column:
     """Ragged token ids; some rows have none, words of a row are alike."""
     lengths = rng.integers(0, 12, rows)
@@ -269,6 +294,7 @@ CASES: Mapping[str, Callable[[Path], Case]] = {
     "generators": generators,
     "language": language,
     "situations": situations,
+    "tabular": tabular,
     "accumulate": accumulated,
     "accumulate, labels of parts": lambda directory: accumulated(directory, wrong_in_part),
 }

@@ -53,6 +53,11 @@ class Table:
     slots: Ints
     column: Ints
 
+    @property
+    def width(self) -> int:
+        """How many inputs a row has at most."""
+        return self.numbers.shape[1] + len(self.column)
+
     @classmethod
     def of(cls, features: Sequence[Feature]) -> Table:
         """Of the features of all rows."""

@@ -22,6 +22,7 @@ from biasloop_tabular.estimators.logistic import LogisticEstimator
 from biasloop_tabular.estimators.naive_bayes import BayesEstimator
 
 _OLDEST = (1, 7)  # of scikit-learn
+_BLOCK = 2**22  # numbers of inputs at a time: 32 MB
 _CLASSES = "fitted_classes"  # of a model: the classes that its training set has
 ESTIMATORS: Mapping[str, Callable[[settings.Config], Estimator]] = {
     settings.LOGISTIC: lambda config: LogisticEstimator(config.logistic),
@@ -113,9 +114,12 @@ class Learner:
         probabilities = np.zeros((len(ids), self.classes))
         if len(present) == 1:
             probabilities[:, present] = 1.0
-        elif len(ids):
-            with computing(self.threads):
-                probabilities[:, present] = self._estimator.probabilities(model, self.table.encoded(ids, model))
+            return probabilities
+        size = max(1, _BLOCK // max(1, self.table.width))
+        with computing(self.threads):
+            for start in range(0, len(ids), size):
+                inputs = self.table.encoded(ids[start : start + size], model)
+                probabilities[start : start + size, present] = self._estimator.probabilities(model, inputs)
         return probabilities
 
     def environment(self) -> dict[str, str]:

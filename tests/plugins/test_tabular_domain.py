@@ -13,6 +13,7 @@ from biasloop.contract.testing.sameness import same_arrays
 from biasloop.errors import InvalidInput
 from biasloop_tabular import learner
 from biasloop_tabular.config import EXTRA, Config
+from biasloop_tabular.estimators import estimator
 
 
 @pytest.fixture
@@ -76,11 +77,11 @@ def test_two_classes_follow_the_second_and_more_none(tmp_path):
     assert "share_target" in metrics(three, follow="low")
 
 
-@pytest.mark.parametrize("estimator", learner.ESTIMATORS)
+@pytest.mark.parametrize("name", learner.ESTIMATORS)
 @pytest.mark.parametrize("classes", [("no", "yes"), ("high", "low", "mid")])
-def test_a_class_that_the_training_set_lacks_is_improbable(tmp_path, estimator, classes):
+def test_a_class_that_the_training_set_lacks_is_improbable(tmp_path, name, classes):
     path = str(tabular.write(tmp_path / "own.csv", tabular.rows(classes=classes)))
-    settings = {**tabular.OWN, **tabular.SMALL, "estimator": estimator, "ignore": ["person"], "path": path}
+    settings = {**tabular.OWN, **tabular.SMALL, "estimator": name, "ignore": ["person"], "path": path}
     domain = tabular.domain(tmp_path, **settings)
     samples = tabular.training(domain)
     rows = samples.labels["target"] != 0
@@ -93,9 +94,9 @@ def test_a_class_that_the_training_set_lacks_is_improbable(tmp_path, estimator, 
         assert (probabilities[:, 1] == 1).all()
 
 
-@pytest.mark.parametrize("estimator", learner.ESTIMATORS)
-def test_samples_without_weight_are_not_learnt_from(tmp_path, estimator):
-    domain = tabular.domain(tmp_path, **tabular.OWN, **tabular.SMALL, estimator=estimator, ignore=["person"])
+@pytest.mark.parametrize("name", learner.ESTIMATORS)
+def test_samples_without_weight_are_not_learnt_from(tmp_path, name):
+    domain = tabular.domain(tmp_path, **tabular.OWN, **tabular.SMALL, estimator=name, ignore=["person"])
     samples = tabular.training(domain)
     weights = np.where(np.arange(len(samples)) % 3 == 0, 0.0, 2.0)
     rows = weights > 0
@@ -151,10 +152,20 @@ def test_what_cannot_be_followed_or_leaves_nothing_is_refused_at_once(tmp_path, 
     domain.check(Demands())
 
 
+def test_blocks_of_rows_are_predicted_like_all_at_once(domain, monkeypatch):
+    model = domain.fit(tabular.training(domain), tabular.work())
+    ids = np.arange(150)
+    entire = domain.probabilities(model, ids, tabular.work())
+    monkeypatch.setattr(learner, "_BLOCK", 100)
+    assert np.allclose(domain.probabilities(model, ids, tabular.work()), entire, rtol=0, atol=1e-12)
+    assert domain.probabilities(model, ids[:0], tabular.work()).shape == (0, 2)
+
+
 def test_predictions_need_no_scikit_learn(domain, monkeypatch):
     model = domain.fit(tabular.training(domain), tabular.work())
     expected = domain.predict(model, tabular.work())["test"]
-    for name in [name for name in sys.modules if name.split(".")[0] == "sklearn"]:
+    for name in ["threadpoolctl", *(name for name in sys.modules if name.split(".")[0] == "sklearn")]:
         monkeypatch.setitem(sys.modules, name, None)
+    monkeypatch.setattr(estimator, "find_spec", lambda name: None)
     again = domain.predict(domain.load("model", domain.save("model", model)), tabular.work())["test"]
     assert all(np.array_equal(expected[name], again[name]) for name in expected.columns)

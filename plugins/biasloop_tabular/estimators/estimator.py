@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol
 
 from biasloop.contract.data import Arrays, Floats, Ints
@@ -46,7 +47,14 @@ class Estimator(Protocol):
 
 @contextmanager
 def computing(threads: int) -> Iterator[None]:
-    """Inside, BLAS and OpenMP use so many threads; libraries that are loaded later do not heed it."""
+    """Inside, BLAS and OpenMP use so many threads; libraries that are loaded later do not heed it.
+
+    Where scikit-learn is not installed, with which threadpoolctl comes, nothing is fitted, and predictions take what
+    threads there are.
+    """
+    if find_spec("threadpoolctl") is None:
+        yield
+        return
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(threads):

@@ -12,7 +12,7 @@ EXIT_CODES = {
     "1": "failed; one sentence on stderr says what and where",
     "2": "wrong usage, an invalid preset, or bad input data",
     "3": "something must be fetched first; the message has the commands, with sizes",
-    "4": "`evaluate`: a metric is beyond its gate (`--fail-above`)",
+    "4": "`evaluate`: a metric is beyond its gate (`--fail-above`, `--fail-below`)",
     "5": "`loop --no-wait`: other processes make some of the runs",
     "129": "ended by SIGHUP, a closed terminal",
     "130": "ended by Ctrl-C, after the current step",
@@ -22,8 +22,8 @@ ENVIRONMENT = {
     "BIASLOOP_DATA": "Where fetched data sets and weights lie, as `--data`; default: the user's data directory.",
     "BIASLOOP_OFFLINE": "Anything but 0, no, false or off: never touch the network, as `fetch --offline`.",
     "BIASLOOP_PRESETS": "More directories of presets, separated as in PATH, beside `./presets` and the shipped ones.",
-    "BIASLOOP_SINKS": "Sinks that runs also tell their rounds to, separated by commas, as `--sink`.",
     "BIASLOOP_DEBUG": "Anything: show the traceback of an error, as `--debug`.",
+    "BIASLOOP_SINKS": "Sinks that every loop tells its rounds, separated by commas, as `loop --sink`.",
     "BIASLOOP_CLAIM_SECONDS": "After so many seconds without a sign of life a process counts as dead; default 120.",
 }
 _KINDS: dict[object, str] = {int: "whole number", float: "number", str: "text", Path: "path"}
@@ -141,7 +141,8 @@ def taken(parameter: Any) -> str:
 
 def _placeholder(metavar: str) -> str:
     """What stands for a value in the help: `FILE|DIR` is one of two."""
-    *former, last = map(code, metavar.strip("[]").split("|"))
+    inner = metavar[1:-1] if metavar.startswith("[") and metavar.endswith("]") else metavar
+    *former, last = map(code, inner.split("|"))
     return f"{', '.join(former)} or {last}" if former else last
 
 

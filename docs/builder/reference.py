@@ -9,6 +9,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "commands.md": commands.page,
     "settings.md": settings.page,
     "domains.md": settings.page_of_domains,
+    "scenarios.md": settings.page_of_scenarios,
     "presets.md": presets.page,
     "figures.md": presets.page_of_figures,
 }

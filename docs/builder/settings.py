@@ -1,6 +1,8 @@
 """The reference of settings: every key of every section of a preset, of every plugin."""
 
+import inspect
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -61,6 +63,29 @@ def page_of_domains() -> str:
     return "".join(parts).rstrip() + "\n"
 
 
+def page_of_scenarios() -> str:
+    """The page of the keys of a scenario file, and of the files that come with biasloop."""
+    from biasloop.config.presets import packaged
+    from biasloop.parsing import parse_toml
+    from biasloop.scenario.settings import Scenario
+
+    files = sorted((packaged() / "scenarios").glob("*.toml"))
+    rows = [[code(f"presets/scenarios/{path.name}"), prose(str(parse_toml(path)["summary"]))] for path in files]
+    parts = [
+        MADE,
+        heading(1, "Scenarios"),
+        'Every key of a file that `biasloop bound --scenario FILE` reads. Numbers may be written as text: `"5e4"`, '
+        '`"50k"`, `"20 %"`.\n\n',
+        _table_of(Scenario, ""),
+    ]
+    for path, model in _within(Scenario, "", {Scenario}):
+        name = path.strip(".")
+        called = f"[[{name}]]" if name == "sources" else f"[{name}]"
+        parts.append(heading(2, called) + _introduction(model) + _table_of(model, name))
+    parts += [heading(2, "Files that come with biasloop"), table(["file", "what it is about"], rows)]
+    return "".join(parts).rstrip() + "\n"
+
+
 def domains() -> dict[str, type[BaseModel]]:
     """The settings of every domain that comes with biasloop, by its name."""
     from biasloop import discovery
@@ -105,34 +130,43 @@ def _within(model: type[BaseModel], section: str, seen: set[type[BaseModel]]) ->
 
 def _introduction(model: type[BaseModel]) -> str:
     """What a table is, by its docstring."""
-    paragraphs = [each for each in (model.__doc__ or "").split("\n\n") if not each.startswith("Attributes")]
+    paragraphs = [each for each in (model.__doc__ or "").split("\n\n") if not each.strip().startswith("Attributes")]
     return "".join(f"{prose(each)}\n\n" for each in paragraphs if each.strip())
 
 
 def _table_of(model: type[BaseModel], section: str, leave: frozenset[str] | set[str] = frozenset()) -> str:
     model.model_rebuild()
     rows = [
-        [code(field.alias or name), kind(field), _default(field), _meaning(field, f"{section}.{name}".strip("."))]
+        [code(field.alias or name), kind(field), _default(field), _meaning(model, name, f"{section}.{name}".strip("."))]
         for name, field in model.model_fields.items()
         if name not in leave
     ]
     return table(["key", "value", "default", "meaning"], rows)
 
 
-def _meaning(field: Any, path: str) -> str:
-    """What a setting means: its description, else what its table is."""
+def _meaning(model: type[BaseModel], name: str, path: str) -> str:
+    """What a setting means: its description, else what the docstring says of it, else what its table is."""
+    field = model.model_fields[name]
     inner = next(models(field.annotation), None)
-    text = field.description or (inner.__doc__.split("\n\n")[0] if inner is not None and inner.__doc__ else "")
+    of_table = inner.__doc__.split("\n\n")[0] if inner is not None and inner.__doc__ else ""
+    text = field.description or _attributes(model).get(name) or of_table
     if not text:
         raise UndocumentedError(f"{path} has no description")
     return prose(text)
+
+
+def _attributes(model: type[BaseModel]) -> dict[str, str]:
+    """What the section "Attributes" of a docstring says of each."""
+    section = inspect.cleandoc(model.__doc__ or "").partition("Attributes:\n")[2]
+    entries = re.findall(r"^ {4}(\w+): (.*(?:\n {8}.*)*)", section, re.MULTILINE)
+    return {name: f"{text[:1].upper()}{text[1:]}" for name, text in entries}
 
 
 def _default(field: Any) -> str:
     if field.is_required():
         return "required"
     value = field.get_default(call_default_factory=True)
-    if isinstance(value, BaseModel):
+    if isinstance(value, BaseModel) or (isinstance(value, list) and any(isinstance(each, BaseModel) for each in value)):
         return "see below"
     if value is None or value is PydanticUndefined or value in ({}, []):
         return ""
@@ -142,7 +176,13 @@ def _default(field: Any) -> str:
 def _selectors() -> str:
     """A row for each selector, and a table of options where it has any."""
     options = [
-        [code(name), code(key), kind(field), _default(field), _meaning(field, f"selection.options.{name}.{key}")]
+        [
+            code(name),
+            code(key),
+            kind(field),
+            _default(field),
+            _meaning(selector, key, f"selection.options.{name}.{key}"),
+        ]
         for name, selector in selectors().items()
         for key, field in selector.model_fields.items()
     ]

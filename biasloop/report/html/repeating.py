@@ -10,6 +10,7 @@ from typing import Any
 
 import tomli_w
 
+from biasloop.config import arms as arms_config
 from biasloop.config import presets
 from biasloop.config.experiment import Experiment
 from biasloop.config.flatten import flatten
@@ -71,17 +72,15 @@ def repeat(runs: Sequence[Run], arms: Sequence[Arm]) -> Repeat:
     changes = {key: _changes(run, planned) for key, run in wanted.items()}
     common = _common([*changes.values()])
     overrides = _overrides(wanted, changes, common, labels)
-    words = ["biasloop", "loop", "--preset", name, "--seeds", seed_ranges([int(run.identity["seed"]) for run in runs])]
-    sets = {key: value for key, (value, _) in common.items() if value is not None}
-    words += [word for key, value in sets.items() for word in ("--set", f"{key}={_written(value)}")]
-    words += _chosen(planned, preset, wanted, sets)
-    if not _makes(preset, words, sets, wanted):
+    options = _options(preset, planned, wanted, changes, common)
+    made = _made(preset, options)
+    if not wanted.keys() <= made:
         note = "The settings differ from those of the preset as it is here, and no one command is known to make them."
         return Repeat("", overrides, note)
-    missing = len(planned) - len(wanted)
-    note = ""
-    if missing > 0 and "--arm" not in words and "--grid" not in words:
-        note = f"It makes {missing} more than the arms that are reported here."
+    words = ["biasloop", "loop", "--preset", name, "--seeds", seed_ranges([int(run.identity["seed"]) for run in runs])]
+    words += [word for option, texts in options.items() for text in texts for word in (option, text)]
+    more = len(made) - len(wanted)
+    note = f"It makes {more} more than the {len(wanted)} arms that are reported here." if more else ""
     return Repeat(shlex.join(words), overrides, note)
 
 
@@ -143,38 +142,42 @@ def _overrides(
     return lines
 
 
-def _chosen(
-    planned: Sequence[tuple[Flat, Experiment]], preset: presets.Preset, wanted: Mapping[str, Run], sets: Flat
-) -> list[str]:
-    """Options that leave out what was not run: arms by name, and a grid of the values that were."""
-    words = []
-    names = dict.fromkeys(str(arm) for run in wanted.values() if (arm := run.manifest.about.get("arm")))
-    if names and len(names) < len({experiment.arm for _, experiment in planned}):
-        words += [word for name in names for word in ("--arm", name)]
+def _options(
+    preset: presets.Preset,
+    planned: Sequence[tuple[Flat, Experiment]],
+    wanted: Mapping[str, Run],
+    changes: Mapping[str, Mapping[str, tuple[Any, Any]]],
+    common: Mapping[str, tuple[Any, Any]],
+) -> dict[str, list[str]]:
+    """What is typed beside the preset: what all runs have otherwise, values that were varied, and arms by name."""
+    sets = [f"{key}={_written(value)}" for key, (value, _) in common.items() if value is not None]
     grid = preset.values.get("grid", {})
-    for key, values in grid.items() if isinstance(grid, dict) else ():
-        held = [flat[key] for flat in map(_settings, wanted.values()) if key in flat]
-        used = list(dict.fromkeys(json.dumps(value) for value in held))
-        if key in sets or not used or used == [json.dumps(value) for value in values]:
-            continue
-        if set(used) != {json.dumps(value) for value in values}:
-            words += ["--grid", f"{key}=[{', '.join(_written(json.loads(value)) for value in used)}]"]
-    return words
+    varied = [*(grid if isinstance(grid, dict) else ()), *(key for each in changes.values() for key in each)]
+    every = [_settings(run) for run in wanted.values()]
+    grids = []
+    for key in dict.fromkeys(key for key in varied if key not in common):
+        used = [json.loads(text) for text in dict.fromkeys(json.dumps(flat[key]) for flat in every if key in flat)]
+        planned_values = grid.get(key) if isinstance(grid, dict) else None
+        if used and not (isinstance(planned_values, list) and _same(used, planned_values)):
+            grids.append(f"{key}=[{', '.join(map(_written, used))}]")
+    names = dict.fromkeys(str(arm) for run in wanted.values() if (arm := run.manifest.about.get("arm")))
+    all_arms = {experiment.arm for _, experiment in planned}
+    return {"--set": sets, "--grid": grids, "--arm": [*names] if len(names) < len(all_arms) else []}
 
 
-def _makes(preset: presets.Preset, words: Sequence[str], sets: Flat, wanted: Mapping[str, Run]) -> bool:
-    """Whether the command comes to all settings that runs have."""
+def _same(used: Sequence[Any], values: Sequence[Any]) -> bool:
+    return sorted(map(json.dumps, used)) == sorted(map(json.dumps, values))
+
+
+def _made(preset: presets.Preset, options: Mapping[str, Sequence[str]]) -> set[str]:
+    """The settings of all arms that a command with these options makes; none where it is refused."""
     try:
-        asked = preset.override(
-            presets.parse_sets([f"{key}={_written(value)}" for key, value in sets.items()]), "--set"
-        )
-        grids = [words[place + 1] for place, word in enumerate(words) if word == "--grid"]
-        asked = asked.vary(presets.parse_grids(grids), "--grid") if grids else asked
+        asked = arms_config.only(preset.override(presets.parse_sets(options["--set"]), "--set"), options["--arm"])
+        asked = asked.vary(presets.parse_grids(options["--grid"]), "--grid") if options["--grid"] else asked
         planned = arms_of(asked)
     except BiasloopError:
-        return False
-    made = {json.dumps(_planned(experiment), sort_keys=True) for _, experiment in planned}
-    return wanted.keys() <= made
+        return set()
+    return {json.dumps(_planned(experiment), sort_keys=True) for _, experiment in planned}
 
 
 def _written(value: Any) -> str:

@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.biasloop-ready
 
-.PHONY: demo demo-clip demo-language demo-roles demo-selection demo-tabular test test-slow lint format docs references bench clean
+.PHONY: demo demo-clip demo-language demo-roles demo-selection demo-tabular report test test-slow lint format docs references bench clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,11 @@ demo-tabular: $(READY)
 	$(BIN)/biasloop loop --preset quickstart-tabular --seeds 0-3
 	$(BIN)/biasloop plot runs/quickstart-tabular --output quickstart-tabular.png --force
 	$(BIN)/biasloop compare runs/quickstart-tabular --to 'human labels'
+
+# What is there of the six seeds is not run again; all of them take three to six minutes.
+report: $(READY)
+	$(BIN)/biasloop loop --preset quickstart --seeds 0-5
+	$(BIN)/biasloop report runs/quickstart --output quickstart-report.html --force
 
 run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*

@@ -101,7 +101,7 @@ class Evaluation:
         columns = list(dict.fromkeys(name for row in self.result.rows for name in row))
         cells = [[_cell(row.get(name)) for name in columns] for row in self.result.rows]
         missing = [f"{name} has no value: {reason}" for name, reason in self.reasons.items()]
-        return html.table(columns, cells, title=repr(self).strip("<>")) + html.lines([*missing, *self.notes])
+        return html.table(columns, cells, title=html.heading(self)) + html.lines([*missing, *self.notes])
 
 
 def fairness(

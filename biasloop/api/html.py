@@ -1,15 +1,17 @@
 """Tables as notebooks show them; whatever is in a cell is text, never markup."""
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 
 from biasloop.printable import printable
 
-_CELL = 'style="text-align: {align}"'
+_CELL = 'style="text-align: {align}; padding: 2px 8px"'
+_NUMBER = re.compile(r"[+-]?\d[\d.,]*(e[+-]?\d+)?( %)?( [±\[(/,].*)?|[+-]?∞|\[.*\]")
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str = "") -> str:
-    """An HTML table; columns whose cells all begin as a number does are aligned to the right.
+    """An HTML table; columns of numbers, with errors or intervals, are aligned to the right.
 
     Args:
         columns: headers.
@@ -24,6 +26,11 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, title: str =
     )
     caption = f'<caption style="text-align: left">{_text(title)}</caption>' if title else ""
     return f"<table>{caption}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def heading(shown: object) -> str:
+    """What an object says of itself, without the brackets."""
+    return repr(shown).translate(str.maketrans("", "", "<>"))
 
 
 def lines(texts: Iterable[str]) -> str:
@@ -41,4 +48,4 @@ def _text(text: str) -> str:
 
 def _numeric(cells: Sequence[str]) -> bool:
     filled = [cell for cell in cells if cell.strip("–")]
-    return bool(filled) and all(cell.lstrip("+-[")[:1].isdigit() for cell in filled)
+    return bool(filled) and all(_NUMBER.fullmatch(cell) for cell in filled)

@@ -178,7 +178,7 @@ class Run:
         cells = [[str(number), *(_cell(metrics.get(name)) for name in shown)] for number, metrics in rows]
         more = len(every) - len(shown)
         notes = [f"{more} more metrics: .metrics()"] if more > 0 else []
-        return html.table(["round", *shown], cells, title=repr(self).strip("<>")) + html.lines(notes)
+        return html.table(["round", *shown], cells, title=html.heading(self)) + html.lines(notes)
 
 
 @dataclass(frozen=True, repr=False)
@@ -263,7 +263,7 @@ class Round:
 
     def _repr_html_(self) -> str:
         cells = [[name, _cell(metric), str(metric.n)] for name, metric in self.metrics.items()]
-        return html.table(["metric", "value ± standard error", "n"], cells, title=repr(self).strip("<>"))
+        return html.table(["metric", "value ± standard error", "n"], cells, title=html.heading(self))
 
 
 @dataclass(frozen=True, repr=False)

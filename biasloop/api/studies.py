@@ -92,11 +92,11 @@ class Study:
     def _repr_html_(self) -> str:
         stored = [run.stored for run in self.runs if run.rounds]
         if not stored:
-            return html.lines([repr(self).strip("<>")])
+            return html.lines([html.heading(self)])
         by_setting = summary.by_setting(stored)
         grouped = arms(begun(stored))
         headers, rows = by_setting or (summary.headers(grouped), summary.rows(grouped))
-        return html.table(headers, rows, title=repr(self).strip("<>"))
+        return html.table(headers, rows, title=html.heading(self))
 
 
 @dataclass(frozen=True, repr=False)

@@ -226,6 +226,8 @@ def test_what_a_page_shows_is_text_and_no_markup():
 
 
 def test_columns_of_numbers_stand_to_the_right():
-    text = html.table(["arm", "bias"], [["a", "+0.1"], ["b", "–"]])
-    assert '<td style="text-align: right">+0.1</td>' in text
-    assert '<td style="text-align: left">a</td>' in text
+    numbers = ["+0.1", "–", "0.2 ± 0.1", "64.0 %", "+0.2 [0.1, 0.3]", "[-0.1, 0.3]", "34 / 44", "1.2e-05", "1,400"]
+    text = html.table(["arm", "bias"], [["20 % human", number] for number in numbers])
+    for number in numbers:
+        assert f'<td style="text-align: right; padding: 2px 8px">{number}</td>' in text
+    assert '<td style="text-align: left; padding: 2px 8px">20 % human</td>' in text

@@ -16,6 +16,7 @@ $(READY): pyproject.toml | $(BIN)/python
 	touch $(READY)
 
 demo: $(READY)
+	@echo "One seed of the quickstart, a table and a picture: one to three minutes on two cores."
 	$(BIN)/biasloop loop --preset quickstart
 	$(BIN)/biasloop plot runs/quickstart --output quickstart.png --force
 
@@ -25,6 +26,7 @@ demo-clip: $(READY)
 	$(BIN)/biasloop plot runs/quickstart-clip --output quickstart-clip.png --force
 
 demo-language: $(READY)
+	@echo "One seed of two small language models that learn from themselves: about ten minutes on one core."
 	$(BIN)/biasloop loop --preset quickstart-language
 	$(BIN)/biasloop plot runs/quickstart-language --output quickstart-language.png --force
 
@@ -51,6 +53,7 @@ run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*
 
 test: $(READY)
+	@echo "The whole test suite: twelve to sixteen minutes on two cores."
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # The weights of a real language model come in a package; Ray is an extra; open_clip's own trainer needs webdataset.

@@ -134,7 +134,7 @@ def load(settings: EncoderSettings) -> OpenClip:
 
     _check(name, weights, offline=offline)
     try:
-        with published.quiet():
+        with published.quiet(published.fetched(name, weights, offline=offline)):
             file = None if weights is None else published.file_of(name, weights)
             source = weights if file is None else str(file)  # the library takes "OpenAI" for a tag, a path never
             model, _, transform = open_clip.create_model_and_transforms(name, source, require_pretrained=True)

@@ -112,7 +112,7 @@ def _fetched(name: str, settings: PipelineSettings) -> Path:
 
     offline = is_offline(settings.offline) or os.environ.get("HF_HUB_OFFLINE", "") not in ("", "0")
     try:
-        with published.quiet():
+        with published.quiet(None if offline else f"the pipeline {name}"):
             return Path(
                 DiffusionPipeline.download(
                     name, revision=settings.revision or None, use_safetensors=True, local_files_only=offline

@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import os
 import pickle
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +19,10 @@ from typing import Any
 
 from biasloop.downloads import is_offline
 from biasloop.errors import InvalidInput, SomethingToFetch
+from biasloop.printable import printable
 
 QUICK = "-quickgelu"
+SILENT = 5.0  # seconds
 INCLUDED = "--include 'open_clip*'"
 """What of a repository with several files is weights, for `hf download`."""
 _OFFLINE = ("OfflineModeIsEnabled", "LocalEntryNotFoundError", "ConnectError", "ConnectionError", "URLError")
@@ -93,6 +97,21 @@ def to_fetch(name: str, weights: str) -> str | None:
     return None if cached.is_file() else f"curl --create-dirs -Lo {cached} {address}"
 
 
+def fetched(name: str, weights: str | None, *, offline: bool) -> str | None:
+    """What of a model will come over the network, for messages; None where nothing does.
+
+    Args:
+        name: of the network, or `hf-hub:ORG/REPO`, of which nobody knows here.
+        weights: a tag or a file; None where the name says all.
+        offline: whether the network must not be touched.
+    """
+    if offline or (weights is None and not name.startswith("hf-hub:")):
+        return None
+    if weights is None:
+        return f"model {name}"
+    return f"the weights of model {name}:{weights}" if to_fetch(name, weights) else None
+
+
 def require(name: str, weights: str) -> None:
     """Refuse weights that are not here, where the network must not be touched.
 
@@ -115,14 +134,29 @@ def offline(*, asked: bool = False) -> bool:
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """Inside, the library logs nothing: what there is to say is raised."""
+def quiet(waited_for: str | None = None) -> Iterator[None]:
+    """Inside, the library logs nothing: what there is to say is raised.
+
+    Args:
+        waited_for: what comes over the network, if anything does: after some seconds a line on stderr says that it is
+            waited for, since the hub's library tries again and again in silence.
+    """
     before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    timer = threading.Timer(SILENT, _tell_waiting, (waited_for,))
+    timer.daemon = True
+    if waited_for is not None:
+        timer.start()
     try:
         yield
     finally:
+        timer.cancel()
         logging.disable(before)
+
+
+def _tell_waiting(waited_for: str) -> None:
+    told = f"waiting for {waited_for} over the network; a server that does not answer is given up after a minute or so"
+    print(printable(told), file=sys.stderr, flush=True)
 
 
 def why(name: str, error: Exception) -> Exception:

@@ -99,7 +99,7 @@ def _fill(network: nn.Module, name: str, weights: str) -> None:
     if published.offline():
         published.require(name, weights)
     try:
-        with published.quiet():
+        with published.quiet(published.fetched(name, weights, offline=published.offline())):
             file = download_pretrained(dict(published.preprocessing_of(name, weights))) or weights
             open_clip.load_checkpoint(network, file, strict=True, weights_only=True)
     except Exception as error:  # the library raises anything, and hides what it caught

@@ -1,6 +1,7 @@
 """Published weights and files of weights in "clip-shards": where training begins, or what is measured as it is."""
 
 import json
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -196,6 +197,34 @@ def test_a_repository_that_cannot_be_reached_is_told_with_what_fetches_it():
     told = published.why("hf-hub:somebody/model", ConnectionError("no route"))
     assert isinstance(told, SomethingToFetch)
     assert str(told).endswith(":\nhf download somebody/model")
+
+
+def test_what_takes_long_to_come_is_told_once_and_what_is_here_is_not(monkeypatch, capsys):
+    monkeypatch.setattr(published, "SILENT", 0.01)
+    for waited_for in (None, "the weights of model RN50:web"):
+        with published.quiet(waited_for):
+            time.sleep(0.1)
+    monkeypatch.setattr(published, "SILENT", 1.0)
+    with pytest.raises(OSError), published.quiet("what fails at once"):
+        raise OSError
+    time.sleep(1.1)
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "waiting for the weights of model RN50:web over the network; a server that does not answer is given up after a "
+        "minute or so"
+    ]
+
+
+def test_only_what_is_not_here_comes_over_the_network(monkeypatch, tmp_path):
+    monkeypatch.setitem(pretrained._PRETRAINED, "RN50", {"web": {"url": "https://example.org/weights.pt"}})
+    monkeypatch.setenv("HOME", str(tmp_path))
+    file = tmp_path / "weights.safetensors"
+    file.write_bytes(b"")
+    assert published.fetched("RN50", "web", offline=False) == "the weights of model RN50:web"
+    assert published.fetched("RN50", "web", offline=True) is None
+    assert published.fetched("RN50", str(file), offline=False) is None
+    assert published.fetched("hf-hub:somebody/model", None, offline=False) == "model hf-hub:somebody/model"
+    assert published.fetched("local-dir:mine", None, offline=False) is None
 
 
 @pytest.mark.parametrize(

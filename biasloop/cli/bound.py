@@ -163,38 +163,38 @@ def _solve(
 
     if human is not None or (model is None) == (per_round is None):
         raise InvalidInput("--max-amplification solves for --human: give --model or --per-round, and not --human")
-    found = theorem.smallest_human(n0, max_amplification=most, rounds=last, model=model, per_round=per_round)
-    labelled = model if model is not None else (per_round or 0) - found
-    factor = theorem.limit(found, labelled) if last is None else float(theorem.factors(n0, found, labelled, last)[-1])
+    fewest = theorem.smallest_human(n0, max_amplification=most, rounds=last, model=model, per_round=per_round)
+    labelled = model if model is not None else (per_round or 0) - fewest
+    factor = theorem.limit(fewest, labelled) if last is None else float(theorem.factors(n0, fewest, labelled, last)[-1])
     if json:
-        emit({"human": found, "model": labelled, "amplification": factor})
+        emit({"human": fewest, "model": labelled, "amplification": factor})
         return
     when = "however many rounds" if last is None else f"up to round {last}"
     say(
-        f"{found:,} human-labelled samples a round beside {labelled:,} model-labelled ones: "
+        f"{fewest:,} human-labelled samples a round beside {labelled:,} model-labelled ones: "
         f"at most {factor:.6g} times, {when}"
     )
 
 
-def _from_run(place: Path, plot: Path | None, *, json: bool) -> None:
+def _from_run(directory: Path, plot: Path | None, *, json: bool) -> None:
     from biasloop.report.arms import open_runs
     from biasloop.report.tables.against_bound import compare, panel
 
-    runs = open_runs([place])
+    runs = open_runs([directory])
     if len(runs) > 1:
         inside = "\n".join(f"  biasloop bound --from {run.directory}" for run in runs)
-        raise InvalidInput(f"{place} holds {len(runs)} runs, --from takes one; type one of:\n{inside}")
-    found = compare(runs[0])
+        raise InvalidInput(f"{directory} holds {len(runs)} runs, --from takes one; type one of:\n{inside}")
+    comparison = compare(runs[0])
     if plot is not None:
         from biasloop.report.figures.canvas import draw
 
-        draw([[panel(runs[0])]], plot, y_label=found.metric)
+        draw([[panel(runs[0])]], plot, y_label=comparison.metric)
         note(f"wrote {plot}")
     if json:
-        emit(found.as_json())
+        emit(comparison.as_json())
         return
     columns = ["round", "measured", "baseline", "bias", "bound", "ratio", "per-round bound"]
-    show(table(columns, found.cells(), right=range(len(columns)), title=f"{found.metric} of {place}"))
-    se = "" if math.isnan(found.delta_error) else f" ± {found.delta_error:.4f} (standard error)"
-    say(f"calibration error of round 0: {found.delta:+.4f}{se}")
-    say(found.verdict())
+    show(table(columns, comparison.cells(), right=range(len(columns)), title=f"{comparison.metric} of {directory}"))
+    se = "" if math.isnan(comparison.delta_error) else f" ± {comparison.delta_error:.4f} (standard error)"
+    say(f"calibration error of round 0: {comparison.delta:+.4f}{se}")
+    say(comparison.verdict())

@@ -128,6 +128,6 @@ def _read(text: str, what: str, expected: str) -> tuple[Fraction, str]:
     if match is None or not (match[2] or match[3]):
         comma = "; write no comma" if "," in stripped else ""
         raise InvalidInput(f"{what} {text[:_LONGEST]}: expected {expected}{comma}")
-    sign, whole, decimals, exponent, unit = match.groups(default="")
-    digits = f"{whole}.{decimals}".replace("_", "").rstrip(".") or "0"
-    return Fraction(f"{sign}{digits}e{exponent or 0}") * _TIMES.get(unit, 1), unit
+    sign, digits, decimals, exponent, unit = match.groups(default="")
+    written = f"{digits}.{decimals}".replace("_", "").rstrip(".") or "0"
+    return Fraction(f"{sign}{written}e{exponent or 0}") * _TIMES.get(unit, 1), unit

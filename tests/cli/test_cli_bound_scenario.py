@@ -82,6 +82,25 @@ def test_text_says_how_many_labels_and_what_they_cost(cli, mine):
     assert last[2] == str(human)
 
 
+def test_large_counts_have_letters_in_tables_and_all_their_digits_in_sentences(cli):
+    said = cli("bound", "--scenario", "web-text", "--set", "human.samples=1234567890", "--simulations", "0").stdout
+    rows = [line.split() for line in said.splitlines() if line.split()[:1] in (["0"], ["1"])]
+    assert rows[0][1:4] == ["1.00", "T", "0"]
+    assert rows[1][1:5] == ["1.19", "T", "1.23", "B"]  # 10^12 + .99 of 190 B people's + half of 10 B + 1.23 B
+    (tenth,) = [line.split() for line in said.splitlines() if line.startswith(" 10.00 %")]
+    assert tenth[2:4] == ["22.22", "B"]
+    solved = cli("bound", "--scenario", "web-text", "--keep-under", "1.5%", "--simulations", "0").stdout
+    assert "541,308,196,418 human labels a round" in solved
+
+
+def test_no_line_of_a_table_is_wider_than_a_terminal(cli):
+    for name in ("web-text", "support-tickets", "image-labels"):
+        said = cli("bound", "--scenario", name, "--keep-under", "8%").stdout
+        rows = [line.rstrip() for line in said.splitlines() if " %" in line and line.startswith(" ")]
+        assert len(rows) > 15
+        assert max(map(len, rows)) <= 80
+
+
 def test_errors_of_both_signs_have_a_bound_of_their_own(cli, mine):
     sources = '[{name="a",labelled_by="other",share=0.5,delta=0.1},{name="b",labelled_by="other",share=0.5,delta=-0.1}]'
     plain = cli("bound", "--scenario", mine).stdout

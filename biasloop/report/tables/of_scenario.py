@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from biasloop.scenario.simulation import Simulated
 
 SHOWN = 11  # rounds of a table
+LARGE = 10**7  # from which on a table has counts in millions, billions or trillions
+_LETTERS = (("T", 10**12), ("B", 10**9), ("M", 10**6))
 _SAME = 1e-9  # up to which bias and bound are the same number
 
 
@@ -99,15 +101,14 @@ def by_round(answer: Answer) -> tuple[list[str], list[list[str]]]:
     rounds = sorted({round(step * last / (SHOWN - 1)) for step in range(SHOWN)})
     columns = {
         "round": [str(t) for t in rounds],
-        "train": [count(round(course.train[t])) for t in rounds],
-        "labelled by people": [count(course.human[t]) for t in rounds],
+        "train": _counts(round(course.train[t]) for t in rounds),
+        "human": _counts(course.human[t] for t in rounds),
         "generated": _column(course.generated[t] for t in rounds),
         "bias": _column((course.bias[t] for t in rounds), signed=True),
     }
     if answer.bounded_apart:
         columns["bound"] = _column(course.bound[t] for t in rounds)
     if simulated is not None:
-        columns["simulated mean"] = _column((float(simulated.mean[t]) for t in rounds), signed=True)
         ends = _column((float(end[t]) for end in simulated.band() for t in rounds), signed=True)
         pairs = zip(ends[: len(rounds)], ends[len(rounds) :], strict=True)
         columns["95 % of simulations"] = [f"{low} to {high}" for low, high in pairs]
@@ -118,18 +119,19 @@ def by_share(answer: Answer) -> tuple[list[str], list[list[str]]]:
     """Headings and rows of shares of human labels; a limit beyond what a share can be is cut there."""
     shares, scenario = answer.shares, answer.scenario
     limits = [_possible(other.course.limit, scenario) for other in shares]
+    factors = [other.amplification for other in shares]
     columns = {
-        "share of people": _column(other.share for other in shares),
-        "labels a round": [count(other.human) for other in shares],
-        "amplification": [
-            MISSING if other.amplification is None else f"{other.amplification:,.3f}" for other in shares
-        ],
+        "human": _column(other.share for other in shares),
+        "labels a round": _counts(other.human for other in shares),
+        "labels in all": _counts(other.labels for other in shares),
+        "amplification": [MISSING if factor is None else f"{factor:,.3f}" for factor in factors],
         "bias at most": _column(other.course.bound[-1] for other in shares),
         "limit": _column(limits, signed=True),
-        "labels in all": [count(other.labels) for other in shares],
     }
     if scenario.human.price is not None:
-        columns["cost"] = [cost(other, scenario) for other in shares]
+        costs = _counts(round(other.cost or 0) for other in shares)
+        del columns["labels in all"]  # the price of which is shown, and both would be too wide for a terminal
+        columns[f"cost, {scenario.human.currency}" if scenario.human.currency else "cost"] = costs
     return list(columns), [list(row) for row in zip(*columns.values(), strict=True)]
 
 
@@ -204,6 +206,16 @@ def _beyond(answer: Answer) -> str:
 def _possible(limit: float | None, scenario: Scenario) -> float | None:
     """The limit, cut to what leaves a share between 0 and 1."""
     return None if limit is None else min(max(limit, -scenario.baseline), 1 - scenario.baseline)
+
+
+def _counts(numbers: Iterable[int]) -> list[str]:
+    """Counts with their thousands apart; of a column of large ones in the letters that scenarios read."""
+    values = list(numbers)
+    smallest = min((value for value in values if value), default=0)
+    if max(values) < LARGE or smallest < _LETTERS[-1][1]:
+        return [count(value) for value in values]
+    letter, times = next((letter, times) for letter, times in _LETTERS if smallest >= times)
+    return [f"{value / times:,.2f} {letter}" if value else "0" for value in values]
 
 
 def _column(shares: Iterable[float | None], *, signed: bool = False) -> list[str]:

@@ -83,15 +83,17 @@ def _export_model(
     places: list[Path], number: int | None, output: Path, data: Path | None, device: str, *, force: bool, json: bool
 ) -> None:
     """A round's model as a directory."""
+    from biasloop.report.arms import open_runs
     from biasloop.running.engine import Options
     from biasloop.running.model_export import export_model
 
-    if len(places) != 1:
-        raise InvalidInput(f"--format {MODEL} writes the model of one run; name one, not {len(places)}")
+    runs = [run.directory for run in open_runs(places)]
+    if len(runs) != 1:
+        raise InvalidInput(f"--format {MODEL} writes the model of one run, and there are {len(runs)}; name {runs[0]}")
     check_directory("--output", output)
     with stoppable(lambda: f"nothing was written to {output}"):
         options = Options(data_directory(data), device, on_event=on_notice)
-        exported = export_model(places[0], number, output, options, force=force)
+        exported = export_model(runs[0], number, output, options, force=force)
     if json:
         emit({"format": MODEL, **asdict(exported), "directory": str(exported.directory)})
         return

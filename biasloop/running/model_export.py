@@ -4,14 +4,16 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import tomli_w
 
+from biasloop import discovery
+from biasloop.contract.domains import missing_methods
 from biasloop.contract.model_files import ModelFiles, ModelFormat
-from biasloop.errors import InvalidInput, Mismatch, StoreError
+from biasloop.errors import BiasloopError, InvalidInput, Mismatch, StoreError
 from biasloop.printable import printable
 from biasloop.running.engine import Options
 from biasloop.running.generate import from_run
@@ -75,6 +77,16 @@ def export_model(run: Path, number: int | None, output: Path, options: Options, 
     return ExportedModel(output, number, maker.how, kind, files)
 
 
+def _writing() -> list[str]:
+    """Names of the installed domains that can."""
+    named = []
+    for name in discovery.entries():
+        with suppress(BiasloopError):  # one that does not import
+            if not missing_methods(discovery.load(name), ModelFiles):
+                named.append(name)
+    return named
+
+
 @contextmanager
 def _directory(output: Path) -> Iterator[Path]:
     """A new directory beside another, whose files take their places there once all are written."""
@@ -85,6 +97,7 @@ def _directory(output: Path) -> Iterator[Path]:
         yield new
         output.mkdir(exist_ok=True)
         for path in sorted(new.iterdir()):
+            path.chmod(0o644)  # a library may write for one person alone
             os.replace(path, output / path.name)  # noqa: PTH105
     except OSError as error:
         raise StoreError(

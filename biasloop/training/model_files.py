@@ -1,6 +1,7 @@
 """Networks of transformers as directories that the library loads: config.json, model.safetensors, tokenizer files."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from transformers import GenerationConfig, PreTrainedTokenizerFast
 
 from biasloop.training.pretrained import quiet
 
-TOKENIZER = "tokenizer.json"
+_SETTINGS = "tokenizer_config.json"
+_ANY_VERSION = "PreTrainedTokenizerFast"  # transformers 5 writes a name that earlier versions do not know
 
 
 def write_network(network: Any, directory: Path, generation: Mapping[str, Any] | None = None) -> None:
@@ -28,7 +30,9 @@ def write_network(network: Any, directory: Path, generation: Mapping[str, Any] |
         network.save_pretrained(directory)
 
 
-def write_tokenizer(tokenizer: Tokenizer, directory: Path, limit: int | None, special: Mapping[str, str]) -> None:
+def write_tokenizer(
+    tokenizer: Tokenizer, directory: Path, limit: int | None, special: Mapping[str, str], read: Sequence[str] = ()
+) -> None:
     """Write a tokenizer that cuts texts as this one does.
 
     Args:
@@ -36,9 +40,14 @@ def write_tokenizer(tokenizer: Tokenizer, directory: Path, limit: int | None, sp
         directory: where to.
         limit: tokens that the network can hold at once; None where no limit is known.
         special: tokens by what they are called ("eos_token"), all in the vocabulary.
+        read: inputs that the network takes; none for the library's usual ones.
     """
-    told = {} if limit is None else {"model_max_length": limit}
+    told: dict[str, Any] = {} if limit is None else {"model_max_length": limit}
+    told |= {"model_input_names": list(read)} if read else {}
     wrapped: Any = PreTrainedTokenizerFast
     with quiet():
         made = wrapped(tokenizer_object=tokenizer, clean_up_tokenization_spaces=False, **told, **special)
         made.save_pretrained(directory)
+    path = directory / _SETTINGS
+    told = json.loads(path.read_text()) | {"tokenizer_class": _ANY_VERSION}
+    path.write_text(json.dumps(told, indent=2, sort_keys=True) + "\n")

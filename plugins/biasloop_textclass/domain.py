@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from biasloop.contract.context import Context, Requirement, Work
@@ -23,6 +24,7 @@ from biasloop.contract.labels import (
     most_probable,
     softmax,
 )
+from biasloop.contract.model_files import ModelFormat
 from biasloop.contract.names import CLASSES, CONFIDENCE, GROUP, IDS, PREDICTION, TARGET, TEST
 from biasloop.contract.variants import Shared, varied
 from biasloop.datasets.catalogue import network_requirements
@@ -197,6 +199,12 @@ class TextClassDomain:
     def load(self, kind: str, arrays: Arrays) -> nn.Module:
         """The network that was saved."""
         return self._learner.load(arrays)
+
+    def write_model(self, model: nn.Module, directory: Path) -> ModelFormat:
+        """A classifier of a pretrained encoder with its tokenizer, as transformers writes one."""
+        self._learner.write(model, directory)
+        loader = "AutoModelForSequenceClassification"
+        return ModelFormat("transformers", "text-classification", loader, self.config.network)
 
     def fit_heads(self, train: Samples, weights: Floats, work: Work) -> Headed:
         """A new network whose last layer has a slice of the classes for each head."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from biasloop.contract.context import Context, Work
 from biasloop.contract.data import Array, Arrays, Floats, Frame, Ints, Samples
 from biasloop.contract.names import TARGET
 from biasloop.contract.variants import varied
+from biasloop.errors import InvalidInput
 from biasloop.training import classifiers, heads, weights
 from biasloop.training import device as devices
 from biasloop.training.heads import Headed
@@ -20,7 +22,7 @@ from biasloop.training.precision import Precision, precision
 from biasloop.training.recipe import Recipe
 from biasloop.training.sources import Batch, Rows, TrainingSet
 from biasloop_textclass import encoders, encoding
-from biasloop_textclass.config import TRAINING, Config
+from biasloop_textclass.config import BUILT_IN, TRAINING, Config
 from biasloop_textclass.encoders import Encoder
 from biasloop_textclass.recipes import recipe
 from biasloop_textclass.texts import LabelledTexts
@@ -88,6 +90,23 @@ class Learner:
             network = self._encoder.blank(count).to(self._device)
         weights.load_network(network, arrays)
         return network.eval()
+
+    def write(self, network: nn.Module, directory: Path) -> None:
+        """Files that transformers loads.
+
+        Raises:
+            InvalidInput: it is the built-in network.
+        """
+        if self.config.network == BUILT_IN:
+            raise InvalidInput(
+                f'domain.network = "{BUILT_IN}" is no network of transformers, and cannot be written as one; the '
+                "classifier of a pretrained encoder can be"
+            )
+        from biasloop_textclass.pretrained_encoder import Classifier, Pretrained
+
+        assert isinstance(network, Classifier)
+        assert isinstance(self._encoder, Pretrained)
+        self._encoder.write(network, self.texts.classes, self.config.length, directory)
 
     def load_heads(self, arrays: Arrays) -> Headed:
         """The network of several heads that was saved, in evaluation mode."""

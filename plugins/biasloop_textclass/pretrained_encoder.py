@@ -1,5 +1,6 @@
 """Encoders of transformers, from a directory: pretrained weights under a new layer of classes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +11,11 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModelForSequenceClassification
 
-from biasloop.datasets.tokenising import reading
+from biasloop.datasets.tokenising import plain, reading
 from biasloop.errors import InvalidInput
 from biasloop.training import pretrained
 from biasloop.training.dropout import would_have_dropout
+from biasloop.training.model_files import write_network, write_tokenizer
 from biasloop_textclass.checkpoints import ENCODER
 from biasloop_textclass.networks import trimmed
 
@@ -109,6 +111,23 @@ class Pretrained:
                 f"the tokenizer in {self._folder} has more tokens than the network; put the network's own there"
             )
         return Classifier(inner, inner.config.pad_token_id)
+
+    def write(self, model: Classifier, classes: Sequence[str], length: int, directory: Path) -> None:
+        """Files that transformers loads as a classifier.
+
+        Args:
+            model: one of these.
+            classes: their names, by number.
+            length: tokens that texts are cut to.
+            directory: where to.
+        """
+        settings = model.inner.config
+        settings.id2label = dict(enumerate(classes))
+        settings.label2id = {name: number for number, name in enumerate(classes)}
+        read = ["input_ids", *(["token_type_ids"] if model.kinds else []), "attention_mask"]
+        write_network(model.inner, directory)
+        padding = str(self.tokenizer.id_to_token(model.padding))
+        write_tokenizer(plain(self.tokenizer), directory, length, {"pad_token": padding}, read)
 
     @cached_property
     def _folder(self) -> Path:

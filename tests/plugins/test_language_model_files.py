@@ -135,7 +135,7 @@ def export(cli, place):
 
 
 def test_the_command_writes_a_model_and_says_where(export, place):
-    result = export(str(place / "small" / "seed-0"), "--round", "0", "-o", "model")
+    result = export(str(place / "small"), "--round", "0", "-o", "model")
     assert result.exit_code == 0, result.exception
     assert "wrote the model of round 0 to model; transformers loads it" in result.stdout
     assert loaded(Path("model"))
@@ -151,10 +151,11 @@ def test_the_command_writes_a_model_and_says_where(export, place):
     ("typed", "words"),
     [
         (["--round", "7"], "has no round 7; it has rounds 0 to 1"),
-        (["runs/other"], "writes the model of one run; name one, not 2"),
+        (["RUNS"], "writes the model of one run, and there are 2; name "),
     ],
 )
 def test_what_cannot_be_written_is_refused(export, place, typed, words):
+    typed = [str(place) if word == "RUNS" else word for word in typed]
     result = export(str(place / "small" / "seed-0"), *typed, "-o", "model")
     assert isinstance(result.exception, InvalidInput)
     assert words in str(result.exception)

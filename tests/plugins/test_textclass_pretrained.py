@@ -10,6 +10,8 @@ from support import textclass
 from support.textclass import SMALL
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
 from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
     BertConfig,
     BertForMaskedLM,
     BertForSequenceClassification,
@@ -206,3 +208,34 @@ def test_it_is_known_before_a_fit_whether_an_encoder_has_dropout(tmp_path, table
     _settings(tmp_path / "encoder", model_type="nothing")
     with pytest.raises(InvalidInput, match="cannot be read as an encoder of texts"):
         textclass.domain(tmp_path, path=table, **{**textclass.SMALL, "network": encoder}).has_dropout()
+
+
+# --- as files of transformers
+
+
+@pytest.mark.parametrize("pairs", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_transformers_gives_a_written_classifiers_own_logits(tmp_path, table, kind, pairs):
+    for name in ("encoder", "model"):
+        (tmp_path / name).mkdir()
+    settings = SMALL | {"path": table, "network": str(put(tmp_path / "encoder", kind)), "epochs": 1}
+    domain = textclass.domain(tmp_path, **settings, **({"columns": {"text2": "more"}} if pairs else {}))
+    model = domain.fit(samples(domain), work())
+    ids = domain.splits().test[:6]
+    own = domain._learner.logits(model, ids)
+    written = domain.write_model(model, tmp_path / "model")
+    assert (written.library, written.task) == ("transformers", "text-classification")
+    theirs = AutoModelForSequenceClassification.from_pretrained(tmp_path / "model")
+    tokenizer = AutoTokenizer.from_pretrained(tmp_path / "model")
+    texts = [column.take(ids).strings() for column in domain._texts.columns]
+    with torch.no_grad():
+        logits = theirs(**tokenizer(*texts, truncation=True, padding=True, return_tensors="pt")).logits
+    np.testing.assert_allclose(logits.numpy(), own, rtol=0, atol=1e-6)
+    assert [theirs.config.id2label[number] for number in range(2)] == list(domain._texts.classes)
+    assert str(tmp_path) not in (tmp_path / "model" / "config.json").read_text()
+
+
+def test_the_built_in_network_is_refused_as_files_of_transformers(tmp_path, table):
+    domain = textclass.domain(tmp_path, **SMALL | {"path": table, "epochs": 1})
+    with pytest.raises(InvalidInput, match='domain.network = "small" is no network of transformers'):
+        domain.write_model(domain.fit(samples(domain), work()), tmp_path)

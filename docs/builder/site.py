@@ -36,6 +36,9 @@ def build(project: Path, work: Path) -> Path:
     named, there = navigation(config), {str(path.relative_to(work / "docs")) for path in (work / "docs").rglob("*.md")}
     wrong = [f"mkdocs.yml: the navigation names docs/{page}, which is not there" for page in named if page not in there]
     wrong += [f"mkdocs.yml: docs/{page} is not in the navigation" for page in sorted(there - set(named))]
+    wrong += [
+        f"mkdocs.yml: the navigation names docs/{page} twice" for page in sorted(set(named)) if named.count(page) > 1
+    ]
     _refuse(wrong)
     shutil.rmtree(site, ignore_errors=True)
     command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean", "--config-file", str(config)]

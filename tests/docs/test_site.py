@@ -98,10 +98,11 @@ def test_pictures_files_and_headings_that_are_not_there_are_named_and_what_is_lo
 def test_pages_and_navigation_must_agree_and_what_zensical_raises_is_told(project, tmp_path):
     config = project / "mkdocs.yml"
     (project / "docs" / "more.md").write_text("# More")
-    config.write_text(CONFIG.replace("index.md,", "index.md, gone.md,"))
+    config.write_text(CONFIG.replace("index.md,", "index.md, gone.md, inner/page.md,"))
     line = told(project, tmp_path / "work")
     assert "the navigation names docs/gone.md, which is not there" in line
     assert "docs/more.md is not in the navigation" in line
+    assert "the navigation names docs/inner/page.md twice" in line
     (project / "docs" / "more.md").unlink()
     config.write_text(CONFIG + "markdown_extensions: [nosuch]")
     assert "nosuch" in told(project, tmp_path / "work")

@@ -151,14 +151,15 @@ def _domains(incomplete: str) -> list[str]:
 
 
 def plugins(incomplete: str) -> list[str]:
-    """Names of installed domains and selectors."""
-    return [*domains(incomplete), *_quietly(_selectors)(incomplete)]
+    """Names of installed domains, selectors and sinks."""
+    return [*domains(incomplete), *_quietly(_others)(incomplete)]
 
 
-def _selectors(incomplete: str) -> list[str]:
+def _others(incomplete: str) -> list[str]:
     from biasloop import discovery
 
-    return [name for name in discovery.entries(discovery.SELECTORS) if name.startswith(incomplete)]
+    names = [name for group in (discovery.SELECTORS, discovery.SINKS) for name in discovery.entries(group)]
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def arms(context: typer.Context, incomplete: str) -> list[str]:

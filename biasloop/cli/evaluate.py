@@ -9,6 +9,7 @@ from biasloop.cli import completing, evaluate_embeddings, evaluate_file
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory, on_notice
 from biasloop.errors import InvalidInput
+from biasloop.near import near
 from biasloop.report.output import emit, measurement, say, show, table
 
 if TYPE_CHECKING:
@@ -45,6 +46,9 @@ def run(
             autocompletion=completing.metrics,
         ),
     ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Name the metrics that there are, with their labels, and compute nothing.")
+    ] = False,
     data: Data = None,
     json: Json = False,
 ) -> None:
@@ -53,12 +57,19 @@ def run(
     Example: biasloop evaluate run runs/quickstart/loop.human=20/seed-0 --metric worst_class_recall
 
     Example: biasloop evaluate run runs/quickstart-generations --metric annotators
+
+    Example: biasloop evaluate run runs/quickstart --list
     """
     from biasloop.report.arms import open_runs
     from biasloop.running.engine import Options
 
     wanted = metric or []
     runs = open_runs(places)
+    if listed:
+        from biasloop.cli.metrics_list import show_metrics
+
+        show_metrics(runs, json=json)
+        return
     if ANNOTATORS in wanted:
         if len(wanted) > 1:
             raise InvalidInput(f"--metric {ANNOTATORS} is a table of its own; ask for other metrics by themselves")
@@ -84,7 +95,9 @@ def _recomputed(directory: Path, wanted: "Sequence[str]", options: "Options") ->
     known = list(dict.fromkeys(name for again in measured.values() for name in again.metrics))
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise InvalidInput(f"{directory} has no metric {unknown[0]!r}; it has {', '.join(known)}")
+        raise InvalidInput(
+            f"{directory} has no metric {unknown[0]!r}; it has {', '.join(known)}{near(unknown[0], known)}"
+        )
     return [
         {
             "round": number,

@@ -7,6 +7,7 @@ from typer.core import TyperCommand, TyperGroup
 from biasloop.cli.strictly import Strictly
 
 _MARK = "Example: "
+LIST = "list"
 
 
 class _Examples:
@@ -32,5 +33,21 @@ class Command(_Examples, Strictly, TyperCommand):
     """A subcommand."""
 
 
+class _Listing:
+    """A group of which one subcommand lists what there is: it is meant where none is named."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Put the name of the list before what is no subcommand."""
+        first = next((word for word in args if not word.startswith("-")), None)
+        if first not in self.commands and not {"--help", "-h"} & set(args):  # type: ignore[attr-defined]
+            args = [LIST, *args]
+        rest: list[str] = super().parse_args(ctx, args)  # type: ignore[misc]
+        return rest
+
+
 class Group(_Examples, Strictly, TyperGroup):
     """A subcommand that has subcommands."""
+
+
+class ListingGroup(_Listing, Group):
+    """Likewise, with a subcommand "list" that is meant where none is named."""

@@ -87,7 +87,7 @@ app.command("page", cls=Command)(page.page)
 app.command("report", cls=Command)(report.report)
 app.command("export", cls=Command)(export.export)
 app.add_typer(presets.app, name="presets")
-app.command("plugins", cls=Command)(plugins.plugins)
+app.add_typer(plugins.app, name="plugins")
 app.add_typer(runs.app, name="runs")
 app.command("doctor", cls=Command)(doctor.doctor)
 

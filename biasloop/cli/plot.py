@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 def plot(
     what: Annotated[
-        list[str],
+        list[str] | None,
         typer.Argument(
             metavar="[FIGURE] RUN...",
             help="Directories of runs, a figure's name, or a layout and its runs.",
             autocompletion=completing.plotted,
+            show_default=False,
         ),
-    ],
+    ] = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help=".png, .pdf or .svg; default: RUN.png.")
     ] = None,
@@ -50,6 +51,9 @@ def plot(
     pool: Annotated[
         list[str] | None, typer.Option("--pool", help="Of --x: a setting whose values are replicates (repeatable).")
     ] = None,
+    listed: Annotated[
+        bool, typer.Option("--list", help="Draw nothing: list the figures; with runs, the metrics that they have.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Draw runs: series with a band over seeds, bound, baseline, calibration error of round 0.
@@ -60,10 +64,17 @@ def plot(
 
     Example: biasloop plot runs/quickstart --x loop.human --metric bias
 
+    Example: biasloop plot --list
+
     Example: biasloop plot ffl-single runs/quickstart-generations --output single.pdf
     """
     from biasloop.report.figures import of_runs
 
+    if listed:
+        _list([Path(name) for name in what or []], json=json)
+        return
+    if not what:
+        raise InvalidInput("name runs to draw, or a figure; `biasloop plot --list` lists the figures")
     layout = None if Path(what[0]).is_dir() else of_runs.find_layout(what[0])
     if layout and overlay:
         raise InvalidInput("--overlay goes with runs, and a figure has curves of its own; leave the figure's name out")
@@ -83,6 +94,16 @@ def plot(
         emit({"file": str(written)})
     else:
         say(f"wrote {written}")
+
+
+def _list(places: list[Path], *, json: bool) -> None:
+    from biasloop.cli import metrics_list
+    from biasloop.report.arms import open_runs
+
+    if places:
+        metrics_list.show_metrics(open_runs(places), json=json)
+    else:
+        metrics_list.show_figures(json=json)
 
 
 def _default(first: str, *, figure: bool) -> Path:

@@ -1,12 +1,12 @@
 """`biasloop presets`: what there is, what each says, and a copy of one to change."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from biasloop.cli import completing
-from biasloop.cli.examples import Command, Group
+from biasloop.cli.examples import LIST, Command, ListingGroup
 from biasloop.cli.options import Data, Json, Sets, data_directory, tell_whose
 from biasloop.cli.outputs import Force, check_file
 from biasloop.errors import InvalidInput
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from biasloop.config.experiment import Experiment
     from biasloop.config.presets import Preset
 
-LIST = "list"
 Name = Annotated[
     str,
     typer.Argument(
@@ -25,19 +24,8 @@ Name = Annotated[
 ]
 
 
-class ListUnlessNamed(Group):
-    """`presets WORD` lists the presets with WORD, unless it is a subcommand."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Put the name of the list before what is no subcommand."""
-        first = next((word for word in args if not word.startswith("-")), None)
-        if first not in self.commands and not {"--help", "-h"} & set(args):
-            args = [LIST, *args]
-        return super().parse_args(ctx, args)
-
-
 app = typer.Typer(
-    cls=ListUnlessNamed,
+    cls=ListingGroup,
     help="List presets, show one, or copy one to change it. `presets WORD` is short for `presets list WORD`.\n\n"
     "Example: biasloop presets show quickstart",
 )

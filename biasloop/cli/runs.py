@@ -127,12 +127,12 @@ def verify(folder: Directory, json: Json = False) -> None:
     Example: biasloop runs verify runs/quickstart
     """
     from biasloop.errors import InvalidInput
-    from biasloop.store.finding import find_runs
+    from biasloop.store.finding import find_runs, nearby
     from biasloop.store.repair import verify as check
 
     directories = find_runs(folder) if folder.is_dir() else []
     if not directories:
-        raise InvalidInput(f"there is no run at {folder}; `biasloop runs` lists them")
+        raise InvalidInput(f"there is no run at {folder}; {nearby(folder)}`biasloop runs` lists them")
     checked = {str(directory): check(directory) for directory in directories}
     if json:
         emit([{"run": run, "problems": problems} for run, problems in checked.items()])

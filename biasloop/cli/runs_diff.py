@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from biasloop.store.reader import Run
 
 _MOST = 8  # metrics that are printed without --all
-_NAMED = 3  # runs of a study, where one was asked for
 
 
 def diff(
@@ -34,8 +33,9 @@ def diff(
     Example: biasloop runs diff runs/quickstart/loop.human=20/seed-0 runs/quickstart/loop.human=100/seed-0
     """
     from biasloop.report import run_diff
+    from biasloop.store.reader import Run
 
-    runs = [_opened(directory) for directory in (first, second)]
+    runs = [Run.open(directory) for directory in (first, second)]
     a, b = runs
     chosen = _round(runs, number)
     settings = run_diff.settings(a.identity, b.identity)
@@ -58,18 +58,6 @@ def _columns(about: list[dict[str, Any]]) -> list[str]:
     """What the runs are called: A and B, with the names of their arms."""
     arms = [each.get("arm") for each in about]
     return [f"{letter} ({arm})" if arm else letter for letter, arm in zip("AB", arms, strict=True)]
-
-
-def _opened(directory: Path) -> "Run":
-    """The run, which is no folder of runs."""
-    from biasloop.store.finding import find_runs
-    from biasloop.store.reader import Run
-
-    below = find_runs(directory) if directory.is_dir() else []
-    if below and below != [directory]:
-        named = ", ".join(map(str, below[:_NAMED])) + (", ..." if len(below) > _NAMED else "")
-        raise InvalidInput(f"{directory} is a folder of runs and not a run; give one of those in it: {named}")
-    return Run.open(directory)
 
 
 def _round(runs: "list[Run]", asked: int | None) -> int | None:

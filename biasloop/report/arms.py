@@ -15,7 +15,7 @@ from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import LoopBound, RuleSettings
 from biasloop.report.bounds import bound_over_rounds, per_round_bound
-from biasloop.store.finding import find_runs
+from biasloop.store.finding import find_runs, nearby
 from biasloop.store.reader import Run
 
 NAN = float("nan")
@@ -163,7 +163,7 @@ def open_runs(paths: Sequence[Path]) -> list[Run]:
     for path in paths:
         below = find_runs(path) if path.is_dir() else []
         if not below:
-            raise InvalidInput(f"there is no run at {path}; `biasloop runs` lists them")
+            raise InvalidInput(f"there is no run at {path}; {nearby(path)}`biasloop runs` lists them")
         for directory in below:
             found.setdefault(directory.resolve(), Run.open(directory))
     return list(found.values())

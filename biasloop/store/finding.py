@@ -7,8 +7,10 @@ import re
 import stat
 from pathlib import Path
 
+from biasloop.errors import InvalidInput
 from biasloop.store.entries import ASIDE, EXPERIMENT, MANIFEST
 
+_NAMED = 3  # runs in a message
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -18,6 +20,33 @@ def find_runs(root: Path) -> list[Path]:
     Links to directories are not followed, the root itself excepted; nor is what lies in a run, or in a folder `aside`.
     """
     return [Path(directory) for directory in sorted_runs(root)]
+
+
+def check_run(directory: Path) -> None:
+    """Refuse what is no run: a folder of runs, with those in it, and no folder, with what lies near.
+
+    Raises:
+        InvalidInput: it is none.
+    """
+    if any(_status(f"{directory}/{name}") is not None for name in (MANIFEST, EXPERIMENT)):
+        return
+    below = find_runs(directory) if directory.is_dir() else []
+    if below:
+        raise InvalidInput(f"{directory} is a folder of runs and not a run; give one of those in it: {_some(below)}")
+    if not directory.is_dir():
+        raise InvalidInput(f"there is no run {directory}; {nearby(directory)}`biasloop runs` lists them")
+
+
+def nearby(missing: Path) -> str:
+    """The runs in the first directory above a path that is there, as the beginning of a sentence; empty for none."""
+    above = next((folder for folder in missing.parents if folder.is_dir()), Path())
+    if above in (Path(), Path(above.anchor)) or not (below := find_runs(above)):
+        return ""
+    return f"in {above} there are {_some(below)}; "
+
+
+def _some(runs: list[Path]) -> str:
+    return ", ".join(map(str, runs[:_NAMED])) + (", ..." if len(runs) > _NAMED else "")
 
 
 def sorted_runs(root: Path) -> list[str]:

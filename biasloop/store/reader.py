@@ -18,6 +18,7 @@ from biasloop.contract import names
 from biasloop.errors import DamagedStore, InvalidInput
 from biasloop.store.entries import EXPERIMENT
 from biasloop.store.files import sha256
+from biasloop.store.finding import check_run
 from biasloop.store.manifest import (
     SETUP,
     Manifest,
@@ -56,8 +57,7 @@ class Run:
             DamagedStore: its manifest is missing or damaged, `experiment.toml` was altered, or files lack or have
                 another size.
         """
-        if not directory.is_dir():
-            raise InvalidInput(f"there is no run {directory}; `biasloop runs` lists them")
+        check_run(directory)
         manifest = read_manifest(directory)
         while True:
             run = cls(directory, manifest)

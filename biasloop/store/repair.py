@@ -12,6 +12,7 @@ from biasloop.store.claims import claimed
 from biasloop.store.codec import Header
 from biasloop.store.entries import EXPERIMENT, check_entries
 from biasloop.store.files import remove_temporaries, sha256
+from biasloop.store.finding import check_run
 from biasloop.store.manifest import (
     NAME,
     SETUP,
@@ -84,6 +85,7 @@ def repair(directory: Path) -> Repaired:
         NewerFormat: a newer biasloop wrote it.
     """
     check_entries(directory)
+    check_run(directory)
     if not (directory / EXPERIMENT).is_file():
         raise InvalidInput(f"{directory} is not a run: it has no {EXPERIMENT}")
     with claimed(directory) as claim:

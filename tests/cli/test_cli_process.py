@@ -18,8 +18,9 @@ ALL = [
     "", "fetch", "generate", "loop", "evaluate", "evaluate shares", "evaluate memorization", "evaluate run",
     "evaluate amplification", "evaluate calibration", "evaluate fairness", "evaluate phase", "evaluate coco",
     "evaluate self-similarity", "evaluate person-preference", "evaluate geode", "compare", "bound", "plot", "page",
-    "report", "presets", "presets show", "export", "runs", "runs list", "runs show", "runs diff", "runs compare",
-    "runs verify", "runs repair", "plugins", "doctor", "presets list", "presets copy",
+    "report", "presets", "presets list", "presets show", "presets copy", "export", "runs", "runs list", "runs show",
+    "runs diff", "runs compare", "runs verify", "runs repair", "plugins", "plugins list",
+    "plugins show", "doctor",
 ]  # fmt: skip
 
 

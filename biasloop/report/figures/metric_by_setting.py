@@ -14,6 +14,7 @@ from biasloop.contract.data import Floats, Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds, wilson
 from biasloop.metrics.shares import are_shares, is_share
+from biasloop.near import near
 from biasloop.report.arms import NAN, arm_names
 from biasloop.report.figures.panels import Panel, Series
 from biasloop.report.tables import formatting
@@ -173,7 +174,9 @@ def panels(responses: Sequence[Response], metrics: Mapping[str, str]) -> list[Pa
     for metric, label in metrics.items():
         known = dict.fromkeys(name for response in responses for name in response.values)
         if metric not in known:
-            raise InvalidInput(f"no run has a metric {metric!r} there; give --metric one of {', '.join(known)}")
+            raise InvalidInput(
+                f"no run has a metric {metric!r} there; give --metric one of {', '.join(known)}{near(metric, known)}"
+            )
         if not is_measured(responses, metric):
             measured = [name for name in known if is_measured(responses, name)]
             raise InvalidInput(f"no run has a value of {metric!r} there; give --metric one of {', '.join(measured)}")

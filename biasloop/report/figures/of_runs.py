@@ -10,6 +10,7 @@ from biasloop.config import presets
 from biasloop.config.experiment import BoundSection
 from biasloop.errors import InvalidInput
 from biasloop.metrics.shares import are_shares
+from biasloop.near import near
 from biasloop.report.arms import NAN, Arm, arms, begun, open_runs
 from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.figures import layouts, metric_by_setting
@@ -55,9 +56,10 @@ def metric_series(arm: Arm, metric: str) -> Series:
     """
     for run in arm.runs:
         if not any(metric in row for row in run.metrics):
-            known = ", ".join(run.metrics[0]) if run.metrics else "none yet"
+            known = list(dict.fromkeys(name for row in run.metrics for name in row))
             raise InvalidInput(
-                f"{run.run.directory} has no metric {metric!r}; it has {known}; name one with --metric or [plot] series"
+                f"{run.run.directory} has no metric {metric!r}; it has {', '.join(known) or 'none yet'}; name one with "
+                f"--metric or [plot] series{near(metric, known)}"
             )
     values = arm.stacked([run.values(metric) for run in arm.runs])
     return Series(arm.label, values, replicates=arm.replicates, share=_is_share(arm, metric))

@@ -2,7 +2,8 @@
 
 A caption stays as it is: only a line feed ends a line, never another sign that Unicode counts as one. A TSV holds a
 caption and an address a line and has no header; keys are row numbers, from 0. Tools add the header `caption<TAB>url`:
-it is passed over, so that no key is shifted. Parquet and JSON Lines have `caption` and, if wished, `key`.
+it is passed over, so that no key is shifted. Parquet and JSON Lines have `caption` and, if wished, `key`; blank lines
+of JSON Lines count as no row.
 """
 
 from __future__ import annotations
@@ -135,17 +136,18 @@ def _before_address(line: str, path: Path, number: int) -> str:
 
 def _of_jsonl(path: Path) -> Iterator[Caption]:
     given = False
-    for row, line in enumerate(_lines(path)):
+    lines = ((number, line) for number, line in enumerate(_lines(path), 1) if line.strip())
+    for row, (number, line) in enumerate(lines):
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise InvalidInput(f"{path}, line {row + 1:,}: it is no JSON ({error})") from error
+            raise InvalidInput(f"{path}, line {number:,}: it is no JSON ({error})") from error
         if not isinstance(value, dict) or not isinstance(value.get("caption"), str):
-            raise InvalidInput(f"{path}, line {row + 1:,}: expected an object with a text `caption`")
+            raise InvalidInput(f"{path}, line {number:,}: expected an object with a text `caption`")
         if row == 0:
             given = "key" in value
         elif given != ("key" in value):
-            raise InvalidInput(f"{path}, line {row + 1:,}: some rows have a `key` and some have none; give it to all")
+            raise InvalidInput(f"{path}, line {number:,}: some rows have a `key` and some have none; give it to all")
         yield (_key(value["key"], path, row) if given else row), _text(value["caption"], path, row)
 
 

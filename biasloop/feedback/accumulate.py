@@ -260,7 +260,7 @@ class Accumulate:
         """The cap is reached, or the reserve is used up."""
         settings = self.settings
         if settings.rounds is not None and number >= settings.rounds:
-            return f"{settings.rounds} rounds"
+            return "1 round" if settings.rounds == 1 else f"{settings.rounds} rounds"
         return self.reserve.lacks(settings.human, settings.model) if number else None
 
     @property

@@ -66,6 +66,20 @@ def is_share(name: str, metric: Metric) -> bool:
     return n > 0 and 0 <= p <= 1 and math.isclose(error**2, p * (1 - p) / n, rel_tol=1e-6, abs_tol=1e-12)
 
 
+_NO_SHARES = frozenset({"log", "loss", "losses", "nll", "perplexity"})
+
+
+def are_differences(name: str, metrics: Iterable[Metric]) -> bool:
+    """Whether numbers of that name are differences of two shares, so that all that is said of them is in [-1, 1].
+
+    Its name says that it is a difference, and none of a loss; at least one has a value, and none is outside.
+    """
+    words = {*re.findall("[a-z]+", name)}
+    measured = [metric.value for metric in metrics if math.isfinite(metric.value)]
+    named = not DIFFERENCES.isdisjoint(words) and _NO_SHARES.isdisjoint(words)
+    return named and bool(measured) and all(-1 <= value <= 1 for value in measured)
+
+
 def share(values: Array, value: object) -> Metric:
     """Share of rows equal to a value, with its binomial standard error.
 

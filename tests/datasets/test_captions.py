@@ -108,3 +108,12 @@ def test_a_parquet_file_needs_a_caption_in_each_row(tmp_path):
         opened(path)
     with pytest.raises(InvalidInput, match="missing"):
         opened(tmp_path / "missing.tsv")
+
+
+def test_blank_lines_of_json_count_as_no_row_and_mistakes_keep_their_line(tmp_path):
+    path = tmp_path / "a.jsonl"
+    path.write_text('\n{"caption": "x"}\n  \n{"caption": "y"}\n\n')
+    assert list(read(path)) == [(0, "x"), (1, "y")]
+    path.write_text('\n{"caption": "x"}\n\n{"caption": 3}\n')
+    with pytest.raises(InvalidInput, match="line 4: expected an object"):
+        list(read(path))

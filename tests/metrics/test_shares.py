@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
-from biasloop.metrics.shares import are_shares, binomial, share, share_bias, share_of
+from biasloop.metrics.shares import are_differences, are_shares, binomial, share, share_bias, share_of
 
 rows = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=60)
 
@@ -96,3 +96,20 @@ def test_names_tell_differences_from_shares_where_errors_cannot(name):
 @pytest.mark.parametrize("name", ["accuracy", "share_predicted", "recall_at_1.biased", "label_error", "example"])
 def test_other_names_leave_it_to_the_errors(name):
     assert are_shares(name, [binomial(0, 24), binomial(3, 24)])
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "told"),
+    [
+        ("bias", [-0.5, 1.0], True),
+        ("demographic_parity_difference", [0.2], True),
+        ("gap.tpr", [math.nan, 0.1], True),
+        ("bias", [1.5, 0.1], False),
+        ("bias", [math.nan], False),
+        ("accuracy", [0.5], False),
+        ("loss_gap", [0.5], False),
+        ("perplexity.difference", [0.5], False),
+    ],
+)
+def test_differences_of_shares_are_told_by_name_and_values(name, values, told):
+    assert are_differences(name, [Metric(value, 4) for value in values]) is told

@@ -414,3 +414,35 @@ def test_a_series_without_values_is_not_in_the_legend(drawn):
 
 def test_a_figure_without_any_value_has_no_legend(drawn):
     assert not drawn([[Panel("", [Series("nowhere", np.full((1, 4), np.nan))], arrow=False)]]).legends
+
+
+def looks_for(*centres, looks=()):
+    """Looks of lines called a, b, ... whose values are given."""
+    looks = looks or [""] * len(centres)
+    series = [Series(name, np.array([centre], float), look=look) for name, centre, look in
+              zip("abcd", centres, looks, strict=False)]  # fmt: skip
+    return looks_of([Panel("", series)])
+
+
+def test_a_line_on_top_of_another_is_dashed_so_that_both_are_seen():
+    rising = [0, 1, 2, 3, 4]
+    looks = looks_for(rising, [4, 3, 2, 1, 0], rising, [0, 1, 2, 3, 4.02])
+    assert [look.dashes for look in looks.values()] == [None, None, DASHES["dashed"], DASHES["dotted"]]
+    assert len({look.colour for look in looks.values()}) == 4
+
+
+def test_lines_that_cross_or_run_apart_stay_as_they_are():
+    assert {look.dashes for look in looks_for([0, 1, 2, 3], [0.2, 1, 2.2, 3]).values()} == {None}
+    assert {look.dashes for look in looks_for([1, np.nan, np.nan], [np.nan, 1, 1]).values()} == {None}
+
+
+def test_a_look_that_was_asked_for_is_kept_where_lines_hide_each_other():
+    looks = looks_for([0, 1], [0, 1], looks=["red solid", "blue solid"])
+    assert [look.dashes for look in looks.values()] == [None, None]
+
+
+def test_lines_that_hide_each_other_in_one_panel_of_several_are_told_apart_in_all():
+    apart, together = ([0, 1], [1, 0]), ([0, 1], [0, 1])
+    panels = [Panel("", [Series(name, np.array([values], float)) for name, values in zip("ab", pair, strict=True)])
+              for pair in (apart, together)]  # fmt: skip
+    assert [look.dashes for look in looks_of(panels).values()] == [None, DASHES["dashed"]]

@@ -98,3 +98,13 @@ def test_the_band_of_a_share_stays_within_0_and_1_and_any_other_does_not(values,
     rows = np.array(values)[:, None]
     free, share = (Series("x", rows, share=share).band(kind) for share in (False, True))
     assert np.array_equal(share, np.clip(free, 0, 1))
+
+
+def test_no_band_of_a_difference_of_shares_leaves_what_it_can_be():
+    values = np.array([[-0.99, 0.9], [-0.9, 1.0], [-1.0, 0.2], [-0.2, 1.0]])
+    lower, upper = Series("", values, difference=True).band("interval")
+    free_lower, free_upper = Series("", values).band("interval")
+    assert free_lower[0] < -1
+    assert free_upper[1] > 1
+    assert (lower[0], upper[1]) == (-1, 1)
+    assert (lower[1], upper[0]) == (free_lower[1], free_upper[0])

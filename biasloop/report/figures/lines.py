@@ -27,7 +27,11 @@ GREEN, ORANGE, GREY, LIGHT_GREY = "#009E73", "#E69F00", "#595959", "#8C8C8C"
 SHADE = "#EFEFEF"
 COLOURS = {"blue": HUES[0], "red": HUES[1], "purple": HUES[2], "black": HUES[3], "yellow": HUES[4], "sky": HUES[5]}
 COLOURS |= {"green": GREEN, "grey": GREY}
-DASHES: dict[str, tuple[float, float] | None] = {"solid": None, "dashed": (3.6, 1.5), "dotted": (1.1, 1.1)}
+DASHES: dict[str, tuple[float, ...] | None] = {"solid": None, "dashed": (3.6, 1.5), "dotted": (1.1, 1.1)}
+OVER = (DASHES["dashed"], DASHES["dotted"], (6.0, 1.2, 1.2, 1.2))
+"""Lines on top of others, through which these are seen."""
+NEAR = 0.012  # of the height of what is drawn: about the width of a line
+MOSTLY = 0.8  # of the points
 BOUND_DASHES, BASELINE_DASHES = (5.0, 1.8), (2.2, 1.4)  # in line widths
 LINE, THIN, SEED_LINE = 1.4, 1.1, 0.6  # points
 MARKER = 3.4  # points
@@ -44,14 +48,14 @@ class Look:
     bound: str
     marker: str
     order: int
-    dashes: tuple[float, float] | None = None
+    dashes: tuple[float, ...] | None = None
 
 
 def looks_of(panels: Sequence[Panel]) -> dict[str, Look]:
     """A look for each label of a line, in order of first appearance; a lone label has the published colours.
 
     What asks for no look has the colours that are not asked for; where there are more lines than colours, the next
-    ones are dotted, and then dashed.
+    ones are dotted, and then dashed. So is a line that would hide an earlier one nearly everywhere.
     """
     asked = {series.label: series.look for panel in panels if not panel.stacked for series in panel.series}
     wanted = {label: parse_look(look) for label, look in asked.items() if look}
@@ -60,18 +64,45 @@ def looks_of(panels: Sequence[Panel]) -> dict[str, Look]:
     taken = {colour for colour, _ in wanted.values()}
     hues = [hue for hue in HUES if hue not in taken] or HUES
     free = itertools.cycle(itertools.product((DASHES["solid"], DASHES["dotted"], DASHES["dashed"]), hues))
-    looks = {}
+    looks: dict[str, Look] = {}
+    hidden = _hiding(panels) if len(asked) <= len(hues) else {}  # more are told apart by their dashes already
     for order, label in enumerate(asked):
         if label in wanted:
             colour, dashes = wanted[label]
         else:
             dashes, colour = next(free)
+            over = [looks[other].dashes for other in hidden.get(label, ()) if other in looks]
+            if dashes in over:  # it would be drawn over a line like it: what shows between its dashes is the other
+                dashes = next((line for line in OVER if line not in over), OVER[-1])
         marker = MARKERS[(order + order // len(MARKERS)) % len(MARKERS)]  # another one beside an equal colour
         looks[label] = Look(colour, lighter(colour), marker, order, dashes)
     return looks
 
 
-def parse_look(text: str) -> tuple[str, tuple[float, float] | None]:
+def _hiding(panels: Sequence[Panel]) -> dict[str, list[str]]:
+    """For each label, the earlier ones whose line it lies on in a panel, within the width of a line."""
+    hiding: dict[str, list[str]] = {}
+    for panel in panels:
+        series = [] if panel.stacked else list(panel.series)
+        centres = [each.centre() for each in series]
+        ends = [value for centre in centres for value in centre[np.isfinite(centre)].tolist()]
+        near = NEAR * (max(ends) - min(ends)) if ends else 0.0
+        for later, centre in enumerate(centres):
+            for earlier, other in enumerate(centres[:later]):
+                if series[earlier].label != series[later].label and _is_on(centre, other, near):
+                    hiding.setdefault(series[later].label, []).append(series[earlier].label)
+    return hiding
+
+
+def _is_on(centre: Floats, other: Floats, near: float) -> bool:
+    """Whether a line lies on another at all points, but for a few, where both have values."""
+    points = min(len(centre), len(other))
+    apart = np.abs(centre[:points] - other[:points])
+    known = np.isfinite(apart)
+    return bool(known.any()) and float(np.mean(apart[known] <= near)) >= MOSTLY
+
+
+def parse_look(text: str) -> tuple[str, tuple[float, ...] | None]:
     """`red dashed` or `#1f77b4 solid` as a colour and dashes in line widths, None for a solid line.
 
     Raises:
@@ -175,7 +206,7 @@ def _isolated(values: Floats) -> Bools:
     return np.asarray(there & ~padded[:-2] & ~padded[2:], np.bool_)
 
 
-def _is_line(values: Floats) -> bool:
+def is_line(values: Floats) -> bool:
     """Whether two values stand side by side, without which a line without markers shows nothing."""
     there = np.isfinite(values)
     return bool((there[1:] & there[:-1]).any())
@@ -199,7 +230,7 @@ def legend_entries(
     ]
     entries += bars.bar_entries(panels)
     lone = next(iter(looks.values())) if len(looks) == 1 else Look(LIGHT_GREY, LIGHT_GREY, "", 0)
-    if any(series.bound is not None and _is_line(series.bound) for series in every):
+    if any(series.bound is not None and is_line(series.bound) for series in every):
         entries.append(Line2D([], [], color=lone.bound, lw=THIN, dashes=BOUND_DASHES, label=bound_label))
     if any(series.baseline is not None and math.isfinite(series.baseline) for series in every):
         entries.append(Line2D([], [], color=GREEN, lw=LINE, dashes=BASELINE_DASHES, label=baseline_label))

@@ -9,12 +9,13 @@ import numpy as np
 from biasloop.config import presets
 from biasloop.config.experiment import BoundSection
 from biasloop.errors import InvalidInput
-from biasloop.metrics.shares import are_shares
+from biasloop.metrics.shares import are_differences, are_shares
 from biasloop.near import near
 from biasloop.report.arms import NAN, Arm, arms, begun, open_runs
 from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.figures import layouts, metric_by_setting
 from biasloop.report.figures.layouts import Layout
+from biasloop.report.figures.lines import is_line
 from biasloop.report.figures.panels import Band, Panel, Series
 from biasloop.report.figures.side_by_side import panel_rows
 from biasloop.running.study import RUNS
@@ -45,7 +46,7 @@ def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
     delta = first if lag else float(values[:, 0].mean()) - baseline
     curve = bound_over_rounds(arm.runs[0].loop_bound, delta, arm.rounds - 1, lag)
     series = Series(arm.label, values, bound=baseline + curve, baseline=baseline, replicates=arm.replicates)
-    return replace(series, share=_is_share(arm, section.metric))
+    return _limited(series, arm, section.metric)
 
 
 def metric_series(arm: Arm, metric: str) -> Series:
@@ -62,11 +63,13 @@ def metric_series(arm: Arm, metric: str) -> Series:
                 f"--metric or [plot] series{near(metric, known)}"
             )
     values = arm.stacked([run.values(metric) for run in arm.runs])
-    return Series(arm.label, values, replicates=arm.replicates, share=_is_share(arm, metric))
+    return _limited(Series(arm.label, values, replicates=arm.replicates), arm, metric)
 
 
-def _is_share(arm: Arm, metric: str) -> bool:
-    return are_shares(metric, (row[metric] for run in arm.runs for row in run.metrics if metric in row))
+def _limited(series: Series, arm: Arm, metric: str) -> Series:
+    """The series, with what its metric cannot leave."""
+    measured = [row[metric] for run in arm.runs for row in run.metrics if metric in row]
+    return replace(series, share=are_shares(metric, measured), difference=are_differences(metric, measured))
 
 
 def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str | None = None) -> Panel:
@@ -134,7 +137,10 @@ def by_round(grouped: Sequence[Arm], metric: str | None) -> Drawn:
     if not shown:
         raise InvalidInput(f"{first.run.directory}: no round has a value of {_without_value(grouped, names)}")
     panels = [panel("", measured[name], name) for name in shown]
-    note = OF_LABELS if section is not None and section.of_labels and section.metric in shown else ""
+    bounds = [series.bound for name, each in zip(shown, panels, strict=True) for series in each.series
+              if section is not None and name == section.metric]  # fmt: skip
+    seen = any(bound is not None and is_line(bound) for bound in bounds)
+    note = OF_LABELS if section is not None and section.of_labels and seen else ""
     if len(shown) == 1:
         return Drawn(panels, axis_label(first.run, shown[0]), left_out, note)
     labelled = [replace(each, y_label=axis_label(first.run, name)) for each, name in zip(panels, shown, strict=True)]

@@ -34,6 +34,7 @@ class Series:
         look: how it is drawn, such as "red dashed" (`report.figures.lines.parse_look`); empty for a free colour.
         of_rows: `(2, rounds)` lower and upper end of what the test rows of a lone run say, or None.
         share: whether the metric is a share of rows, so that no band leaves 0 to 1.
+        difference: whether it is a difference of two shares, so that none leaves -1 to 1.
     """
 
     label: str
@@ -44,6 +45,7 @@ class Series:
     replicates: str = "seed"
     of_rows: Floats | None = None
     share: bool = False
+    difference: bool = False
 
     def __post_init__(self) -> None:
         if self.values.ndim != 2 or not self.values.size:
@@ -84,7 +86,10 @@ class Series:
                 quantiles = {count: t_quantile(count) for count in set(n.tolist())}
                 half = np.sqrt(squares / (n - 1) / n) * [quantiles[count] for count in n.tolist()]
         lower, upper = centre - half, centre + half
-        return (lower.clip(0, 1), upper.clip(0, 1)) if self.share else (lower, upper)
+        if not (self.share or self.difference):
+            return lower, upper
+        least = 0 if self.share else -1
+        return lower.clip(least, 1), upper.clip(least, 1)
 
     def bounded(self, factors: Floats) -> "Series":
         """The same series with its bound: baseline + initial error times the amplification factors.

@@ -56,7 +56,7 @@ class Table:
     @property
     def width(self) -> int:
         """How many inputs a row has at most."""
-        return self.numbers.shape[1] + len(self.column)
+        return int(self.numbers.shape[1]) + len(self.column)
 
     @classmethod
     def of(cls, features: Sequence[Feature]) -> Table:

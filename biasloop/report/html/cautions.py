@@ -102,10 +102,15 @@ def _of(those: Sequence[ReadOnce], runs: Sequence[ReadOnce]) -> str:
 def _exceeded(bounds: Sequence[Bounded]) -> Iterator[Caution]:
     over = [bound for bound in bounds if bound.exceeded]
     if over:
+        excess, number, arm = max(
+            (abs(row.bias) - abs(row.bound), row.round, bound.arm) for bound in over for row in bound.rounds
+        )
+        of_arm = f" of {arm}" if arm else ""
         yield Caution(
             "bound",
             f"The mean bias of {len(over)} of {formatting.counted(len(bounds), 'arm')} exceeds the mean bound in some "
-            "round: the error of a fit did not stay what it was in round 0, or it is the noise of the test set.",
+            f"round, most in round {number}{of_arm}, by {formatting.number(excess, 2)}: the error of a fit did not "
+            "stay what it was in round 0, or it is the noise of the test set.",
             [bound.arm for bound in over if bound.arm],
         )
 

@@ -23,8 +23,14 @@ from biasloop.store.reader import Run
 SEEDS, ROWS = "seeds", "test rows"
 """What an interval is of: the mean over seeds, or the test rows of the only seed."""
 
-BOUND = "bound"
+BOUND, BOUND_BIAS = "bound", "bound_bias"
+"""What is computed of a preset's [bound]: Theorem 1, and its metric minus its baseline.
+
+The latter is called "bias", as elsewhere, unless runs measure something else under that name.
+"""
+
 _ROUNDING = 1e-12
+_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -117,11 +123,22 @@ def main_metrics(arms: Sequence[Arm]) -> list[str]:
     """What the preset speaks of: bias and bound, its series, quality and label error, as far as a run has them."""
     first = arms[0].runs[0]
     section = first.bound_section
-    bounded = [BIAS, BOUND] if section is not None and first.has(section.metric, section.baseline) else []
+    bounded = []
+    if section is not None and first.has(section.metric, section.baseline):
+        bounded = [BOUND_BIAS if any(map(_has_other_bias, arms)) else BIAS, BOUND]
     named = [*([section.metric, section.baseline] if section is not None else []), *series_of(first.run)]
     names = [*bounded, *named, summary.quality_of(arms), LABEL_ERROR]
     measured = {name for arm in arms for run in arm.runs for row in run.metrics for name in row}
     return [name for name in dict.fromkeys(names) if name in measured or name in bounded]
+
+
+def _has_other_bias(arm: Arm) -> bool:
+    """Whether runs measure a bias that is not the one that their bound is of."""
+    for run in arm.runs:
+        own = run.values(BIAS)  # (rounds,)
+        if np.isfinite(own).any() and not np.allclose(own, run.bias(), atol=_SAME, equal_nan=True):
+            return True
+    return False
 
 
 def series_of(run: Run) -> list[str]:
@@ -135,7 +152,10 @@ def _named(arms: Sequence[Arm], names: Sequence[str] | Mapping[str, object]) -> 
 
 def named(run: Run, name: str) -> Metric:
     """A metric, called as axes call it."""
+    section = run.manifest.about.get("bound", {})
     label = axis_label(run, name)
+    if name == BOUND_BIAS:
+        label = f"{axis_label(run, section.get('metric'))}, less the baseline"
     return Metric(name, label[:1].upper() + label[1:])
 
 
@@ -152,7 +172,7 @@ def _arm_result(arm: Arm, main: Sequence[str]) -> ArmResult:
 
 
 def value_of(arm: Arm, name: str, number: int) -> Value:
-    """A metric of an arm in a round; "bias" and "bound" are the bound's, where the preset has one."""
+    """A metric of an arm in a round; also bias and bound, as the preset's [bound] has them."""
     derived = _derived(arm, name, number)
     if derived is not None:
         return _over(derived, 0, share=False)
@@ -168,13 +188,13 @@ def value_of(arm: Arm, name: str, number: int) -> Value:
 
 def _derived(arm: Arm, name: str, number: int) -> list[float] | None:
     """Bias or bound by seed; None of any other metric."""
-    section = arm.runs[0].bound_section
-    if name not in {BIAS, BOUND} or section is None:
+    measured = name == BIAS and any(run.has(BIAS) for run in arm.runs)
+    if name not in {BIAS, BOUND_BIAS, BOUND} or arm.runs[0].bound_section is None or measured:
         return None
     values = []
     for run in arm.runs:
         try:
-            series = run.bias() if name == BIAS else run.bound()
+            series = run.bound() if name == BOUND else run.bias()
         except InvalidInput:  # no such metric in this run
             continue
         if math.isfinite(series[number]):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,14 +16,18 @@ from scipy import stats
 from support.reports import HOSTILE, Page
 
 from biasloop.bound import bound
+from biasloop.config.experiment import BoundSection
+from biasloop.contract.data import Metric
 from biasloop.errors import BiasloopError
 from biasloop.metrics.sequential import e_value
 from biasloop.printable import printable
+from biasloop.report.arms import Arm, Measured
 from biasloop.report.html import page as pages
 from biasloop.report.html.cautions import Caution
 from biasloop.report.html.content import Asked, Report, gather, gather_figure
 from biasloop.report.html.page import page
 from biasloop.report.html.plain import plain
+from biasloop.report.html.results import results
 from biasloop.report.output import finite
 from biasloop.running.engine import Options
 from biasloop.store.finding import find_runs
@@ -115,7 +120,7 @@ def test_json_says_what_the_page_says(report, html, study):
     arm = one["results"]["arms"][1]
     assert arm["last"]["share_predicted"]["mean"] == pytest.approx(over(study, 25, 3, "share_predicted").mean())
     assert len(arm["by_round"]["share_predicted"]) == 4
-    assert one["repeat"]["command"] in html
+    assert one["repeat"]["command"] in "".join(Page(html).text)
     assert "svg" not in json.dumps(told)
     assert "data:" not in json.dumps(told)
 
@@ -275,3 +280,24 @@ def test_nothing_that_is_told_is_no_number(report):
     assert all(text.lower() not in {"nan", "inf", "-inf"} for text in leaves(finite(plain(report))))
     assert math.isnan(report.studies[0].compared.differences["bias"][0].low)
     assert ">nan<" not in page(report).decode()
+
+
+def test_a_bias_that_is_not_the_bounds_is_not_taken_for_it():
+    """A run may measure a bias of its own, of another class than its [bound] speaks of."""
+    rows = [{"a": Metric(0.3, 50), "b": Metric(0.1, 50), "bias": Metric(own, 50)} for own in (0.05, 0.06)]
+    section = BoundSection(metric="a", baseline="b")
+    about = {"bound": {"metric": "a", "baseline": "b"}, "plot": {"labels": {"a": "Share of women"}}}
+
+    class Of(Measured):
+        bound_section = section
+
+    loop = {"rule": "accumulate", "start": 100, "human": 10, "model": 10}
+    run = SimpleNamespace(
+        manifest=SimpleNamespace(about=about), identity={"loop": loop, "seed": 0}, directory="run", rounds=[0, 1]
+    )
+    made = results([run], [Arm("", [Of(run, rows, [{}, {}], [None, None])])])
+    called = {metric.name: metric.label for metric in made.metrics}
+    assert called["bound_bias"] == "Share of women, less the baseline"
+    last = made.arms[0].last
+    assert (last["bound_bias"].mean, last["bias"].mean) == (pytest.approx(0.2), 0.06)
+    assert last["bound"].mean == pytest.approx(bound(100, 10, 10, 0.2, 1)[1])

@@ -15,10 +15,15 @@ from typing import Any
 
 from biasloop.errors import BiasloopError
 from biasloop.printable import printable, printable_lines
-from biasloop.report.html import repeating
+from biasloop.report.html import drawing, repeating
 from biasloop.report.html.content import Report, Study
 from biasloop.report.html.results import ROWS, Results
 from biasloop.report.tables import formatting
+
+MOST_CELLS = 6_000
+"""Cells of a folded table; what is larger is left to the files inside the page."""
+
+_NOTHING = 1e-13
 
 LARGEST = 5_000_000
 """Bytes of a page, so that it can be sent to somebody."""
@@ -44,7 +49,8 @@ def page(report: Report) -> bytes:
         "file_name": _file_name, "capitalised": _capitalised, "coded": _coded,
     }  # fmt: skip
     environment.globals |= {
-        "counted": formatting.counted, "sections": _sections, "seeds": _seeds, "of_rows": _of_rows,
+        "counted": formatting.counted, "most_cells": MOST_CELLS, "most_arms": drawing.MOST_ARMS,
+        "sections": _sections, "seeds": _seeds, "of_rows": _of_rows,
     }  # fmt: skip
     script, style = (_text(environment, name) for name in ("sort.js", "style.css"))
     ours = {"script": Markup(script), "style": Markup(style)}  # noqa: S704 # files beside this one
@@ -94,12 +100,13 @@ def _digest(script: str) -> str:
 
 
 def _number(value: float) -> str:
-    return formatting.number(float(value), 3)
+    """To three digits; what is 0 but for rounding is 0."""
+    return formatting.number(0.0 if abs(value) < _NOTHING else float(value), 3)
 
 
 def _signed(value: float) -> str:
     """With its sign, to three decimals."""
-    return formatting.MISSING if math.isnan(value) else f"{value:+.3f}"
+    return formatting.MISSING if math.isnan(value) else f"{0.0 if abs(value) < _NOTHING else value:+.3f}"
 
 
 def _evidence(value: float) -> str:

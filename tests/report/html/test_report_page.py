@@ -27,6 +27,7 @@ from biasloop.report.html.cautions import Caution
 from biasloop.report.html.content import Asked, Report, gather, gather_figure
 from biasloop.report.html.page import page
 from biasloop.report.html.plain import plain
+from biasloop.report.html.results import Metric as Column
 from biasloop.report.html.results import results
 from biasloop.report.output import finite
 from biasloop.running.engine import Options
@@ -301,3 +302,30 @@ def test_a_bias_that_is_not_the_bounds_is_not_taken_for_it():
     last = made.arms[0].last
     assert (last["bound_bias"].mean, last["bias"].mean) == (pytest.approx(0.2), 0.06)
     assert last["bound"].mean == pytest.approx(bound(100, 10, 10, 0.2, 1)[1])
+
+
+@pytest.mark.parametrize(("arms", "rounds", "folded"), [(100, 13, 1), (100, 90, 0), (5, 90, 5)])
+def test_of_many_arms_and_rounds_the_page_stays_within_its_size(report, arms, rounds, folded):
+    """A study of a hundred arms or more, each with twenty more metrics than the toy's."""
+    (study,) = report.studies
+    results, bounds, labels = study.results, study.bounded[0], study.provenance[0]
+    of_toy = results.arms[0]
+    last = {**of_toy.last, **{f"metric.{number}": of_toy.last["share_train"] for number in range(20)}}
+    by_round = {name: [values[0]] * rounds for name, values in of_toy.by_round.items()}
+    many = [replace(of_toy, label=f"arm {n}", rounds=rounds, last=last, by_round=by_round) for n in range(arms)]
+    every = [*results.every, *(Column(f"metric.{number}", f"metric.{number}") for number in range(20))]
+    entered = dict.fromkeys(range(rounds), labels.rounds[0])
+    changed = replace(
+        study,
+        results=replace(results, arms=many, every=every),
+        bounded=[replace(bounds, arm=f"arm {n}", rounds=[bounds.rounds[0]] * rounds) for n in range(arms)],
+        provenance=[replace(labels, arm=f"arm {n}", rounds=entered, totals=entered) for n in range(arms)],
+        runs=study.runs * 50,
+    )
+    made = page(replace(report, studies=[changed]))
+    parsed = Page(made.decode())
+    assert parsed.unclosed == []
+    assert len(made) < 5_000_000
+    assert f"arm {arms - 1}" in {row[1] for row in parsed.table("metric", "arm", "round 0").rows}
+    captions = [table.caption for table in parsed.tables]
+    assert sum(caption.endswith(f"({metric.name})") for caption in captions for metric in results.metrics) == folded

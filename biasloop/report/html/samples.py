@@ -118,7 +118,8 @@ def sample_sets(arms: Sequence[Arm], count: int, options: Options, room: Room) -
         last = round_name(run.rounds[-1])
         kept = _Kept(run, arm.label, run.read(SETUP), run.read(round_name(0)), run.read(last))
         stored = [*_made(kept, count, options)]
-        shown = stored or [*_of_data(kept, count, options)]
+        of_data = [] if any(each.texts for each in stored) else [*_of_data(kept, count, options)]
+        shown = [*stored, *(each for each in of_data if each.samples or not stored)]
         sets += [_fitted(each, room) for each in shown]
     return sets
 

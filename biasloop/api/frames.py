@@ -67,12 +67,13 @@ def ledger_frame(records: Sequence[Record], words: Vocabularies) -> pl.DataFrame
 
     parts = [_part(record.added, record.frames.get(TRUTH), words) for record in records if record.added is not None]
     if not parts:
-        return pl.DataFrame()
+        return pl.DataFrame(schema={"id": pl.Int64, "since": pl.Int32, "origin": pl.String, "model": pl.Int32})
     frame = pl.concat(parts, how="diagonal")
     human, said = pl.col("origin") == "human", [name for name in frame.columns if name.startswith(_OF_TRUTH)]
     own = [pl.when(human).then(name.removeprefix(_OF_TRUTH)).otherwise(name).alias(name) for name in said]
     right = [pl.when(human).then(0.0).otherwise(ERROR).alias(ERROR)] if ERROR in frame.columns else []
-    return frame.with_columns(*own, *right)
+    last = [*said, *([ERROR] if right else [])]
+    return frame.with_columns(*own, *right).select(pl.exclude(last), *last)
 
 
 def _part(added: Ledger, truth: Frame | None, words: Vocabularies) -> pl.DataFrame:
@@ -89,9 +90,8 @@ def _part(added: Ledger, truth: Frame | None, words: Vocabularies) -> pl.DataFra
     labels = table_frame(added.payload, words)
     frame = pl.concat([frame, labels.select(_apart(labels.columns, frame.columns))], how="horizontal")
     if truth is not None and len(truth) == int((~human).sum()):
-        beside = _truth(truth, labels.columns, words)
-        rows = pl.Series(np.flatnonzero(~human))
-        beside = beside.with_columns(row=rows.cast(pl.UInt32))
+        rows = pl.DataFrame({"row": pl.Series(np.flatnonzero(~human), dtype=pl.UInt32)})
+        beside = pl.concat([rows, _truth(truth, labels.columns, words)], how="horizontal")
         frame = frame.with_row_index("row").join(beside, on="row", how="left", maintain_order="left").drop("row")
     for name, values in ((WEIGHT, added.weight), ("propensity", added.propensity)):
         if values is not None:

@@ -150,6 +150,26 @@ def test_the_bound_is_the_one_that_the_command_line_holds_against(study, cli):
     assert bound.verdict in repr(bound)
 
 
+RUNS_BEFORE = sorted((toy.PROJECT / "tests" / "runs_before").glob("*/unbroken/seed-0"))
+KNOWN = {"command", "generators", "images", "images-sampled", "language", "toy"}
+
+
+@pytest.mark.parametrize("directory", RUNS_BEFORE, ids=lambda path: path.parents[1].name)
+def test_runs_of_every_rule_and_domain_can_be_looked_at(directory):
+    assert {path.parents[1].name for path in RUNS_BEFORE} == KNOWN
+    run = biasloop.open_run(directory)
+    ledger, last = run.ledger(), run.round(-1)
+    assert run.metrics()["round"].max() == last.number == 2
+    assert ledger.columns[:4] == ["id", "since", "origin", "model"]
+    if "train" in last.sizes and len(ledger):
+        assert len(ledger) == last.sizes["train"]
+        assert (ledger["origin"] == "human").sum() == last.sizes["human"]
+    for name in last.tables:
+        assert last.table(name) is not None
+    assert last.added().columns[:4] == ledger.columns[:4]
+    assert run._repr_html_().count("<tr>") == 1 + run.metrics()["round"].n_unique()
+
+
 # --- a study
 
 

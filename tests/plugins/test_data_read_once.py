@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from support import commands, textclass
+from support import commands, tabular, textclass
 
 from biasloop.contract.context import Context
 from biasloop.contract.data import Column
@@ -23,6 +23,8 @@ from biasloop_images import ImagesDomain
 from biasloop_images import config as images
 from biasloop_language import config as language
 from biasloop_language.domain import LanguageDomain
+from biasloop_tabular import TabularDomain
+from biasloop_tabular import config as tables
 from biasloop_textclass import TextClassDomain
 from biasloop_textclass import config as texts
 
@@ -69,6 +71,13 @@ def of_texts(domain):
     splits, rows = domain.splits(), domain._texts
     groups = [group.values for group in rows.groups.values()]
     return [splits.test, splits.pool, splits.holdout, rows.labels, rows.classes, rows.fingerprint, *groups]
+
+
+def of_tables(domain):
+    splits, rows = domain.splits(), domain._rows
+    groups = [group.values for group in rows.groups.values()]
+    return [splits.test, splits.pool, splits.holdout, rows.labels, rows.classes, rows.fingerprint, *groups,
+            domain._learner.table.slots]  # fmt: skip
 
 
 def of_generators(domain):
@@ -235,10 +244,45 @@ def generators_case(place):
     return Case(GeneratorsDomain, base, shared, own, of_generators)
 
 
+def tables_case(place):
+    for name, count in (("a", 60), ("b", 70)):
+        table = tabular.rows(count, 50)
+        for number, row in enumerate(table):
+            row |= {"part": "train" if number % 3 else "test" if number < 50 else "unlabelled", "number": str(number)}
+        tabular.write(place / f"{name}.csv", table)
+    trees = {"max_depth": 2}
+    shared = {
+        "estimator": "naive-bayes", "class_weight": "balanced", "follow": "no", "intersections": False,
+        "logistic": {"C": 0.5}, "gradient_boosting": trees,
+        "random_forest": trees, "decision_tree": trees,
+        "naive_bayes": {"alpha": 2.0},
+    }  # fmt: skip
+    base = {"data": "file", "path": str(place / "a.csv"), "outcome": "repaid", "test": 6, "ignore": ["part"]}
+    named = {"data": "adult", "path": None, "outcome": None, "ignore": None}
+    own = {
+        "data": ({}, named),
+        "path": ({}, {"path": str(place / "b.csv")}),
+        "outcome": ({}, {"outcome": "sex"}),
+        "sensitive": ({}, {"sensitive": ["sex", "race"]}),
+        "use_sensitive": ({"sensitive": "sex"}, {"sensitive": "sex", "use_sensitive": True}),
+        "ignore": ({}, {"ignore": ["part", "job"]}),
+        "id": ({}, {"id": "person"}),
+        "split": ({}, {"split": "part", "test": None, "ignore": ["job"]}),
+        "categorical": ({}, {"categorical": ["years"]}),
+        "missing": ({}, {"missing": ["cook"]}),
+        "bins": ({"sensitive": "years"}, {"sensitive": "years", "bins": {"years": [10]}}),
+        "most_categories": ({}, {"most_categories": 199}),
+        "classes": ({}, {"classes": ["yes", "no"]}),
+        "test": ({}, {"test": 7}),
+        "holdout": ({}, {"holdout": 3}),
+    }
+    return Case(TabularDomain, base, shared, own, of_tables)
+
+
 CASES = {"images": images_case, "command": command_case, "language": language_case, "generators": generators_case,
-         "textclass": texts_case}  # fmt: skip
+         "tabular": tables_case, "textclass": texts_case}  # fmt: skip
 TRAINING = {"images": images.TRAINING, "command": command.TRAINING, "language": language.TRAINING,
-            "generators": generators.TRAINING, "textclass": texts.TRAINING}  # fmt: skip
+            "generators": generators.TRAINING, "tabular": tables.TRAINING, "textclass": texts.TRAINING}  # fmt: skip
 
 
 @pytest.fixture(params=CASES)
@@ -247,7 +291,9 @@ def named(request, tmp_path):
 
 
 def build(case, changes, place, memory, seed=0):
-    config = case.domain.Config.model_validate({**case.base, **changes})
+    fields = case.domain.Config.model_fields  # settings go by the names of fields here, whatever a preset calls them
+    settings = {fields[key].alias or key: value for key, value in {**case.base, **changes}.items()}
+    config = case.domain.Config.model_validate(settings)
     return case.domain(config, Context(place, Streams((seed, "data")), memory=memory))
 
 

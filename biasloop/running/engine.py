@@ -364,8 +364,7 @@ class _Driver:
     def _report(self, step: str, record: Record, size: int, *, resumed: bool = False) -> None:
         seconds = self.store.manifest.files[f"{step}.h5"].seconds
         number = -1 if step == SETUP else int(step.removeprefix("round-"))
-        evaluation = record.evaluations.get(names.PRETRAINED if step == SETUP else names.MAIN)
-        if evaluation is not None:
+        if (evaluation := record.evaluations.get(names.PRETRAINED if step == SETUP else names.MAIN)) is not None:
             self.options.on_event(Committed(number, evaluation.metrics, record.sizes, seconds, size, resumed))
 
     def _on_note(self, text: str) -> None:

@@ -15,7 +15,7 @@ from biasloop.contract.data import Column, Frame
 from biasloop.errors import InvalidInput
 from biasloop.predictions.stored import of_run
 from biasloop.records.ledger import HUMAN, PREPARED, Ledger
-from biasloop.report.tables.parquet import _ledger_part
+from biasloop.report.tables.parquet import _ledger_part, file_names
 from biasloop.running.engine import Options
 from biasloop.running.executors import InProcess
 from biasloop.store.manifest import SETUP
@@ -58,7 +58,7 @@ def test_columns_and_types_are_those_of_the_page(cli, study):
     begin = documented("Every table begins with")
     for file, title in (("metrics.parquet", "`metrics.parquet`, a"), ("runs.parquet", "`runs.parquet`, a")):
         assert dict(pl.read_parquet(tables / file).schema) == begin | documented(title), file
-    for folder, title in (("ledger", "`ledger/NAME_SEED"), ("samples/test", "`samples/TABLE/NAME_SEED")):
+    for folder, title in (("ledger", "`ledger/RUN"), ("samples/test", "`samples/TABLE/RUN")):
         files = sorted((tables / folder).iterdir())
         assert len(files) == 4
         for file in files:
@@ -157,6 +157,19 @@ def test_what_cannot_be_written_is_refused(cli, study, typed, words):
     result = cli("export", str(study), "--format", "parquet", *typed)
     assert isinstance(result.exception, InvalidInput)
     assert words in str(result.exception)
+
+
+@pytest.mark.parametrize(
+    ("directories", "names"),
+    [
+        (["runs/toy/seed-3"], ["seed-3"]),
+        (["toy/a=1/seed-0", "toy/a=2/seed-0"], ["a=1_seed-0", "a=2_seed-0"]),
+        (["toy/seed-0", "toy/seed-1", "other/seed-0"], ["toy_seed-0", "toy_seed-1", "other_seed-0"]),
+        (["x/a_b/c", "x/a/b_c", "x/a/b/c"], ["a_b_c", "a_b_c-2", "a_b_c-3"]),
+    ],
+)
+def test_a_file_is_called_as_its_run_is(directories, names):
+    assert file_names([Path(directory) for directory in directories]) == names
 
 
 def test_nothing_is_replaced_unless_it_is_said(cli, study):

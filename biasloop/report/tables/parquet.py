@@ -6,7 +6,9 @@ Columns and their types are documented in `docs/export.md`; they do not depend o
 from __future__ import annotations
 
 import io
+import itertools
 import json
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +21,7 @@ from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 from biasloop.records.ledger import HUMAN, PREPARED, Ledger
 from biasloop.report.arms import arms, begun
-from biasloop.report.tables.exporting import Written, is_file, measured, names
+from biasloop.report.tables.exporting import Written, is_file, measured
 from biasloop.store.files import write_output
 from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
@@ -45,8 +47,7 @@ def export_parquet(runs: Sequence[Run], output: Path, *, number: int | None = No
         force: whether files that are there already are replaced.
 
     Raises:
-        InvalidInput: no run has a finished round, none has that round, two runs have the same settings and seed, or
-            something is there already.
+        InvalidInput: no run has a finished round, none has that round, or something is there already.
     """
     if is_file(output) or output.suffix.lower() == ".parquet":
         raise InvalidInput(f"--output {output} names one file, and this format has several; name a directory")
@@ -57,7 +58,7 @@ def export_parquet(runs: Sequence[Run], output: Path, *, number: int | None = No
     if number is not None and not any(number in each.run.rounds for each in finished):
         raise InvalidInput(f"none of these runs has a round {number}; leave out --round for all")
     written = [_written(metrics_frame(finished), output / METRICS), _written(runs_frame(finished), output / RUNS)]
-    for each, name in zip(finished, names([each.run for each in finished]), strict=True):
+    for each, name in zip(finished, file_names([each.run.directory for each in finished]), strict=True):
         ledger = ledger_frame(each)
         if ledger is not None:
             written.append(_written(ledger, output / LEDGER / f"{name}.parquet"))
@@ -66,9 +67,21 @@ def export_parquet(runs: Sequence[Run], output: Path, *, number: int | None = No
     return written
 
 
+def file_names(directories: Sequence[Path]) -> list[str]:
+    """What files of runs are called, each once: the directory below what all have in common, `ARM_seed-0`."""
+    absolute = [Path(os.path.abspath(directory)) for directory in directories]  # noqa: PTH100 - a link stays one
+    common = os.path.commonpath([directory.parent for directory in absolute])
+    taken: dict[str, None] = {}
+    for directory in absolute:
+        name = "_".join(directory.relative_to(common).parts)
+        numbered = (f"{name}-{number}" for number in itertools.count(2))
+        taken[name if name not in taken else next(other for other in numbered if other not in taken)] = None
+    return list(taken)
+
+
 @dataclass(frozen=True)
 class Labelled:
-    """A run, and what tables and legends call its arm among those it is exported with; empty where all are alike."""
+    """A run, and what tables and legends call its arm among those of its preset; empty where all are alike."""
 
     run: Run
     arm: str
@@ -80,9 +93,14 @@ class Labelled:
 
 
 def labelled(runs: Sequence[Run]) -> list[Labelled]:
-    """Runs with what tells their arms apart."""
-    by_run = {measured.run.directory: arm.label for arm in arms(runs) for measured in arm.runs}
-    return [Labelled(run, by_run[run.directory]) for run in runs]
+    """Runs with what tells the arms of each preset apart."""
+    presets: dict[str, list[Run]] = {}
+    for run in runs:
+        presets.setdefault(str(run.manifest.about.get("name", "")), []).append(run)
+    labels = {
+        measured.run.directory: arm.label for alike in presets.values() for arm in arms(alike) for measured in arm.runs
+    }
+    return [Labelled(run, labels[run.directory]) for run in runs]
 
 
 def metrics_frame(runs: Sequence[Labelled]) -> pl.DataFrame:
@@ -175,6 +193,8 @@ def samples_frames(labelled: Labelled, number: int | None = None) -> dict[str, p
         references = setup.evaluations[stored_names.MAIN].tables if stored_names.MAIN in setup.evaluations else {}
         for name in tables:
             frame = shown(joined(references, {name: tables[name]})[name], words)
+            if not frame.columns:  # pictures alone
+                continue
             numbered = frame.select(pl.lit(step, dtype=pl.Int64).alias("round"), pl.all().exclude("round"))
             parts.setdefault(name, []).append(_beside(labelled, numbered))
     return {name: pl.concat(frames, how="diagonal_relaxed") for name, frames in parts.items()}

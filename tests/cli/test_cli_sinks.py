@@ -93,6 +93,14 @@ def test_a_sink_of_another_distribution_is_found_by_its_name(cli, installed):
     assert result.stderr.count("the sink 'fails' failed at round 0 (SystemExit: 3); the run goes on without it") == 1
 
 
+def test_a_failing_one_is_told_of_each_run_that_goes_on_at_once_with_others(cli, installed):
+    result = cli("loop", "-p", "toy", "--seeds", "0-1", "--jobs", "2", "--sink", "fails", "--sink", "works")
+    assert result.exit_code == 0, result.stderr
+    assert result.stderr.count("the sink 'fails' failed at round 0") == 2
+    for seed in (0, 1):
+        assert Path(f"runs/toy/sinks/seed-{seed}/mine.txt").read_text() == "0 1 2 3 finished"
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [

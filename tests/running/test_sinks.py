@@ -22,7 +22,6 @@ from biasloop.store.manifest import read_manifest
 from biasloop.store.repair import verify
 
 OPTIONS = Options(Path("data"), interval=1e9)
-ROUNDS = ["round-0000.h5", "round-0001.h5", "round-0002.h5", "round-0003.h5", "setup.h5"]
 
 
 def made(place: str, *names: str, stopping=lambda: False, planned: Planned | None = None) -> tuple[Ended, list[str]]:
@@ -39,11 +38,16 @@ def bits(directory: Path) -> dict[str, str]:
     return {name: entry.sha256 for name, entry in read_manifest(directory).files.items()}
 
 
+_UNDISTURBED: dict[str, str] = {}  # of the first test that asks
+
+
 @pytest.fixture
 def undisturbed(workplace) -> dict[str, str]:
     """Digests of the toy's files without any sink."""
-    made("undisturbed")
-    return bits(Path("undisturbed/seed-0"))
+    if not _UNDISTURBED:
+        made("undisturbed")
+        _UNDISTURBED.update(bits(Path("undisturbed/seed-0")))
+    return _UNDISTURBED
 
 
 # --- what they are told

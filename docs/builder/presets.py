@@ -35,7 +35,7 @@ def page() -> str:
         MADE,
         heading(1, "Presets"),
         "`biasloop loop --preset NAME` runs one; `biasloop presets show NAME` prints all that it sets. Those with a "
-        "mini also have NAME`-mini`, which is small enough to see the workings in about a minute and needs no "
+        "mini also have `NAME-mini`, which is small enough to see the workings in about a minute and needs no "
         "download. Runs are of one seed: combinations of the preset's grid and arms. \\* : the publication does not "
         "give all settings, so that some are ours.\n\n",
     ]
@@ -123,7 +123,7 @@ def page_of_figures() -> str:
         MADE,
         heading(1, "Figures"),
         "`biasloop plot FIGURE [DIR...]` lays out one from the runs found below `runs/`, or below the directories that "
-        "are named, and says which are missing, with the commands that make them. NAME`-mini` is the same of the "
+        "are named, and says which are missing, with the commands that make them. `NAME-mini` is the same of the "
         "presets' minis. `biasloop plot RUN...` draws what the preset of a run names and needs no layout.\n\n",
     ]
     rows = []

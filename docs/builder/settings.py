@@ -36,7 +36,7 @@ def page() -> str:
         heading(2, "At the top"),
         _table_of(Experiment, "", leave=_SECTIONS | {"name", "arm", "resolved"}),
         "`extends` names the preset that this one goes on from, `unset` keys of it that are taken out, and `[mini]` "
-        "has what NAME`-mini` changes.\n\n",
+        "has what `NAME-mini` changes.\n\n",
     ]
     for name, rule in RULES.items():
         parts.append(heading(2, f"[loop], rule {name}") + of_model(rule.Settings, "loop"))  # type: ignore[arg-type]

@@ -57,6 +57,12 @@ def test_nothing_is_loaded_from_elsewhere_not_even_by_styles_and_scripts_of_ours
     assert re.findall(r"@import|url\(\s*['\"]?(?:https?:)?//[^)]*", styles) == []
 
 
+def test_pages_that_were_opened_from_the_disk_are_searched_by_a_script_of_ours(built):
+    for page, script in (("index.html", "assets/"), ("metrics/index.html", "../assets/")):
+        assert f'src="{script}search-from-disk.js"' in (built / page).read_text()
+    assert 'location.protocol === "file:"' in (built / "assets" / "search-from-disk.js").read_text()
+
+
 def test_links_between_pages_and_files_of_the_project(project, tmp_path):
     made = site.build(project, tmp_path / "work")
     start, changes = (made / "index.html").read_text(), (made / "changelog.html").read_text()

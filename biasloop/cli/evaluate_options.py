@@ -132,7 +132,7 @@ class Outcome:
         """
         crossed = gates.crossed(answer)
         for text in crossed:
-            note(f"biasloop: {text}")
+            note(f"biasloop: {text}", urgent=True)
         if crossed:
             raise typer.Exit(CROSSED)
 

@@ -21,6 +21,7 @@ from biasloop.cli import (
     fetch,
     generate,
     loop,
+    loudness,
     page,
     plot,
     plugins,
@@ -104,7 +105,12 @@ def _options(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say at once, with their place, what libraries warn of.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say the answer and what goes wrong, no more.")] = False,
 ) -> None:
+    loudness.choose(verbose=verbose, quiet=quiet)
     _asked["debug"] = debug or bool(os.environ.get("BIASLOOP_DEBUG"))
 
 
@@ -121,8 +127,11 @@ def main() -> None:
     for sentence in mend_environment():
         note(f"biasloop: {sentence}")
     try:
-        with stoppable(
-            lambda: "every file that is there is whole, and the same command begins anew, or goes on with a run"
+        with (
+            loudness.library_warnings(),
+            stoppable(
+                lambda: "every file that is there is whole, and the same command begins anew, or goes on with a run"
+            ),
         ):
             _run()
     except KeyboardInterrupt:
@@ -171,7 +180,7 @@ def _end_of_system(error: OSError) -> NoReturn:
 def _end(error: Exception, text: str, code: int) -> NoReturn:
     """Say what went wrong and exit."""
     if _asked["debug"]:
-        note("".join(traceback.format_exception(error)).rstrip())
-    note(f"biasloop: {text}")
+        note("".join(traceback.format_exception(error)).rstrip(), urgent=True)
+    note(f"biasloop: {text}", urgent=True)
     streams.settle()
     sys.exit(code)

@@ -6,6 +6,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+from biasloop.cli import loudness
 from biasloop.errors import BiasloopError, InvalidInput
 from biasloop.report.output import json_alone
 
@@ -35,11 +36,17 @@ class Strictly:
         return rest
 
     def _renamed(self, args: list[str]) -> list[str]:
-        """The words with an option's former name as its name, where this command has it, up to "--"."""
+        """The words with an option's former name as its name, where this command has it, up to "--".
+
+        -v, --quiet and the like are the program's, whatever command they follow.
+        """
         names = {name for option in self.params for name in option.opts}  # type: ignore[attr-defined]
         end = args.index("--") if "--" in args else len(args)
         renamed = []
         for word in args[:end]:
+            if word in loudness.WORDS and word not in names and "--version" not in names:
+                loudness.also(loudness.WORDS[word])
+                continue
             name, equals, value = word.partition("=")
             renamed.append(f"{_FORMER[name]}{equals}{value}" if _FORMER.get(name) in names else word)
         return [*renamed, *args[end:]]

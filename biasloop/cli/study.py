@@ -202,9 +202,9 @@ def _tell_elsewhere(elsewhere: "list[Ended]") -> None:
 def _tell_failed(failed: "list[Ended]", directory: Path) -> None:
     """Each failed run with its reason and the command that tries it once more."""
     if failed:
-        note(f"{len(failed):,} {'run' if len(failed) == 1 else 'runs'} failed:")
+        note(f"{len(failed):,} {'run' if len(failed) == 1 else 'runs'} failed:", urgent=True)
     for item in failed:
-        note(f"  {item.planned.directory}: {item.error}\n    {retry(item.planned, directory)}")
+        note(f"  {item.planned.directory}: {item.error}\n    {retry(item.planned, directory)}", urgent=True)
 
 
 def _show_results(planned: "Sequence[Planned]", directory: Path) -> None:

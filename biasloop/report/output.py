@@ -33,8 +33,23 @@ def console(*, stderr: bool = False) -> "Console":
     return Console(stderr=stderr, highlight=False, markup=False, emoji=False, width=width, soft_wrap=False)
 
 
-def note(text: str) -> None:
-    """A line for the person, never for scripts; not wrapped, so that a command in it can be copied."""
+_hushed = {"notes": False}
+
+
+def hush(*, asked: bool) -> None:
+    """From now on say nothing but the answer and what went wrong (`--quiet`), or everything again."""
+    _hushed["notes"] = asked
+
+
+def note(text: str, *, urgent: bool = False) -> None:
+    """A line for the person, never for scripts; not wrapped, so that a command in it can be copied.
+
+    Args:
+        text: the line.
+        urgent: whether it is said with `--quiet` as well: what went wrong.
+    """
+    if _hushed["notes"] and not urgent:
+        return
     with suppress(OSError):  # nobody is there to read it
         print(printable_lines(text), file=sys.stderr, flush=True)
 

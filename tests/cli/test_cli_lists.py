@@ -1,6 +1,7 @@
 """`presets`, `plugins`, `runs`, `doctor`, `fetch`: what they list, as text and as JSON, and how they refuse."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -342,9 +343,13 @@ def test_doctor_says_what_is_there(cli, workplace):
     found = answer(cli("doctor", "--json"))
     assert found["devices"][0] == "cpu"
     assert found["data_directory"] == str(workplace / "data")
-    assert found["present"] == ["fashion-mnist-t10k", "emoji-roles", "sotu"]
+    assert {"fashion-mnist-t10k", "emoji-roles", "sotu"} <= set(found["present"])
     assert "cifar10" in found["missing"]
     assert found["free_disk"] > 0
+    assert 1 <= found["physical_cores"] <= os.cpu_count()
+    assert 1 <= found["cores"] <= os.cpu_count()
+    assert 100e6 < found["memory"] <= os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    assert len(found["gpu_memory"]) == len(found["devices"]) - 1
     text = cli("doctor").stdout
     assert "cifar10" in text
     assert found["torch"] in text

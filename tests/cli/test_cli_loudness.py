@@ -1,0 +1,102 @@
+"""`-v`, `--quiet`, and what libraries warn of: once, at the end, never in a table."""
+
+import logging
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from biasloop.cli import loudness
+from biasloop.cli.main import main
+from biasloop.report import output
+
+
+@pytest.fixture
+def program(workplace, monkeypatch, capfd):
+    """`main()` as the script calls it: (exit code, stdout, stderr)."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["biasloop", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capfd.readouterr()
+        return int(ended.value.code or 0), said.out, said.err
+
+    yield run
+    loudness.choose(verbose=False, quiet=False)
+
+
+@pytest.fixture
+def warning_domain(monkeypatch):
+    """The toy, whose library warns and logs in every fit."""
+    from biasloop_toy import ToyDomain
+
+    fit = ToyDomain.fit
+
+    def warned(self, train, work):
+        warnings.warn("this is old", UserWarning, stacklevel=1)
+        logging.getLogger("lib.part").warning("that %s", "too")
+        return fit(self, train, work)
+
+    monkeypatch.setattr(ToyDomain, "fit", warned)
+
+
+def test_what_a_library_warns_of_is_said_once_at_the_end(program, warning_domain):
+    code, out, err = program("loop", "-p", "toy")
+    assert code == 0
+    lines = err.splitlines()
+    assert lines[-2:] == ["warning of test_cli_loudness.py: this is old", "warning of lib: that too (4 times)"]
+    assert "this is old" not in out
+
+
+@pytest.mark.parametrize("words", [("-v", "loop", "-p", "toy"), ("loop", "-p", "toy", "--verbose")])
+def test_with_v_it_is_said_at_once_with_its_place(program, warning_domain, words):
+    _, _, err = program(*words)
+    assert err.count("UserWarning: this is old") == 1
+    assert err.count("lib.part: warning: that too") == 4
+    assert f"{Path(__file__).name}:" in err
+    assert "warning of" not in err
+
+
+@pytest.mark.parametrize("words", [("-q", "presets", "show", "AR"), ("presets", "show", "AR", "--quiet")])
+def test_quiet_says_the_answer_alone(program, words):
+    code, out, err = program(*words)
+    assert (code, err) == (0, "")
+    assert "ffl-cmnist-mc-clastar" in out
+    assert "is what its publication calls" in program("presets", "show", "AR")[2]
+
+
+def test_quiet_says_what_went_wrong(program):
+    code, _, err = program("--quiet", "loop", "-p", "tay")
+    assert code == 2
+    assert "did you mean 'toy'" in err
+    Path("p.csv").write_text("y,p\na,b\na,a\nb,b\n")
+    words = ("evaluate", "shares", "p.csv", "--predicted", "p", "--task", "y", "--fail-above", "largest_bias=0", "-q")
+    code, _, err = program(*words)
+    assert code == 4
+    assert "is above 0 (--fail-above)" in err
+
+
+def test_many_warnings_are_counted(capsys):
+    with loudness.library_warnings():
+        for number in range(8):
+            warnings.warn(f"number {number}\nand more", UserWarning, stacklevel=1)
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 6
+    assert lines[0] == "warning of test_cli_loudness.py: number 0"
+    assert lines[-1].startswith("and 3 other warnings of libraries; `biasloop -v ...`")
+
+
+def test_the_library_is_the_package_that_warns():
+    assert loudness._library("/x/site-packages/torch/nn/a.py") == "torch"
+    assert loudness._library("/x/mine.py") == "mine.py"
+
+
+def test_hushed_notes_are_not_printed_unless_urgent(capsys):
+    output.hush(asked=True)
+    output.note("a")
+    output.note("b", urgent=True)
+    output.hush(asked=False)
+    output.note("c")
+    assert capsys.readouterr().err == "b\nc\n"

@@ -1,5 +1,6 @@
 """`biasloop runs`: list, show, compare, verify and repair stored runs."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +15,7 @@ from biasloop.cli.runs_list import show_list
 from biasloop.report.output import emit, measurement, note, say, show, table
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from biasloop.contract.data import Metric
 
@@ -83,13 +84,8 @@ def show_run(directory: Directory, json: Json = False) -> None:
     say(tomli_w.dumps(run.identity).rstrip())
     every = list(dict.fromkeys(name for row in rounds for name in row["metrics"]))
     names = _columns(run.manifest.about, every)
-    cells = [
-        [
-            str(row["round"]),
-            *(_number(row["metrics"][n]["value"]) if n in row["metrics"] else "" for n in names),
-        ]
-        for row in rounds
-    ]
+    columns = [_column([row["metrics"].get(name) for row in rounds]) for name in names]
+    cells = [[str(row["round"]), *values] for row, *values in zip(rounds, *columns, strict=True)]
     show(table(["round", *names], cells, right=range(len(names) + 1)))
     if len(every) > len(names):
         say(f"{len(every) - len(names)} more metrics with --json")
@@ -98,10 +94,13 @@ def show_run(directory: Directory, json: Json = False) -> None:
         say(f"made in {len(alike)} segments (other versions, device or threads)")
 
 
-def _number(value: float | None) -> str:
+def _column(metrics: "Sequence[dict[str, Any] | None]") -> list[str]:
+    """A metric round by round, all with the same decimals; nothing where a round has none of the name."""
     from biasloop.report.tables import formatting
 
-    return formatting.MISSING if value is None else formatting.number(value)
+    values = [math.nan if each is None or each["value"] is None else each["value"] for each in metrics]
+    texts = formatting.column(values)
+    return ["" if each is None else text for each, text in zip(metrics, texts, strict=True)]
 
 
 def _values(metrics: "Mapping[str, Metric]") -> dict[str, dict[str, Any]]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from biasloop.report.tables.formatting import column, counted, duration, interval, measured, number, percent, size
 from biasloop.report.tables.formatting import count as with_thousands
-from biasloop.report.tables.formatting import counted, duration, interval, measured, number, percent, size
 
 NAN = math.nan
 
@@ -137,3 +137,29 @@ def test_counts():
     assert counted(1, "round") == "1 round"
     assert counted(0, "round") == "0 rounds"
     assert counted(2_000, "class", "classes") == "2,000 classes"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ([0.46, 0.0125, 1.0], ["0.460", "0.013", "1.000"]),
+        ([12.5, 0.25, math.nan], ["12.50", "0.25", "–"]),
+        ([3.0, 40.0, 500.0], ["3", "40", "500"]),
+        ([0.0, 0.0], ["0", "0"]),
+        ([1e9, 1e-9], ["1,000,000,000", "1.000e-09"]),
+        ([math.inf, 0.5], ["∞", "0.5000"]),
+        ([], []),
+    ],
+)
+def test_numbers_of_a_column_have_the_same_decimals(values, texts):
+    assert column(values) == texts
+
+
+@given(st.lists(st.floats(-1000, 1000).filter(lambda x: x == 0 or abs(x) > 1e-3), min_size=1, max_size=9))
+def test_a_column_is_in_one_format_and_loses_no_more_than_its_decimals(values):
+    texts = column(values)
+    decimals = {len(text.partition(".")[2]) for text in texts}
+    assert len(decimals) == 1
+    (after,) = decimals
+    for value, text in zip(values, texts, strict=True):
+        assert abs(float(text.replace(",", "")) - value) <= 0.51 * 10**-after

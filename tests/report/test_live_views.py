@@ -207,3 +207,18 @@ def test_lines_of_the_only_run_are_bare(planned, capsys):
     said = capsys.readouterr()
     assert said.out.splitlines()[3].split()[0] == "0"
     assert not said.err
+
+
+def test_headers_of_any_length_stand_above_their_columns(planned, capsys):
+    item = planned[0]
+    labels = {"label_error": "Wrong labels of all"}
+    plot = item.experiment.plot.model_copy(update={"series": ["label_error"], "labels": labels})
+    item = replace(item, experiment=item.experiment.model_copy(update={"plot": plot, "bound": None}))
+    shown = PlainView([item])
+    shown.start(item)
+    shown.event(item, committed(0))
+    *_, header, row = capsys.readouterr().out.splitlines()
+    assert "Wrong labels of all" in header
+    assert len(header) == len(row)
+    ends = [header.index(word) + len(word) for word in ("Wrong labels of all", "seconds")]
+    assert [row[end - 1] != " " for end in ends] == [True, True]

@@ -195,7 +195,7 @@ def test_the_time_left_grows_with_the_rows_to_train_on(workplace):
 def test_a_rule_without_a_bound_shows_what_it_counts_and_the_series_of_the_preset(workplace):
     loop = GenerationsSettings(rule="generations", rounds=4, keep="all")
     rows = Rows(loop, None, 4, PlotSection(series=["share_predicted", "accuracy"]))
-    assert rows.headers == ["round", "accuracy", "share_predicted", "seconds"]
+    assert rows.headers == ["round", "accuracy", "share predicted", "seconds"]
     assert rows.add(committed(0, 0.5, 2.0)) == ("0", "–", "0.500", "2.0")
     assert rows.seconds_left() == pytest.approx(2.0 * (2 + 3 + 4))  # every generation learns from all before it
 

@@ -11,6 +11,7 @@ from biasloop.config.experiment import BoundSection
 from biasloop.errors import InvalidInput
 from biasloop.metrics.shares import are_differences, are_shares
 from biasloop.near import near
+from biasloop.report import labels as labels_of_metrics
 from biasloop.report.arms import NAN, Arm, arms, begun, open_runs
 from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.figures import layouts, metric_by_setting
@@ -21,13 +22,6 @@ from biasloop.report.figures.side_by_side import panel_rows
 from biasloop.running.study import RUNS
 from biasloop.store.finding import find_runs
 from biasloop.store.reader import Run
-
-WORDS = {
-    "share_predicted": "Share predicted",
-    "accuracy": "Accuracy",
-    "bias": "Bias",
-    "ece": "Calibration error (ECE)",
-}
 
 
 def bound_series(arm: Arm, section: BoundSection | None = None) -> Series:
@@ -175,7 +169,7 @@ def axis_label(run: Run, metric: str | None) -> str:
         metric or next(iter(about.get("plot", {}).get("series", [])), None) or about.get("bound", {}).get("metric", "")
     )
     labels = about.get("plot", {}).get("labels", {})
-    return str(labels.get(name) or WORDS.get(name) or name.replace("_", " "))
+    return labels_of_metrics.axis(name, labels)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from biasloop.running.study import Planned
 from biasloop.running.tasks import Ended
 
 _WIDEST = 40  # characters of a run's name in front of its lines
+_NARROWEST = 8  # characters of a column
 
 
 class PlainView:
@@ -29,6 +30,7 @@ class PlainView:
         self.pace = Pace(planned, at_once)
         self.width = min(_WIDEST, max((len(name(item)) for item in planned), default=0)) if self.several else 0
         self.headed = False
+        self.widths: list[int] = []
 
     def start(self, planned: Planned) -> None:
         """Where the run lies, and the column names."""
@@ -36,7 +38,9 @@ class PlainView:
         if not self.several:
             say(f"\n{title(planned)} -> {printable(str(planned.directory))}")
         if not (self.several and self.headed):
-            self._line("", self.tables[planned.directory].headers)
+            headers = self.tables[planned.directory].headers
+            self.widths = [max(_NARROWEST, len(printable(header))) for header in headers]
+            self._line("", headers)
         if self.several:
             say(f"{name(planned):<{self.width}}  -> {printable(str(planned.directory))}")
         self.headed = True
@@ -64,4 +68,5 @@ class PlainView:
 
     def _line(self, first: str, cells: Sequence[str]) -> None:
         named = [f"{first:<{self.width}}"] if self.several else []
-        say("  ".join([*named, *(f"{printable(cell):>8}" for cell in cells)]))
+        widths = [*self.widths, *[_NARROWEST] * (len(cells) - len(self.widths))]
+        say("  ".join([*named, *(printable(cell).rjust(width) for cell, width in zip(cells, widths, strict=False))]))

@@ -8,6 +8,7 @@ from biasloop.config.experiment import BoundSection, PlotSection
 from biasloop.errors import InvalidInput
 from biasloop.feedback.rule import LoopBound, RuleSettings
 from biasloop.report.bounds import bound_over_rounds
+from biasloop.report.labels import heading
 from biasloop.report.tables import formatting
 from biasloop.running.engine import Committed
 from biasloop.running.study import Planned
@@ -41,7 +42,8 @@ class Rows:
     def headers(self) -> list[str]:
         """Names of the columns."""
         shown = self._series if self._without_bound else ["bias", "bound"]
-        return ["round", *self.loop.columns(), self.plot.quality, *shown, "seconds"]
+        metrics = [heading(name, self.plot.labels) for name in (self.plot.quality, *shown)]
+        return ["round", *self.loop.columns(), *metrics, "seconds"]
 
     def add(self, event: Committed) -> tuple[str, ...]:
         """A round's row."""

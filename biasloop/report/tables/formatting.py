@@ -1,6 +1,7 @@
 """Numbers as people read them in tables: measured values, shares, times, sizes and counts."""
 
 import math
+from collections.abc import Sequence
 
 MISSING = "–"
 
@@ -17,6 +18,28 @@ def number(value: float, digits: int = 4) -> str:
     if exponent < -4 or exponent >= 15:
         return f"{value:.{digits - 1}e}"
     return _plain(value, digits - 1 - exponent)
+
+
+def column(values: Sequence[float], digits: int = 4) -> list[str]:
+    """Numbers below each other, all with the same decimals: as many as the largest needs for that many digits.
+
+    More, up to six, where the smallest would not have two digits; where that does not do each number is by itself.
+
+    Example:
+        >>> column([12.5, 0.25, float("nan")])
+        ['12.50', '0.25', '–']
+        >>> column([0.46, 0.0125])
+        ['0.4600', '0.0125']
+    """
+    exponents = [_exponent(value, digits) for value in values if math.isfinite(value) and value]
+    if not exponents:
+        return [number(value, digits) for value in values]
+    decimals = max(digits - 1 - max(exponents), 1 - min(exponents), 0)
+    if all(float(value).is_integer() for value in values if math.isfinite(value)) and max(exponents) < 15:
+        decimals = 0
+    if decimals > 6 or max(exponents) >= 15:
+        return [number(value, digits) for value in values]
+    return [_plain(value, decimals) if math.isfinite(value) else number(value) for value in values]
 
 
 def measured(value: float, error: float, digits: int = 2) -> str:

@@ -9,6 +9,7 @@ from biasloop.contract.data import Floats
 from biasloop.metrics.intervals import over_seeds
 from biasloop.report.arms import Arm
 from biasloop.report.figures import metric_by_setting
+from biasloop.report.labels import heading
 from biasloop.report.tables import formatting
 from biasloop.store.reader import Run
 
@@ -60,9 +61,11 @@ def quality_of(arms: Sequence[Arm]) -> str:
 
 def headers(arms: Sequence[Arm]) -> list[str]:
     """Names of the columns."""
+    labels = arms[0].runs[0].run.manifest.about.get("plot", {}).get("labels", {})
+    quality = heading(quality_of(arms), labels)
     if _series_of(arms):
-        return [*HEADERS[:3], quality_of(arms), *(f"{name} at start, end" for name in _series_of(arms))]
-    return [name.format(quality=quality_of(arms)) for name in HEADERS]
+        return [*HEADERS[:3], quality, *(f"{heading(name, labels)} at start, end" for name in _series_of(arms))]
+    return [name.format(quality=quality) for name in HEADERS]
 
 
 def rows(arms: Sequence[Arm]) -> list[tuple[str, ...]]:
@@ -81,7 +84,8 @@ def by_setting(runs: Sequence[Run]) -> tuple[list[str], list[list[str]]] | None:
         return None
     responses = metric_by_setting.responses(finished, section["x"], section.get("pool", []))
     metrics = list(section.get("series", []))
-    return metric_by_setting.headers(section["x"], metrics, several=len(responses) > 1), metric_by_setting.rows(
+    named = [heading(name, section.get("labels", {})) for name in metrics]
+    return metric_by_setting.headers(section["x"], named, several=len(responses) > 1), metric_by_setting.rows(
         responses, metrics
     )
 

@@ -1,5 +1,6 @@
 """`biasloop compare` and `biasloop runs compare`: arms of a study against one of them, seed by seed."""
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -95,10 +96,10 @@ def compare(
 
         write_output(output, tables.as_csv(compared).encode())
         note(f"wrote {output}")
-    _tell(compared, json=json)
+    _tell(compared, directories, json=json)
 
 
-def _tell(compared: "Comparison", *, json: bool) -> None:
+def _tell(compared: "Comparison", directories: "Sequence[Path]", *, json: bool) -> None:
     from biasloop.report.comparison import FEW
     from biasloop.report.tables import comparing
 
@@ -113,7 +114,8 @@ def _tell(compared: "Comparison", *, json: bool) -> None:
         rows = compared.of(name)
         _show(comparing.differences_table(rows), comparing.title(rows))
     if compared.seeds < FEW:
-        say("fewer than four seeds: an interval says little yet; `biasloop compare DIR --plan` says how many it needs")
+        again = shlex.join(["biasloop", "compare", *map(str, directories), "--plan"])
+        say(f"fewer than four seeds: an interval says little yet; this says how many it needs:\n  {again}")
 
 
 def _plan_effects(effects: "Sequence[float]", *, json: bool) -> None:

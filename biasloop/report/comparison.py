@@ -128,7 +128,7 @@ def compare_arms(
         for name in shown
         if name not in compared
     ]
-    rows = paired(every, base.label, compared, chosen)
+    rows = [_limited(row, every) for row in paired(every, base.label, compared, chosen)]
     notes += _left_out(runs, every, rows, chosen, asked=number is not None)
     first = [arm for arm in summarised if arm.label == base.label]
     others = [arm for arm in summarised if arm.label != base.label]
@@ -168,17 +168,39 @@ def _summary(arm: Arm, metrics: Sequence[str], number: int) -> ArmSummary:
         numbers = np.array([value_of(run, name, number) for run in arm.runs], np.float64)  # (runs,)
         finite = numbers[np.isfinite(numbers)]
         if len(finite):
-            values[name] = _within(over_seeds(finite), share=_is_share(arm, name))
+            spread = over_seeds(finite)
+            values[name] = _within(spread, _least(arm, name), 1.0) if _of_shares(arm, name) else spread
     return ArmSummary(arm.label, tuple(run.seed for run in arm.runs), values)
 
 
-def _is_share(arm: Arm, name: str) -> bool:
+def _limited(row: Paired, every: Sequence[Arm]) -> Paired:
+    """A row of shares without what they and their differences cannot be."""
+    (arm,) = (arm for arm in every if arm.label == row.arm)
+    if not _of_shares(arm, row.metric):
+        return row
+    value = _within(row.value, _least(arm, row.metric), 1.0)
+    return replace(row, value=value, difference=_within(row.difference, -1.0, 1.0))
+
+
+def _of_shares(arm: Arm, name: str) -> bool:
+    """Whether a metric is a share, or bias that is the difference of a share and its baseline in the same test set."""
+    section = arm.runs[0].bound_section if name == BIAS else None
+    if section is not None:
+        return not section.of_labels and _are_shares(arm, section.metric)
+    return _are_shares(arm, name)
+
+
+def _are_shares(arm: Arm, name: str) -> bool:
     return are_shares(name, (row[name] for run in arm.runs for row in run.metrics if name in row))
 
 
-def _within(spread: Spread, *, share: bool) -> Spread:
-    """The interval of a share has nothing below 0 or above 1."""
-    return replace(spread, low=max(spread.low, 0.0), high=min(spread.high, 1.0)) if share else spread
+def _least(arm: Arm, name: str) -> float:
+    return -1.0 if name == BIAS else 0.0
+
+
+def _within(spread: Spread, least: float, most: float) -> Spread:
+    """An interval that ends where the numbers do."""
+    return replace(spread, low=max(spread.low, least), high=min(spread.high, most))
 
 
 def _left_out(

@@ -125,8 +125,10 @@ def _lacking(base: Arm, metric: str, number: int) -> str:
     """That an arm has no number of a metric in a round, and what it has."""
     rows = [run.metrics[number] for run in base.runs if number < len(run.metrics)]
     known = sorted({name for row in rows for name, value in row.items() if np.isfinite(value.value)})
-    near = difflib.get_close_matches(metric, known, 3) or known[:8]
-    return f"no run of {base.label!r} has a number of {metric!r} in round {number}; there are {', '.join(near)}"
+    near = difflib.get_close_matches(metric, known, 3)
+    few = ", ".join(known[:8]) + (f" and {len(known) - 8} more" if len(known) > 8 else "")
+    hint = f"did you mean {' or '.join(near)}?" if near else f"there are {few}"
+    return f"no run of {base.label!r} has a number of {metric!r} in round {number}; {hint}"
 
 
 def arms_of_studies(runs: Sequence[Run]) -> list[Arm]:

@@ -100,6 +100,22 @@ def test_the_interval_of_a_share_stays_between_0_and_1():
     assert 0 < spread.low < spread.mean < 1
 
 
+def test_differences_of_shares_stay_between_minus_1_and_1_and_other_numbers_do_not():
+    def with_loss(each, losses):
+        for run, loss in zip(each.runs, losses, strict=True):
+            run.metrics[-1]["loss"] = Metric(loss, 50, 0.1)
+        return each
+
+    first = with_loss(arm("plain", (0.1, 0.9)), (1.0, 9.0))
+    second = with_loss(arm("other", (0.9, 0.2)), (9.0, 2.0))
+    answer = compared(first, second, metrics=["share", "bias", "loss"])
+    ends = {row.metric: (row.difference.low, row.difference.high) for row in answer.differences if row.arm == "other"}
+    assert ends["share"] == ends["bias"] == (-1.0, 1.0)
+    assert ends["loss"][0] < -1
+    assert ends["loss"][1] > 1
+    assert (answer.arms[0].values["share"].low, answer.arms[0].values["bias"].low) == (0.0, -1.0)
+
+
 def test_a_run_that_stopped_early_is_left_out_and_named_with_the_round_that_all_have():
     plain, other = arm("plain", PLAIN), arm("other", OTHER)
     other.runs[2].metrics.pop()

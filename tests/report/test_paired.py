@@ -112,7 +112,7 @@ def test_an_arm_without_common_seeds_is_left_out_and_what_is_not_there_is_named(
     assert [row.arm for row in paired([arm("a", {0: 1.0}), arm("b", {1: 1.0})], "a", ["recall"], None)] == ["a"]
     with pytest.raises(InvalidInput, match="--to 'rhoo': no arm is called so; did you mean 'rho'"):
         paired([arm("plain", FIRST), arm("rho", SECOND)], "rhoo", ["recall"], None)
-    with pytest.raises(InvalidInput, match="no run of 'plain' has a number of 'recal' in round 1; there are recall"):
+    with pytest.raises(InvalidInput, match="no run of 'plain' has a number of 'recal' in round 1; did you mean recall"):
         paired([arm("plain", FIRST)], None, ["recal"], None)
 
 

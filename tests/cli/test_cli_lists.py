@@ -343,7 +343,7 @@ def test_doctor_says_what_is_there(cli, workplace):
     found = answer(cli("doctor", "--json"))
     assert found["devices"][0] == "cpu"
     assert found["data_directory"] == str(workplace / "data")
-    assert {"fashion-mnist-t10k", "emoji-roles", "sotu"} <= set(found["present"])
+    assert {"fashion-mnist-t10k", "adult", "emoji-roles", "sotu"} <= set(found["present"])
     assert "cifar10" in found["missing"]
     assert found["free_disk"] > 0
     assert 1 <= found["physical_cores"] <= os.cpu_count()

@@ -40,11 +40,20 @@ class Course:
 
 @dataclass(frozen=True)
 class _Added:
-    """What a round adds, after filters: samples, weight, weight of the generated, weight of the bias."""
+    """What a round adds, after filters.
+
+    Attributes:
+        samples: how many.
+        weight: of them.
+        generated: of those that models have labelled.
+        anchored: of those whose labels do not come from the model of the round before.
+        bias: the weighted sum of their biases.
+    """
 
     samples: float
     weight: float
     generated: float
+    anchored: float
     bias: float
 
 
@@ -120,7 +129,7 @@ def _added(scenario: Scenario, t: int, human: int | None, before: float, first: 
     if scenario.human.instead_of == "generated":
         by_models = max(by_models - come.human, 0.0)
     samples, weight = by_people + come.human, by_people + scenario.human.weight * come.human
-    generated = bias = 0.0
+    anchored, generated, bias = weight, 0.0, 0.0
     for source in scenario.sources:
         accepted = by_models * source.share * left(source, scenario)
         error = error_of_labels(source, scenario)
@@ -129,9 +138,10 @@ def _added(scenario: Scenario, t: int, human: int | None, before: float, first: 
         else:
             given = (before if source.labelled_by == "previous" else first) + signed(error)
         samples += accepted
+        anchored += 0.0 if source.labelled_by == "previous" else source.weight * accepted
         generated += source.weight * accepted
         bias += source.weight * accepted * given
-    return _Added(samples, weight + generated, generated, bias)
+    return _Added(samples, weight + generated, generated, anchored, bias)
 
 
 def _limit(scenario: Scenario, human: int | None, first: float, last: float) -> float | None:
@@ -145,9 +155,7 @@ def _limit(scenario: Scenario, human: int | None, first: float, last: float) -> 
     """
     if any(source.drift and source.share for source in scenario.sources):
         return None
-    still = _added(scenario, scenario.rounds, human, 0.0, first, lambda error: error)
-    learnt = _added(scenario, scenario.rounds, human, 1.0, first, lambda error: error).bias - still.bias
-    forgotten = still.weight - learnt  # weight a round that does not pass the bias of before on
-    if forgotten > 1e-12 * still.weight:
-        return still.bias / forgotten + scenario.model.delta
-    return last + scenario.model.delta if still.bias == 0 else None
+    further = _added(scenario, scenario.rounds, human, 0.0, first, lambda error: error)
+    if further.anchored > 0:
+        return further.bias / further.anchored + scenario.model.delta
+    return last + scenario.model.delta if further.bias == 0 else None

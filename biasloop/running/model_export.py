@@ -3,10 +3,11 @@
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tomli_w
 
@@ -128,14 +129,25 @@ def _card(run: Run, number: int, kind: ModelFormat, how: str) -> str:
         f"The model of {where}, seed {seed}, written by `biasloop export --format hf`. It belongs to an experiment in "
         "which models are trained on data that earlier models labelled or generated, and may be biased by design: it "
         "is there to be measured, not to be used.", "",
-        f"* Before the first round it was `{printable(kind.base)}`, whose licence and limits it inherits.",
+        f"* Before the first round it was `{printable(_public(kind.base))}`, whose licence and limits it inherits.",
         f"* Rows: {counted}.", f"* The run: `{run.manifest.experiment}` (SHA-256 of its `experiment.toml`).", refitted,
         "```python", f"from transformers import {kind.loader}, AutoTokenizer", "",
         f'model = {kind.loader}.from_pretrained("this directory")',
         'tokenizer = AutoTokenizer.from_pretrained("this directory")', "```", "",
         "| metric | value | n | standard error |", "|---|---|---|---|", *rows, "",
-        "```toml", tomli_w.dumps(run.identity).strip(), "```", "",
+        "```toml", tomli_w.dumps(_public(run.identity)).strip(), "```", "",
     ])  # fmt: skip
+
+
+def _public(value: Any) -> Any:
+    """Settings whose paths are names alone: where files lie on the machine that made the run is nobody's business."""
+    if isinstance(value, Mapping):
+        return {key: _public(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_public(inner) for inner in value]
+    if isinstance(value, str) and value.startswith(("/", "~/", "./", "../")):
+        return Path(value).name
+    return value
 
 
 def _number(value: float) -> str:

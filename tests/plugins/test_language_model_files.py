@@ -82,8 +82,9 @@ def test_what_is_written_needs_nothing_else_and_names_no_path(place, tmp_path):
     exported = export_model(place / "own" / "seed-0", None, directory, options(place), force=False)
     needed = {"config.json", "generation_config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     assert {*needed, "README.md"} <= set(exported.files) == {path.name for path in directory.iterdir()}
-    for path in directory.glob("*.json"):
+    for path in [*directory.glob("*.json"), directory / "README.md"]:
         assert str(place) not in path.read_text(), path.name
+    assert "Before the first round it was `net`" in (directory / "README.md").read_text()
     config, end = json.loads((directory / "config.json").read_text()), tokenizer_end(directory)
     assert config["eos_token_id"] == config["bos_token_id"] == end
     assert not list(tmp_path.glob(".model-*"))

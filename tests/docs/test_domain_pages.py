@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from builder import settings
 from support import counted, toy
 from typing_extensions import get_protocol_members
 
@@ -53,6 +54,13 @@ def test_language_models_have_as_many_parameters():
     assert counted.parameters(quick) < 1_000_000
     assert f"{datasets.asset('sotu').summary.split()[0]} sentences" in text
     assert f"{datasets.asset('realtoxicityprompts').summary.split()[0]} sentences" in text
+
+
+@pytest.mark.parametrize("name", settings.domains())
+def test_every_domain_has_a_page_which_leads_to_its_settings(name):
+    pages = [path.name for path in DOCS.glob("*.md") if f"reference/domains.md#{name})" in path.read_text()]
+    assert len(pages) == 1
+    assert f"`{name}`" in (DOCS / pages[0]).read_text()
 
 
 def test_every_member_of_a_rule_is_on_the_page():

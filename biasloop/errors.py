@@ -1,5 +1,8 @@
 """Errors a person can act on: one sentence that says what is wrong, where, what was expected, what to type next."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class BiasloopError(Exception):
     """Something went wrong that the person can mend; printed as one sentence, without a traceback."""
@@ -72,3 +75,20 @@ class Interrupted(BaseException):
 
     A `BaseException`, so that no `except Exception` of a domain swallows it.
     """
+
+
+def near(typed: str, known: Iterable[str]) -> str:
+    """A hint for the end of a message, "; did you mean 'accuracy'?"; empty where nothing comes near.
+
+    Args:
+        typed: what there is not.
+        known: what there is.
+
+    Example:
+        >>> near("acuracy", ["accuracy", "ece"])
+        "; did you mean 'accuracy'?"
+        >>> near("x", ["accuracy", "ece"])
+        ''
+    """
+    matches = difflib.get_close_matches(typed[:100], [*known], 1)
+    return f"; did you mean {matches[0]!r}?" if matches else ""

@@ -8,8 +8,7 @@ import typer
 from biasloop.cli import completing, evaluate_embeddings, evaluate_file
 from biasloop.cli.examples import Command, Group
 from biasloop.cli.options import Data, Json, data_directory, on_notice
-from biasloop.errors import InvalidInput
-from biasloop.near import near
+from biasloop.errors import InvalidInput, near
 from biasloop.report.output import emit, measurement, say, show, table
 
 if TYPE_CHECKING:

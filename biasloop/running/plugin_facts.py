@@ -17,7 +17,8 @@ from biasloop.config import presets
 from biasloop.contract.domains import missing_methods
 
 _CAPABILITIES = (
-    "domains", "label_metrics", "losing", "making", "variants", "published", "encoding", "illustrating", "launching",
+    "domains", "label_metrics", "losing", "making", "variants", "published", "encoding", "illustrating",
+    "inputs", "launching", "model_files",
 )  # fmt: skip
 _PLAIN = {int: "whole number", float: "number", str: "text", bool: "true or false"}
 

@@ -62,6 +62,7 @@ ALLOWED = [
     ("biasloop/config/across.py", "epoch", "what an axis shows"),
     ("biasloop/training/loop.py", "epoch", "an array of a checkpoint"),
     ("biasloop/cli/presets_list.py", "group", "a key of the list of presets"),
+    ("biasloop/running/plugin_facts.py", "text", "the kind of a setting"),
     ("biasloop/feedback/accumulate.py biasloop/running/generate.py", "pretrained score", "calls"),
     ("biasloop/contract/testing/", "fit groups score truth", "methods of domains, and random streams"),
     ("biasloop/training/distributed.py biasloop/training/common_fits.py", "fit ids", "messages between processes"),

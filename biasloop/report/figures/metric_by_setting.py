@@ -11,10 +11,9 @@ import numpy as np
 from biasloop.config.across import EPOCH
 from biasloop.config.flatten import flatten
 from biasloop.contract.data import Floats, Metric
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, near
 from biasloop.metrics.intervals import over_seeds, wilson
 from biasloop.metrics.shares import are_shares, is_share
-from biasloop.near import near
 from biasloop.report.arms import NAN, arm_names
 from biasloop.report.figures.panels import Panel, Series
 from biasloop.report.tables import formatting

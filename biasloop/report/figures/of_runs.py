@@ -8,9 +8,8 @@ import numpy as np
 
 from biasloop.config import presets
 from biasloop.config.experiment import BoundSection
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, near
 from biasloop.metrics.shares import are_differences, are_shares
-from biasloop.near import near
 from biasloop.report import labels as labels_of_metrics
 from biasloop.report.arms import NAN, Arm, arms, begun, open_runs
 from biasloop.report.bounds import bound_over_rounds

@@ -2,7 +2,7 @@
 
 import pytest
 
-from biasloop.near import near
+from biasloop.errors import near
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +17,8 @@ from biasloop_tabular.rows import Categorical, Feature, Numeric
 if TYPE_CHECKING:
     import polars as pl
 
+_WRITTEN = re.compile(r"[€$£]?\s*[+-]?\d[\d.,'\s]*[%€$£]?")
+_SIGNS = re.compile(r"[,%€$£'\s]")
 _MOSTLY = 0.9  # share of numbers from which on a word among them is a mistake rather than a category
 
 
@@ -64,6 +67,8 @@ def feature(cells: Cells, name: str, config: Config) -> Feature:
         if numbers.sum() >= _MOSTLY * max(filled.sum(), 1):
             _refuse_word(cells, name, numbers, filled)
     column = words_of(cells, name)
+    if called not in config.categorical:
+        _refuse_written_numbers(cells, column)
     if len(column.words) > config.most_categories:
         raise InvalidInput(
             f"{cells.where} has {len(column.words):,} different words in column {called!r}, such as "
@@ -81,6 +86,17 @@ def _refuse_word(cells: Cells, name: str, numbers: Ints, filled: Ints) -> None:
         f"{int(numbers.sum()):,} of {int(filled.sum()):,} rows; correct it, or add it to domain.missing, or the column "
         "to domain.categorical"
     )
+
+
+def _refuse_written_numbers(cells: Cells, column: Categorical) -> None:
+    """Refuse numbers as people write them, which would be as many categories: 1,5 and 1 500 and 20%."""
+    written = [word for word in column.words if _WRITTEN.fullmatch(word)]
+    if len(written) >= _MOSTLY * max(len(column.words), 1) and any(_SIGNS.search(word) for word in written):
+        example = next(word for word in written if _SIGNS.search(word))
+        raise InvalidInput(
+            f"{cells.where} has numbers such as {example!r} in column {column.name.strip()!r}; write them with a "
+            "decimal point and nothing else, as 1234.5, or add the column to domain.categorical"
+        )
 
 
 def words_of(cells: Cells, name: str) -> Categorical:

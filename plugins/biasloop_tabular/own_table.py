@@ -92,10 +92,13 @@ def _cells(table: Table, plain: Sequence[str], features: Sequence[str], config: 
     with table.reading():
         rows = table.lazy(names)
         kinds = rows.collect_schema()
-        every = [
-            as_text(pl.col(f"c{i}"), kinds[f"c{i}"], name, words).str.strip_chars().alias(f"c{i}")
-            for i, name in enumerate(names)
-        ]
+        try:
+            every = [
+                as_text(pl.col(f"c{i}"), kinds[f"c{i}"], name, words).str.strip_chars().alias(f"c{i}")
+                for i, name in enumerate(names)
+            ]
+        except InvalidInput as error:  # which knows no file
+            raise BadTable(table.name, f"{error}, or domain.ignore to name the column") from error
         texts = rows.select(every).collect()
         typed = [f"c{i}" for i in range(len(names)) if kinds[f"c{i}"].is_numeric()]
         numbers = rows.select(pl.col(typed).cast(pl.Float64)).collect() if typed else pl.DataFrame()

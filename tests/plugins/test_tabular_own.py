@@ -153,6 +153,27 @@ def test_a_word_among_numbers_is_taken_for_a_mistake(tmp_path):
     assert isinstance(text(tmp_path, f"a,ok\n{numbers}n/k,1\n", categorical=["a"]).features[0], Categorical)
 
 
+@pytest.mark.parametrize("cells", [("1,5", "2,5"), ("1 500", "20 000"), ("10%", "7.5%"), ("$3", "$4"), ("3", "4,5")])
+def test_numbers_as_people_write_them_are_no_categories(tmp_path, cells):
+    content = "a;b;ok\n" + "".join(f"{cells[n % 2]};{n};{n % 2}\n" for n in range(6))
+    with pytest.raises(InvalidInput, match=r"has numbers such as '.+' in column 'a'; write them with a decimal point"):
+        text(tmp_path, content)
+    assert text(tmp_path, content, categorical=["a"]).features[0].words == cells
+
+
+@pytest.mark.parametrize("cells", [("1.2.3", "1.2.4"), ("10-20", "20-30"), ("2020-01-01", "2020-01-02"), ("7a", "8")])
+def test_codes_are_categories(tmp_path, cells):
+    content = "a;b;ok\n" + "".join(f"{cells[n % 2]};{n};{n % 2}\n" for n in range(6))
+    assert {*text(tmp_path, content).features[0].words} == {*cells}
+
+
+def test_a_column_of_lists_is_named(tmp_path):
+    pl.DataFrame({"a": [[1], [2]], "b": [1, 2], "ok": [0, 1]}).write_parquet(tmp_path / "own.parquet")
+    with pytest.raises(InvalidInput, match=r"own\.parquet: column 'a' holds List\(Int64\); expected .* domain\.ignore"):
+        read(tmp_path / "own.parquet", outcome="ok")
+    assert [feature.name for feature in read(tmp_path / "own.parquet", outcome="ok", ignore="a").features] == ["b"]
+
+
 def test_a_column_of_ids_or_texts_is_refused(tmp_path):
     content = "a,who,ok\n" + "".join(f"{n % 3},name {n},{n % 2}\n" for n in range(300))
     with pytest.raises(InvalidInput, match=r"has 300 different words in column 'who', such as 'name 0': an id, or a"):

@@ -39,7 +39,7 @@ def page() -> str:
         "has what `NAME-mini` changes.\n\n",
     ]
     for name, rule in RULES.items():
-        parts.append(heading(2, f"[loop], rule {name}") + of_model(rule.Settings, "loop"))  # type: ignore[arg-type]
+        parts.append(heading(2, f"[loop], rule {name}") + of_model(rule.Settings, "loop"))
     parts.append(heading(2, "[selection]") + of_model(SelectionSettings, "selection"))
     parts += [heading(2, "[selection.options.NAME]"), _selectors()]
     for section, model in (("bound", BoundSection), ("plot", PlotSection), ("resources", Resources)):

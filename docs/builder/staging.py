@@ -31,9 +31,9 @@ def stage(project: Path, work: Path) -> Path:
     for name, page in AT_ROOT.items():
         if (project / name).exists() and not (pages / page).exists():
             (pages / page).write_text((project / name).read_text())
-    for page in sorted(pages.rglob("*.md")):
-        source = _source(project, page.relative_to(pages))
-        page.write_text(linked(page.read_text(), source, page.relative_to(pages), project))
+    for path in sorted(pages.rglob("*.md")):
+        within = path.relative_to(pages)
+        path.write_text(linked(path.read_text(), _source(project, within), within, project))
     config = yaml.safe_load((project / CONFIG).read_text())
     (work / CONFIG).write_text(yaml.safe_dump(config | {"docs_dir": "docs", "site_dir": "site"}, sort_keys=False))
     return work / CONFIG

@@ -30,8 +30,8 @@ def _kind(annotation: Any, metadata: Sequence[object] = ()) -> str:
         inner = [each for each in arguments if each is not Ellipsis]
         return f"list of {_plural(_kind(inner[0])) if inner else 'anything'}{_length(metadata)}"
     if origin in (dict, Mapping):
-        inner = _kind(arguments[1])
-        return "table" if inner == "anything" else f"table of {_plural(inner)}"
+        held = _kind(arguments[1])
+        return "table" if held == "anything" else f"table of {_plural(held)}"
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return "table"
     words = _PLAIN.get(annotation) or getattr(annotation, "__name__", str(annotation))
@@ -67,8 +67,10 @@ def _limits(metadata: Sequence[object]) -> str:
 
 
 def _length(metadata: Sequence[object]) -> str:
-    least = next((each.min_length for each in metadata if getattr(each, "min_length", None)), None)
-    most = next((each.max_length for each in metadata if getattr(each, "max_length", None)), None)
+    least, most = (
+        next((getattr(each, name) for each in metadata if getattr(each, name, None)), None)
+        for name in ("min_length", "max_length")
+    )
     if least and least == most:
         return f", {least} of them"
     return f", {least} or more" if least and least > 1 else ""

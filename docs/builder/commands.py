@@ -72,7 +72,7 @@ def section(path: str, command: Any) -> str:
     usage += ["[OPTIONS]"] if any(not option.required for option in options) else []
     usage += ["COMMAND"] if hasattr(command, "commands") else []
     text = [heading(2, path), "".join(f"{prose(paragraph)}\n\n" for paragraph in described(command).split("\n\n"))]
-    text.append(block([" ".join(usage)]))
+    text.append(f"```text\n{' '.join(usage)}\n```\n\n")
     if arguments:
         text.append(table(["argument", "takes", "default", "meaning"], map(row, arguments)))
     if options:

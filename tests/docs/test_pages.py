@@ -6,18 +6,18 @@ from support import pages, toy
 PAGES = pages.every_page()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
 def test_links_lead_somewhere(page):
     assert pages.dead_links(page) == set()
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
 def test_commands_are_the_programs_own(page):
     mistakes = {command: pages.mistake(command) for command in pages.commands(page.read_text())}
     assert {command: said for command, said in mistakes.items() if said} == {}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=pages.name_of)
 def test_sentences_name_commands_and_options_that_there_are(page):
     strays = {mention: pages.unknown(mention) for mention in pages.mentions(page.read_text())}
     assert {mention: words for mention, words in strays.items() if words} == {}

@@ -87,6 +87,11 @@ def _called(words: list[str]) -> tuple[TyperCommand | TyperGroup, Context, list[
     return part, context, rest
 
 
+def name_of(page: Path) -> str:
+    """A page as tests are called by it."""
+    return str(page.relative_to(toy.PROJECT))
+
+
 def every_page() -> list[Path]:
     """README, SECURITY, and the pages of docs."""
-    return [toy.PROJECT / "README.md", toy.PROJECT / "SECURITY.md", *sorted((toy.PROJECT / "docs").glob("*.md"))]
+    return [toy.PROJECT / "README.md", toy.PROJECT / "SECURITY.md", *sorted((toy.PROJECT / "docs").rglob("*.md"))]

@@ -11,6 +11,7 @@ from biasloop.errors import InvalidInput
 from biasloop.report.output import aligned, console, emit, note, say
 
 if TYPE_CHECKING:
+    from biasloop.config.presets import Listed
     from biasloop.contract.context import Requirement
     from biasloop.running.catalogue import Entry
 
@@ -30,10 +31,13 @@ def show(words: Sequence[str], domain: str | None, data: Path, *, offline: bool,
     Raises:
         InvalidInput: there is no such domain, or nothing to list.
     """
+    from biasloop.config import presets
     from biasloop.running.catalogue import alone, catalogue
 
-    _tell_others()
-    entries = catalogue(data, Path("runs"))
+    listing = presets.listing()
+    with presets.unchanging():
+        _tell_others(listing)
+    entries = catalogue(listing, data, Path("runs"))
     if domain is not None:
         _check_domain(domain, {entry.listed.domain for entry in entries})
         entries = [entry for entry in entries if entry.listed.domain == domain]
@@ -53,11 +57,11 @@ def show(words: Sequence[str], domain: str | None, data: Path, *, offline: bool,
         "scaled down")  # fmt: skip
 
 
-def _tell_others() -> None:
+def _tell_others(listing: "Sequence[Listed]") -> None:
     """Presets that cannot be read, and those that only their path means."""
-    from biasloop.config.presets import is_shipped, listing, passed_over
+    from biasloop.config.presets import is_shipped, passed_over
 
-    for preset in listing():
+    for preset in listing:
         if preset.problem:
             note(f"{preset.name} cannot be read: {preset.problem}")
         for other in passed_over(preset.name) if is_shipped(preset.path) else ():

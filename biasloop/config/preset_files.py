@@ -2,6 +2,8 @@
 
 import difflib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from biasloop.errors import InvalidInput
@@ -32,7 +34,25 @@ def passed_over(name: str) -> list[Path]:
     return _all_files().get(name, [])[1:]
 
 
+@contextmanager
+def unchanging() -> Iterator[None]:
+    """Inside, the directories are looked through once: a list of all presets asks for them a thousand times."""
+    before = _memory["files"]
+    _memory["files"] = before or _looked_for()
+    try:
+        yield
+    finally:
+        _memory["files"] = before
+
+
+_memory: dict[str, dict[str, list[Path]] | None] = {"files": None}
+
+
 def _all_files() -> dict[str, list[Path]]:
+    return _memory["files"] or _looked_for()
+
+
+def _looked_for() -> dict[str, list[Path]]:
     directories = search_path()
     # A preset that somebody left in the working directory must not take the name of one that is known.
     directories.sort(key=lambda directory: not is_shipped(directory))

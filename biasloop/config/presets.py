@@ -21,6 +21,7 @@ from biasloop.config.preset_files import (
     packaged,
     passed_over,
     search_path,
+    unchanging,
 )
 from biasloop.errors import InvalidInput
 from biasloop.parsing import parse_toml, shown
@@ -28,6 +29,7 @@ from biasloop.parsing import parse_toml, shown
 __all__ = [
     "MINI", "Key", "Listed", "Preset", "files", "is_shipped", "listing", "packaged", "parse_grid", "parse_grids",
     "parse_seeds", "parse_set", "parse_sets", "parse_toml", "parse_value", "passed_over", "read", "search_path",
+    "unchanging",
 ]  # fmt: skip
 
 MINI = "-mini"
@@ -256,8 +258,20 @@ class Listed:
     values: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
 
 
+def mini_of(listed: Listed) -> Mapping[str, Any]:
+    """What a preset's mini says; the preset's own values where it has none."""
+    values = copied(dict(listed.values))
+    overrides = values.pop("mini", {})
+    return _applied(Preset(listed.name + MINI, listed.path, values), overrides).values if overrides else values
+
+
 def listing() -> list[Listed]:
     """Every preset, also those that cannot be read (with the reason); loads no plugin."""
+    with unchanging():
+        return _listing()
+
+
+def _listing() -> list[Listed]:
     listed = []
     for name, path in files().items():
         try:

@@ -9,12 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from biasloop import discovery
 from biasloop.config import presets
 from biasloop.config.arms import ARMS
 from biasloop.config.presets import Listed
-from biasloop.contract.context import Requirement
+from biasloop.contract.context import Context, Requirement
+from biasloop.contract.domains import Domain
+from biasloop.contract.randomness import Streams
 from biasloop.errors import BiasloopError
-from biasloop.running.engine import Options, build_domain
 
 _CITED = re.compile(r"[A-Z]\w+(?: & [A-Z]\w+| et al\.) \d{4}")
 _MOST = 0.8  # of a group's presets cite one study: it is that study's
@@ -69,16 +71,16 @@ def missing(needs: Sequence[Requirement]) -> int:
     return sum(need.bytes for need in needs if not need.present)
 
 
-def catalogue(data: Path, runs: Path) -> list[Entry]:
-    """All presets that can be read, those groups first that run without a download.
+def catalogue(listing: Sequence[Listed], data: Path, runs: Path) -> list[Entry]:
+    """Presets that can be read, those groups first that run without a download.
 
     Args:
+        listing: as `presets.listing` gives them.
         data: the directory of data sets.
         runs: where runs lie that tell what a preset costs.
     """
-    options = Options(data)
     seconds = _seconds(runs)
-    entries = [_entry(listed, options, seconds.get(listed.name)) for listed in presets.listing() if not listed.problem]
+    entries = [_entry(listed, data, seconds.get(listed.name)) for listed in listing if not listed.problem]
     of_group: dict[str, list[Entry]] = {}
     for entry in entries:
         of_group.setdefault(entry.group, []).append(entry)
@@ -99,7 +101,7 @@ def _by_number(name: str) -> list[int | str]:
     return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
 
 
-def _entry(listed: Listed, options: Options, seconds: float | None) -> Entry:
+def _entry(listed: Listed, data: Path, seconds: float | None) -> Entry:
     values = listed.values
     loop = values.get("loop", {})
     group = re.match(r"[^-\d]*", listed.name)
@@ -110,8 +112,8 @@ def _entry(listed: Listed, options: Options, seconds: float | None) -> Entry:
         loop.get("rounds") if isinstance(loop.get("rounds"), int) else None,
         _samples(loop),
         seconds,
-        _needs(values, options),
-        _needs(_mini(listed), options) if listed.mini else None,
+        _needs(values, data),
+        _needs(_mini(listed), data) if listed.mini else None,
         _own(values),
     )
 
@@ -124,7 +126,7 @@ def _own(values: Mapping[str, Any]) -> str:
 
 def _mini(listed: Listed) -> Mapping[str, Any]:
     try:
-        return presets.read(listed.name + presets.MINI).values
+        return presets.mini_of(listed)
     except BiasloopError:
         return {}
 
@@ -147,12 +149,15 @@ def _samples(loop: Mapping[str, Any]) -> int | None:
     return int(start + (rounds - 1) * (human + model)) if loop.get("keep", "all") == "all" else int(start)
 
 
-def _needs(values: Mapping[str, Any], options: Options) -> tuple[Requirement, ...] | None:
+def _needs(values: Mapping[str, Any], data: Path) -> tuple[Requirement, ...] | None:
     """What a preset needs with any value of its grid and in any arm; None where that cannot be told."""
     needs: dict[str, Requirement] = {}
     try:
-        for domain in _domains(values):
-            needs |= {need.name: need for need in build_domain(domain, 0, options).requirements()}
+        for section in _domains(values):
+            loaded = discovery.load(str(section["name"]))
+            config = loaded.Config.model_validate({key: value for key, value in section.items() if key != "name"})
+            domain: Domain = loaded(config, Context(data, Streams((0, "data"))))  # without a run: its engine is heavier
+            needs |= {need.name: need for need in domain.requirements()}
     except Exception:  # noqa: BLE001 - whatever is wrong with a plugin or a setting, the others are listed
         return None
     return tuple(needs.values())
@@ -183,11 +188,13 @@ def _changed(domain: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str,
 
 def _seconds(runs: Path) -> dict[str, float]:
     """Median seconds of finished runs by preset."""
+    if not runs.is_dir():
+        return {}
     from biasloop.store import index
     from biasloop.store.reader import Run
 
     spent: dict[str, list[float]] = {}
-    for line in index.listed(runs, keep=False, anew=_VALUES) if runs.is_dir() else ():
+    for line in index.listed(runs, keep=False, anew=_VALUES):
         if not line.finished:
             continue
         try:

@@ -111,7 +111,7 @@ def test_at_80_columns_no_name_is_broken_and_no_line_is_longer(workplace, needy,
     monkeypatch.setenv("TERM", "xterm")
     pty.spawn([sys.executable, "-m", "biasloop", "presets"], read)
     lines = shown.decode().splitlines()
-    assert max(map(len, lines[:-1])) <= 80
+    assert max(len(line) for line in lines[:-1] if ".toml" not in line) <= 80  # a path is never broken
     begun = {line.split()[0] for line in lines if re.match(r"  \S", line)}
     assert set(presets.files()) <= begun
     groups = [line for line in lines if re.match(r"\S", line)]

@@ -135,7 +135,7 @@ def _show_groups(entries: Sequence["Entry"], width: int) -> None:
                 say(f"{head}   {told}" if len(head) + 3 + len(told) <= width else f"{head}\n      {told}")
                 own = "" if is_shipped(entry.listed.path) else f" ({entry.listed.path})"
                 say(textwrap.fill(entry.listed.summary + own, width, initial_indent=" " * 6,
-                                  subsequent_indent=" " * 6, break_long_words=False))  # fmt: skip
+                                  subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False))  # fmt: skip
 
 
 def _named(entry: "Entry") -> str:

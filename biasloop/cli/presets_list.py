@@ -132,10 +132,17 @@ def _show_groups(entries: Sequence["Entry"], width: int) -> None:
             for entry in (entry for entry in group if entry.listed.domain == domain):
                 head = f"  {_named(entry)}"
                 told = f"{_cost(entry)}; {_download(entry)}"
-                say(f"{head}   {told}" if len(head) + 3 + len(told) <= width else f"{head}\n      {told}")
+                say(f"{head}   {told}" if len(head) + 3 + len(told) <= width else f"{head}\n{_wrapped(told, width)}")
                 own = "" if is_shipped(entry.listed.path) else f" ({entry.listed.path})"
-                say(textwrap.fill(entry.listed.summary + own, width, initial_indent=" " * 6,
-                                  subsequent_indent=" " * 6, break_long_words=False, break_on_hyphens=False))  # fmt: skip
+                say(_wrapped(entry.listed.summary + own, width))
+
+
+def _wrapped(text: str, width: int) -> str:
+    """A text below a name; a path in it is never broken."""
+    indent = " " * 6
+    return textwrap.fill(
+        text, width, initial_indent=indent, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
 
 
 def _named(entry: "Entry") -> str:

@@ -49,32 +49,20 @@ class Predicted:
     collapses: list[Collapse] = field(default_factory=list)
     groups: dict[str, int] = field(default_factory=dict)
     _truth: dict[str, Frame] = field(default_factory=dict)
-    _vocabularies: Vocabularies = field(default_factory=dict)
+    _vocabularies: Vocabularies | None = None  # of the set-up, once it was looked at
 
     def add(self, record: Record) -> None:
         """Look at the set-up, which comes first, or at the last round."""
         main = record.evaluations.get(names.MAIN)
         if main is None:
             return
-        if not self._vocabularies:
+        if self._vocabularies is None:
             self._vocabularies = record.vocabularies()
             self._truth = {name: _classes_alone(table) for name, table in main.tables.items()}
-            self.groups = self._sizes(self._truth.get(names.TEST, Frame()))
+            self.groups = _sizes(self._truth.get(names.TEST, Frame()), self._vocabularies)
             return
         self.collapses = self._collapsed(main.tables)
         self._truth = {}
-
-    def _sizes(self, test: Frame) -> dict[str, int]:
-        sizes: dict[str, int] = {}
-        for name, column in test.columns.items():
-            words = self._vocabularies.get(column.vocabulary)
-            if words is None or column.role not in {names.GROUP, names.TARGET}:
-                continue
-            values = column.values[(column.values >= 0) & (column.values < len(words))]
-            counts = np.bincount(values, minlength=len(words))
-            called = "" if column.role == names.TARGET else f"{name.removeprefix(names.GROUP_OF)} "
-            sizes |= {f"{called}{word}": int(n) for word, n in zip(words, counts, strict=True) if n}
-        return sizes
 
     def _collapsed(self, tables: Tables) -> list[Collapse]:
         collapses = []
@@ -89,7 +77,7 @@ class Predicted:
 
     def _one_class(self, table: str, name: str, column: Column) -> list[Collapse]:
         values = column.values
-        words = self._vocabularies.get(column.vocabulary)
+        words = (self._vocabularies or {}).get(column.vocabulary)
         if len(values) < LEAST:
             return []
         classes, counts = np.unique(values, return_counts=True)
@@ -108,6 +96,20 @@ class Predicted:
             if known.role == names.TARGET and known.vocabulary == column.vocabulary and len(known)
         ]
         return float(np.mean(alike[0] == value)) if alike else 0.0
+
+
+def _sizes(test: Frame, vocabularies: Vocabularies) -> dict[str, int]:
+    """How many samples a class or group has, by name."""
+    sizes: dict[str, int] = {}
+    for name, column in test.columns.items():
+        words = vocabularies.get(column.vocabulary)
+        if words is None or column.role not in {names.GROUP, names.TARGET}:
+            continue
+        values = column.values[(column.values >= 0) & (column.values < len(words))]
+        counts = np.bincount(values, minlength=len(words))
+        called = "" if column.role == names.TARGET else f"{name.removeprefix(names.GROUP_OF)} "
+        sizes |= {f"{called}{word}": int(n) for word, n in zip(words, counts, strict=True) if n}
+    return sizes
 
 
 def _one_text(table: str, column: Column) -> list[Collapse]:

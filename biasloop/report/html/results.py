@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,7 +125,7 @@ def main_metrics(arms: Sequence[Arm]) -> list[str]:
     first = arms[0].runs[0]
     section = first.bound_section
     bounded = []
-    if section is not None and first.has(section.metric, section.baseline):
+    if section is not None and any(run.has(section.metric, section.baseline) for arm in arms for run in arm.runs):
         bounded = [BOUND_BIAS if any(map(_has_other_bias, arms)) else BIAS, BOUND]
     named = [*([section.metric, section.baseline] if section is not None else []), *series_of(first.run)]
     names = [*bounded, *named, summary.quality_of(arms), LABEL_ERROR]
@@ -136,8 +137,9 @@ def _has_other_bias(arm: Arm) -> bool:
     """Whether runs measure a bias that is not the one that their bound is of."""
     for run in arm.runs:
         own = run.values(BIAS)  # (rounds,)
-        if np.isfinite(own).any() and not np.allclose(own, run.bias(), atol=_SAME, equal_nan=True):
-            return True
+        with suppress(InvalidInput):  # a run without the bound's metric
+            if np.isfinite(own).any() and not np.allclose(own, run.bias(), atol=_SAME, equal_nan=True):
+                return True
     return False
 
 

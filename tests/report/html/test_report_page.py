@@ -329,3 +329,25 @@ def test_of_many_arms_and_rounds_the_page_stays_within_its_size(report, arms, ro
     assert f"arm {arms - 1}" in {row[1] for row in parsed.table("metric", "arm", "round 0").rows}
     captions = [table.caption for table in parsed.tables]
     assert sum(caption.endswith(f"({metric.name})") for caption in captions for metric in results.metrics) == folded
+
+
+def test_arms_that_feed_nothing_back_do_not_hide_the_bound_of_the_others():
+    """Human labels alone have no labels of models, which a bound may be of: such an arm may come first."""
+    section = BoundSection(metric="given.share", baseline="given_truth.share")
+    about = {"bound": {"metric": "given.share", "baseline": "given_truth.share"}, "plot": {}}
+
+    class Of(Measured):
+        bound_section = section
+
+    def arm(label, human, model, row):
+        loop = {"rule": "accumulate", "start": 100, "human": human, "model": model}
+        identity = {"loop": loop, "seed": 0}
+        run = SimpleNamespace(manifest=SimpleNamespace(about=about), identity=identity, directory=label, rounds=[0, 1])
+        return Arm(label, [Of(run, [{"accuracy": Metric(0.5, 9)}, row], [{}, {}], [None, None])])
+
+    fed = {"given.share": Metric(0.4, 80), "given_truth.share": Metric(0.3, 80)}
+    every = [arm("human", 100, 0, {"accuracy": Metric(0.5, 9)}), arm("model", 20, 80, fed)]
+    made = results([run.run for each in every for run in each.runs], every)
+    assert [metric.name for metric in made.metrics][:2] == ["bias", "bound"]
+    assert made.arms[1].last["bias"].mean == pytest.approx(0.1)
+    assert (made.arms[0].last["bias"].n, made.arms[0].last["bound"].n) == (0, 0)

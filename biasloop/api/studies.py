@@ -186,7 +186,9 @@ class StudyComparison:
         if len(compared.arms) > 1:
             for name in compared.metrics:
                 rows = compared.of(name)
-                tables.append(html.table(*comparing.differences_table(rows), title=comparing.title(rows)))
+                tables.append(
+                    html.table(*comparing.differences_table(rows), title=comparing.title(rows, compared.labels))
+                )
         return "".join(tables) + html.lines(compared.notes)
 
 

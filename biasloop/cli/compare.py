@@ -112,7 +112,7 @@ def _tell(compared: "Comparison", directories: "Sequence[Path]", *, json: bool) 
         return
     for name in compared.metrics:
         rows = compared.of(name)
-        _show(comparing.differences_table(rows), comparing.title(rows))
+        _show(comparing.differences_table(rows), comparing.title(rows, compared.labels))
     if compared.seeds < FEW:
         again = shlex.join(["biasloop", "compare", *map(str, directories), "--plan"])
         say(f"fewer than four seeds: an interval says little yet; this says how many it needs:\n  {again}")
@@ -133,6 +133,7 @@ def _plan_effects(effects: "Sequence[float]", *, json: bool) -> None:
 def _plan_study(compared: "Comparison", *, json: bool) -> None:
     from biasloop.metrics import power
     from biasloop.report import planning
+    from biasloop.report.labels import heading
     from biasloop.report.tables import comparing
 
     rows = planning.of_comparison(compared)
@@ -145,7 +146,7 @@ def _plan_study(compared: "Comparison", *, json: bool) -> None:
             f"{compared.reference or 'the only one'!r}; `biasloop compare --plan --effect 1.5` plans for an effect"
         )
     for name in compared.metrics:
-        title = f"seeds that a difference in {comparing.label(name)} needs, against {compared.reference}"
+        title = f"seeds that a difference in {heading(name, compared.labels)} needs, against {compared.reference}"
         _show(comparing.planned_table([row for row in rows if row.metric == name]), title)
     _explain()
     have = min(row.seeds for row in rows)
@@ -185,5 +186,5 @@ def show_end(runs: "Sequence[Run]") -> bool:
     if compared.seeds < 2:
         return False
     rows = compared.of(compared.metrics[0])
-    _show(tables.differences_table(rows, values=False), tables.title(rows))
+    _show(tables.differences_table(rows, values=False), tables.title(rows, compared.labels))
     return True

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from biasloop.lazy import numpy as np
 from biasloop.metrics.intervals import Spread, over_seeds
@@ -62,6 +62,7 @@ class Comparison:
         arms: the reference first.
         differences: a row for each metric and arm, the reference first, itself without a difference.
         notes: which runs, arms and metrics are left out, and why.
+        labels: what the preset calls metrics.
     """
 
     reference: str
@@ -70,6 +71,7 @@ class Comparison:
     arms: tuple[ArmSummary, ...]
     differences: tuple[Paired, ...]
     notes: tuple[str, ...]
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, metric: str) -> list[Paired]:
         """The rows of one metric."""
@@ -133,7 +135,8 @@ def compare_arms(
     first = [arm for arm in summarised if arm.label == base.label]
     others = [arm for arm in summarised if arm.label != base.label]
     summaries = tuple(_summary(arm, shown, chosen) for arm in [*first, *others])
-    return Comparison(base.label, chosen, tuple(compared), summaries, tuple(rows), tuple(notes))
+    labels = base.runs[0].run.manifest.about.get("plot", {}).get("labels", {})
+    return Comparison(base.label, chosen, tuple(compared), summaries, tuple(rows), tuple(notes), labels)
 
 
 def _wanted(every: Sequence[Arm], asked: Sequence[str]) -> tuple[list[str], list[str]]:

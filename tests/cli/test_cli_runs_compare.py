@@ -29,7 +29,7 @@ def test_numbers_of_an_unfinished_study_are_of_one_round_which_is_said(unfinishe
     assert other["value"]["mean"] - base["value"]["mean"] == pytest.approx(other["difference"]["mean"])
     said = "round 1 is compared, the last of out/loop.human=25/seed-0; `--round N` compares a later one"
     assert said in result.stderr
-    assert "share_predicted, against 20 % human, in round 1" in unfinished(*typed).stdout
+    assert "share predicted, against 20 % human, in round 1" in unfinished(*typed).stdout
 
 
 def test_runs_and_arms_without_the_round_that_is_asked_for_are_named(unfinished):

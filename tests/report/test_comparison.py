@@ -163,6 +163,15 @@ def test_one_seed_plans_nothing_and_says_nothing_false():
     assert comparing.planned_as_json(row)["effect"] is None
 
 
+def test_a_metric_is_called_as_its_preset_does():
+    plain, other = arm("plain", PLAIN), arm("other", OTHER)
+    for run in plain.runs:
+        run.run.manifest.about["plot"]["labels"] = {"share": "Share of cats"}
+    answer = compared(plain, other, metrics=["share", "accuracy"])
+    assert comparing.arms_table(answer)[0] == ["arm", "seeds", "Share of cats", "accuracy"]
+    assert comparing.title(answer.of("share"), answer.labels) == "Share of cats, against plain, in round 1"
+
+
 def test_files_have_a_row_a_metric_and_arm_and_nothing_where_there_is_no_number():
     answer = compared(arm("plain", PLAIN[:1]), arm("other", OTHER[:1]), metrics=["bias"])
     lines = comparing.as_csv(answer).splitlines()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from biasloop.metrics.intervals import Spread
 from biasloop.metrics.power import LONGEST, MOST, Needed
 from biasloop.report.comparison import Comparison
+from biasloop.report.labels import heading
 from biasloop.report.output import finite
 from biasloop.report.paired import BIAS, Paired
 from biasloop.report.planning import Planned
@@ -31,7 +32,7 @@ def arms_table(comparison: Comparison) -> Cells:
          *(_value(name, arm.values.get(name), len(arm.seeds)) for name in metrics)]
         for arm in comparison.arms
     ]  # fmt: skip
-    return ["arm", "seeds", *map(label, metrics)], rows
+    return ["arm", "seeds", *(heading(name, comparison.labels) for name in metrics)], rows
 
 
 def differences_table(rows: Sequence[Paired], *, values: bool = True) -> Cells:
@@ -60,9 +61,9 @@ def differences_table(rows: Sequence[Paired], *, values: bool = True) -> Cells:
     return columns, cells if values else cells[1:]
 
 
-def title(rows: Sequence[Paired]) -> str:
+def title(rows: Sequence[Paired], labels: Mapping[str, str]) -> str:
     """What stands over the table of one metric."""
-    return f"{label(rows[0].metric)}, against {rows[0].arm or 'all'}, in round {rows[0].round}"
+    return f"{heading(rows[0].metric, labels)}, against {rows[0].arm or 'all'}, in round {rows[0].round}"
 
 
 def planned_table(rows: Sequence[Planned]) -> Cells:
@@ -134,11 +135,6 @@ def as_csv(comparison: Comparison) -> str:
 def spread(values: Spread) -> dict[str, object]:
     """A metric over seeds, as scripts read it."""
     return {"mean": values.mean, "std": values.std, "low": values.low, "high": values.high, "n": values.n}
-
-
-def label(metric: str) -> str:
-    """What people read for a metric."""
-    return "label error" if metric == "label_error" else metric
 
 
 def _value(metric: str, values: Spread | None, seeds: int) -> str:

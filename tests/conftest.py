@@ -62,3 +62,17 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ((_, experiment),) = arms_of(presets.read(str(place / "tiny.toml")))
     options = Options(place / "data", device="cpu", threads=1, keep_models=True)
     return run(prepare(experiment, 0, options), place / "seed-0", options).directory
+
+
+@pytest.fixture(scope="session")
+def toy_study(tmp_path_factory: pytest.TempPathFactory, toy_metadata: Path) -> Path:
+    """Finished toys that sample their labels: `loop.human` of 5 and 25, three seeds each; nobody may change them."""
+    import biasloop
+
+    place = tmp_path_factory.mktemp("study")
+    (place / "toy.toml").write_text(toy.PRESET)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(toy_metadata)
+        grid, seeds = {"loop.human": [5, 25]}, range(3)
+        biasloop.run(place / "toy.toml", seeds=seeds, grid=grid, out=place / "out", domain__labels="bits")
+    return place / "out"

@@ -15,21 +15,16 @@ from biasloop.report.comparison import compare
 from biasloop.store.reader import Run as Stored
 
 
-@pytest.fixture(scope="module")
-def study(tmp_path_factory, toy_metadata):
-    """Toys of two arms, three seeds each."""
-    place = tmp_path_factory.mktemp("study")
-    (place / "toy.toml").write_text(toy.PRESET)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(toy_metadata)
-        grid, seeds = {"loop.human": [5, 25]}, range(3)
-        return biasloop.run(place / "toy.toml", seeds=seeds, grid=grid, out=place / "out", domain__labels="bits")
+@pytest.fixture
+def out(toy_study):
+    """The directory of a study of two arms, three seeds each."""
+    return str(toy_study)
 
 
 @pytest.fixture
-def out(study):
-    """The directory of the study."""
-    return str(study.runs[0].directory.parents[1])
+def study(toy_study):
+    """The study, arms seed by seed."""
+    return biasloop.Study(sorted(biasloop.open_study(toy_study).runs, key=lambda run: run.seed))
 
 
 class Cells(HTMLParser):

@@ -142,6 +142,25 @@ def test_labels_in_place_of_generated_ones_leave_the_size_alone():
     assert course(over).bias == pytest.approx([0.05] * 11)
 
 
+def test_a_persons_weight_stands_for_so_many_persons():
+    heavy, many = (scenario(human=human) for human in ({"samples": 100, "weight": 3.0}, {"samples": 300}))
+    assert course(heavy).bias == pytest.approx(course(many).bias, rel=1e-12)
+    assert course(heavy).limit == pytest.approx(course(many).limit, rel=1e-12)
+    assert course(heavy).train[1] == 1_000 + 4_000 + 100
+
+
+def test_a_subsample_has_the_size_of_the_start_and_the_bias_of_all():
+    part, every = (course(scenario(keep=keep)) for keep in ("subsample", "all"))
+    assert part.train == [1_000] * 11
+    assert part.bias == every.bias
+
+
+def test_labels_that_pass_on_no_error_leave_the_bias_of_the_start_where_it_is():
+    by_round = course(scenario(0.05, start_bias=0.02, sources=[{"name": "x", "delta": 0.0}]))
+    assert by_round.bias == pytest.approx([0.07] * 11)
+    assert by_round.limit == pytest.approx(0.07)
+
+
 def test_a_round_that_replaces_with_nothing_is_refused():
     with pytest.raises(InvalidInput, match="round 1 brings no samples"):
         course(scenario(stream=0, keep="replace"))

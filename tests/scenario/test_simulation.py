@@ -99,16 +99,16 @@ MANY_THINGS = {
         {"name": "b", "share": 0.2, "labelled_by": "first", "delta": 0.1},
         {"name": "c", "share": 0.3, "labelled_by": "other", "delta": -0.1, "drift": 0.05},
     ],
-    "detector": {"tpr": 0.4, "fpr": 0.1},
+    "detector": {"tpr": 0.4, "fpr": 0.6},
 }
 
 
 @pytest.mark.parametrize(
     ("keep", "people"),
     [
-        ("all", {"samples": 6, "weight": 3.0}),
-        ("subsample", {"samples": 6, "instead_of": "generated"}),
-        ("replace", {"samples": 6, "weight": 2.0, "instead_of": "generated"}),
+        ("all", {"samples": 20, "weight": 3.0}),
+        ("subsample", {"samples": 20, "instead_of": "generated"}),
+        ("replace", {"samples": 20, "weight": 2.0, "instead_of": "generated"}),
     ],
 )
 def test_counts_behave_as_samples_that_are_drawn_one_by_one(keep, people):
@@ -149,6 +149,27 @@ def test_noise_falls_with_the_root_of_the_size():
     assert spreads[0] / spreads[1] == pytest.approx(np.full(11, 100), rel=0.06)
     assert spreads[1] / spreads[2] == pytest.approx(np.full(11, 100), rel=0.06)
     assert spreads[2][0] == pytest.approx(math.sqrt(0.3 * 0.7 / 10**12), rel=0.06)
+
+
+def test_errors_of_fits_add_up_over_rounds_that_replace():
+    """Of 10^12 samples sampling says nothing: alpha_t = (t + 1) delta + the errors of t + 1 fits."""
+    asked = scenario(start=10**12, stream=10**12, rounds=6, keep="replace", model={"delta": 0.001, "spread": 0.01})
+    simulated = simulate(asked, 20_000, 4).bias
+    for t in range(7):
+        assert close(simulated[:, t], (t + 1) * 0.001)
+        assert close((simulated[:, t] - (t + 1) * 0.001) ** 2, (t + 1) * 0.01**2)
+
+
+def test_people_who_label_generated_samples_leave_fewer_of_those_and_a_detector_fewer_of_theirs():
+    """Of 10^12 samples a play is the recurrence."""
+    for changes in (
+        {"human": {"samples": 3 * 10**11, "weight": 2.0, "instead_of": "generated"}},
+        {"human": {"samples": 10**11}, "detector": {"tpr": 0.3, "fpr": 0.8}},
+        {"human": {"samples": 9 * 10**11, "instead_of": "generated"}},
+    ):
+        for keep in ("all", "subsample", "replace"):
+            asked = scenario(0.01, 0.6, 10**12, start=10**12, keep=keep, rounds=5, **changes)
+            np.testing.assert_allclose(simulate(asked, 3, 0).bias, [course(asked).bias] * 3, atol=2e-5)
 
 
 def test_a_share_stays_a_share_where_the_recurrence_goes_on():

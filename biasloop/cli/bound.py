@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.options import Json
 from biasloop.cli.outputs import Force, check_figure
 from biasloop.cli.quantities import amount, count, number
@@ -64,7 +65,10 @@ def bound(
     ] = None,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the simulations.")] = 0,
     run: Annotated[
-        Path | None, typer.Option("--from", metavar="RUN", help="Compare a stored run with its bound.")
+        Path | None,
+        typer.Option(
+            "--from", metavar="RUN", help="Compare a stored run with its bound.", autocompletion=completing.runs
+        ),
     ] = None,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE", help="With --from or --scenario: also draw it.")

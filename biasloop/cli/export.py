@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from biasloop.cli import completing
 from biasloop.cli.options import Data, Device, Json, data_directory, on_notice
 from biasloop.cli.outputs import check_directory
 from biasloop.cli.stopping import stoppable
@@ -17,7 +18,9 @@ MODEL, TABLES = "hf", "parquet"
 
 
 def export(
-    places: Annotated[list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.")],
+    places: Annotated[
+        list[Path], typer.Argument(metavar="RUN...", help="Directories of runs.", autocompletion=completing.runs)
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", metavar="DIR", help="Where to write; of csv also a FILE.csv.")
     ] = Path("exports"),

@@ -78,7 +78,7 @@ def _indented(text: str, width: int, by: int = 6) -> str:
 def list_plugins(json: Json = False) -> None:
     """List the installed domains, selectors and sinks, and the state of each.
 
-    Example: biasloop plugins
+    Example: biasloop plugins list
     """
     from biasloop import discovery
 

@@ -55,7 +55,7 @@ def test_a_preset_that_is_typed_out_offers_its_mini_and_a_path_its_files(offered
 @pytest.mark.parametrize(
     "words",
     [("runs", "show"), ("runs", "verify"), ("runs", "list"), ("runs", "diff", "x"), ("runs", "compare"), ("plot",),
-     ("evaluate", "run"), ("generate", "--run")],
+     ("evaluate", "run"), ("generate", "--run"), ("export",), ("bound", "--from")],
 )  # fmt: skip
 def test_runs_and_the_studies_above_them_are_offered(offered, stored, words):
     every = ["runs", "runs/toy", "runs/toy/seed-0", "runs/toy/seed-1"]

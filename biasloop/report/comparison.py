@@ -13,10 +13,13 @@ from biasloop.lazy import numpy as np
 from biasloop.metrics.intervals import Spread, over_seeds
 from biasloop.metrics.shares import are_shares
 from biasloop.report.arms import Arm, begun
+from biasloop.report.labels import heading
 from biasloop.report.paired import (
     BIAS,
+    BOUND_BIAS,
     Paired,
     arms_of_studies,
+    bias_of_bound,
     compared_round,
     first_of_preset,
     last_common,
@@ -135,8 +138,15 @@ def compare_arms(
     first = [arm for arm in summarised if arm.label == base.label]
     others = [arm for arm in summarised if arm.label != base.label]
     summaries = tuple(_summary(arm, shown, chosen) for arm in [*first, *others])
-    labels = base.runs[0].run.manifest.about.get("plot", {}).get("labels", {})
-    return Comparison(base.label, chosen, tuple(compared), summaries, tuple(rows), tuple(notes), labels)
+    return Comparison(base.label, chosen, tuple(compared), summaries, tuple(rows), tuple(notes), _labels(base))
+
+
+def _labels(base: Arm) -> dict[str, str]:
+    """What the preset calls metrics, and the bias of its bound where runs measure another one."""
+    first = base.runs[0]
+    labels = dict(first.run.manifest.about.get("plot", {}).get("labels", {}))
+    section = first.bound_section
+    return labels if section is None else {BOUND_BIAS: f"bias of {heading(section.metric, labels)}", **labels}
 
 
 def _wanted(every: Sequence[Arm], asked: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -145,7 +155,7 @@ def _wanted(every: Sequence[Arm], asked: Sequence[str]) -> tuple[list[str], list
         return list(dict.fromkeys(asked)), []
     first = every[0].runs[0]
     section, series = first.bound_section, list(first.run.manifest.about.get("plot", {}).get("series", []))
-    bias = [] if section is None else [BIAS]
+    bias = [] if section is None else [bias_of_bound(every)]
     if section is not None and section.is_shown(series):
         series = series[1:]
     named = list(dict.fromkeys([*bias, *series]))
@@ -161,7 +171,7 @@ def _in_round(every: Sequence[Arm], number: int) -> list[Arm]:
 def _measured(every: Sequence[Arm], number: int) -> set[str]:
     """Metrics that a run of the arms has a number of."""
     runs = [run for arm in every for run in arm.runs if number < len(run.metrics)]
-    names = {BIAS, *(name for run in runs for name in run.metrics[number])}
+    names = {BIAS, BOUND_BIAS, *(name for run in runs for name in run.metrics[number])}
     return {name for name in names if any(math.isfinite(value_of(run, name, number)) for run in runs)}
 
 
@@ -187,7 +197,7 @@ def _limited(row: Paired, every: Sequence[Arm]) -> Paired:
 
 def _of_shares(arm: Arm, name: str) -> bool:
     """Whether a metric is a share, or bias that is the difference of a share and its baseline in the same test set."""
-    section = arm.runs[0].bound_section if name == BIAS else None
+    section = arm.runs[0].bound_section if name in {BIAS, BOUND_BIAS} else None
     if section is not None:
         return not section.of_labels and _are_shares(arm, section.metric)
     return _are_shares(arm, name)
@@ -198,7 +208,7 @@ def _are_shares(arm: Arm, name: str) -> bool:
 
 
 def _least(arm: Arm, name: str) -> float:
-    return -1.0 if name == BIAS else 0.0
+    return -1.0 if name in {BIAS, BOUND_BIAS} else 0.0
 
 
 def _within(spread: Spread, least: float, most: float) -> Spread:

@@ -19,6 +19,11 @@ from biasloop.store.reader import Run
 BIAS = "bias"
 """Names the metric of a run's [bound] minus its baseline, where no metric of a run is called so."""
 
+BOUND_BIAS = "bound_bias"
+"""Names the same where runs measure another bias under that name."""
+
+_SAME = 1e-9
+
 
 @dataclass(frozen=True)
 class Paired:
@@ -202,11 +207,22 @@ def _values(arm: Arm, metric: str, number: int) -> dict[int, float]:
 
 
 def value_of(run: Measured, metric: str, number: int) -> float:
-    """What a run measured in a round that it has, its bias (`BIAS`) too; NaN where it did not."""
+    """What a run measured in a round that it has, the bias of its bound too; NaN where it did not."""
     row = run.metrics[number]
     if metric in row:
         return row[metric].value
-    section = run.bound_section if metric == BIAS else None
+    section = run.bound_section if metric in {BIAS, BOUND_BIAS} else None
     if section is None or section.metric not in row or section.baseline not in row:
         return float("nan")
     return row[section.metric].value - row[section.baseline].value
+
+
+def bias_of_bound(every: Sequence[Arm]) -> str:
+    """What the bias of the bound is called: `BOUND_BIAS` where a run measures another one that is called `BIAS`."""
+    return BOUND_BIAS if any(_has_other_bias(run) for arm in every for run in arm.runs) else BIAS
+
+
+def _has_other_bias(run: Measured) -> bool:
+    rounds = [number for number, row in enumerate(run.metrics) if BIAS in row]
+    pairs = [(value_of(run, BIAS, number), value_of(run, BOUND_BIAS, number)) for number in rounds]
+    return any(abs(own - of_bound) > _SAME for own, of_bound in pairs)  # a NaN is no difference

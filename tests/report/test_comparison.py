@@ -67,6 +67,19 @@ def test_bias_is_the_bounds_metric_less_its_baseline_paired_by_seed():
     assert answer.arms[1].values["label_error"].mean == pytest.approx(0.3)
 
 
+@pytest.mark.parametrize(("own", "metric", "called"), [(0.2, "bias", "bias"), (0.05, "bound_bias", "bias of share")])
+def test_a_bias_of_a_runs_own_is_not_taken_for_its_bounds(own, metric, called):
+    arms = [arm("plain", [0.7] * 4), arm("other", [0.6] * 4)]
+    for run in arms[0].runs:
+        run.metrics[1]["bias"] = Metric(own, 50)
+    answer = compared(*arms)
+    assert answer.metrics == (metric, "accuracy")
+    assert answer.of(metric)[1].difference.mean == pytest.approx(-0.1)
+    assert comparing.title(answer.of(metric), answer.labels) == f"{called}, against plain, in round 1"
+    (asked,) = compared(arms[0], metrics=["bias"]).of("bias")
+    assert asked.value.mean == own
+
+
 def test_an_arm_without_labels_of_models_has_no_label_error_and_that_is_told():
     humans, mixed = arm("humans", PLAIN), arm("mixed", OTHER, error=0.3)
     answer = compared(mixed, humans)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,21 +16,17 @@ from biasloop.report.arms import NAN, Arm
 from biasloop.report.comparison import LABEL_ERROR
 from biasloop.report.figures import metric_by_setting
 from biasloop.report.figures.of_runs import axis_label
-from biasloop.report.paired import BIAS
+from biasloop.report.paired import BIAS, BOUND_BIAS, bias_of_bound
 from biasloop.report.tables import summary
 from biasloop.store.reader import Run
 
 SEEDS, ROWS = "seeds", "test rows"
 """What an interval is of: the mean over seeds, or the test rows of the only seed."""
 
-BOUND, BOUND_BIAS = "bound", "bound_bias"
-"""What is computed of a preset's [bound]: Theorem 1, and its metric minus its baseline.
-
-The latter is called "bias", as elsewhere, unless runs measure something else under that name.
-"""
+BOUND = "bound"
+"""Theorem 1, computed of a preset's [bound]."""
 
 _ROUNDING = 1e-12
-_SAME = 1e-9
 
 
 @dataclass(frozen=True)
@@ -126,21 +121,11 @@ def main_metrics(arms: Sequence[Arm]) -> list[str]:
     section = first.bound_section
     bounded = []
     if section is not None and any(run.has(section.metric, section.baseline) for arm in arms for run in arm.runs):
-        bounded = [BOUND_BIAS if any(map(_has_other_bias, arms)) else BIAS, BOUND]
+        bounded = [bias_of_bound(arms), BOUND]
     named = [*([section.metric, section.baseline] if section is not None else []), *series_of(first.run)]
     names = [*bounded, *named, summary.quality_of(arms), LABEL_ERROR]
     measured = {name for arm in arms for run in arm.runs for row in run.metrics for name in row}
     return [name for name in dict.fromkeys(names) if name in measured or name in bounded]
-
-
-def _has_other_bias(arm: Arm) -> bool:
-    """Whether runs measure a bias that is not the one that their bound is of."""
-    for run in arm.runs:
-        own = run.values(BIAS)  # (rounds,)
-        with suppress(InvalidInput):  # a run without the bound's metric
-            if np.isfinite(own).any() and not np.allclose(own, run.bias(), atol=_SAME, equal_nan=True):
-                return True
-    return False
 
 
 def series_of(run: Run) -> list[str]:

@@ -13,7 +13,7 @@ from biasloop.metrics.power import LONGEST, MOST, Needed
 from biasloop.report.comparison import Comparison
 from biasloop.report.labels import heading
 from biasloop.report.output import finite
-from biasloop.report.paired import BIAS, Paired
+from biasloop.report.paired import BIAS, BOUND_BIAS, Paired
 from biasloop.report.planning import Planned
 from biasloop.report.tables import formatting
 
@@ -140,7 +140,7 @@ def spread(values: Spread) -> dict[str, object]:
 def _value(metric: str, values: Spread | None, seeds: int) -> str:
     if values is None:
         return formatting.MISSING
-    mean = f"{values.mean:+.3f}" if metric == BIAS else formatting.number(values.mean, 3)
+    mean = f"{values.mean:+.3f}" if metric in {BIAS, BOUND_BIAS} else formatting.number(values.mean, 3)
     between = formatting.interval(values.low, values.high)
     fewer = f" (n = {values.n})" if values.n != seeds else ""
     return f"{mean}{'' if between == formatting.MISSING else f' {between}'}{fewer}"

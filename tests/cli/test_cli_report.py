@@ -43,8 +43,8 @@ def test_a_file_is_replaced_when_that_is_asked_for_alone(studied):
         (("ffl-single",), "ffl-single shows runs that you name, and none is given; type: biasloop report"),
     ],
 )
-def test_what_cannot_be_reported_is_refused_in_a_sentence(studied, arguments, words):
-    result = studied("report", *arguments)
+def test_what_cannot_be_reported_is_refused_in_a_sentence(cli, arguments, words):
+    result = cli("report", *arguments)
     assert isinstance(result.exception, InvalidInput)
     assert words in str(result.exception)
     assert not list(Path().glob("*.html"))

@@ -22,6 +22,8 @@ from biasloop.store.files import sha256
 from biasloop.store.finding import find_runs
 from biasloop.store.manifest import NAME
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 
 def kinds(folder: Path) -> dict[str, str]:
     """Cautions of the only study below a folder, by kind."""

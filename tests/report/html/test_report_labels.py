@@ -20,6 +20,8 @@ from biasloop.report.html.stored import collect
 from biasloop.running.engine import Options
 from biasloop.store.reader import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 NAMES = ["cat", "dog", "owl"]
 
 

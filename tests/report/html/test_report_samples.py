@@ -18,6 +18,8 @@ from biasloop.running.engine import Options
 from biasloop.running.reopen import without_data
 from biasloop.store.reader import Run
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 OPTIONS = Options(Path("data"))
 
 

@@ -148,7 +148,7 @@ def test_what_is_not_measured_at_epochs_is_left_out_or_said(tmp_path):
 
 def test_the_table_of_a_study_that_is_about_a_setting(tmp_path):
     headers, rows = summary.by_setting(made(tmp_path))
-    assert headers == ["line", "delta", "n", "share_predicted", "share_target"]
+    assert headers == ["line", "delta", "n", "share predicted", "share target"]
     assert [row[:3] for row in rows] == [[f"test {t}", d, "4"] for t in (50, 80) for d in ("0", "0.1", "0.2")]
     assert rows[1][3] == "0.600 –"  # equal seeds say nothing of a spread
 

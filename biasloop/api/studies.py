@@ -181,7 +181,7 @@ class StudyComparison:
 
     def _repr_html_(self) -> str:
         compared = self.comparison
-        title = f"mean and 95 % t interval over seeds, in round {compared.round}"
+        title = f"mean ± half of its 95 % t interval over seeds, in round {compared.round}"
         tables = [html.table(*comparing.arms_table(compared), title=title)]
         if len(compared.arms) > 1:
             for name in compared.metrics:

@@ -38,7 +38,9 @@ def compare(
     metric: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME", help='A metric, or "bias"; may be repeated. Default: bias, the preset\'s, label error.'
+            metavar="NAME",
+            help='A metric, or "bias"; may be repeated. Default: bias, the preset\'s, label error.',
+            autocompletion=completing.metrics,
         ),
     ] = None,
     number: Annotated[
@@ -106,7 +108,7 @@ def _tell(compared: "Comparison", directories: "Sequence[Path]", *, json: bool) 
     if json:
         emit(comparing.as_json(compared))
         return
-    _show(comparing.arms_table(compared), f"mean and 95 % t interval over seeds, in round {compared.round}")
+    _show(comparing.arms_table(compared), f"mean ± half of its 95 % t interval over seeds, in round {compared.round}")
     if len(compared.arms) == 1:
         say("there is one arm, which nothing can be compared with; more come from --grid, --arm or another preset")
         return

@@ -127,7 +127,7 @@ def test_wrong_usage_is_refused_in_a_sentence(cli):
         (("--run", "runs/toy/seed-0", "-o", "x.csv", "--of", "train"), '"test", "pool" or "reserve"'),
         (("--run", "runs/toy/seed-0", "-o", "x.txt"), ".csv"),
         (("--run", "runs/toy/seed-0", "-o", "no/x.csv"), "no directory no"),
-        (("--run", "runs/toy", "-o", "x.csv"), "runs/toy is not a run"),
+        (("--run", "runs/toy", "-o", "x.csv"), "runs/toy is a folder of runs and not a run"),
     ):
         result = cli("generate", *arguments)
         assert isinstance(result.exception, BiasloopError), result.exception

@@ -42,7 +42,7 @@ def test_a_failed_run_is_listed_with_its_reason_and_what_tries_it_again(cli, mon
     assert "2 runs failed:" in result.stderr
     assert (
         "  runs/toy/loop.human=25/seed-1: loss is not a number\n"
-        "    biasloop loop -p toy --grid loop.human=25 --out runs/toy --seeds 1\n"
+        "    biasloop loop -p toy --grid loop.human=25 --output runs/toy --seeds 1\n"
     ) in result.stderr
     assert "mean ± standard deviation over seeds" in result.stdout
     monkeypatch.undo()

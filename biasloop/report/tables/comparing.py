@@ -141,9 +141,18 @@ def _value(metric: str, values: Spread | None, seeds: int) -> str:
     if values is None:
         return formatting.MISSING
     mean = f"{values.mean:+.3f}" if metric in {BIAS, BOUND_BIAS} else formatting.number(values.mean, 3)
-    between = formatting.interval(values.low, values.high)
     fewer = f" (n = {values.n})" if values.n != seeds else ""
-    return f"{mean}{'' if between == formatting.MISSING else f' {between}'}{fewer}"
+    return f"{mean}{_between(values)}{fewer}"
+
+
+def _between(values: Spread) -> str:
+    """An interval behind its mean: how far it reaches to both sides, or its ends where one is cut."""
+    if not (math.isfinite(values.low) and math.isfinite(values.high)):
+        return ""
+    below, above = values.mean - values.low, values.high - values.mean
+    if math.isclose(below, above, rel_tol=1e-9, abs_tol=1e-12):
+        return f" ± {above:.3f}"
+    return f" {formatting.interval(values.low, values.high)}"
 
 
 def _effect(row: Planned) -> str:

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,8 +11,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from biasloop.bound import amplification_curve, bound
+from biasloop.config.experiment import BoundSection
+from biasloop.contract.data import Metric
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import over_seeds
+from biasloop.report.arms import Arm, Measured
+from biasloop.report.figures import of_runs
 from biasloop.report.figures.panels import BAND_FROM, Panel, Series, stack
 
 tables = arrays.arrays(
@@ -108,3 +113,23 @@ def test_no_band_of_a_difference_of_shares_leaves_what_it_can_be():
     assert free_upper[1] > 1
     assert (lower[0], upper[1]) == (-1, 1)
     assert (lower[1], upper[0]) == (free_lower[1], free_upper[0])
+
+
+def test_the_bound_of_a_share_is_drawn_within_0_and_1():
+    """A bound of less than nothing, or of more than all, says nothing of a share."""
+
+    class Of(Measured):
+        bound_section = BoundSection(metric="a", baseline="b")
+
+    def drawn(a, error):
+        rows = [{"a": Metric(a, 50, error), "b": Metric(0.1, 50, math.sqrt(0.1 * 0.9 / 50))}] * 9
+        loop = {"rule": "accumulate", "start": 100, "human": 0, "model": 400}
+        run = SimpleNamespace(
+            manifest=SimpleNamespace(about={}), identity={"loop": loop, "seed": 0}, directory="run", rounds=range(9)
+        )
+        return of_runs.bound_series(Arm("", [Of(run, rows, [{}] * 9, [None] * 9)])).bound
+
+    of_share = drawn(0.02, math.sqrt(0.02 * 0.98 / 50))
+    of_number = drawn(0.02, 3.0)
+    assert of_number[-1] < 0
+    np.testing.assert_array_equal(of_share, np.clip(of_number, 0, 1))

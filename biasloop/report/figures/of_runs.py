@@ -62,7 +62,10 @@ def metric_series(arm: Arm, metric: str) -> Series:
 def _limited(series: Series, arm: Arm, metric: str) -> Series:
     """The series, with what its metric cannot leave."""
     measured = [row[metric] for run in arm.runs for row in run.metrics if metric in row]
-    return replace(series, share=are_shares(metric, measured), difference=are_differences(metric, measured))
+    share, bound = are_shares(metric, measured), series.bound
+    if share and bound is not None:
+        bound = np.clip(bound, 0, 1)
+    return replace(series, bound=bound, share=share, difference=are_differences(metric, measured))
 
 
 def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str | None = None) -> Panel:

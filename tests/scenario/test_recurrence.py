@@ -86,6 +86,8 @@ def test_models_of_others_bring_their_own_bias_which_drifts():
     assert course(asked).limit is None
     still = scenario(0.0, generated=0.5, sources=[other | {"drift": 0.0}])
     assert course(still).limit == pytest.approx(0.5 * 0.03)
+    nothing = scenario(0.0, generated=0.5, sources=[{"name": "own"}, other | {"share": 0.0}])
+    assert course(nothing).limit == course(scenario(0.0, generated=0.5)).limit == 0
 
 
 def test_the_first_model_labels_with_one_error_for_ever():

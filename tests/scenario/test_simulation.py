@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 from support.scenarios import played, scenario
 
 from biasloop.errors import InvalidInput
@@ -179,6 +180,25 @@ def test_a_share_stays_a_share_where_the_recurrence_goes_on():
     assert simulated.bias.max() == pytest.approx(0.7)
     assert simulated.under(0.7) == 1
     assert simulated.under(0.1) == 0
+
+
+def test_a_level_is_kept_to_in_every_round_and_not_in_the_last_alone():
+    healed = simulate(scenario(0.0, 0.0, 10**6, start_bias=0.4), 50, 0)
+    assert (np.abs(healed.bias[:, -1]) < 0.01).all()
+    assert (healed.under(0.1), healed.under(0.45)) == (0, 1)
+
+
+def test_a_band_holds_the_share_of_plays_that_it_says_and_leaves_as_many_on_either_side():
+    simulated = simulate(scenario(), 2_000, 3)
+    for given, share in (((), 0.95), ((0.5,), 0.5)):
+        low, high = simulated.band(*given)
+        assert (simulated.bias < low).mean(axis=0) == pytest.approx(np.full(11, (1 - share) / 2), abs=0.01)
+        assert (simulated.bias > high).mean(axis=0) == pytest.approx(np.full(11, (1 - share) / 2), abs=0.01)
+
+
+def test_the_error_of_a_mean_of_few_plays_is_that_of_a_sample():
+    simulated = simulate(scenario(), 4, 0)
+    assert simulated.error == pytest.approx(stats.sem(simulated.bias, axis=0))
 
 
 def test_equal_seeds_give_equal_plays_and_others_others():

@@ -65,6 +65,16 @@ def test_a_start_from_zero_begins_anew():
     assert counting.bytes == 10_500
 
 
+def test_a_start_from_less_begins_anew_too():
+    counting, clock = counted([1_000] * 10, begun=5_000)
+    clock.now += 1
+    counting.count(5_000, 10**12)  # a server that goes on where the file began
+    clock.now += 2
+    counting.count(5_500, 10**12)
+    assert counting.now == 250
+    assert (counting.bytes, counting.seconds) == (10_500, 12)
+
+
 def test_sentences_come_after_some_seconds_and_ever_more_rarely():
     clock, told = Clock(), []
     count = telling("set", Speed(clock), told.append, clock)
@@ -77,6 +87,7 @@ def test_sentences_come_after_some_seconds_and_ever_more_rarely():
         clock.now += 1
     assert when == [5, 10, 20, 40, 80, 160, 320, 640, 1240, 1840, 2440, 3040, 3640]
     assert told[0] == "set: 10.0 MB of 10.0 GB at 2.0 MB/s; about 83 min to go"
+    assert told[8] == "set: 2.5 GB of 10.0 GB at 2.0 MB/s; about 63 min to go"
 
 
 def test_what_is_there_in_no_time_is_not_talked_about():

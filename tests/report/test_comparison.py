@@ -129,6 +129,27 @@ def test_differences_of_shares_stay_between_minus_1_and_1_and_other_numbers_do_n
     assert (answer.arms[0].values["share"].low, answer.arms[0].values["bias"].low) == (0.0, -1.0)
 
 
+def test_biases_of_labels_have_baselines_of_their_own_and_may_differ_by_more_than_1():
+    """Each arm's models label other samples, so that the truths do not cancel out."""
+
+    def of_labels(label, given, truth):
+        each = arm(label, given, section=BoundSection(metric="given.share", baseline="given_truth.share"))
+        for run, said, right in zip(each.runs, given, truth, strict=True):
+            for name, value in (("given.share", said), ("given_truth.share", right)):
+                run.metrics[-1][name] = Metric(value, 50, math.sqrt(value * (1 - value) / 50))
+        return each
+
+    answer = compared(of_labels("plain", (0.9, 0.8), (0.1, 0.3)), of_labels("other", (0.1, 0.3), (0.9, 0.8)))
+    other = answer.of("bias")[1].difference
+    low, high = stats.t.interval(0.95, 1, -1.3, stats.sem((-1.6, -1.0)))
+    assert (other.low, other.mean, other.high) == pytest.approx((low, -1.3, high))
+
+
+def test_a_comparison_rests_on_the_fewest_seeds_that_a_difference_has():
+    assert compared(arm("plain", PLAIN), arm("other", OTHER), arm("third", OTHER[:2])).seeds == 2
+    assert compared(arm("plain", PLAIN)).seeds == 0
+
+
 def test_a_run_that_stopped_early_is_left_out_and_named_with_the_round_that_all_have():
     plain, other = arm("plain", PLAIN), arm("other", OTHER)
     other.runs[2].metrics.pop()

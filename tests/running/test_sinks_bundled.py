@@ -92,6 +92,13 @@ def test_what_a_repaired_run_has_no_more_goes(tmp_path):
     assert rows(tmp_path)[-1]["metrics"]["bias"]["value"] == 0.75
 
 
+@pytest.mark.parametrize("state", ["failed", "elsewhere"])
+def test_what_is_not_told_of_a_run_that_fails_stays(tmp_path, state):
+    told(JsonLines(), tmp_path, ROUNDS)
+    told(JsonLines(), tmp_path, ROUNDS[:1], state)
+    assert [row["round"] for row in rows(tmp_path)] == [-1, 0, 1, 2]
+
+
 # --- tensorboard
 
 

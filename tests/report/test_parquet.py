@@ -12,13 +12,14 @@ from support import toy
 from support.studies import Recorder, planned_toys
 
 from biasloop.contract.data import Column, Frame
+from biasloop.contract.names import MAIN
 from biasloop.errors import InvalidInput
 from biasloop.predictions.stored import of_run
 from biasloop.records.ledger import HUMAN, PREPARED, Ledger
-from biasloop.report.tables.parquet import _ledger_part, file_names
+from biasloop.report.tables.parquet import _ledger_part, _tables, export_parquet, file_names
 from biasloop.running.engine import Options
 from biasloop.running.executors import InProcess
-from biasloop.store.manifest import SETUP
+from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
 
 PAGE = (toy.PROJECT / "docs" / "export.md").read_text()
@@ -180,3 +181,18 @@ def test_nothing_is_replaced_unless_it_is_said(cli, study):
     before = Path("tables/metrics.parquet").read_bytes()
     assert cli("export", str(study), "--format", "parquet", "-o", "tables", "--force").exit_code == 0
     assert Path("tables/metrics.parquet").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["metrics.parquet", "runs.parquet", "ledger", "samples"])
+def test_any_part_of_an_earlier_export_is_in_the_way(workplace, study, name):
+    Path("tables", name).mkdir(parents=True)
+    with pytest.raises(InvalidInput, match=f"tables/{name} is there already; give --force"):
+        export_parquet([Run.open(study / "loop.human=5" / "seed-0")], Path("tables"), force=False)
+
+
+@pytest.mark.parametrize(("number", "steps"), [(None, [-1, 0, 1]), (-1, [-1]), (1, [1])])
+def test_the_untouched_model_has_rows_unless_another_round_is_meant(study, number, steps):
+    run = Run.open(study / "loop.human=5" / "seed-0")
+    untouched = run.read(round_name(0)).evaluations[MAIN]
+    assert [step for step, _ in _tables(run, untouched, number) if step < 2] == steps
+    assert not [step for step, _ in _tables(run, None, number) if step < 0]

@@ -80,6 +80,8 @@ def test_a_line_that_a_kill_has_cut_is_written_whole(tmp_path, cut):
     told(JsonLines(), tmp_path, ROUNDS[:2], "")
     path = tmp_path / "sinks" / "seed-0" / "rounds.jsonl"
     path.write_bytes(path.read_bytes()[:-cut])
+    told(JsonLines(), tmp_path, ROUNDS[:1], "")  # killed again before it comes to that line
+    assert [row["round"] for row in rows(tmp_path)] == [-1]
     told(JsonLines(), tmp_path, ROUNDS)
     assert [row["round"] for row in rows(tmp_path)] == [-1, 0, 1, 2]
 

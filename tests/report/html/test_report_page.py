@@ -28,7 +28,7 @@ from biasloop.report.html.content import Asked, Report, gather, gather_figure
 from biasloop.report.html.page import page
 from biasloop.report.html.plain import plain
 from biasloop.report.html.results import Metric as Column
-from biasloop.report.html.results import results
+from biasloop.report.html.results import results, value_of
 from biasloop.report.output import finite
 from biasloop.running.engine import Options
 from biasloop.store.finding import find_runs
@@ -302,6 +302,15 @@ def test_a_bias_that_is_not_the_bounds_is_not_taken_for_it():
     last = made.arms[0].last
     assert (last["bound_bias"].mean, last["bias"].mean) == (pytest.approx(0.2), 0.06)
     assert last["bound"].mean == pytest.approx(bound(100, 10, 10, 0.2, 1)[1])
+
+
+def test_a_number_of_several_seeds_rests_on_the_fewest_test_rows_that_one_has():
+    runs = [
+        SimpleNamespace(seed=seed, bound_section=None, metrics=[{"loss": Metric(1.0 + seed, rows)}])
+        for seed, rows in enumerate((50, 20, 80))
+    ]
+    value = value_of(Arm("", runs), "loss", 0)
+    assert (value.n, value.rows, value.of) == (3, 20, "seeds")
 
 
 @pytest.mark.parametrize(("arms", "rounds", "folded"), [(100, 13, 1), (100, 90, 0), (5, 90, 5)])

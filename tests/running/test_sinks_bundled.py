@@ -17,7 +17,7 @@ accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_ac
 ROUNDS = [
     (-1, {"bias": Metric(0.5, 10, 0.1)}, {}, None),
     (0, {"bias": Metric(0.25, 10, 0.1), "ece": Metric(0.1, 10)}, {"train": 7}, 1.5),
-    (1, {"bias": Metric(math.nan, 0), "loss": Metric(math.inf, 3, 0.0)}, {"train": 9}, 2.5),
+    (1, {"bias": Metric(math.nan, 0), "none": Metric(0.0, 0), "loss": Metric(math.inf, 3, 0.0)}, {"train": 9}, 2.5),
     (2, {"bias": Metric(0.125, 10, 0.1)}, {"train": 11}, 3.5),
 ]
 
@@ -52,7 +52,11 @@ def test_a_line_holds_what_a_round_measured(tmp_path):
                      "seconds": None}  # fmt: skip
     assert second["metrics"]["ece"] == {"value": 0.1, "n": 10, "se": None}
     assert (second["sizes"], second["seconds"]) == ({"train": 7}, 1.5)
-    assert third["metrics"] == {"bias": {"value": None, "n": 0, "se": None}, "loss": {"value": None, "n": 3, "se": 0.0}}
+    assert third["metrics"] == {
+        "bias": {"value": None, "n": 0, "se": None},
+        "none": {"value": None, "n": 0, "se": None},
+        "loss": {"value": None, "n": 3, "se": 0.0},
+    }
 
 
 @pytest.mark.parametrize("first", [0, 1, 3, 4])

@@ -13,9 +13,9 @@ from biasloop.records.ledger import HUMAN, Ledger
 from biasloop.records.record import Record, vocabulary_frames
 from biasloop.report.arms import arms
 from biasloop.report.html.content import Asked, gather
-from biasloop.report.html.labels import Labels
+from biasloop.report.html.labels import Entered, Labels
 from biasloop.report.html.page import page
-from biasloop.report.html.provenance import provenance
+from biasloop.report.html.provenance import _summed, provenance
 from biasloop.report.html.stored import collect
 from biasloop.running.engine import Options
 from biasloop.store.reader import Run
@@ -69,6 +69,13 @@ def test_labels_whose_truth_nobody_knows_are_no_mistakes():
     assert (entered.model, entered.checked, entered.wrong) == (3, 2, 1)
     assert entered.by_class["given_wrong"].tolist() == [0, 1, 0]
     assert "missed" not in entered.by_class
+
+
+def test_shares_are_of_the_labels_that_could_be_checked():
+    summed = _summed([Entered(4, 3, 2, 1.0), Entered(0, 1, 0, 0.0), Entered(0, 2, 2, 0.5)])
+    assert (summed.human, summed.model, summed.checked, summed.wrong) == (4, 6, 4, 1.5)
+    assert (summed.error, summed.model_share) == (0.375, 0.6)
+    assert math.isnan(_summed([Entered(4, 3, 0, 0.0)]).error)
 
 
 def test_labels_that_are_wrong_in_part_count_in_part():

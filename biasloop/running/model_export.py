@@ -111,7 +111,8 @@ def _directory(output: Path) -> Iterator[Path]:
 def _card(run: Run, number: int, kind: ModelFormat, how: str) -> str:
     """The page of a model, in the form that model hubs read: which run and round, what it measured, how to load it."""
     about = run.manifest.about
-    name, seed = printable(str(about.get("name", run.directory.name))), run.identity["seed"]
+    preset = Path(str(about.get("name", run.directory.name))).name.removesuffix(".toml")  # may be a path
+    name, seed = printable(preset), run.identity["seed"]
     ((_, metrics, sizes, _),) = run.summaries([number])
     where = f"round {number} of the preset `{name}`" + (
         f", arm `{printable(about['arm'])}`" if about.get("arm") else ""

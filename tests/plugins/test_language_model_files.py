@@ -15,7 +15,7 @@ from biasloop.config.validation import arms_of
 from biasloop.errors import InvalidInput, Mismatch
 from biasloop.running import engine, generate
 from biasloop.running.engine import Options
-from biasloop.running.model_export import export_model
+from biasloop.running.model_export import _public, export_model
 from biasloop.store.reader import Run
 
 TINY = {
@@ -38,14 +38,16 @@ def place(tmp_path_factory):
         tiny_gpt2(place / "net", read("pretraining").texts()[:300], positions=256)
         for name, network, keep in (("small", "small", True), ("own", str(place / "net"), False)):
             options = Options(place / "data", threads=1, keep_models=keep, interval=1e9)
-            engine.run(engine.prepare(experiment(network), 0, options), place / name / "seed-0", options)
+            asked = experiment(network, "quickstart-language" if name == "small" else str(place / "own.toml"))
+            engine.run(engine.prepare(asked, 0, options), place / name / "seed-0", options)
         yield place
 
 
-def experiment(network: str):
+def experiment(network: str, name: str):
+    """Of a preset that is called so, as one is whose path was given."""
     preset = presets.read("quickstart-language").override({**TINY, ("domain", "network"): network}, "test")
     preset.values.pop("grid", None)
-    return arms_of(preset)[0][1]
+    return arms_of(preset)[0][1].model_copy(update={"name": name})
 
 
 def options(place: Path) -> Options:
@@ -63,6 +65,7 @@ def test_transformers_gives_the_runs_own_logits_and_tokens(place, tmp_path, name
     run = place / name / "seed-0"
     exported = export_model(run, number, tmp_path / "model", options(place), force=False)
     assert (exported.round, exported.how) == (number, how)
+    assert ("fitted again from its ledger" in (tmp_path / "model" / "README.md").read_text()) == (how == "refitted")
     maker = generate.from_run(run, number, options(place))
     own, encoder = maker.model, maker.domain._learner._encoder
     theirs, tokenizer = loaded(tmp_path / "model")
@@ -84,10 +87,21 @@ def test_what_is_written_needs_nothing_else_and_names_no_path(place, tmp_path):
     assert {*needed, "README.md"} <= set(exported.files) == {path.name for path in directory.iterdir()}
     for path in [*directory.glob("*.json"), directory / "README.md"]:
         assert str(place) not in path.read_text(), path.name
-    assert "Before the first round it was `net`" in (directory / "README.md").read_text()
+    page = (directory / "README.md").read_text()
+    assert "Before the first round it was `net`" in page
+    assert "# own, round 1, seed 0\n" in page
+    assert "of the preset `own`, seed 0" in page
     config, end = json.loads((directory / "config.json").read_text()), tokenizer_end(directory)
     assert config["eos_token_id"] == config["bos_token_id"] == end
     assert not list(tmp_path.glob(".model-*"))
+
+
+def test_of_paths_in_settings_the_page_has_the_names_alone():
+    paths = ["/home/me/a.txt", "~/b.txt", "./c.txt", "../d.txt", "e/f.txt", "g"]
+    settings = {"path": paths[0], "files": paths, "inner": [{"path": paths[1]}], "rounds": 3, "keep": True}
+    names = ["a.txt", "b.txt", "c.txt", "d.txt", "e/f.txt", "g"]
+    told = {"path": "a.txt", "files": names, "inner": [{"path": "b.txt"}], "rounds": 3, "keep": True}
+    assert _public(settings) == told
 
 
 def tokenizer_end(directory: Path) -> int:

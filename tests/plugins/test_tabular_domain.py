@@ -107,6 +107,16 @@ def test_samples_without_weight_are_not_learnt_from(tmp_path, name):
         domain.fit(tabular.training(domain, np.zeros(len(samples))), tabular.work())
 
 
+def test_a_forest_is_another_one_with_another_seed_or_round(tmp_path):
+    domain = tabular.domain(
+        tmp_path, **tabular.OWN, **{"estimator": "random-forest", "random-forest": {"n_estimators": 3}}
+    )
+    train = tabular.training(domain)
+    first, again, other = (domain.fit(train, tabular.work(name)) for name in ("fit", "fit", "later"))
+    assert same_arrays(first, again)
+    assert not same_arrays(first, other)
+
+
 def test_balanced_classes_weigh_the_same(tmp_path):
     domain = tabular.domain(tmp_path, **tabular.OWN, class_weight="balanced")
     plain = tabular.domain(tmp_path, **tabular.OWN, path=domain.config.path)
@@ -119,6 +129,18 @@ def test_balanced_classes_weigh_the_same(tmp_path):
 
     # Numbers are standardised by rows in the one and by weights in the other, which moves the penalty a little.
     assert abs(share(domain) - share(plain, by_hand)) < 0.02 < abs(share(domain) - share(plain))
+
+
+def test_balanced_classes_weigh_the_same_whatever_their_rows_weigh(tmp_path):
+    balanced = {"class_weight": "balanced", "estimator": "decision-tree", "decision-tree": {"max_depth": 3}}
+    domain = tabular.domain(tmp_path, **tabular.OWN, **balanced)
+    target = tabular.training(domain).labels["target"]
+
+    def shares(weights):
+        model = domain.fit(tabular.training(domain, weights), tabular.work())
+        return domain.probabilities(model, domain.splits().test, tabular.work())
+
+    assert shares(np.where(target == 1, 10.0, 1.0)) == pytest.approx(shares(None), abs=1e-9)
 
 
 def test_scikit_learn_that_is_not_there_is_said_with_the_line_that_gets_it(tmp_path, monkeypatch, domain):

@@ -12,6 +12,7 @@ import biasloop
 from biasloop.api import html
 from biasloop.errors import InvalidInput
 from biasloop.report.comparison import compare
+from biasloop.report.planning import of_comparison
 from biasloop.store.reader import Run as Stored
 
 
@@ -187,7 +188,15 @@ def test_a_comparison_is_that_of_the_command_line(study):
     assert answer.arms()["arm"].to_list() == ["20 % human", "55.56 % human"]
     (plan,) = answer.plan().rows(named=True)
     assert plan["effect"] == pytest.approx(row["mean"] / row["std"])
-    assert plan["seeds"] == 3
+    (planned,) = of_comparison(answer.comparison)
+    by_kind = {"paired": planned.needed.paired, "unpaired": planned.needed.unpaired}
+    assert {key: value for key, value in plan.items() if key != "effect"} == {
+        "metric": "bias", "arm": "55.56 % human", "seeds": 3,
+        "low": planned.interval[0], "high": planned.interval[1],
+        **{f"{kind}_{power}": seeds[power / 100] for kind, seeds in by_kind.items() for power in (80, 90)},
+        "e_value_50": planned.needed.sequential, "e_value_80": planned.needed.sequential_most,
+    }  # fmt: skip
+    assert plan["low"] < plan["effect"] < plan["high"]
     other = study.compare(["bias", "label_error"], to="55.56 % human", round=2)
     assert (other.reference, other.round) == ("55.56 % human", 2)
     assert set(other.differences()["metric"]) == {"bias", "label_error"}

@@ -103,14 +103,12 @@ def _by_number(name: str) -> list[int | str]:
 
 def _entry(listed: Listed, data: Path, seconds: float | None) -> Entry:
     values = listed.values
-    loop = values.get("loop", {})
     group = re.match(r"[^-\d]*", listed.name)
     return Entry(
         listed,
         (group[0] if group else "") or listed.name,
         _runs(values),
-        loop.get("rounds") if isinstance(loop.get("rounds"), int) else None,
-        _samples(loop),
+        *_size(values),
         seconds,
         _needs(values, data),
         _needs(_mini(listed), data) if listed.mini else None,
@@ -139,6 +137,13 @@ def _runs(values: Mapping[str, Any]) -> int:
     grid = values.get("grid", {})
     combinations = math.prod(len(each) for each in grid.values() if isinstance(each, list))
     return seeds * combinations * max(1, len(values.get(ARMS) or ()))
+
+
+def _size(values: Mapping[str, Any]) -> tuple[int | None, int | None]:
+    """Rounds, and samples of the last training set, as far as the settings say."""
+    loop = values.get("loop", {})
+    rounds = loop.get("rounds")
+    return rounds if isinstance(rounds, int) else None, _samples(loop)
 
 
 def _samples(loop: Mapping[str, Any]) -> int | None:
@@ -209,5 +214,6 @@ def _seconds(runs: Path) -> dict[str, float]:
 
 def alone(entry: Entry) -> Entry:
     """The entry of its mini, which is a preset as well."""
-    listed = replace(entry.listed, name=entry.listed.name + presets.MINI, mini=False)
-    return replace(entry, listed=listed, needs=entry.mini_needs, mini_needs=None, seconds=None, own="")
+    values = _mini(entry.listed)
+    listed = replace(entry.listed, name=entry.listed.name + presets.MINI, mini=False, values=values)
+    return Entry(listed, entry.group, _runs(values), *_size(values), None, entry.mini_needs, None)

@@ -36,6 +36,10 @@ rounds = 3
 [mini.domain]
 data = "fashion-mnist-t10k"
 imbalance = { class = "shirt" }
+[mini.loop]
+rounds = 2
+[mini.grid]
+"loop.human" = [5]
 """
 
 
@@ -71,7 +75,8 @@ def test_without_a_download_a_preset_or_its_mini_is_listed(cli, needy):
     (line,) = json.loads(cli("presets", "cars", "--json").stdout)
     assert (line["offline"], line["mini_offline"], line["download_bytes"]) == (False, True, 170052171)
     assert [need["name"] for need in line["needs"]] == ["cifar10"]
-    assert names(cli("presets", "cars", "--offline", "--json")) == ["cars-mini"]
+    (mini,) = json.loads(cli("presets", "cars", "--offline", "--json").stdout)
+    assert (mini["name"], mini["runs"], mini["rounds"], mini["samples"]) == ("cars-mini", 2, 2, 110)
     assert names(cli("presets", "attains", "--offline", "--json")) == ["toy"]
     assert "ffl-celeba-mc" not in names(cli("presets", "celeba", "--offline", "--json"))  # of people's own files
     assert "files of your own in data/celeba" in cli("presets", "ffl-celeba-mc").stdout

@@ -1,6 +1,7 @@
 """Stored runs in Python: metrics, rounds, the ledger, the bound, arms and their comparison, and how they show."""
 
 import math
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
@@ -116,6 +117,8 @@ def test_a_truth_that_nobody_knows_is_null():
         {"id": 6, "since": 1, "origin": "model", "model": 0, "target": "cat", "truth_target": None, "error": None,
          "weight": 0.5},
     ]  # fmt: skip
+    told = ledger_frame([Record(replace(rows, propensity=np.array([0.25, np.nan, 1.0])))], {})
+    assert told["propensity"].to_list() == [0.25, None, 1.0]
     assert ledger_frame([Record()], {}).is_empty()
 
 

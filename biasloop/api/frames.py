@@ -70,10 +70,10 @@ def ledger_frame(records: Sequence[Record], words: Vocabularies) -> pl.DataFrame
         return pl.DataFrame(schema={"id": pl.Int64, "since": pl.Int32, "origin": pl.String, "model": pl.Int32})
     frame = pl.concat(parts, how="diagonal")
     human, said = pl.col("origin") == "human", [name for name in frame.columns if name.startswith(_OF_TRUTH)]
-    own = [pl.when(human).then(name.removeprefix(_OF_TRUTH)).otherwise(name).alias(name) for name in said]
+    of_people = [pl.when(human).then(name.removeprefix(_OF_TRUTH)).otherwise(name).alias(name) for name in said]
     right = [pl.when(human).then(0.0).otherwise(ERROR).alias(ERROR)] if ERROR in frame.columns else []
     last = [*said, *([ERROR] if right else [])]
-    return frame.with_columns(*own, *right).select(pl.exclude(last), *last)
+    return frame.with_columns(*of_people, *right).select(pl.exclude(last), *last)
 
 
 def _part(added: Ledger, truth: Frame | None, words: Vocabularies) -> pl.DataFrame:

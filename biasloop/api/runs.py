@@ -36,11 +36,11 @@ def open_run(path: str | Path) -> Run:
     """
     from biasloop.report.arms import open_runs
 
-    place = Path(path)
-    runs = open_runs([place])
+    directory = Path(path)
+    runs = open_runs([directory])
     if len(runs) > 1:
         raise InvalidInput(
-            f"{place} holds {len(runs)} runs; open them with open_study({str(path)!r}), or one of them, such as "
+            f"{directory} holds {len(runs)} runs; open them with open_study({str(path)!r}), or one of them, such as "
             f"open_run({str(runs[0].directory)!r})"
         )
     return Run(runs[0])

@@ -108,8 +108,8 @@ def figures(incomplete: str) -> list[str]:
 def _figures(incomplete: str) -> list[str]:
     from biasloop.config.preset_files import search_path
 
-    found = {path.stem for folder in search_path() for path in (folder / "figures").glob("*.toml")}
-    return sorted(name for name in found if name.startswith(incomplete))
+    stems = {path.stem for folder in search_path() for path in (folder / "figures").glob("*.toml")}
+    return sorted(name for name in stems if name.startswith(incomplete))
 
 
 def metrics(incomplete: str) -> list[str]:

@@ -133,8 +133,8 @@ def _show_groups(entries: Sequence["Entry"], width: int) -> None:
                 head = f"  {_named(entry)}"
                 told = f"{_cost(entry)}; {_download(entry)}"
                 say(f"{head}   {told}" if len(head) + 3 + len(told) <= width else f"{head}\n{_wrapped(told, width)}")
-                own = "" if is_shipped(entry.listed.path) else f" ({entry.listed.path})"
-                say(_wrapped(entry.listed.summary + own, width))
+                location = "" if is_shipped(entry.listed.path) else f" ({entry.listed.path})"
+                say(_wrapped(entry.listed.summary + location, width))
 
 
 def _wrapped(text: str, width: int) -> str:

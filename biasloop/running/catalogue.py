@@ -61,8 +61,8 @@ class Entry:
 
     def matches(self, words: Sequence[str]) -> bool:
         """Whether name, domain, summary, source or other names contain all words, whatever their case."""
-        one = self.listed
-        text = " ".join([one.name, one.domain, one.summary, one.source, *one.also]).lower()
+        listed = self.listed
+        text = " ".join([listed.name, listed.domain, listed.summary, listed.source, *listed.also]).lower()
         return all(word.lower() in text for word in words)
 
 

@@ -146,8 +146,8 @@ class TabularDomain:
         """Classes by name; of a table with ids of its own, those of the rows."""
         columns = described(labels, names_in(self))
         rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
-        own = self._rows.names
-        return rows if own is None else [row | {"id": own[number]} for row, number in zip(rows, ids, strict=True)]
+        names = self._rows.names
+        return rows if names is None else [row | {"id": own[number]} for row, number in zip(rows, ids, strict=True)]
 
     def save(self, kind: str, model: Arrays) -> Arrays:
         """What the encoder has learnt, and what the estimator keeps."""

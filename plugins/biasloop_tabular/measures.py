@@ -117,8 +117,8 @@ def _shares(grouping: Grouping, positive: Ints, given: Ints) -> dict[str, Metric
 def _of_labels(names: Sequence[str], group: Ints, positive: Ints, whose: str) -> dict[str, Metric]:
     labels = positive.astype(np.int64)
     rates = fairness(counts(labels, labels, group, len(names)), names)
-    found = {f"share_{whose}.{name}": rates[rate] for name in names if (rate := f"selection_rate.{name}") in rates}
-    return found | {f"{_PARITY}_{whose}": rates[_PARITY]}
+    shares = {f"share_{whose}.{name}": rates[rate] for name in names if (rate := f"selection_rate.{name}") in rates}
+    return shares | {f"{_PARITY}_{whose}": rates[_PARITY]}
 
 
 def _rates(grouping: Grouping, positive: Ints, predicted: Ints) -> dict[str, Metric]:

@@ -116,14 +116,14 @@ def _exceeded(bounds: Sequence[Bounded]) -> Iterator[Caution]:
 
 
 def _seeds(arms: Sequence[Arm]) -> Iterator[Caution]:
-    one = [arm for arm in arms if len(arm.runs) == 1]
+    single = [arm for arm in arms if len(arm.runs) == 1]
     few = [arm for arm in arms if 1 < len(arm.runs) < SEEDS]
-    if one:
+    if single:
         yield Caution(
             "one-seed",
-            f"One seed alone ({_arms(one, arms)}): nothing is known of how much seeds differ; intervals are of the "
+            f"One seed alone ({_arms(single, arms)}): nothing is known of how much seeds differ; intervals are of the "
             "test rows.",
-            [arm.label for arm in one if arm.label],
+            [arm.label for arm in single if arm.label],
         )
     if few:
         yield Caution(

@@ -176,10 +176,10 @@ def _svg(figure: Figure, prefix: str, title: str) -> str:
 
     for text in figure.findobj(Text):  # with control characters it is no XML
         text.set_text(printable_lines(text.get_text()))
-    held = io.BytesIO()
-    figure.savefig(held, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None}, transparent=True)
     ElementTree.register_namespace("", _SVG[1:-1])
-    root = ElementTree.fromstring(held.getvalue())  # noqa: S314 # of the line above
+    root = ElementTree.fromstring(buffer.getvalue())  # noqa: S314 # of the line above
     _clean(root, prefix)
     name = ElementTree.Element(f"{_SVG}title")
     name.text = title

@@ -42,10 +42,10 @@ def data_uri(pixels: Array) -> str:
 
     image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
     image.thumbnail((SIDE, SIDE))
-    held = io.BytesIO()
-    image.save(held, "PNG", optimize=True)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", optimize=True)
     kind = "png"
-    if len(held.getvalue()) > _PLAIN:
-        held, kind = io.BytesIO(), "jpeg"
-        image.save(held, "JPEG", quality=_QUALITY)
-    return f"data:image/{kind};base64,{base64.b64encode(held.getvalue()).decode()}"
+    if len(buffer.getvalue()) > _PLAIN:
+        buffer, kind = io.BytesIO(), "jpeg"
+        image.save(buffer, "JPEG", quality=_QUALITY)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

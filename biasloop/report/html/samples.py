@@ -80,7 +80,7 @@ class SampleSet:
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Source:
     """What is read of a run: its set-up, and its first and last round."""
 
     run: Run
@@ -116,9 +116,9 @@ def sample_sets(arms: Sequence[Arm], count: int, options: Options, room: Room) -
     for arm in arms[:MOST_ARMS]:
         run = arm.runs[0].run
         last = round_name(run.rounds[-1])
-        kept = _Kept(run, arm.label, run.read(SETUP), run.read(round_name(0)), run.read(last))
-        stored = [*_made(kept, count, options)]
-        of_data = [] if any(each.texts for each in stored) else [*_of_data(kept, count, options)]
+        source = _Source(run, arm.label, run.read(SETUP), run.read(round_name(0)), run.read(last))
+        stored = [*_made(source, count, options)]
+        of_data = [] if any(each.texts for each in stored) else [*_of_data(source, count, options)]
         shown = [*stored, *(each for each in of_data if each.samples or not stored)]
         sets += [_fitted(each, room) for each in shown]
     return sets
@@ -126,11 +126,11 @@ def sample_sets(arms: Sequence[Arm], count: int, options: Options, room: Room) -
 
 def _fitted(samples: SampleSet, room: Room) -> SampleSet:
     """As many of a set as the page has room for."""
-    held = [s for s in samples.samples if room.take(s.picture + s.text + "".join(s.said.values()))]
-    if len(held) == len(samples.samples):
+    fitting = [s for s in samples.samples if room.take(s.picture + s.text + "".join(s.said.values()))]
+    if len(fitting) == len(samples.samples):
         return samples
-    note = f"{samples.note} The page has no room for {len(samples.samples) - len(held)} more.".strip()
-    return replace(samples, samples=held, note=note)
+    note = f"{samples.note} The page has no room for {len(samples.samples) - len(fitting)} more.".strip()
+    return replace(samples, samples=fitting, note=note)
 
 
 def _spaced(rows: int, count: int) -> Ints:
@@ -145,20 +145,20 @@ def _none() -> Ints:
 # --- what runs store
 
 
-def _made(kept: _Kept, count: int, options: Options) -> Iterator[SampleSet]:
+def _made(source: _Source, count: int, options: Options) -> Iterator[SampleSet]:
     """Pictures and texts that stand in a run's own tables."""
-    for number, record in kept.ends.items():
-        for table in kept.tables(record).values():
+    for number, record in source.ends.items():
+        for table in source.tables(record).values():
             pictures = [column.values for column in table.columns.values() if _are_pictures(column)]
             if pictures and len(table):
-                yield _drawn(kept, number, table, pictures[0], count)
+                yield _drawn(source, number, table, pictures[0], count)
     texts = {
         number: column
-        for number, record in kept.ends.items()
-        if (column := _written(kept.tables(record).get(names.TEST, Frame()))) is not None
+        for number, record in source.ends.items()
+        if (column := _written(source.tables(record).get(names.TEST, Frame()))) is not None
     }
     if texts:
-        yield _texts(kept, texts, count, options)
+        yield _texts(source, texts, count, options)
 
 
 def _are_pictures(column: Column) -> bool:
@@ -170,37 +170,37 @@ def _written(table: Frame) -> Column | None:
     return next((c for c in table.columns.values() if c.role == names.TEXT and c.offsets is not None), None)
 
 
-def _drawn(kept: _Kept, number: int, table: Frame, pictures: Array, count: int) -> SampleSet:
+def _drawn(source: _Source, number: int, table: Frame, pictures: Array, count: int) -> SampleSet:
     rows = _spaced(len(table), count)
     told = {
-        name: texts_of(column.take(rows), kept.vocabularies)
+        name: texts_of(column.take(rows), source.vocabularies)
         for name, column in table.columns.items()
         if column.offsets is None and column.values.ndim == 1
     }
     said = [{name: cells[i] or "" for name, cells in told.items() if cells is not None} for i in range(len(rows))]
     shown = [Sample(row, data_uri(pictures[row]), "", said[i]) for i, row in enumerate(rows.tolist())]
-    return SampleSet(f"Made by the generator of round {number}", kept.arm, str(kept.run.directory), shown)
+    return SampleSet(f"Made by the generator of round {number}", source.arm, str(source.run.directory), shown)
 
 
-def _texts(kept: _Kept, written: Mapping[int, Column], count: int, options: Options) -> SampleSet:
+def _texts(source: _Source, written: Mapping[int, Column], count: int, options: Options) -> SampleSet:
     """The same prompts, continued in the first and in the last round."""
     rows = _spaced(min(len(column) for column in written.values()), count)
     continued = {f"round {number}": column.take(rows).strings() for number, column in written.items()}
     said = [{name: _cut(texts[i]) or NOWHERE for name, texts in continued.items()} for i in range(len(rows))]
-    prompts, lacking = _prompts(kept, rows, options)
+    prompts, lacking = _prompts(source, rows, options)
     shown = [
         Sample(row, "", _cut(prompt), said[i])
         for i, (row, prompt) in enumerate(zip(rows.tolist(), prompts, strict=True))
     ]
     note = f"Of the test set, evenly spaced: a prompt, and its continuation by models of rounds.{lacking}"
-    return SampleSet("Texts that models wrote", kept.arm, str(kept.run.directory), shown, note)
+    return SampleSet("Texts that models wrote", source.arm, str(source.run.directory), shown, note)
 
 
-def _prompts(kept: _Kept, rows: Ints, options: Options) -> tuple[Sequence[str], str]:
+def _prompts(source: _Source, rows: Ints, options: Options) -> tuple[Sequence[str], str]:
     """What models continued, where the data are here; else why it is not shown, a sentence."""
-    ids = _ids(kept.tables(kept.setup).get(names.TEST, Frame()))
+    ids = _ids(source.tables(source.setup).get(names.TEST, Frame()))
     try:
-        domain = _domain(kept, options)
+        domain = _domain(source, options)
         if ids is None or not isinstance(domain, Reading):
             return [""] * len(rows), ""
         return domain.texts(ids[rows]), ""
@@ -219,63 +219,63 @@ def _cut(text: str) -> str:
 # --- what is shown of data
 
 
-def _of_data(kept: _Kept, count: int, options: Options) -> Iterator[SampleSet]:
+def _of_data(source: _Source, count: int, options: Options) -> Iterator[SampleSet]:
     """Test samples, and samples that a model labelled for the next, beside the truth."""
-    path = str(kept.run.directory)
+    path = str(source.run.directory)
     try:
-        domain = _domain(kept, options)
-        sets = [*_tested(kept, domain, count), *_labelled(kept, domain, count)]
+        domain = _domain(source, options)
+        sets = [*_tested(source, domain, count), *_labelled(source, domain, count)]
     except _NOT_SHOWN as error:
-        yield SampleSet("Samples", kept.arm, path, (), f"Its samples cannot be shown: {error}.".replace("..", "."))
+        yield SampleSet("Samples", source.arm, path, (), f"Its samples cannot be shown: {error}.".replace("..", "."))
         return
     yield from sets
 
 
-def _domain(kept: _Kept, options: Options) -> Domain:
+def _domain(source: _Source, options: Options) -> Domain:
     """The domain of a run, whose data are here and are the run's.
 
     Raises:
         BiasloopError: they are not, or it shows none.
     """
-    domain = without_data(kept.run.directory, options)[1].domain
+    domain = without_data(source.run.directory, options)[1].domain
     if not isinstance(domain, Picturing | Reading):
         raise BiasloopError(
-            f"the domain {kept.run.identity['domain']['name']!r} has neither pictures nor texts of them"
+            f"the domain {source.run.identity['domain']['name']!r} has neither pictures nor texts of them"
         )
     missing = [need for need in domain.requirements() if not need.present and need.kind == "data"]
     if missing:
         needs = ", ".join(need.told for need in missing)
         raise BiasloopError(f"{needs} is not here; type: {'; '.join(need.command for need in missing)}")
-    provenance.check_data(kept.run.directory, kept.setup, domain)
+    provenance.check_data(source.run.directory, source.setup, domain)
     return domain
 
 
-def _tested(kept: _Kept, domain: Domain, count: int) -> Iterator[SampleSet]:
+def _tested(source: _Source, domain: Domain, count: int) -> Iterator[SampleSet]:
     """Test samples, with what the first and the last model say of them."""
-    test = kept.tables(kept.setup).get(names.TEST, Frame())
+    test = source.tables(source.setup).get(names.TEST, Frame())
     ids = _ids(test)
     target = _of_role(test, names.TARGET)
     said = {
         f"round {number}": column
-        for number, record in kept.ends.items()
-        if (column := _of_role(kept.tables(record).get(names.TEST, Frame()), names.PREDICTION, target)) is not None
+        for number, record in source.ends.items()
+        if (column := _of_role(source.tables(record).get(names.TEST, Frame()), names.PREDICTION, target)) is not None
     }
     if ids is None or not len(ids) or not said:
         return
     rows = _spaced(len(ids), count)
-    told = {name: texts_of(column.take(rows), kept.vocabularies) for name, column in said.items()}
-    truth = None if target is None else texts_of(target.take(rows), kept.vocabularies)
+    told = {name: texts_of(column.take(rows), source.vocabularies) for name, column in said.items()}
+    truth = None if target is None else texts_of(target.take(rows), source.vocabularies)
     yield SampleSet(
-        "Test samples", kept.arm, str(kept.run.directory), _beside(domain, ids[rows], truth, told),
+        "Test samples", source.arm, str(source.run.directory), _beside(domain, ids[rows], truth, told),
         "Of the test set, evenly spaced; what the models of rounds say of them.",
     )  # fmt: skip
 
 
-def _labelled(kept: _Kept, domain: Domain, count: int) -> Iterator[SampleSet]:
+def _labelled(source: _Source, domain: Domain, count: int) -> Iterator[SampleSet]:
     """Samples that models labelled for the next ones, of the first and of the last round that has any."""
-    rounds = kept.run.rounds[1:]
+    rounds = source.run.rounds[1:]
     for number in dict.fromkeys([*rounds[:1], *rounds[-1:]]):
-        record = kept.last if number == kept.run.rounds[-1] else kept.run.read(round_name(number))
+        record = source.last if number == source.run.rounds[-1] else source.run.read(round_name(number))
         added = record.added
         if added is None or added.inputs.columns:
             continue
@@ -285,10 +285,10 @@ def _labelled(kept: _Kept, domain: Domain, count: int) -> Iterator[SampleSet]:
             continue
         rows = _spaced(len(by_model), count)
         human = _of_role(record.frames.get(names.TRUTH, Frame()), names.TARGET)
-        told = {"the model": texts_of(given.take(by_model[rows]), kept.vocabularies)}
-        truth = None if human is None else texts_of(human.take(rows), kept.vocabularies)
+        told = {"the model": texts_of(given.take(by_model[rows]), source.vocabularies)}
+        truth = None if human is None else texts_of(human.take(rows), source.vocabularies)
         yield SampleSet(
-            f"Labelled by the model of round {number - 1} for round {number}", kept.arm, str(kept.run.directory),
+            f"Labelled by the model of round {number - 1} for round {number}", source.arm, str(source.run.directory),
             _beside(domain, added.ids[by_model[rows]], truth, told), "Evenly spaced among what it labelled.",
         )  # fmt: skip
 

@@ -119,8 +119,8 @@ def collect(places: Sequence[Path]) -> Collected:
             if directory.resolve() in runs:
                 continue
             try:
-                whole = Run.open(directory)
-                run = ReadOnce(whole.directory, whole.manifest)
+                opened = Run.open(directory)
+                run = ReadOnce(opened.directory, opened.manifest)
                 run.collect()
             except StoreError as error:
                 unread[str(directory)] = str(error)

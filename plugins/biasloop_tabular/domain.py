@@ -147,7 +147,7 @@ class TabularDomain:
         columns = described(labels, names_in(self))
         rows = [dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)]
         names = self._rows.names
-        return rows if names is None else [row | {"id": own[number]} for row, number in zip(rows, ids, strict=True)]
+        return rows if names is None else [row | {"id": names[number]} for row, number in zip(rows, ids, strict=True)]
 
     def save(self, kind: str, model: Arrays) -> Arrays:
         """What the encoder has learnt, and what the estimator keeps."""

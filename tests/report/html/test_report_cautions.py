@@ -107,7 +107,7 @@ def line(state: str, reason: str = "", rounds: int = 3, segments: int = 1) -> Ru
 
 
 def test_nothing_is_said_where_there_is_nothing_to_say():
-    assert told(arm("a", [0, 1, 2, 3]), arm("b", [0, 1, 2, 3]), lines=[line("finished")]) == {}
+    assert told(arm("a", [0, 1, 2, 3]), arm("b", [0, 1, 2, 3], n=30), lines=[line("finished")]) == {}
 
 
 @pytest.mark.parametrize(

@@ -152,6 +152,10 @@ def test_the_page_shows_them(stored):
     assert table.column("by humans") == [str(entered.human) for entered in told.rounds.values()]
     last = table.rows[-1]
     assert last[table.head.index("of these wrong")] == f"{100 * told.rounds[2].wrong / 12:.1f} %"
+    few = told.classes[:12]
+    by_model = parsed.table("model of round")
+    assert by_model.column("model of round") == ["0", "1"]  # which labelled for rounds 1 and 2
+    assert [cell.rpartition("of ")[2] for cell in by_model.rows[1][1:]] == [str(each.by_round[2].given) for each in few]
     rows = [row for row in parsed.file("labels.csv") if row["class"] == "" and row["round"] == "2"]
     assert [(row["human"], row["model"]) for row in rows] == [("8", "12")]
 

@@ -10,10 +10,11 @@ import pytest
 from PIL import Image
 from support.reports import Page
 
+from biasloop.contract.names import TRUTH
 from biasloop.report.html.content import Asked, gather
 from biasloop.report.html.page import page
 from biasloop.report.html.pictures import Room, data_uri
-from biasloop.report.html.samples import SampleSet
+from biasloop.report.html.samples import SampleSet, _beside
 from biasloop.running.engine import Options
 from biasloop.running.reopen import without_data
 from biasloop.store.reader import Run
@@ -66,6 +67,20 @@ def test_samples_that_a_model_labelled_stand_beside_their_truth(of_images, tiny_
     for sample in shown.samples:
         assert sample.said == {"truth": names[true[sample.id]], "the model": names[given[sample.id]]}
         assert list(sample.wrong) == (["the model"] if given[sample.id] != true[sample.id] else [])
+
+
+def test_what_nobody_knows_is_neither_right_nor_wrong():
+    class Texts:
+        def texts(self, ids):
+            return [f"row {number}" for number in ids]
+
+    shown = _beside(Texts(), np.array([7, 2, 5]), ["cat", None, "dog"], {"the model": ["dog", "cat", "dog"]})
+    assert [(sample.id, sample.text, sample.said[TRUTH]) for sample in shown] == [
+        (7, "row 7", "cat"), (2, "row 2", "not known"), (5, "row 5", "dog"),
+    ]  # fmt: skip
+    assert [list(sample.wrong) for sample in shown] == [["the model"], [], []]
+    (unknown,) = _beside(Texts(), np.array([7]), None, {"round 0": ["cat"], "round 1": [None]})
+    assert (unknown.said, unknown.wrong) == ({"round 0": "cat", "round 1": "none"}, [])
 
 
 def test_pictures_that_generators_made_are_those_that_are_stored(before):

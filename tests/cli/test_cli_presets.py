@@ -10,9 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from biasloop.cli.presets_list import _fetched
 from biasloop.config import meaning, presets
 from biasloop.config.flatten import flatten
 from biasloop.config.validation import arms_of, resolved, validate
+from biasloop.contract.context import Requirement
 from biasloop.errors import InvalidInput
 
 NEEDY = """
@@ -86,6 +88,24 @@ def test_a_line_says_how_much_it_is_and_what_has_to_be_fetched(cli, needy):
     (line,) = [line for line in cli("presets", "cars").stdout.splitlines() if line.strip().startswith("cars")]
     assert "6 runs of 3 rounds, up to 120 samples" in line
     assert "to fetch: 170.1 MB (-mini: nothing)" in line
+
+
+@pytest.mark.parametrize(
+    ("needs", "said"),
+    [
+        (None, "to fetch: not known"),
+        ([], "nothing to fetch"),
+        ([Requirement("a", "data", 0, present=True), Requirement("b", "data", 5, present=True)], "nothing to fetch"),
+        ([Requirement("a", "data", 0, present=True), Requirement("b", "data", 2 * 10**6, present=False)],
+         "to fetch: 2.0 MB"),
+        ([Requirement("a", "data", 0, present=False), Requirement("b", "data", 2 * 10**6, present=False)],
+         "to fetch: 2.0 MB + on request"),
+        ([Requirement("a", "data", 0, present=False), Requirement("b", "data", 5, present=True)],
+         "to fetch: on request"),
+    ],
+)  # fmt: skip
+def test_what_is_there_is_not_said_to_be_fetched(needs, said):
+    assert _fetched(needs) == said
 
 
 def test_what_a_preset_took_here_is_told(cli):

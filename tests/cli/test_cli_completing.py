@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from biasloop.cli import completing
 from biasloop.cli.main import app
+from biasloop.store.entries import EXPERIMENT
 
 ARMED = toy.PRESET + '\n[arms.plain]\n\n[arms."no feedback"]\nloop.model = 0\n'
 
@@ -68,6 +69,32 @@ def test_runs_and_the_studies_above_them_are_offered(offered, stored, words):
 def test_nothing_typed_offers_what_lies_in_runs_only(stored):
     Path("elsewhere").mkdir()
     assert completing.runs("") == ["runs", "runs/toy", "runs/toy/seed-0", "runs/toy/seed-1"]
+
+
+def lie_at(*directories: str) -> None:
+    """Runs, as far as a shell looks at them."""
+    for directory in map(Path, directories):
+        directory.mkdir(parents=True)
+        (directory / EXPERIMENT).touch()
+
+
+def test_hidden_folders_links_and_what_lies_too_deep_are_not_looked_into(workplace):
+    lie_at("runs/a/seed-0", "runs/.b/seed-0", "elsewhere/seed-0", "runs/1/2/3/seed-0", "runs/x/2/3/4/5/seed-0")
+    Path("runs/link").symlink_to(Path("elsewhere").absolute())
+    Path("runs/loop").symlink_to(Path("runs").absolute())
+    assert completing.runs("runs") == [
+        "runs", "runs/1", "runs/1/2", "runs/1/2/3", "runs/1/2/3/seed-0", "runs/a", "runs/a/seed-0",
+    ]  # fmt: skip
+
+
+def test_of_many_folders_some_are_looked_into_and_some_names_offered(workplace, monkeypatch):
+    lie_at(*(f"runs/a/seed-{number}" for number in range(4)))
+    monkeypatch.setattr(completing, "MOST", 3)
+    assert completing.runs("runs") == ["runs", "runs/a", "runs/a/seed-0"]
+    monkeypatch.setattr(completing, "_VISITED", 3)
+    assert completing.runs("runs") == ["runs", "runs/a", "runs/a/seed-0"]
+    monkeypatch.setattr(completing, "MOST", 200)
+    assert completing.runs("runs") == ["runs", "runs/a", "runs/a/seed-0"]
 
 
 @pytest.mark.parametrize("words", [("plot", "runs/toy"), ("evaluate", "run", "runs/toy/seed-1")])

@@ -291,10 +291,13 @@ def _evaluation(
 
 def _with_skipped(answer: EvaluationResult, source: Source) -> EvaluationResult:
     """An answer that says how many rows without a value were left out."""
-    if not source.skipped:
+    if source.reading.missing != "skip":
         return answer
+    details = {**answer.details, "skipped": source.skipped}
+    if not source.skipped:
+        return replace(answer, details=details)
     left = f"{formatting.counted(source.skipped, 'row')} without a value left out"
-    return replace(answer, details={**answer.details, "skipped": source.skipped}, notes=[*answer.notes, left])
+    return replace(answer, details=details, notes=[*answer.notes, left])
 
 
 def _edges(sources: Sequence[Source], attribute: str | Sequence[str], count: int | None) -> Any:

@@ -9,6 +9,7 @@ import pytest
 
 import biasloop
 from biasloop.errors import InvalidInput
+from biasloop.report.output import finite
 
 ROWS = 60
 
@@ -53,6 +54,49 @@ def test_numbers_are_those_of_the_command_line(kind, columns, file, cli):
         assert value == pytest.approx(told[name])
     assert len(answer.table()) > 1
     assert answer[next(iter(answer.metrics))] == next(iter(answer.metrics.values()))
+
+
+@pytest.fixture
+def other(columns):
+    """Other rows, of younger people, whose predictions are more often right; two have no truth."""
+    table = pl.DataFrame(
+        {**columns, "age": [age // 2 for age in columns["age"]], "p": [*columns["y"][:40], *columns["p"][40:]]}
+    )
+    return table.with_columns(y=pl.when(pl.int_range(pl.len()) < 2).then(None).otherwise("y"))
+
+
+OPTIONS = {
+    "fairness": (
+        {"attribute": "age", "bins": 4, "positive": "no", "smallest": 16},
+        ["--attribute", "age", "--bins", "4", "--positive", "no", "--min-group", "16"],
+    ),
+    "amplification": (
+        {"attribute": "age", "bins": 3, "draws": 150, "train": "train.csv"},
+        ["--attribute", "age", "--bins", "3", "--draws", "150", "--train", "train.csv"],
+    ),
+    "calibration": (
+        {"probability": "c", "positive": "no", "attribute": "age", "attribute_bins": 2, "bins": 6},
+        ["--probability", "c", "--positive", "no", "--attribute", "age", "--attribute-bins", "2", "--bins", "6"],
+    ),
+    "shares": ({}, []),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", OPTIONS)
+def test_every_option_is_that_of_the_command_line(kind, columns, other, file, cli):
+    other.write_csv("other.csv")
+    train = {**columns, "age": [100 - age for age in columns["age"]], "y": columns["y"][::-1]}
+    pl.DataFrame(train).write_csv("train.csv")
+    settings, typed = OPTIONS[kind]
+    done = cli("evaluate", kind, file, "--task", "y", "--predicted", "p", *typed, "--against", "other.csv",
+               "--missing", "skip", "--json")  # fmt: skip
+    assert done.exit_code == 0, done.exception
+    answer = getattr(biasloop.evaluate, kind)(
+        file, task="y", predicted="p", against="other.csv", missing="skip", **settings
+    )
+    told = json.loads(done.stdout)
+    assert finite(answer.details) == told
+    assert told["against"]["skipped"] == 2
 
 
 def every_make(columns):

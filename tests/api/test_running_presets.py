@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import biasloop
+from biasloop.api import running
 from biasloop.errors import BiasloopError, InvalidInput, SomethingToFetch
 
 BITS = {"domain.labels": "bits"}
@@ -81,6 +82,24 @@ def test_what_is_lacking_is_said_as_on_the_command_line(workplace):
         biasloop.run("tay")
 
 
+def test_how_runs_are_made_is_what_was_asked_for(workplace, monkeypatch):
+    asked = []
+
+    class Asking(running.InProcess):
+        def run(self, planned, options, watcher):
+            asked.append(options)
+            return super().run(planned, options, watcher)
+
+    monkeypatch.setattr(running, "InProcess", Asking)
+    how = {"device": "cpu", "threads": 2, "keep_models": True, "checkpoint": 7.5}
+    biasloop.run("toy", out="one", data="sets", **how)
+    biasloop.run("toy", out="other")
+    first, other = asked
+    assert (first.data, first.interval) == (Path("sets"), 7.5)
+    assert (first.device, first.threads, first.keep_models) == ("cpu", 2, True)
+    assert (other.device, other.threads, other.keep_models) == ("auto", None, False)
+
+
 def test_what_a_person_should_know_is_a_warning(workplace):
     with pytest.warns(UserWarning, match="the reserve allows"):
         biasloop.run("toy", loop__rounds=1_000, domain__pool=200)
@@ -95,10 +114,16 @@ def test_a_failed_run_is_an_error_with_its_cause(workplace, monkeypatch):
     def broken(self, train, work):
         raise ZeroDivisionError("by a gnome")
 
-    monkeypatch.setattr(ToyDomain, "fit", broken)
-    with pytest.raises(BiasloopError, match="2 of 2 runs failed: out/seed-0: ZeroDivisionError: by a gnome") as failed:
-        biasloop.run("toy", seeds="0-1", out="out")
+    with monkeypatch.context() as patch:
+        patch.setattr(ToyDomain, "fit", broken)
+        every = "2 of 2 runs failed: out/seed-0: ZeroDivisionError: by a gnome"
+        with pytest.raises(BiasloopError, match=every) as failed:
+            biasloop.run("toy", seeds="0-1", out="out")
     assert isinstance(failed.value.__cause__, ZeroDivisionError)
+    assert biasloop.run("toy", out="out").runs[0].finished
+    monkeypatch.setattr(ToyDomain, "fit", broken)
+    with pytest.raises(BiasloopError, match="1 of 2 runs failed: out/seed-1: ZeroDivisionError: by a gnome"):
+        biasloop.run("toy", seeds="0-1", out="out")
 
 
 def test_nothing_is_printed_unless_progress_is_asked_for(workplace, capsys):

@@ -152,6 +152,8 @@ def test_the_page_shows_them(stored):
     assert table.column("by humans") == [str(entered.human) for entered in told.rounds.values()]
     last = table.rows[-1]
     assert last[table.head.index("of these wrong")] == f"{100 * told.rounds[2].wrong / 12:.1f} %"
+    bars = [(bar["title"], bar["class"], bar["style"]) for bar in parsed.named("span") if "title" in bar]
+    assert bars[-2:] == [("humans", "bar", "width:36.0%"), ("the model", "bar model", "width:54.0%")]  # 8 and 12 labels
     few = told.classes[:12]
     by_model = parsed.table("model of round")
     assert by_model.column("model of round") == ["0", "1"]  # which labelled for rounds 1 and 2

@@ -27,8 +27,10 @@ from biasloop.report.html.cautions import Caution
 from biasloop.report.html.content import Asked, Report, gather, gather_figure
 from biasloop.report.html.page import page
 from biasloop.report.html.plain import plain
+from biasloop.report.html.populations import Population
 from biasloop.report.html.results import Metric as Column
 from biasloop.report.html.results import results, value_of
+from biasloop.report.html.samples import Sample, SampleSet
 from biasloop.report.output import finite
 from biasloop.running.engine import Options
 from biasloop.store.finding import find_runs
@@ -170,12 +172,20 @@ def hostile(report: Report) -> Report:
     repeat = replace(study.repeat, command=HOSTILE, note=f"`{HOSTILE}`")
     cautions = [Caution("hostile", HOSTILE, [HOSTILE, HOSTILE])]
     bounds = [replace(each, arm=HOSTILE, verdicts={HOSTILE: HOSTILE}) for each in study.bounded]
-    labels = [replace(each, arm=HOSTILE) for each in study.provenance]
-    samples = [replace(each, title=HOSTILE, arm=HOSTILE, run=HOSTILE, note=HOSTILE) for each in study.samples]
+    labels = [
+        replace(each, arm=HOSTILE, classes=[replace(line, name=HOSTILE) for line in each.classes])
+        for each in study.provenance
+    ]
+    samples = [SampleSet(HOSTILE, HOSTILE, HOSTILE, [Sample(0, "", HOSTILE, {HOSTILE: HOSTILE}, [HOSTILE])], HOSTILE)]
     settings = {HOSTILE: HOSTILE}
+    rows = {metric: [replace(row, arm=HOSTILE) for row in rows] for metric, rows in study.compared.differences.items()}
+    columns = [replace(metric, label=HOSTILE) for metric in study.compared.metrics]
+    compared = replace(study.compared, reference=HOSTILE, metrics=columns, differences=rows, notes=[f"`{HOSTILE}`"])
+    populations = [Population(HOSTILE, {HOSTILE: (0.25, 0.5)}, "", math.nan)]
     changed = replace(
         study, **names, results=results, runs=runs, repeat=repeat, cautions=cautions, bounded=bounds,
         provenance=labels, samples=samples, settings=settings,
+        compared=compared, populations=populations,
     )  # fmt: skip
     return replace(report, title=HOSTILE, studies=[changed], unread={HOSTILE: HOSTILE})
 
@@ -279,7 +289,10 @@ def test_a_page_that_is_too_large_is_refused(report, monkeypatch):
 
 def test_nothing_that_is_told_is_no_number(report):
     assert all(text.lower() not in {"nan", "inf", "-inf"} for text in leaves(finite(plain(report))))
-    assert math.isnan(report.studies[0].compared.differences["bias"][0].low)
+    first, second = report.studies[0].compared.differences["bias"]
+    assert math.isnan(first.low)
+    assert math.isnan(first.evidence)
+    assert second.evidence > 0
     assert ">nan<" not in page(report).decode()
 
 

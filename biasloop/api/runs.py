@@ -127,8 +127,8 @@ class Run:
 
         Returns:
             A row a sample in the order they came in; its columns are `api.frames.ledger_frame`'s: `id`, `since`,
-            `origin`, `model`, the label, `truth_` and the label, `error`, and more where a run has it. Without rows
-            where the run's rule has no ledger.
+            `origin`, `model`, the label, more where a run has it, `truth_` and the label, `error`. Without rows where
+            the run's rule has no ledger.
         """
         every = [self.stored.read(step) for step in self.stored.manifest.steps()]
         return frames.ledger_frame(every, self.vocabularies)

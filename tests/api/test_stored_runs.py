@@ -119,7 +119,39 @@ def test_a_truth_that_nobody_knows_is_null():
     ]  # fmt: skip
     told = ledger_frame([Record(replace(rows, propensity=np.array([0.25, np.nan, 1.0])))], {})
     assert told["propensity"].to_list() == [0.25, None, 1.0]
-    assert ledger_frame([Record()], {}).is_empty()
+    empty = ledger_frame([Record()], {})
+    assert empty.is_empty()
+    assert empty.columns == ["id", "since", "origin", "model", "error"]
+
+
+def test_ledgers_of_arms_with_and_without_model_labels_have_the_same_columns():
+    from biasloop.api.frames import ledger_frame
+    from biasloop.contract.data import Column, Frame
+    from biasloop.records.ledger import Ledger
+    from biasloop.records.record import Record
+
+    def entered(origin, *values):
+        labels = Frame({"model": Column(np.array(values), None, "target", "classes"),
+                        "confidence": Column(np.ones(len(values), np.float32))})  # fmt: skip
+        rows = len(values)
+        return Ledger(np.arange(rows), np.full(rows, origin, np.int32), np.zeros(rows, np.int32), labels)
+
+    def truth(known):
+        return {"truth": Frame({"known": Column(np.array([known] * 2)), "error": Column(np.array([0.0, np.nan]))})}
+
+    words = {"classes": ["cat", "dog"]}
+    humans = Record(entered(-2, 0, 1))
+    alone = ledger_frame([humans], words)
+    by_model = ledger_frame([humans, Record(entered(0, 1, 1), frames=truth(known=True))], words)
+    assert alone.schema == by_model.schema  # a label that is called as a column of the ledger is found, too
+    assert alone.columns == [
+        "id", "since", "origin", "model", "label_model", "confidence", "truth_model", "error",
+    ]  # fmt: skip
+    assert alone["truth_model"].to_list() == ["cat", "dog"]
+    assert alone["error"].to_list() == [0.0, 0.0]
+    assert by_model["truth_model"].to_list() == ["cat", "dog", None, None]
+    assert by_model["error"].to_list() == [0.0, 0.0, 0.0, None]
+    assert pl.concat([alone, by_model]).filter(pl.col("origin") == "model")["error"].mean() == 0
 
 
 def test_a_round_has_its_outputs_curve_and_sizes(tiny_run):
@@ -160,6 +192,7 @@ def test_runs_of_every_rule_and_domain_can_be_looked_at(directory):
     ledger, last = run.ledger(), run.round(-1)
     assert run.metrics()["round"].max() == last.number == 2
     assert ledger.columns[:4] == ["id", "since", "origin", "model"]
+    assert ledger.filter(pl.col("origin") == "human")["error"].to_list() == [0.0] * (ledger["origin"] == "human").sum()
     if "train" in last.sizes and len(ledger):
         assert len(ledger) == last.sizes["train"]
         assert (ledger["origin"] == "human").sum() == last.sizes["human"]

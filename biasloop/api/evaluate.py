@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from biasloop.api import html
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, near
 from biasloop.report.tables import formatting
 
 if TYPE_CHECKING:
@@ -86,12 +86,19 @@ class Evaluation:
         return pl.DataFrame(list(self.result.rows), infer_schema_length=None)
 
     def __getitem__(self, name: str) -> float:
-        """A number by its name.
+        """A number by its name, of `metrics` or as `--fail-above` takes it: "tpr", "tpr.women", "share.yes", "ece.f".
+
+        Returns:
+            NaN where there is no number, such as a rate of no rows.
 
         Raises:
-            KeyError: there is none of that name.
+            InvalidInput: there is none of that name (with the nearest).
         """
-        return self.result.metrics[name]
+        known = self.result.names()
+        if name not in known:
+            hint = near(str(name), known) or f"; it has {', '.join(known)}"
+            raise InvalidInput(f"{self.kind} has no number {str(name)[:100]!r}{hint}")
+        return self.result.number(name)[0]
 
     def __repr__(self) -> str:
         numbers = ", ".join(f"{name} {formatting.number(value)}" for name, value in self.metrics.items())

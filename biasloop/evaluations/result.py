@@ -79,6 +79,16 @@ class EvaluationResult:
             return _told(row.get("bias"), row.get("bias_interval"))
         return _told(None if dot else self.details.get(name), self.spans.get(name))
 
+    def names(self) -> list[str]:
+        """Of all that `number` answers, also those whose number is missing."""
+        plain = [name for name, value in self.details.items() if isinstance(value, float)]
+        groups = self.details.get("by_group", {})
+        of_groups = [f"{kind}.{group}" for group, told in groups.items() for kind in told if _is_number(told[kind])]
+        shares = self.details.get("shares", ())
+        of_values = [f"share.{row['value']}" for row in shares]
+        of_values += [f"bias.{row['value']}" for row in shares if "bias" in row]
+        return list(dict.fromkeys([*self.metrics, *self.details.get("overall", {}), *plain, *of_groups, *of_values]))
+
     def _ends(self, name: str) -> tuple[float, float]:
         """The interval of a metric: as told, else that of its resamples."""
         ends = self.spans.get(name, self.details.get("intervals", {}).get(name))
@@ -88,6 +98,11 @@ class EvaluationResult:
             return math.nan, math.nan
         least, most = _LIMITS.get(name, (0.0, 1.0))
         return basic(self.metrics[name], self.errors[name], low=least, high=most)
+
+
+def _is_number(told: object) -> bool:
+    """Whether it is one of a group's numbers, which may be missing."""
+    return told is None or isinstance(told, float) or (isinstance(told, Mapping) and "value" in told)
 
 
 def _told(value: float | None, ends: Sequence[float] | None) -> tuple[float, tuple[float, float]]:

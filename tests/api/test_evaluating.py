@@ -1,6 +1,7 @@
 """`biasloop.evaluate`: the numbers of the command line, of tables in memory of any make."""
 
 import json
+import math
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import polars as pl
 import pytest
 
 import biasloop
+from biasloop import evaluations
 from biasloop.errors import InvalidInput
 from biasloop.report.output import finite
 
@@ -97,6 +99,57 @@ def test_every_option_is_that_of_the_command_line(kind, columns, other, file, cl
     told = json.loads(done.stdout)
     assert finite(answer.details) == told
     assert told["against"]["skipped"] == 2
+
+
+GATES = {
+    "fairness": evaluations.FAIRNESS, "amplification": evaluations.AMPLIFICATION,
+    "calibration": evaluations.CALIBRATION, "shares": evaluations.SHARES_OF_TRUTH,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_what_a_gate_may_name_an_answer_has(kind, columns):
+    settings = {**CASES[kind][0], **({"attribute": "sex"} if kind == "calibration" else {})}
+    answer = getattr(biasloop.evaluate, kind)(columns, task="y", predicted="p", **settings)
+    ends = ["yes", "no"] if kind == "shares" else ["f", "m"]
+    for gate in GATES[kind]:
+        for name in [gate.replace("*", end) for end in ends] if gate.endswith("*") else [gate]:
+            value = answer[name]
+            (limit,) = evaluations.gates([f"{name}={value - 1e-6}"], GATES[kind]).limits
+            assert limit.crossed(answer.result), name
+
+
+def test_rates_and_shares_are_those_of_rows_counted_by_hand(columns):
+    table = pl.DataFrame(columns)
+    answer = biasloop.evaluate.fairness(table, task="y", predicted="p", attribute="sex", positive="yes")
+    positive = table.filter(pl.col("y") == "yes")
+    assert answer["tpr"] == pytest.approx((positive["p"] == "yes").mean())
+    women = positive.filter(pl.col("sex") == "f")
+    assert answer["tpr.f"] == pytest.approx((women["p"] == "yes").mean())
+    shares = biasloop.evaluate.shares(table, predicted="p", task="y")
+    assert shares["share.yes"] == pytest.approx((table["p"] == "yes").mean())
+    assert shares["bias.yes"] == pytest.approx((table["p"] == "yes").mean() - (table["y"] == "yes").mean())
+
+
+def test_a_number_that_there_is_not_is_refused_with_the_nearest(columns):
+    answer = biasloop.evaluate.fairness(columns, task="y", predicted="p", attribute="sex", positive="yes")
+    for name, said in (
+        ("tpr.ff", "did you mean 'tpr.f'"),
+        ("tpt", "did you mean 'tpr'"),
+        ("zzz", "it has demographic"),
+    ):
+        with pytest.raises(InvalidInput, match=f"fairness has no number '{name}'; {said}"):
+            answer[name]
+    alone = biasloop.evaluate.shares(columns, predicted="p")
+    with pytest.raises(InvalidInput, match="shares has no number 'bias.yes'; it has share.no, share.yes"):
+        alone["bias.yes"]
+
+
+def test_a_rate_of_no_rows_is_no_number_and_no_mistake():
+    table = {"y": ["no", "yes", "no"], "p": ["no", "yes", "yes"], "sex": ["f", "m", "m"]}
+    answer = biasloop.evaluate.fairness(table, task="y", predicted="p", attribute="sex", positive="yes")
+    assert math.isnan(answer["tpr.f"])
+    assert answer["fpr.m"] == 1.0
 
 
 def every_make(columns):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import io
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.api.runs import Run
 from biasloop.api.studies import Study, open_study
+from biasloop.api.warned import warn
 from biasloop.report.arms import begun
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def plot(
     stored = [run.stored for run in (runs.runs if isinstance(runs, Study) else runs)]
     figure = composed(begun(stored), metric, x, pool)
     if figure.left_out:
-        warnings.warn(f"no round has a value of {', '.join(figure.left_out)}, which is left out", stacklevel=2)
+        warn(f"no round has a value of {', '.join(figure.left_out)}, which is left out")
     return _shown(figure.figure())
 
 

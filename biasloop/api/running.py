@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import difflib
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from biasloop.api.runs import Run
 from biasloop.api.studies import Study
+from biasloop.api.warned import warn
 from biasloop.config import presets
 from biasloop.config.overrides import Key
 from biasloop.config.requested import requested
@@ -81,7 +81,7 @@ def run(
         UserWarning: of what a person should know, such as a reserve that lasts for fewer rounds than were asked for.
     """
     for sentence in thread_counts.mend_environment():
-        _warn(sentence)
+        warn(sentence)
     thread_counts.check(threads)
     from biasloop.config.validation import arms_of
 
@@ -96,7 +96,7 @@ def run(
     )  # fmt: skip
     planned = study.plan(combinations, chosen, directory, options)
     for sentence in (*asked.notes, *study.shortfalls(planned)):
-        _warn(sentence)
+        warn(sentence)
     executor, watcher = _executor(jobs), _watcher(planned, progress=progress, jobs=jobs)
     _raise_failed(executor.run(planned, options, watcher))
     return Study([Run(Stored.open(item.directory)) for item in planned])
@@ -195,11 +195,7 @@ class _Silent:
 
 def _tell(event: Event) -> None:
     if isinstance(event, Notice):
-        _warn(event.text)
-
-
-def _warn(text: str) -> None:
-    warnings.warn(text, UserWarning, stacklevel=2)
+        warn(event.text)
 
 
 def _raise_failed(ended: Sequence[Ended]) -> None:

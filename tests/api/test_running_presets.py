@@ -108,6 +108,28 @@ def test_what_a_person_should_know_is_a_warning(workplace):
         biasloop.run("toy", out="quiet")
 
 
+def test_warnings_are_at_the_line_that_called_biasloop(workplace, monkeypatch):
+    from biasloop_toy import ToyDomain
+
+    fit = ToyDomain.fit
+
+    def telling(self, train, work):
+        work.note("the gnomes are late")
+        return fit(self, train, work)
+
+    monkeypatch.setattr(ToyDomain, "fit", telling)
+    with pytest.warns(UserWarning) as heard:
+        biasloop.run("toy", loop__rounds=1_000, domain__pool=200)
+    texts = [str(warning.message) for warning in heard]
+    assert any("the reserve allows" in text for text in texts)  # of the call itself
+    assert any("the gnomes are late" in text for text in texts)  # of a domain, which lies outside of the package
+    code = test_warnings_are_at_the_line_that_called_biasloop.__code__
+    lines = {line for *_, line in code.co_lines() if line}
+    for warning in heard:
+        assert Path(warning.filename) == Path(__file__)
+        assert warning.lineno in lines, warning.message
+
+
 def test_a_failed_run_is_an_error_with_its_cause(workplace, monkeypatch):
     from biasloop_toy import ToyDomain
 

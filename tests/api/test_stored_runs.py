@@ -265,6 +265,19 @@ def test_figures_can_be_shown_and_written(study, out):
     assert [len(figure.axes) for figure in figures] == [1, 1]
 
 
+def test_what_a_figure_leaves_out_is_a_warning_at_the_line_that_asked(study, monkeypatch):
+    from dataclasses import replace
+
+    from biasloop.report.figures import composed
+
+    drawn = composed.composed
+    monkeypatch.setattr(composed, "composed", lambda *given: replace(drawn(*given), left_out=["recall"]))
+    for draw in (study.plot, study.runs[0].plot, lambda: biasloop.plot(study)):
+        with pytest.warns(UserWarning, match="no round has a value of recall") as heard:
+            draw()
+        assert [warning.filename for warning in heard] == [__file__]
+
+
 def test_objects_show_themselves_as_tables(study, tiny_run):
     run = biasloop.open_run(tiny_run)
     for shown in (study, study.runs[0], study.compare(), study.runs[0].bound(), run, run.round(0)):

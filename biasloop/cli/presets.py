@@ -132,9 +132,8 @@ def _read(name: str, sets: list[str] | None, *, json: bool) -> "tuple[Preset, Ex
     from biasloop.config import presets as library
     from biasloop.config.validation import arms_of, validate
 
-    preset = library.read(name)
+    preset = library.read(name).override(library.parse_sets(sets or []), "--set")
     tell_whose(preset, json=json)
-    preset = preset.override(library.parse_sets(sets or []), "--set")
     arms_of(preset)
     return preset, validate(preset)
 
@@ -174,8 +173,10 @@ def _flat(preset: "Preset", experiment: "Experiment") -> str:
 
 def _extending(preset: "Preset", experiment: "Experiment") -> str:
     """A file that extends the preset; every setting stands in it as a comment, to be changed."""
+    of_arms = " Of an arm, take away those of all its lines." if experiment.arms else ""
     head = [
-        f"# Extends {preset.name}: what is no comment takes the place of its settings. Take away a #, change a value.",
+        f"# Extends {preset.name}: what is no comment takes the place of its settings. Take away a #, change a value."
+        + of_arms,
         f'extends = "{preset.name}"',
     ]
     settings = _without_names(_text(preset, experiment, plain=False)).splitlines()
@@ -183,8 +184,12 @@ def _extending(preset: "Preset", experiment: "Experiment") -> str:
 
 
 def _stays(line: str) -> bool:
-    """Whether a line of settings stands in a file that extends them as it is; an empty arm would be one."""
-    return not line or line in ("[domain]", "[loop]") or line.startswith("# ")
+    """Whether a line of settings stands in a file that extends them as it is.
+
+    The header of a table does, so that a key below it can be uncommented alone: an empty table changes nothing. An
+    empty arm would be an arm without its settings, and an array of tables a list with an empty one.
+    """
+    return not line or line.startswith("# ") or (line.startswith("[") and not line.startswith(("[[", "[arms.")))
 
 
 def _without_names(text: str) -> str:

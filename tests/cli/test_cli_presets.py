@@ -206,6 +206,26 @@ def test_every_setting_stands_in_a_copy_to_be_changed(cli):
     assert (experiment.loop.human, experiment.domain.settings["delta"]) == (9, 0.2)
 
 
+def test_one_setting_of_a_table_is_changed_by_taking_away_its_sign_alone(cli):
+    cli("presets", "copy", "quickstart", "mine.toml")
+    text = Path("mine.toml").read_text()
+    for line, changed in (("#factor = 9", "factor = 5"), ("#threads = 1", "threads = 2"), ("#pool = []", "pool = []")):
+        assert text.count(line) == 1
+        text = text.replace(line, changed)
+    Path("mine.toml").write_text(text)
+    experiment = validate(presets.read("./mine.toml"))
+    assert experiment.domain.settings["imbalance"]["factor"] == 5
+    assert experiment.resources.threads == 2
+
+
+def test_an_arm_of_a_copy_stays_a_comment_from_end_to_end(cli):
+    cli("presets", "copy", "reducr-ablations", "mine.toml")
+    first, *lines = Path("mine.toml").read_text().splitlines()
+    assert first.endswith("Of an arm, take away those of all its lines.")
+    assert [line for line in lines if line.startswith("#[arms.")]
+    assert not [line for line in lines if line.startswith("[arms")]
+
+
 def test_a_copy_replaces_nothing_and_its_name_is_that_of_a_preset(cli):
     Path("mine.toml").write_text("before")
     assert "--output mine.toml: this file is there already" in refused(cli("presets", "copy", "toy", "mine.toml"))

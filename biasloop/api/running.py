@@ -11,6 +11,7 @@ from biasloop.api.runs import Run
 from biasloop.api.studies import Study
 from biasloop.api.warned import warn
 from biasloop.config import presets
+from biasloop.config.ineffective import ineffective
 from biasloop.config.overrides import Key
 from biasloop.config.requested import requested
 from biasloop.errors import BiasloopError, InvalidInput
@@ -95,7 +96,7 @@ def run(
         _tell,
     )  # fmt: skip
     planned = study.plan(combinations, chosen, directory, options)
-    for sentence in (*asked.notes, *study.shortfalls(planned)):
+    for sentence in (*asked.notes, *ineffective(asked), *study.shortfalls(planned)):
         warn(sentence)
     executor, watcher = _executor(jobs), _watcher(planned, progress=progress, jobs=jobs)
     _raise_failed(executor.run(planned, options, watcher))

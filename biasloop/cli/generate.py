@@ -191,10 +191,9 @@ def _untouched(preset: str, sets: list[str] | None, options: "Options") -> "Make
     from biasloop.config.validation import arms_of
     from biasloop.running import generate
 
-    asked = presets.read(preset)
+    asked = presets.read(preset).override(presets.parse_sets(sets or []), "--set")
     tell_whose(asked, json=True)
-    changed = asked.override(presets.parse_sets(sets or []), "--set")
-    return generate.from_preset(arms_of(changed)[0][1], options)
+    return generate.from_preset(arms_of(asked)[0][1], options)
 
 
 def _allow(run: Path, programs: "Sequence[Sequence[str]]", *, run_programs: bool) -> None:

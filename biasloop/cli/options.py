@@ -55,8 +55,13 @@ Device = Annotated[str, typer.Option("--device", help='Where to compute: "auto",
 
 
 def tell_whose(preset: "Preset", *, json: bool = False) -> None:
-    """Whose preset a name turned out to mean; a script that asked for one of its own is told of dangers alone."""
-    for text in preset.notes:
+    """Whose preset a name turned out to mean, and which of its settings have no effect.
+
+    A script that asked for one of its own is told of dangers alone.
+    """
+    from biasloop.config.ineffective import ineffective
+
+    for text in (*preset.notes, *ineffective(preset)):
         note(text)
     if preset.whose and not json:
         note(preset.whose)

@@ -108,6 +108,13 @@ def test_what_a_person_should_know_is_a_warning(workplace):
         biasloop.run("toy", out="quiet")
 
 
+def test_a_setting_without_effect_is_a_warning(workplace):
+    Path("presets/base.toml").write_text('extends = "toy"\n[grid]\n"loop.human" = [5, 9]\n')
+    Path("mine.toml").write_text('extends = "base"\n[loop]\nhuman = 7\n')
+    with pytest.warns(UserWarning, match=r"loop\.human = 7 has no effect: \[grid\] sets it"):
+        biasloop.run("./mine.toml")
+
+
 def test_warnings_are_at_the_line_that_called_biasloop(workplace, monkeypatch):
     from biasloop_toy import ToyDomain
 

@@ -226,6 +226,17 @@ def test_an_arm_of_a_copy_stays_a_comment_from_end_to_end(cli):
     assert not [line for line in lines if line.startswith("[arms")]
 
 
+def test_a_setting_without_effect_is_told_wherever_the_preset_is_read(cli):
+    cli("presets", "copy", "quickstart", "mine.toml")
+    text = Path("mine.toml").read_text()
+    Path("mine.toml").write_text(text.replace("#human = 20", "human = 70"))
+    line = "mine.toml: loop.human = 70 has no effect: [grid] sets it"
+    for command in (["presets", "show", "./mine.toml"], ["loop", "-p", "./mine.toml", "--dry-run"]):
+        assert cli(*command).stderr.count(line) == 1
+        assert line not in cli(*command, "--set", "loop.human=30").stderr
+    assert cli("presets", "show", "./mine.toml", "--json").stderr.count(line) == 1
+
+
 def test_a_copy_replaces_nothing_and_its_name_is_that_of_a_preset(cli):
     Path("mine.toml").write_text("before")
     assert "--output mine.toml: this file is there already" in refused(cli("presets", "copy", "toy", "mine.toml"))

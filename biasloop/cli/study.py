@@ -231,7 +231,7 @@ def _show_results(planned: "Sequence[Planned]", directory: Path) -> None:
     _suggest(experiment, opened, directory)
     if several:
         say(f"  biasloop compare {shlex.quote(str(directory))}")
-    if set(parse_seeds(experiment.seeds)) - seeds:
+    if "seeds" in experiment.model_fields_set and set(parse_seeds(experiment.seeds)) - seeds:
         say(f"the preset names seeds {experiment.seeds}; to run them:\n  {again(experiment.seeds)}")
 
 

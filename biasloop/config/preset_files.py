@@ -94,7 +94,7 @@ def locate(name: str) -> Path:
         name: its name, or the path of any TOML file.
 
     Raises:
-        InvalidInput: there is none; with the nearest name.
+        InvalidInput: there is none; with the file of that name in the working directory, or the nearest name.
     """
     if is_path(name):
         path = Path(name)
@@ -104,8 +104,11 @@ def locate(name: str) -> Path:
     known = files()
     if name in known:
         return known[name]
-    near = difflib.get_close_matches(name[:100], known, 1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    if name and is_there(Path(f"{name}.toml")):
+        hint = f"did you mean ./{name}.toml? "
+    else:
+        near = difflib.get_close_matches(name[:100], known, 1)
+        hint = f"did you mean {near[0]!r}? " if near else ""
     raise InvalidInput(f"there is no preset {_short(name)!r}; {hint}`biasloop presets` lists them")
 
 

@@ -59,6 +59,15 @@ def test_a_log_has_one_line_a_round_then_results_and_commands(cli):
     assert "\x1b" not in result.stdout
 
 
+def test_seeds_are_suggested_only_where_the_preset_names_them(cli):
+    text = Path("presets/toy.toml").read_text()
+    assert 'seeds = "0-2"' in text
+    Path("mine.toml").write_text(text.replace('seeds = "0-2"\n', ""))
+    of_seed = ("--seeds", "1", "--set", "loop.rounds=1")
+    assert "names seeds" not in cli("loop", "-p", "./mine.toml", *of_seed).stdout
+    assert "the preset names seeds 0-2; to run them:" in cli("loop", "-p", "toy", *of_seed).stdout
+
+
 def test_the_same_command_goes_on_and_a_finished_run_is_left_alone(cli):
     cli("loop", "-p", "toy", "--set", "loop.rounds=2", "--out", "out", "--keep-models")
     first = stored_bytes(Path("out/seed-0"))

@@ -60,6 +60,18 @@ def test_a_shipped_name_means_the_shipped_preset_and_a_line_names_the_other(plac
         assert (by_path.values["summary"], by_path.notes) == ("mine", ())
 
 
+def test_a_name_without_its_ending_is_refused_with_the_file_that_lies_there(place):
+    write(place / "hiring.toml", 'extends = "quickstart"')
+    said = "there is no preset 'hiring'; did you mean ./hiring.toml? `biasloop presets` lists them"
+    assert refusal("hiring") == said
+    assert refusal("hiring-mini") == said
+    assert presets.read("./hiring.toml").values["domain"]["name"] == "images"
+    write(place / "quickstrat.toml", "")
+    assert "did you mean ./quickstrat.toml?" in refusal("quickstrat")  # before what is nearest
+    (place / "quikstart.toml").mkdir()
+    assert "did you mean 'quickstart'?" in refusal("quikstart")
+
+
 def test_a_copy_of_a_shipped_preset_is_no_news(place):
     shipped = presets.packaged() / "quickstart.toml"
     write(place / "presets" / "quickstart.toml", shipped.read_text(encoding="utf-8"))

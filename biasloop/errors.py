@@ -77,18 +77,30 @@ class Interrupted(BaseException):
     """
 
 
-def near(typed: str, known: Iterable[str]) -> str:
+def near(typed: str, known: Iterable[str], *, most: int = 1) -> str:
     """A hint for the end of a message, "; did you mean 'accuracy'?"; empty where nothing comes near.
+
+    Nearest are names with the same parts between dots in another order, then those that are written much alike,
+    whatever their case, then those with the same first part.
 
     Args:
         typed: what there is not.
         known: what there is.
+        most: names that are given, the nearest first.
 
     Example:
         >>> near("acuracy", ["accuracy", "ece"])
         "; did you mean 'accuracy'?"
+        >>> near("tpr.women.sex", ["tpr.women", "tpr.sex.women"])
+        "; did you mean 'tpr.sex.women'?"
         >>> near("x", ["accuracy", "ece"])
         ''
     """
-    matches = difflib.get_close_matches(typed[:100], [*known], 1)
-    return f"; did you mean {matches[0]!r}?" if matches else ""
+    names, lower = [*dict.fromkeys(known)], typed[:100].lower()
+    parts = sorted(lower.split("."))
+    by_lower = {name.lower(): name for name in reversed(names)}
+    matches = [name for name in names if sorted(name.lower().split(".")) == parts]
+    matches = matches or [by_lower[match] for match in difflib.get_close_matches(lower, by_lower, most)]
+    if not matches and len(parts) > 1:
+        matches = [name for name in names if name.lower().partition(".")[0] == lower.partition(".")[0]]
+    return f"; did you mean {' or '.join(map(repr, matches[:most]))}?" if matches else ""

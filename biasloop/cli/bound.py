@@ -45,7 +45,12 @@ def bound(
     per_round: Annotated[int | None, count("--per-round", "Human + model samples a round.")] = None,
     scenario: Annotated[
         str | None,
-        typer.Option("--scenario", metavar="NAME|FILE", help='What-if of streams and sources; "list" names them.'),
+        typer.Option(
+            "--scenario",
+            metavar="NAME|FILE",
+            help='What-if of streams and sources; "list" names them.',
+            autocompletion=completing.scenarios,
+        ),
     ] = None,
     sets: Annotated[
         list[str] | None,

@@ -41,9 +41,7 @@ def _presets(incomplete: str) -> list[str]:
     from biasloop.config.preset_files import files
 
     if "/" in incomplete:
-        folder, _, start = incomplete.rpartition("/")
-        return [f"{folder}/{path.name}" for path in sorted(Path(folder or "/").glob("*.toml"))
-                if path.name.startswith(start)]  # fmt: skip
+        return _files(incomplete)
     known = files()
     names = [name for name in known if name.startswith(incomplete)]
     minis = [name for name in known if names == [name] or incomplete.startswith(f"{name}-")]
@@ -126,6 +124,38 @@ def _metrics(incomplete: str) -> list[str]:
     first = next(run for word in words if Path(word).is_dir() for run in find_runs(Path(word)))
     names = {name for _, values, _, _ in Run.open(first).summaries() for name in values}
     return sorted(name for name in names if name.startswith(incomplete))
+
+
+def formats(incomplete: str) -> list[str]:
+    """Names of formats and layouts of `biasloop export`."""
+    return _quietly(_formats)(incomplete)
+
+
+def _formats(incomplete: str) -> list[str]:
+    from biasloop.report.tables.exporting import FORMATS, LAYOUTS
+
+    return [name for name in (*FORMATS, *LAYOUTS) if name.startswith(incomplete)]
+
+
+def scenarios(incomplete: str) -> list[str]:
+    """Names of scenarios, and what lists them; files, where a path is begun."""
+    return _quietly(_scenarios)(incomplete)
+
+
+def _scenarios(incomplete: str) -> list[str]:
+    from biasloop.cli.bound_scenario import LIST
+    from biasloop.scenario.reading import files
+
+    if "/" in incomplete:
+        return _files(incomplete)
+    return [name for name in (*sorted(files()), LIST) if name.startswith(incomplete)]
+
+
+def _files(incomplete: str) -> list[str]:
+    """TOML files whose path begins so."""
+    folder, _, start = incomplete.rpartition("/")
+    return [f"{folder}/{path.name}" for path in sorted(Path(folder or "/").glob("*.toml"))
+            if path.name.startswith(start)]  # fmt: skip
 
 
 def data_sets(incomplete: str) -> list[str]:

@@ -14,8 +14,6 @@ from biasloop.cli.stopping import stoppable
 from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, say
 
-MODEL, TABLES = "hf", "parquet"
-
 
 def export(
     places: Annotated[
@@ -31,6 +29,7 @@ def export(
             help='"csv": one tidy table of metrics; "parquet": metrics, ledger and per-sample tables; "hf": a round\'s '
             'model as a Hugging Face directory; "released": the files of a published study\'s code; or such a layout '
             'by its name: "bias-amp" (images), "ffl" (generators).',
+            autocompletion=completing.formats,
         ),
     ] = "csv",
     number: Annotated[
@@ -53,13 +52,16 @@ def export(
 
     Example: biasloop export runs/quickstart-language/seed-0 --format hf --round 3 --output model
     """
-    if form == MODEL:
+    from biasloop.report.tables import exporting, formatting
+
+    if form == exporting.MODEL:
         _export_model(places, number, output, data, device, force=force, json=json)
         return
-    if number is not None and form != TABLES:
-        raise InvalidInput(f"--round goes with --format {MODEL} or {TABLES}; leave it out: all rounds are written")
+    if number is not None and form != exporting.TABLES:
+        raise InvalidInput(
+            f"--round goes with --format {exporting.MODEL} or {exporting.TABLES}; leave it out: all rounds are written"
+        )
     from biasloop.report.arms import open_runs
-    from biasloop.report.tables import exporting, formatting
     from biasloop.running.engine import Options
 
     check_directory("--output", output.parent if exporting.is_file(output) else output)
@@ -67,7 +69,7 @@ def export(
         runs = open_runs(places)
         if form == exporting.TIDY:
             written = exporting.export_metrics(runs, output, force=force)
-        elif form == TABLES:
+        elif form == exporting.TABLES:
             from biasloop.report.tables.parquet import export_parquet
 
             written = export_parquet(runs, output, number=number, force=force)
@@ -87,6 +89,7 @@ def _export_model(
 ) -> None:
     """A round's model as a directory."""
     from biasloop.report.arms import open_runs
+    from biasloop.report.tables.exporting import MODEL
     from biasloop.running.engine import Options
     from biasloop.running.model_export import export_model
 

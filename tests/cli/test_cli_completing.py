@@ -125,3 +125,13 @@ def test_a_completion_never_fails(workplace, monkeypatch):
 
 def test_what_is_typed_twice_is_not_refused_while_a_shell_completes(offered):
     assert offered("loop", "--seeds", "0", "--seeds", "1", "--preset", "to") == ["toy", "toy-mini"]
+
+
+def test_formats_and_scenarios_are_offered(offered):
+    assert offered("export", "runs", "--format", "") == ["csv", "parquet", "hf", "released", "bias-amp", "ffl"]
+    assert offered("export", "runs", "--format", "p") == ["parquet"]
+    Path("presets/scenarios").mkdir()
+    Path("presets/scenarios/web-mine.toml").write_text("")
+    assert offered("bound", "--scenario", "web") == ["web-mine", "web-text"]
+    assert offered("bound", "--scenario", "li") == ["list"]
+    assert offered("bound", "--scenario", "presets/scenarios/w") == ["presets/scenarios/web-mine.toml"]

@@ -118,7 +118,9 @@ def test_a_run_twice_and_a_domain_without_such_files_are_refused(cli, study):
     cli("loop", "-p", "toy")
     text = refused(cli("export", "runs/toy", "-o", "out", "--format", "released"), Mismatch)
     assert "the domain 'toy' has no files that a study's code has published; use --format csv" in text
-    refused(cli("export", "runs/toy", "-o", "out", "--format", "xlsx"), Mismatch)
+    text = refused(cli("export", "runs/toy", "-o", "out", "--format", "parket"), InvalidInput)
+    assert "--format parket: there is no such format; expected csv, parquet, hf, released, bias-amp, ffl" in text
+    assert text.endswith("did you mean 'parquet'?")
     other = refused(cli("export", str(one), "-o", "out", "--format", "bias-amp"), Mismatch)
     assert "the domain 'generators' has no files in the layout 'bias-amp'; use --format ffl or csv" in other
     assert not Path("out").exists()

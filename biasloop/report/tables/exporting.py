@@ -13,7 +13,7 @@ from biasloop.config.flatten import flatten
 from biasloop.contract.data import Metric
 from biasloop.contract.domains import Domain
 from biasloop.contract.published import Exporting
-from biasloop.errors import InvalidInput, Mismatch
+from biasloop.errors import InvalidInput, Mismatch, near
 from biasloop.report.arms import begun
 from biasloop.running.engine import Options, build_domain
 from biasloop.store.files import write_output
@@ -21,7 +21,9 @@ from biasloop.store.manifest import SETUP, round_name
 from biasloop.store.reader import Run
 
 METRICS = "metrics.csv"
-TIDY, RELEASED = "csv", "released"  # formats that are no layout's name
+TIDY, TABLES, MODEL, RELEASED = FORMATS = "csv", "parquet", "hf", "released"  # that are no layout's name
+LAYOUTS = ("bias-amp", "ffl")
+"""Of the domains that come along; other ones may have more."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def export_released(
 
     Raises:
         Mismatch: a run's domain knows no such files, or other ones.
-        InvalidInput: the layout cannot hold a run, two runs are the same, or a file is there already.
+        InvalidInput: there is no such layout, the layout cannot hold a run, two runs are the same, or a file is there already.
     """
     if is_file(output):
         raise InvalidInput(f"--output {output} names one file, and this format has several; name a directory")
@@ -122,6 +124,11 @@ def _exporting(domain: Domain, layout: str, run: Run) -> Exporting:
     known = [domain.layout()] if isinstance(domain, Exporting) else []
     if isinstance(domain, Exporting) and layout in (*known, RELEASED):
         return domain
+    if layout not in (*LAYOUTS, RELEASED):
+        formats = dict.fromkeys((*FORMATS, *known, *LAYOUTS))
+        raise InvalidInput(
+            f"--format {layout}: there is no such format; expected {', '.join(formats)}{near(layout, formats)}"
+        )
     why = f"no files in the layout {layout!r}" if known else "no files that a study's code has published"
     choices = " or ".join([*known, TIDY])
     raise Mismatch(f"{run.directory}: the domain {run.identity['domain']['name']!r} has {why}; use --format {choices}")

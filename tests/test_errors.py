@@ -11,3 +11,19 @@ from biasloop.errors import near
 )
 def test_a_name_that_comes_near_is_suggested(typed, hint):
     assert near(typed, (name for name in ("accuracy", "ece"))) == hint
+
+
+NAMES = ("tpr.women", "tpr.gender.women", "tpr.gender.men", "fpr.gender.men", "Accuracy")
+
+
+@pytest.mark.parametrize(
+    ("typed", "hint"),
+    [
+        ("tpr.women.gender", "'tpr.gender.women'"),
+        ("TPR.gender.mne", "'tpr.gender.men' or 'tpr.gender.women' or 'fpr.gender.men'"),
+        ("tpr.x", "'tpr.women' or 'tpr.gender.women' or 'tpr.gender.men'"),
+        ("ACURACY", "'Accuracy'"),
+    ],
+)
+def test_parts_in_another_order_other_cases_and_the_same_first_part_are_near(typed, hint):
+    assert near(typed, NAMES, most=3) == f"; did you mean {hint}?"

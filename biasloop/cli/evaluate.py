@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _MOST_COLUMNS = 7  # metrics side by side
 _MOST_ROUNDS = 3  # side by side
+_MOST_NAMED, _MOST_NEAR = 25, 3  # metrics in a message
 ANNOTATORS = "annotators"  # what is asked for like a metric, and is a table over runs
 
 app = typer.Typer(
@@ -94,9 +95,9 @@ def _recomputed(directory: Path, wanted: "Sequence[str]", options: "Options") ->
     known = list(dict.fromkeys(name for again in measured.values() for name in again.metrics))
     unknown = [name for name in wanted if name not in known]
     if unknown:
-        raise InvalidInput(
-            f"{directory} has no metric {unknown[0]!r}; it has {', '.join(known)}{near(unknown[0], known)}"
-        )
+        hint = near(unknown[0], known, most=_MOST_NEAR)
+        there = f"it has {', '.join(known)}" if len(known) <= _MOST_NAMED else f"--list names its {len(known)} metrics"
+        raise InvalidInput(f"{directory} has no metric {unknown[0]!r}; {there}{hint}")
     return [
         {
             "round": number,

@@ -13,6 +13,7 @@ from biasloop.errors import InvalidInput
 from biasloop.report.output import emit, note, say
 
 if TYPE_CHECKING:
+    from biasloop.report.figures.composed import Composed
     from biasloop.report.figures.of_runs import Figure
 
 
@@ -80,6 +81,8 @@ def plot(
         raise InvalidInput("--overlay goes with runs, and a figure has curves of its own; leave the figure's name out")
     places = [Path(name) for name in what]
     target = output or _default(what[0], figure=layout is not None)
+    if metric and not (layout or overlay or force) and target.is_file():
+        _composed(places, metric, x, pool or [])  # a wrong name is told first: another file's name would not mend it
     check_figure("--output", target, force=force)
     with stoppable(output_of(target)):
         if layout and len(what) > 1:
@@ -138,12 +141,17 @@ def _figure(figure: "Figure", target: Path) -> Path:
     )  # fmt: skip
 
 
-def _runs(places: list[Path], target: Path, metric: str | None, x: str | None, pool: list[str]) -> Path:
+def _composed(places: list[Path], metric: str | None, x: str | None, pool: list[str]) -> "Composed":
     from biasloop.report.arms import begun, open_runs
-    from biasloop.report.figures.canvas import draw
     from biasloop.report.figures.composed import composed
 
-    figure = composed(begun(open_runs(places)), metric, x, pool)
+    return composed(begun(open_runs(places)), metric, x, pool)
+
+
+def _runs(places: list[Path], target: Path, metric: str | None, x: str | None, pool: list[str]) -> Path:
+    from biasloop.report.figures.canvas import draw
+
+    figure = _composed(places, metric, x, pool)
     if figure.left_out:
         note(f"no round has a value of {', '.join(figure.left_out)}, which is left out")
     return draw(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Literal, TypeVar
 
 from biasloop.downloads import Remote
 from biasloop.downloads.speed import takes
-from biasloop.errors import BiasloopError, DownloadError, InvalidInput, SomethingToFetch
+from biasloop.errors import BiasloopError, DownloadError, InvalidInput, SomethingToFetch, near
 
 Kind = Literal["data", "weights"]
 Stamp = tuple[tuple[str, int, int], ...]
 A = TypeVar("A", bound="Asset")
 
+_MOST_NEAR = 3  # names that are given where there is none of that name
 _NOUNS: dict[Kind, str] = {"data": "data set", "weights": "model"}
 
 
@@ -187,9 +187,9 @@ def find(name: str, among: Iterable[A], what: str) -> A:
     """
     by_name = {asset.name: asset for asset in among}
     if name not in by_name:
-        near = difflib.get_close_matches(name, by_name, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InvalidInput(f"no {what} is called {name!r} (known: {', '.join(by_name)}){hint}")
+        raise InvalidInput(
+            f"no {what} is called {name!r} (known: {', '.join(by_name)}){near(name, by_name, most=_MOST_NEAR)}"
+        )
     return by_name[name]
 
 

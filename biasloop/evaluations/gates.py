@@ -1,12 +1,11 @@
 """Gates: limits of what an evaluation measured, which end a command with an exit code of its own."""
 
-import difflib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from biasloop.errors import InvalidInput
+from biasloop.errors import InvalidInput, near
 from biasloop.evaluations.result import EvaluationResult
 
 On = Literal["value", "interval"]
@@ -110,9 +109,9 @@ def _parsed(text: str, known: Sequence[str], *, above: bool) -> Gate:
     option = Gate("", 0.0, above).option
     name, _, value = text.rpartition("=") if "=" in text else (text, "", "")
     if not _is_known(name, known):
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        raise InvalidInput(f"{option} {text}: expected METRIC=VALUE with a metric of {', '.join(known)}{hint}")
+        names = ", ".join(known)
+        hint = near(name, names.replace("(with --task) ", "").split(", "))
+        raise InvalidInput(f"{option} {text}: expected METRIC=VALUE with a metric of {names}{hint}")
     try:
         limit = float(value)
     except ValueError:

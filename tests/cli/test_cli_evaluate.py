@@ -165,3 +165,10 @@ def test_what_is_no_run_is_refused(cli, workplace):
     result = cli("evaluate", "run", "nowhere")
     assert isinstance(result.exception, InvalidInput)
     assert "nowhere" in str(result.exception)
+
+
+def test_a_metric_that_a_run_lacks_is_refused_with_near_ones(cli):
+    cli("loop", "-p", "toy")
+    refused = cli("evaluate", "run", "runs/toy/seed-0", "--metric", "SHARE_predictd")
+    assert "has no metric 'SHARE_predictd'; it has " in str(refused.exception)
+    assert str(refused.exception).endswith("did you mean 'share_predicted'?")

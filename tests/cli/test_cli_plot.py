@@ -274,3 +274,11 @@ def test_who_draws_what_no_round_has_is_told_what_there_is(cli):
     said = str(refused.exception)
     assert "no round has a value of accuracy or ece; name another with --metric: share_target, share_train" in said
     assert "label_error" in said
+
+
+def test_a_wrong_metric_is_told_before_a_file_that_is_there(cli):
+    cli("loop", "-p", "toy")
+    assert cli("plot", "runs/toy", "-o", "x.svg").exit_code == 0
+    refused = cli("plot", "runs/toy", "-o", "x.svg", "--metric", "share_predictd")
+    assert str(refused.exception).endswith("did you mean 'share_predicted'?")
+    assert "there already" in str(cli("plot", "runs/toy", "-o", "x.svg", "--metric", "share_predicted").exception)

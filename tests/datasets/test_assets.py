@@ -217,3 +217,8 @@ def test_bert_has_the_texts_of_its_tokenizer_at_the_same_revision_wherever_they_
     assert bert.keys() == {*shared, "model.safetensors"}
     assert all(bert[name] == detoxify[name] for name in shared)
     assert asset("bert-base-uncased").kind == "weights"
+
+
+def test_several_names_that_come_near_are_told():
+    with pytest.raises(InvalidInput, match=r"did you mean 'cifar5m' or 'cifar10' or 'cifar100'\?$"):
+        asset("cifar5")

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from biasloop.errors import InvalidInput
-from biasloop.evaluations.gates import CALIBRATION, FAIRNESS, SHARES_OF_TRUTH, Gate, Gates, gates
+from biasloop.evaluations.gates import CALIBRATION, FAIRNESS, SHARES, SHARES_OF_TRUTH, Gate, Gates, gates
 from biasloop.evaluations.result import EvaluationResult
 
 NAN = math.nan
@@ -115,6 +115,15 @@ def test_bad_gates_are_refused(text, message):
         gates([text], CALIBRATION)
     with pytest.raises(InvalidInput, match=message.replace("above", "below")):
         gates([], CALIBRATION, below=[text])
+
+
+@pytest.mark.parametrize(
+    ("text", "known", "name"),
+    [("demographic_parity_rato=", FAIRNESS, "demographic_parity_ratio"), ("largest_bais=1", SHARES, "largest_bias")],
+)
+def test_the_nearest_metric_is_told(text, known, name):
+    with pytest.raises(InvalidInput, match=rf"; did you mean '{name}'\?$"):
+        gates([], known, below=[text])
 
 
 def test_what_gates_look_at_is_one_of_two_words():

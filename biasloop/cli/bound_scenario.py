@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.report.output import emit, hint, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.report.tables.of_scenario import Answer
@@ -98,4 +98,4 @@ def _list(*, json: bool) -> None:
         for known in listed
     ]
     show(table(["scenario", "what if", "comes from"], rows))
-    say("`biasloop bound --scenario NAME` works one out; a path that ends in .toml names your own")
+    hint("`biasloop bound --scenario NAME` works one out; a path that ends in .toml names your own")

@@ -10,7 +10,7 @@ from biasloop.cli import completing
 from biasloop.cli.options import Json
 from biasloop.cli.outputs import Force, check_file
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.report.output import emit, hint, note, say, show, table
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -117,7 +117,7 @@ def _tell(compared: "Comparison", directories: "Sequence[Path]", *, json: bool) 
         _show(comparing.differences_table(rows), comparing.title(rows, compared.labels))
     if compared.seeds < FEW:
         again = shlex.join(["biasloop", "compare", *map(str, directories), "--plan"])
-        say(f"fewer than four seeds: an interval says little yet; this says how many it needs:\n  {again}")
+        hint(f"fewer than four seeds: an interval says little yet; this says how many it needs:\n  {again}")
 
 
 def _plan_effects(effects: "Sequence[float]", *, json: bool) -> None:

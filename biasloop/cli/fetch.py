@@ -14,7 +14,7 @@ from biasloop.cli import completing
 from biasloop.cli.options import Data, Json, data_directory, on_notice, tell_whose
 from biasloop.cli.stopping import stoppable
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.report.output import emit, hushed, note, say, show, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -189,7 +189,7 @@ def _downloaded(dataset: "Asset", directory: Path) -> str:
 @contextmanager
 def _progress(name: str) -> "Iterator[Callable[[int, int], None]]":
     """A progress bar on a terminal; in a log, after some seconds and then rarely, a line with speed and time left."""
-    if not sys.stderr.isatty():
+    if hushed() or not sys.stderr.isatty():
         from biasloop.downloads.speed import Speed, telling
 
         yield telling(name, Speed(), note)

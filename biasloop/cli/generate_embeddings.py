@@ -14,7 +14,7 @@ from biasloop.cli.options import data_directory, on_notice
 from biasloop.cli.outputs import check_file
 from biasloop.cli.stopping import output_of, stoppable
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, note, say
+from biasloop.report.output import emit, hushed, note, say
 
 if TYPE_CHECKING:
     from biasloop.contract.encoding import Encoder, EncoderSettings
@@ -161,7 +161,7 @@ def _texts(sources: Sequence[str]) -> dict[str, str]:
 @contextmanager
 def _progress(total: int | None) -> Iterator[Callable[[int], None]]:
     """A progress bar on a terminal, nothing in a log."""
-    if not sys.stderr.isatty():
+    if hushed() or not sys.stderr.isatty():
         yield lambda done: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from biasloop.errors import Interrupted, InvalidInput
-from biasloop.report.output import emit, note, say
+from biasloop.report.output import emit, hushed, note, say
 
 if TYPE_CHECKING:
     from biasloop.datasets.captions import Captions
@@ -171,7 +171,7 @@ def _watched(
 @contextmanager
 def _bar(pace: Pace) -> Iterator[Callable[[], None]]:
     """A progress bar on a terminal, nothing in a log."""
-    if not sys.stderr.isatty():
+    if hushed() or not sys.stderr.isatty():
         yield lambda: None
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn

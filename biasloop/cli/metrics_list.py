@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.report.output import emit, hint, note, show, table
 
 if TYPE_CHECKING:
     from biasloop.store.reader import Run
@@ -32,7 +32,7 @@ def show_metrics(runs: "Sequence[Run]", *, json: bool) -> None:
         return
     rows = [[line["metric"], line["label"], f"{line['values']:,}"] for line in names.values()]
     show(table(["metric", "label", "values"], rows, right=(2,)))
-    say("`biasloop plot RUN --metric NAME` draws one, `biasloop evaluate run RUN --metric NAME` computes it anew")
+    hint("`biasloop plot RUN --metric NAME` draws one, `biasloop evaluate run RUN --metric NAME` computes it anew")
 
 
 def show_figures(*, json: bool) -> None:
@@ -58,7 +58,7 @@ def show_figures(*, json: bool) -> None:
         for line in lines
     ]
     show(table(["figure", "what it shows", "of the runs of"], rows))
-    say("`biasloop plot FIGURE` draws one from the runs in runs/, and names the commands of those that are missing")
+    hint("`biasloop plot FIGURE` draws one from the runs in runs/, and names the commands of those that are missing")
 
 
 def _order(name: str) -> tuple[str, int]:

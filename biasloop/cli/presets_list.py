@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from biasloop.errors import InvalidInput
-from biasloop.report.output import aligned, console, emit, note, say
+from biasloop.report.output import aligned, console, emit, hint, note, say
 
 if TYPE_CHECKING:
     from biasloop.config.presets import Listed
@@ -53,8 +53,8 @@ def show(words: Sequence[str], domain: str | None, data: Path, *, offline: bool,
         _show_lines(entries)
     else:
         _show_groups(entries, console().width)
-    say("\n`biasloop presets show NAME` prints one, `biasloop loop --preset NAME` runs it; (-mini): so does NAME-mini, "
-        "scaled down")  # fmt: skip
+    hint("\n`biasloop presets show NAME` prints one, `biasloop loop --preset NAME` runs it; (-mini): so does NAME-mini,"
+        " scaled down")  # fmt: skip
 
 
 def _tell_others(listing: "Sequence[Listed]") -> None:

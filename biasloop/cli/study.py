@@ -11,7 +11,7 @@ import typer
 
 from biasloop.cli import compare
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.report.output import emit, note, say, show, table
+from biasloop.report.output import emit, hint, hushed, note, say, show, table
 
 if TYPE_CHECKING:
     from biasloop.cli.stopping import Stopping
@@ -165,11 +165,15 @@ class _Failed(BiasloopError):
 
 
 def _view(planned: "list[Planned]", at_once: int, stopping: "Stopping", *, several: bool, json: bool) -> "View":
-    stopping.shown = not json and sys.stdout.isatty()
+    stopping.shown = not json and not hushed() and sys.stdout.isatty()
     if json:
         from biasloop.report.live.scripts import JsonView
 
         return JsonView(len(planned))
+    if hushed():
+        from biasloop.report.live.silent import SilentView
+
+        return SilentView()
     if not stopping.shown:
         from biasloop.report.live.plain import PlainView
 
@@ -213,7 +217,7 @@ def _show_results(planned: "Sequence[Planned]", directory: Path) -> None:
     from biasloop.report.tables import summary
 
     runs, seeds = [item.directory for item in planned], {item.seed for item in planned}
-    say()
+    hint()
     opened = open_runs(runs)
     by_setting = summary.by_setting(opened)
     if by_setting:
@@ -227,6 +231,8 @@ def _show_results(planned: "Sequence[Planned]", directory: Path) -> None:
     several = len(seeds) > 1 and len({item.arm for item in planned}) > 1
     if several:
         compare.show_end(opened)
+    if hushed():
+        return
     say(f"runs are in {directory}; next:\n  biasloop runs show {shlex.quote(str(runs[0]))}")
     _suggest(experiment, opened, directory)
     if several:

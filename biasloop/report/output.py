@@ -41,6 +41,11 @@ def hush(*, asked: bool) -> None:
     _hushed["notes"] = asked
 
 
+def hushed() -> bool:
+    """Whether nothing but the answer and what went wrong is to be said."""
+    return _hushed["notes"]
+
+
 def note(text: str, *, urgent: bool = False) -> None:
     """A line for the person, never for scripts; not wrapped, so that a command in it can be copied.
 
@@ -48,7 +53,7 @@ def note(text: str, *, urgent: bool = False) -> None:
         text: the line.
         urgent: whether it is said with `--quiet` as well: what went wrong.
     """
-    if _hushed["notes"] and not urgent:
+    if hushed() and not urgent:
         return
     with suppress(OSError):  # nobody is there to read it
         print(printable_lines(text), file=sys.stderr, flush=True)
@@ -57,6 +62,12 @@ def note(text: str, *, urgent: bool = False) -> None:
 def say(text: str = "") -> None:
     """A line of the answer."""
     print(printable_lines(text), flush=True)
+
+
+def hint(text: str = "") -> None:
+    """A line below the answer that says what to do next; none with `--quiet`."""
+    if not hushed():
+        say(text)
 
 
 _answers: list[TextIO] = []  # where JSON goes while everything else that is printed goes to stderr

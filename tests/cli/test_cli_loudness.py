@@ -100,3 +100,43 @@ def test_hushed_notes_are_not_printed_unless_urgent(capsys):
     output.hush(asked=False)
     output.note("c")
     assert capsys.readouterr().err == "b\nc\n"
+
+
+def test_quiet_runs_say_the_table_at_the_end_alone(program):
+    words = ("loop", "-p", "toy", "--grid", "loop.human=5,25", "--seeds", "0-1", "-o", "runs/toy")
+    code, out, err = program(*words, "-q")
+    assert (code, err) == (0, "")
+    assert "20 % human" in out
+    assert "mean ± standard deviation over seeds" in out
+    assert not [word for word in ("next:", "-> runs", "--plan", "biasloop ") if word in out]
+    again = program(*words)[1]
+    assert "next:\n  biasloop runs show" in again
+    assert out.strip() in again
+    assert "-> runs" in again
+
+
+def test_quiet_tells_which_runs_failed(program, monkeypatch):
+    from biasloop_toy import ToyDomain
+
+    def fails(self, train, work):
+        raise ValueError("no such luck")
+
+    monkeypatch.setattr(ToyDomain, "fit", fails)
+    code, out, err = program("loop", "-p", "toy", "--seeds", "0-1", "-q")
+    assert (code, out) == (1, "")
+    assert err.startswith("2 runs failed:")
+    assert err.count("no such luck") == 2
+
+
+def test_quiet_leaves_json_as_it_is(program):
+    assert program("loop", "-p", "toy", "-o", "a", "--json", "-q")[1].count('"round": ') == 4
+
+
+def test_quiet_says_no_hint_below_a_list(program):
+    assert "works one out" in program("bound", "--scenario", "list")[1]
+    assert "works one out" not in program("bound", "--scenario", "list", "-q")[1]
+
+
+def test_the_page_for_scripts_names_every_word_of_loudness():
+    page = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text()
+    assert all(f"`{word}`" in page for word in loudness.WORDS)

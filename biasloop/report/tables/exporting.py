@@ -91,7 +91,7 @@ def export_released(
 
     Raises:
         Mismatch: a run's domain knows no such files, or other ones.
-        InvalidInput: there is no such layout, the layout cannot hold a run, two runs are the same, or a file is there already.
+        InvalidInput: there is no such layout, it cannot hold a run, two runs are the same, or a file is there already.
     """
     if is_file(output):
         raise InvalidInput(f"--output {output} names one file, and this format has several; name a directory")

@@ -82,7 +82,14 @@ def _print(answer: "Answer") -> None:
         say(sentence)
     say()
     columns, rows = of_scenario.by_share(answer)
-    show(table(columns, rows, right=range(len(columns)), title="Other shares of human labels, in the last round"))
+    show(
+        table(
+            columns,
+            rows,
+            right=range(len(columns)),
+            title="Other shares of human labels: bias in the last round, and what it tends to",
+        )
+    )
 
 
 def _list(*, json: bool) -> None:

@@ -239,3 +239,18 @@ def test_what_cannot_be_read_is_refused_with_what_can(cli, arguments, words):
     result = cli("bound", *arguments.split())
     assert isinstance(result.exception, InvalidInput), result.exception
     assert words in str(result.exception)
+
+
+@pytest.mark.parametrize(("delta", "sign"), [("5%", "+"), ("-5%", "-")])
+def test_the_bound_is_a_magnitude_and_what_the_bias_tends_to_has_its_sign(cli, mine, delta, sign):
+    words = ("bound", "--scenario", mine, "--set", f"model.delta={delta}", "--simulations", "0")
+    heading, _, *rows = cli(*words).stdout.partition("Other shares")[2].splitlines()[2:]
+    names = [name.strip() for name in heading.split("   ") if name.strip()]
+    cells = [dict(zip(names, (cell.strip() for cell in row.split("   ") if cell.strip()), strict=True))
+             for row in rows if "%" in row]  # fmt: skip
+    shares = answer(cli(*words, "--json"))["shares"]
+    assert len(cells) == len(shares) == 10
+    assert not [row for row in cells if row["at most"][0] in "+-"]
+    assert [row["tends to"] for row in cells[-3:]] == [
+        f"{sign}{abs(100 * share['limit']):.2f} %" for share in shares[-3:]
+    ]

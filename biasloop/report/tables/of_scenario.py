@@ -116,7 +116,7 @@ def by_round(answer: Answer) -> tuple[list[str], list[list[str]]]:
 
 
 def by_share(answer: Answer) -> tuple[list[str], list[list[str]]]:
-    """Headings and rows of shares of human labels; a limit beyond what a share can be is cut there."""
+    """Headings and rows of shares of human labels; what the bias tends to is cut to what a share can be."""
     shares, scenario = answer.shares, answer.scenario
     limits = [_possible(other.course.limit, scenario) for other in shares]
     factors = [other.amplification for other in shares]
@@ -125,8 +125,8 @@ def by_share(answer: Answer) -> tuple[list[str], list[list[str]]]:
         "labels a round": _counts(other.human for other in shares),
         "labels in all": _counts(other.labels for other in shares),
         "amplification": [MISSING if factor is None else f"{factor:,.3f}" for factor in factors],
-        "bias at most": _column(other.course.bound[-1] for other in shares),
-        "limit": _column(limits, signed=True),
+        "at most": _column(other.course.bound[-1] for other in shares),
+        "tends to": _column(limits, signed=True),
     }
     if scenario.human.price is not None:
         costs = _counts(round(other.cost or 0) for other in shares)

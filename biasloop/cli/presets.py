@@ -79,9 +79,8 @@ def show_preset(
         shown = resolved(preset) if experiment.arms else experiment.nesting()  # what arms have otherwise is left open
         emit(shown | ({"resolved": open_settings} if open_settings else {}))
         return
-    say(f"# {preset.path}")
-    say(_text(preset, experiment, plain=plain))
-    say(_left_open(experiment))
+    # At once: whoever reads the first lines alone may be gone before a second piece.
+    say(f"# {preset.path}\n{_text(preset, experiment, plain=plain)}\n{_left_open(experiment)}")
 
 
 @app.command("copy", cls=Command)

@@ -61,7 +61,7 @@ def note(text: str, *, urgent: bool = False) -> None:
 
 def say(text: str = "") -> None:
     """A line of the answer."""
-    print(printable_lines(text), flush=True)
+    print(f"{printable_lines(text)}\n", end="", flush=True)  # in one piece: the reader of a pipe may be gone after it
 
 
 def hint(text: str = "") -> None:

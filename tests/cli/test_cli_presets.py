@@ -1,5 +1,6 @@
 """`biasloop presets`: the list by study, other names of presets, copies to change, and what settings mean."""
 
+import io
 import json
 import os
 import pty
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from biasloop.cli import presets as command
 from biasloop.cli.presets_list import _fetched
 from biasloop.config import meaning, presets
 from biasloop.config.flatten import flatten
@@ -286,3 +288,18 @@ def test_every_setting_of_every_bundled_domain_has_a_meaning(name):
         and not any(meaning.meaning(experiment, tuple(key.split(".")[:end])) for end in (2, None))
     ]  # fmt: skip
     assert without == []
+
+
+def test_a_preset_is_shown_in_one_piece_so_that_a_reader_of_its_first_lines_breaks_no_pipe(workplace, monkeypatch):
+    pieces: list[str] = []
+
+    class Pipe(io.StringIO):
+        def write(self, text: str) -> int:
+            pieces.append(text)
+            return len(text)
+
+    monkeypatch.setattr(sys, "stdout", Pipe())
+    command.show_preset("toy")
+    (text,) = filter(None, pieces)
+    assert text.startswith("# ")
+    assert text.endswith("\n")

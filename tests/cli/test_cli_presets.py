@@ -233,9 +233,9 @@ def test_a_setting_without_effect_is_told_wherever_the_preset_is_read(cli):
     text = Path("mine.toml").read_text()
     Path("mine.toml").write_text(text.replace("#human = 20", "human = 70"))
     line = "mine.toml: loop.human = 70 has no effect: [grid] sets it"
-    for command in (["presets", "show", "./mine.toml"], ["loop", "-p", "./mine.toml", "--dry-run"]):
-        assert cli(*command).stderr.count(line) == 1
-        assert line not in cli(*command, "--set", "loop.human=30").stderr
+    for words in (["presets", "show", "./mine.toml"], ["loop", "-p", "./mine.toml", "--dry-run"]):
+        assert cli(*words).stderr.count(line) == 1
+        assert line not in cli(*words, "--set", "loop.human=30").stderr
     assert cli("presets", "show", "./mine.toml", "--json").stderr.count(line) == 1
 
 

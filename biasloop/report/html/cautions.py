@@ -49,7 +49,7 @@ def cautions(
     """
     return [
         *_unfinished(lines), *_collapsed(runs), *_exceeded(bounds), *_seeds(arms), *_rounds(arms), *_groups(runs),
-        *_metrics(arms), *_segments(lines), *_settings(runs),
+        *_unchecked(runs), *_metrics(arms), *_segments(lines), *_settings(runs),
     ]  # fmt: skip
 
 
@@ -163,6 +163,24 @@ def _groups(runs: Sequence[ReadOnce]) -> Iterator[Caution]:
             f"Fewer than {FEW} test samples in {len(small)} of {len(fewest)} classes and groups: {told}{more}. What is "
             "measured of these alone may be off by much.",
             small,
+        )
+
+
+def _unchecked(runs: Sequence[ReadOnce]) -> Iterator[Caution]:
+    """Labels of models, of which nobody knows whether they are right."""
+    given = [entered for run in runs for entered in run.labels.rounds.values() if entered.judged]
+    model, checked = sum(entered.model for entered in given), sum(entered.checked for entered in given)
+    if model > checked == 0:
+        yield Caution(
+            "unchecked",
+            f"No model label could be checked: all {model:,} went to rows whose truth nobody knows, so that nothing is "
+            "known of how many are wrong.",
+        )
+    elif model > checked:
+        yield Caution(
+            "unchecked",
+            f"{model - checked:,} of {model:,} model labels could not be checked: they went to rows whose truth nobody "
+            "knows. Label error is of the others.",
         )
 
 

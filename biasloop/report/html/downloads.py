@@ -138,4 +138,5 @@ def _counts(entered: Labelled) -> Sequence[object]:
 
 
 def _cell(cell: Cell) -> Sequence[object]:
-    return cell.given, "", cell.given_wrong, cell.true, cell.missed
+    true, missed = ("" if n is None else n for n in (cell.true, cell.missed))
+    return cell.given, cell.given_checked, cell.given_wrong, true, missed

@@ -25,8 +25,9 @@ class Entered:
         wrong: of these, how many are wrong; a sum of shares where labels can be wrong in part.
         judged: whether labels are right or wrong at all; texts are not.
         inputs: rows whose input a generator made.
-        by_class: counts `(classes,)` by name, where labels are classes: "human", "given" and "given_wrong" by the class
-            that was said, "true" and "missed" by the true class of what a model labelled.
+        by_class: counts `(classes,)` by name, where labels are classes: "human", "given", "given_checked" and
+            "given_wrong" by the class that was said; "true" and "missed" by the true class of what a model labelled,
+            without which they are where some have no true label.
     """
 
     human: int = 0
@@ -91,7 +92,9 @@ class Labels:
         return entered
 
     def _by_class(self, human: Ints, given: Ints, errors: Floats, truth: Frame, told: Bools) -> dict[str, Ints]:
-        counts = {"human": self._counts(human), "given": self._counts(given)}
+        counts = {
+            "human": self._counts(human), "given": self._counts(given), "given_checked": self._counts(given[told]),
+        }  # fmt: skip
         if self._column not in truth:  # some have no true label
             return counts | {"given_wrong": self._counts(given[told & (errors > 0)])}
         true = self._classes_of(truth.columns[self._column])  # (model,)

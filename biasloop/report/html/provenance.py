@@ -48,25 +48,27 @@ class Cell:
 
     Attributes:
         given: so labelled.
+        given_checked: of these, those whose true label is known.
         given_wrong: of these, wrong.
-        true: of that class in truth, as far as known.
-        missed: of these, labelled as another.
+        true: of that class in truth; None where no round had the truth of all that models labelled.
+        missed: of these, labelled as another; None likewise.
     """
 
     given: int
+    given_checked: int
     given_wrong: int
-    true: int
-    missed: int
+    true: int | None
+    missed: int | None
 
     @property
     def said_error(self) -> float:
-        """How often it is wrong where a model says this class; NaN where it never does."""
-        return self.given_wrong / self.given if self.given else math.nan
+        """How often it is wrong where a model says this class, of those checked; NaN where none is."""
+        return self.given_wrong / self.given_checked if self.given_checked else math.nan
 
     @property
     def missed_share(self) -> float:
-        """How often models say another class where this one is right; NaN where it never is."""
-        return self.missed / self.true if self.true else math.nan
+        """How often models say another class where this one is right; NaN where it never is, or nobody knows."""
+        return self.missed / self.true if self.true and self.missed is not None else math.nan
 
 
 @dataclass(frozen=True)
@@ -174,8 +176,10 @@ def _classes(runs: Sequence[ReadOnce], by_round: Mapping[int, Sequence[Entered]]
 
 
 def _cells(every: Sequence[Entered], classes: int) -> list[Cell]:
-    columns = [_count(every, kind, classes).tolist() for kind in ("given", "given_wrong", "true", "missed")]
-    return [Cell(*counts) for counts in zip(*columns, strict=True)]
+    said = [_count(every, kind, classes).tolist() for kind in ("given", "given_checked", "given_wrong")]
+    is_known = any("true" in entered.by_class for entered in every)
+    true = [_count(every, kind, classes).tolist() if is_known else [None] * classes for kind in ("true", "missed")]
+    return [Cell(*counts) for counts in zip(*said, *true, strict=True)]
 
 
 def _count(every: Sequence[Entered], kind: str, classes: int) -> Ints:

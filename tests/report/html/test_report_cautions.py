@@ -14,6 +14,7 @@ from biasloop.records.record import Record, vocabulary_frames
 from biasloop.report.arms import Arm
 from biasloop.report.html.cautions import cautions
 from biasloop.report.html.content import Asked, gather
+from biasloop.report.html.labels import Entered, Labels
 from biasloop.report.html.made_with import RunLine
 from biasloop.report.html.page import page
 from biasloop.report.html.predicted import Predicted
@@ -94,10 +95,16 @@ def arm(label: str, seeds: list[int], rounds: int = 2, n: int = 100) -> Arm:
     return Arm(label, runs)
 
 
-def told(*arms: Arm, lines: list[RunLine] | None = None, predicted: list[Predicted] | None = None) -> dict[str, str]:
+def told(
+    *arms: Arm, lines: list[RunLine] | None = None, predicted: list[Predicted] | None = None,
+    labels: list[Labels] | None = None,
+) -> dict[str, str]:  # fmt: skip
+    said, given = predicted or [Predicted() for _ in labels or []], labels or [Labels() for _ in predicted or []]
     runs = [
-        SimpleNamespace(directory=Path(f"run-{i}"), predicted=each, manifest=SimpleNamespace(about={}), identity={})
-        for i, each in enumerate(predicted or [])
+        SimpleNamespace(
+            directory=Path(f"run-{i}"), predicted=each, labels=of_run, manifest=SimpleNamespace(about={}), identity={}
+        )
+        for i, (each, of_run) in enumerate(zip(said, given, strict=True))
     ]
     return {caution.kind: caution.text for caution in cautions(runs, arms, lines or [], [])}
 
@@ -149,6 +156,14 @@ def test_groups_that_are_few_in_any_run_are_told_once():
     many, few = Predicted(groups={"cat": 40, "skin dark": 30}), Predicted(groups={"cat": 45, "skin dark": 7})
     assert "in 1 of 2 classes and groups: skin dark (7)" in told(predicted=[many, few, many])["small-groups"]
     assert "small-groups" not in told(predicted=[many, many])
+
+
+def test_model_labels_whose_truth_nobody_knows_are_told():
+    none, some = Labels({1: Entered(5, 20, 0)}), Labels({1: Entered(5, 20, 12, 3)})
+    texts, full = Labels({1: Entered(5, 20, 0, judged=False)}), Labels({0: Entered(9), 1: Entered(5, 20, 20, 3)})
+    assert "No model label could be checked: all 40 went to rows" in told(labels=[none, none])["unchecked"]
+    assert told(labels=[some, none])["unchecked"].startswith("28 of 40 model labels could not be checked")
+    assert "unchecked" not in told(labels=[texts, full])
 
 
 def test_a_run_that_was_stopped_in_its_middle_is_reported_as_far_as_it_is(before):

@@ -11,13 +11,15 @@ from support.reports import Page
 from biasloop.contract.data import Column, Frame
 from biasloop.records.ledger import HUMAN, Ledger
 from biasloop.records.record import Record, vocabulary_frames
-from biasloop.report.arms import arms
+from biasloop.report.arms import Arm, Measured, arms
 from biasloop.report.html.content import Asked, gather
 from biasloop.report.html.labels import Entered, Labels
 from biasloop.report.html.page import page
-from biasloop.report.html.provenance import _summed, provenance
-from biasloop.report.html.stored import collect
+from biasloop.report.html.provenance import Cell, _summed, provenance
+from biasloop.report.html.stored import ReadOnce, collect
 from biasloop.running.engine import Options
+from biasloop.store.files import sha256
+from biasloop.store.manifest import Manifest
 from biasloop.store.reader import Run
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -59,7 +61,8 @@ def test_rows_of_a_round_are_counted_by_who_labelled_them():
     assert [(e.human, e.model, e.checked, e.wrong) for e in labels.rounds.values()] == [(3, 0, 0, 0), (2, 3, 3, 1)]
     by_class = labels.rounds[1].by_class
     assert {kind: counts.tolist() for kind, counts in by_class.items()} == {
-        "human": [0, 0, 2], "given": [1, 2, 0], "given_wrong": [0, 1, 0], "true": [1, 1, 1], "missed": [0, 0, 1],
+        "human": [0, 0, 2], "given": [1, 2, 0], "given_checked": [1, 2, 0], "given_wrong": [0, 1, 0],
+        "true": [1, 1, 1], "missed": [0, 0, 1],
     }  # fmt: skip
     assert labels.rounds[0].by_class["human"].tolist() == [2, 1, 0]
 
@@ -76,6 +79,31 @@ def test_shares_are_of_the_labels_that_could_be_checked():
     assert (summed.human, summed.model, summed.checked, summed.wrong) == (4, 6, 4, 1.5)
     assert (summed.error, summed.model_share) == (0.375, 0.6)
     assert math.isnan(_summed([Entered(4, 3, 0, 0.0)]).error)
+
+
+def of_classes(folder: Path, *records: Record) -> list[Cell]:
+    """What a report says of the classes of one run with those steps, in the order of `NAMES`."""
+    (folder / "experiment.toml").write_text("loop = {}\n")
+    run = ReadOnce(folder, Manifest(sha256(b"loop = {}\n")))
+    run.labels = counted(*records)
+    measured = Measured(run, [{}] * len(run.labels.rounds), [], [])
+    (told,) = provenance([Arm("", [measured])])
+    return [next(each.models for each in told.classes if each.name == name) for name in NAMES]
+
+
+def test_labels_are_wrong_as_a_share_of_those_whose_truth_is_known(tmp_path):
+    cat, dog, owl = of_classes(tmp_path, setup([0, 1, 2]), Record(), fed(1, [], [0, 0, 0, 1], [0, None, 2, None]))
+    assert (cat.given, cat.given_checked, cat.said_error) == (3, 2, 0.5)
+    assert (dog.given, dog.given_checked) == (1, 0)
+    assert math.isnan(dog.said_error)
+    assert math.isnan(owl.said_error)
+    assert (cat.true, cat.missed) == (None, None)
+
+
+def test_the_truth_of_rounds_in_which_all_is_known_is_told(tmp_path):
+    cat, _, owl = of_classes(tmp_path, setup([0, 1, 2]), Record(), fed(1, [], [0, 0], [0, 2]), fed(2, [], [0], [None]))
+    assert (cat.given, cat.given_checked, cat.true, cat.missed) == (3, 2, 1, 0)
+    assert (owl.true, owl.missed_share) == (1, 1.0)
 
 
 def test_labels_that_are_wrong_in_part_count_in_part():

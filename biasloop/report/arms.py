@@ -15,6 +15,7 @@ from biasloop.errors import InvalidInput
 from biasloop.feedback import rules
 from biasloop.feedback.rule import LoopBound, RuleSettings
 from biasloop.report.bounds import bound_over_rounds, per_round_bound
+from biasloop.report.unnamed import bound_lines
 from biasloop.store.finding import find_runs, nearby
 from biasloop.store.reader import Run
 
@@ -95,9 +96,10 @@ class Measured:
         """
         section = self.bound_section
         if section is None:
-            raise InvalidInput(
-                f"{self.run.directory}: its preset has no [bound] section, so no metric to bound is named"
-            )
+            why = f"{self.run.directory}: its preset has no [bound] section, so no metric to bound is named"
+            lines = bound_lines(self.metrics)
+            cure = "add these lines to it and type the same `biasloop loop` again, which trains nothing anew:\n" + lines
+            raise InvalidInput(f"{why}; {cure if lines else '[bound] takes a metric, and its baseline by true labels'}")
         if not self.metrics:
             raise InvalidInput(
                 f"{self.run.directory} has no finished round yet; the same `biasloop loop` goes on with it"

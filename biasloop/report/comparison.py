@@ -28,6 +28,7 @@ from biasloop.report.paired import (
     value_of,
 )
 from biasloop.report.tables import summary
+from biasloop.report.unnamed import stand_ins
 from biasloop.store.reader import Run
 
 LABEL_ERROR = "label_error"
@@ -94,8 +95,8 @@ def compare(
     Args:
         runs: of one study, or of several of one domain.
         to: the arm to compare with, or the name of its directory; None for the preset's first.
-        metrics: names, `BIAS` among them; none for bias where the preset has a [bound], what its [plot] shows, quality
-            and label error.
+        metrics: names, `BIAS` among them; none for bias where the preset has a [bound], what its [plot] shows (or
+            `unnamed.stand_ins` without both), quality and label error.
         number: of the round; None for the one that `paired.compared_round` gives.
 
     Raises:
@@ -158,7 +159,7 @@ def _wanted(every: Sequence[Arm], asked: Sequence[str]) -> tuple[list[str], list
     bias = [] if section is None else [bias_of_bound(every)]
     if section is not None and section.is_shown(series):
         series = series[1:]
-    named = list(dict.fromkeys([*bias, *series]))
+    named = list(dict.fromkeys([*bias, *series])) or stand_ins(every)
     return named, [name for name in (summary.quality_of(every), LABEL_ERROR) if name not in named]
 
 

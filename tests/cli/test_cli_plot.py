@@ -1,9 +1,11 @@
 """`biasloop plot`: runs as a figure, and a published figure from a layout file with what is there of it."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import tomli
 from support import toy
 from support.loops import cut
 
@@ -95,7 +97,7 @@ def test_wrong_usage_is_refused_in_a_sentence(cli):
     cli("loop", "-p", "toy")
     for arguments, words in (
         (("nowhere",), "nowhere"),
-        (("runs/toy", "--metric", "nope"), "'nope'; it has share_target"),
+        (("runs/toy", "--metric", "nope"), "'nope'; name one with --metric or [plot] series, such as share_target"),
         (("runs/toy", "--out", "x.bmp"), ".bmp"),
     ):
         result = cli("plot", *arguments)
@@ -267,12 +269,33 @@ def test_a_figure_of_runs_that_a_person_names_says_so_where_none_is_given(cli, n
     assert "runs are missing" not in result.stderr
 
 
+def test_who_names_nothing_beside_a_preset_that_names_nothing_is_told_what_there_is(cli):
+    preset = Path("presets", "toy.toml")
+    preset.write_text(re.sub(r"\[bound\][^[]*", "", preset.read_text()))
+    cli("loop", "-p", "toy", "--seeds", "0")
+    refused = cli("plot", "runs/toy")
+    assert isinstance(refused.exception, InvalidInput), refused.exception
+    assert "its preset names no metric to draw; name one with --metric or [plot] series, such as share_target" in str(
+        refused.exception
+    )
+    unbound = cli("bound", "--from", "runs/toy/seed-0")
+    lines = str(unbound.exception).partition("\n")[2]
+    assert tomli.loads(lines) == {
+        "bound": {"metric": "share_predicted", "baseline": "share_target", "train": "share_train"}
+    }
+    preset.write_text(f"{preset.read_text()}\n{lines}\n")
+    again = cli("loop", "-p", "toy", "--seeds", "0")
+    assert again.exit_code == 0, again.exception
+    assert cli("bound", "--from", "runs/toy/seed-0").exit_code == 0
+
+
 def test_who_draws_what_no_round_has_is_told_what_there_is(cli):
     cli("loop", "-p", "toy", "--set", 'plot.series=["accuracy", "ece"]', "--out", "runs/toy")
     refused = cli("plot", "runs/toy")
     assert isinstance(refused.exception, InvalidInput), refused.exception
     said = str(refused.exception)
-    assert "no round has a value of accuracy or ece; name another with --metric: share_target, share_train" in said
+    assert "no round has a value of accuracy or ece; name one with --metric or [plot] series" in said
+    assert "such as share_target" in said
     assert "label_error" in said
 
 

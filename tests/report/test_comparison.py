@@ -67,6 +67,17 @@ def test_bias_is_the_bounds_metric_less_its_baseline_paired_by_seed():
     assert answer.arms[1].values["label_error"].mean == pytest.approx(0.3)
 
 
+def test_of_a_preset_that_names_nothing_bias_is_compared_as_runs_measured_it():
+    arms = [arm("plain", PLAIN, section=None), arm("other", OTHER, section=None)]
+    assert compared(*arms).metrics == ("accuracy",)
+    for each in arms:
+        for seed, run in enumerate(each.runs):
+            run.metrics[1] |= {"bias": Metric(0.1 * seed, 50), "demographic_parity_difference.sex": Metric(0.2, 50)}
+    answer = compared(*arms)
+    assert answer.metrics == ("bias", "demographic_parity_difference.sex", "accuracy")
+    assert answer.of("bias")[0].value.mean == pytest.approx(0.15)
+
+
 @pytest.mark.parametrize(("own", "metric", "called"), [(0.2, "bias", "bias"), (0.05, "bound_bias", "bias of share")])
 def test_a_bias_of_a_runs_own_is_not_taken_for_its_bounds(own, metric, called):
     arms = [arm("plain", [0.7] * 4), arm("other", [0.6] * 4)]

@@ -12,6 +12,7 @@ from biasloop.contract.data import Metric
 from biasloop.report.live import several, view
 from biasloop.report.live.pace import Pace
 from biasloop.report.live.plain import PlainView
+from biasloop.report.live.rows import Rows
 from biasloop.report.live.several import StudyView
 from biasloop.running.engine import Committed, Notice, Options, Outcome, Step
 from biasloop.running.tasks import Ended
@@ -207,6 +208,14 @@ def test_lines_of_the_only_run_are_bare(planned, capsys):
     said = capsys.readouterr()
     assert said.out.splitlines()[3].split()[0] == "0"
     assert not said.err
+
+
+def test_without_a_bound_bias_is_the_one_that_the_run_measured(planned):
+    item = replace(planned[0], experiment=planned[0].experiment.model_copy(update={"bound": None}))
+    event = committed(0)
+    assert Rows.of(item).add(event)[-3:-1] == ("–", "–")
+    event.metrics["bias"] = Metric(-0.05, 100)
+    assert Rows.of(item).add(event)[-3:-1] == ("-0.050", "–")
 
 
 def test_headers_of_any_length_stand_above_their_columns(planned, capsys):

@@ -135,14 +135,15 @@ def test_what_is_not_measured_at_epochs_is_left_out_or_said(tmp_path):
     against = of_runs.against_setting(runs, None, "epoch", [])
     assert [panel.y_label for panel in against.panels] == ["Share predicted"]
     with pytest.raises(
-        InvalidInput, match="no run has a metric 'label_error' there; give --metric one of share_target"
+        InvalidInput,
+        match="no run has a metric 'label_error' there; name one with --metric or .plot. series, such as share_target",
     ):
         of_runs.against_setting(runs, "label_error", "epoch", [])
     runs[0].manifest.about = {"bound": {"metric": "share_predicted", "baseline": "share_target"}}
     assert len(of_runs.against_setting(runs, None, "epoch", []).panels) == 1
     (response,) = metric_by_setting.responses(runs, "epoch")
     response.values["share_predicted"][:] = np.nan
-    with pytest.raises(InvalidInput, match="no run has a value of 'share_predicted' there; give --metric one of"):
+    with pytest.raises(InvalidInput, match="no run has a value of 'share_predicted' there; name one with"):
         metric_by_setting.panels([response], {"share_predicted": "Share"})
 
 
@@ -172,7 +173,10 @@ def test_what_cannot_be_drawn_is_said(tmp_path, x, pool, words):
     runs = made(tmp_path, deltas=(0.0, 0.1), pools=(500,), tests=(50,), seeds=(0,))
     with pytest.raises(InvalidInput, match=words):
         metric_by_setting.responses(runs, x, pool)
-    with pytest.raises(InvalidInput, match="no run has a metric 'nothing' there; give --metric one of share_target"):
+    with pytest.raises(
+        InvalidInput,
+        match="no run has a metric 'nothing' there; name one with --metric or .plot. series, such as share_target",
+    ):
         metric_by_setting.panels(metric_by_setting.responses(runs, "domain.delta"), {"nothing": "Nothing"})
 
 

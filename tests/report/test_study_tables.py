@@ -108,6 +108,18 @@ def test_statistics_are_those_of_the_last_round_over_seeds(workplace):
     assert cells[5] == f"{bias.mean():+.3f} ± {bias.std(ddof=1):.3f}"
 
 
+def test_without_a_bound_bias_is_the_one_that_runs_measured(workplace):
+    grouped = arms(ran([0, 1]))
+    for run in grouped[0].runs:
+        del run.run.manifest.about["bound"]
+    (cells,) = summary.rows(grouped)
+    assert cells[4:] == ("–", "–", "–", "–")
+    for run in grouped[0].runs:
+        run.metrics[0]["bias"], run.metrics[-1]["bias"] = Metric(0.1 + run.seed / 10, 50), Metric(0.3, 50)
+    (cells,) = summary.rows(grouped)
+    assert cells[4:] == ("+0.150 ± 0.071", "+0.300 ± 0.000", "–", "–")
+
+
 def test_one_seed_has_no_spread(workplace):
     (cells,) = summary.rows(arms(ran([0])))
     assert "±" not in "".join(cells)

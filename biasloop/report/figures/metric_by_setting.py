@@ -16,6 +16,7 @@ from biasloop.metrics.intervals import over_seeds, wilson
 from biasloop.metrics.shares import are_shares, is_share
 from biasloop.report.arms import NAN, arm_names
 from biasloop.report.figures.panels import Panel, Series
+from biasloop.report.figures.undrawn import Undrawn
 from biasloop.report.tables import formatting
 from biasloop.store.reader import Run
 
@@ -173,12 +174,10 @@ def panels(responses: Sequence[Response], metrics: Mapping[str, str]) -> list[Pa
     for metric, label in metrics.items():
         known = dict.fromkeys(name for response in responses for name in response.values)
         if metric not in known:
-            raise InvalidInput(
-                f"no run has a metric {metric!r} there; give --metric one of {', '.join(known)}{near(metric, known)}"
-            )
+            raise Undrawn(f"no run has a metric {metric!r} there", known, near(metric, known))
         if not is_measured(responses, metric):
             measured = [name for name in known if is_measured(responses, name)]
-            raise InvalidInput(f"no run has a value of {metric!r} there; give --metric one of {', '.join(measured)}")
+            raise Undrawn(f"no run has a value of {metric!r} there", measured)
         there = [response for response in responses if metric in response.values]
         x = np.unique(np.concatenate([response.x for response in there]))  # (points,) of all lines
         series = [_series(response, metric, x) for response in there]

@@ -11,13 +11,15 @@ from biasloop.config.experiment import BoundSection
 from biasloop.errors import InvalidInput, near
 from biasloop.metrics.shares import are_differences, are_shares
 from biasloop.report import labels as labels_of_metrics
-from biasloop.report.arms import NAN, Arm, arms, begun, open_runs
+from biasloop.report.arms import NAN, Arm, Measured, arms, begun, open_runs
 from biasloop.report.bounds import bound_over_rounds
 from biasloop.report.figures import layouts, metric_by_setting
 from biasloop.report.figures.layouts import Layout
 from biasloop.report.figures.lines import is_line
 from biasloop.report.figures.panels import Band, Panel, Series
 from biasloop.report.figures.side_by_side import panel_rows
+from biasloop.report.figures.undrawn import Undrawn
+from biasloop.report.unnamed import drawable
 from biasloop.running.study import RUNS
 from biasloop.store.finding import find_runs
 from biasloop.store.reader import Run
@@ -51,10 +53,7 @@ def metric_series(arm: Arm, metric: str) -> Series:
     for run in arm.runs:
         if not any(metric in row for row in run.metrics):
             known = list(dict.fromkeys(name for row in run.metrics for name in row))
-            raise InvalidInput(
-                f"{run.run.directory} has no metric {metric!r}; it has {', '.join(known) or 'none yet'}; name one with "
-                f"--metric or [plot] series{near(metric, known)}"
-            )
+            raise Undrawn(f"{run.run.directory} has no metric {metric!r}", known, near(metric, known))
     values = arm.stacked([run.values(metric) for run in arm.runs])
     return _limited(Series(arm.label, values, replicates=arm.replicates), arm, metric)
 
@@ -83,7 +82,7 @@ def panel(title: str, grouped: Sequence[Arm], metric: str | None, baseline: str 
         elif metric and baseline and section is not None and arm.runs[0].has(metric, baseline):
             series.append(bound_series(arm, BoundSection(metric=metric, baseline=baseline)))
         elif wanted is None:
-            raise InvalidInput(f"{arm.runs[0].run.directory}: its preset names no metric to draw; give --metric")
+            raise Undrawn(f"{arm.runs[0].run.directory}: its preset names no metric to draw", drawable(arm.runs))
         else:
             series.append(metric_series(arm, wanted))
     return Panel(title, series)
@@ -113,15 +112,20 @@ class Drawn:
     note: str = ""
 
 
-def by_round(grouped: Sequence[Arm], metric: str | None) -> Drawn:
+def by_round(grouped: Sequence[Arm], metric: str | None, unless_named: Sequence[str] = ()) -> Drawn:
     """A panel for each metric that the preset's [plot] names, or for one; each with the arms that have a value of it.
+
+    Args:
+        grouped: the arms.
+        metric: the one; None for what the preset names.
+        unless_named: what is drawn where that is nothing.
 
     Raises:
         InvalidInput: no round has a value of any.
     """
     first = grouped[0].runs[0]
     series, section = list(first.run.manifest.about.get("plot", {}).get("series", [])), first.bound_section
-    names = [metric] if metric else series or ([section.metric] if section else [])
+    names = [metric] if metric else series or ([section.metric] if section else list(unless_named))
     if not names:
         panel("", grouped, None)  # which says what is lacking
     if len(names) == 1 and not any(run.has(names[0]) for arm in grouped for run in arm.runs):
@@ -131,7 +135,7 @@ def by_round(grouped: Sequence[Arm], metric: str | None) -> Drawn:
     left_out = [name for name in names if not measured[name]]
     left_out += [f"{name} of {arm.label}" for name in shown for arm in grouped if arm not in measured[name]]
     if not shown:
-        raise InvalidInput(f"{first.run.directory}: no round has a value of {_without_value(grouped, names)}")
+        raise _without_value(grouped, names)
     panels = [panel("", measured[name], name) for name in shown]
     bounds = [series.bound for name, each in zip(shown, panels, strict=True) for series in each.series
               if section is not None and name == section.metric]  # fmt: skip
@@ -152,12 +156,13 @@ def is_drawn(runs: Sequence[Run]) -> bool:
     return bool(drawn.panels)
 
 
-def _without_value(grouped: Sequence[Arm], names: Sequence[str]) -> str:
-    """What there is instead of metrics that no round has a value of."""
+def _without_value(grouped: Sequence[Arm], names: Sequence[str]) -> Undrawn:
+    """That no round has a value of metrics, and what there is instead."""
     rows = [row for arm in grouped for run in arm.runs for row in run.metrics]
     null = ", which is null throughout" if any(name in row for row in rows for name in names) else ""
     known = dict.fromkeys(name for row in rows for name, metric in row.items() if np.isfinite(metric.value))
-    return f"{' or '.join(names)}{null}; name another with --metric: {', '.join(known)}"
+    directory = grouped[0].runs[0].run.directory
+    return Undrawn(f"{directory}: no round has a value of {' or '.join(names)}{null}", known)
 
 
 def _has_values(arm: Arm, name: str) -> bool:
@@ -182,8 +187,10 @@ class Against:
     x_label: str
 
 
-def against_setting(runs: Sequence[Run], metric: str | None, x: str | None, pool: Sequence[str]) -> Against | None:
-    """Metrics of the preset (or one) against a setting; None where neither a person nor the preset names one.
+def against_setting(
+    runs: Sequence[Run], metric: str | None, x: str | None, pool: Sequence[str], unless_named: Sequence[str] = ()
+) -> Against | None:
+    """Metrics of the preset (or one, or those for a preset that names none) against a setting; None without a setting.
 
     Raises:
         InvalidInput: there is no such setting or metric, or no metric is named.
@@ -194,9 +201,10 @@ def against_setting(runs: Sequence[Run], metric: str | None, x: str | None, pool
     if chosen is None:
         return None
     bounded = about.get("bound", {}).get("metric")
-    names = [metric] if metric else list(section.get("series", [])) or ([bounded] if bounded else [])
+    names = [metric] if metric else list(section.get("series", [])) or ([bounded] if bounded else list(unless_named))
     if not names:
-        raise InvalidInput(f"{runs[0].directory}: its preset names no metric to draw; give --metric")
+        known = drawable([Measured.read(run) for run in runs])
+        raise Undrawn(f"{runs[0].directory}: its preset names no metric to draw", known)
     responses = metric_by_setting.responses(runs, chosen, pool or section.get("pool", []))
     if metric is None:  # snapshots of epochs do not have all that rounds have
         names = [name for name in names if metric_by_setting.is_measured(responses, name)] or names

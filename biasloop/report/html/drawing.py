@@ -14,7 +14,10 @@ from biasloop.printable import printable_lines
 from biasloop.report.arms import Arm
 from biasloop.report.figures import canvas, lines, of_runs
 from biasloop.report.figures.panels import Band, Panel
+from biasloop.report.figures.undrawn import Undrawn
 from biasloop.report.html.plain import PAGE_ALONE
+from biasloop.report.html.results import series_of
+from biasloop.report.unnamed import stand_ins
 from biasloop.store.reader import Run
 
 if TYPE_CHECKING:
@@ -81,9 +84,11 @@ def drawings(runs: Sequence[Run], arms: Sequence[Arm], quality: Sequence[str], n
         note = f"The first {MOST_ARMS} of {len(arms)} arms are drawn; the tables have all."
     try:
         made.append(_main(runs, shown, note, numbering))
-    except InvalidInput as error:  # its preset names nothing that could be drawn
+    except Undrawn as error:  # its preset names nothing that could be drawn
+        made.append(Drawing("", "", f"There is no figure: {error.why}; set [plot] series in the preset."))
+    except InvalidInput as error:
         made.append(Drawing("", "", f"There is no figure: {error}."))
-    section, drawn = arms[0].runs[0].bound_section, _series(runs[0])
+    section, drawn = arms[0].runs[0].bound_section, [*series_of(runs[0]), *stand_ins(arms)]
     beside = [name for name in quality if name not in drawn and (section is None or name != section.metric)]
     for name in beside if max(arm.rounds for arm in arms) > 1 else []:
         measured = [arm for arm in shown if any(run.has(name) for run in arm.runs)]
@@ -97,16 +102,13 @@ def drawings(runs: Sequence[Run], arms: Sequence[Arm], quality: Sequence[str], n
     return made
 
 
-def _series(run: Run) -> list[str]:
-    return list(run.manifest.about.get("plot", {}).get("series", []))
-
-
 def _main(runs: Sequence[Run], shown: Sequence[Arm], note: str, numbering: Numbering) -> Drawing:
-    against = of_runs.against_setting(runs, None, None, [])
+    unless_named = stand_ins(shown)
+    against = of_runs.against_setting(runs, None, None, [], unless_named)
     if against is not None:
         title = f"By {against.x_label[:1].lower()}{against.x_label[1:]}"
         return draw([against.panels], "", numbering, title=title, x_label=against.x_label)
-    by_round = of_runs.by_round(shown, None)
+    by_round = of_runs.by_round(shown, None, unless_named)
     left_out = f"No round has a value of {', '.join(by_round.left_out)}." if by_round.left_out else ""
     notes = " ".join(part for part in (note, left_out, by_round.note and f"{by_round.note}.") if part)
     titles = dict.fromkeys([by_round.label, *(panel.y_label for panel in by_round.panels)])

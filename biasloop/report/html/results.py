@@ -18,6 +18,7 @@ from biasloop.report.figures import metric_by_setting
 from biasloop.report.figures.of_runs import axis_label
 from biasloop.report.paired import BIAS, BOUND_BIAS, bias_of_bound
 from biasloop.report.tables import summary
+from biasloop.report.unnamed import stand_ins
 from biasloop.store.reader import Run
 
 SEEDS, ROWS = "seeds", "test rows"
@@ -116,13 +117,17 @@ def results(runs: Sequence[Run], arms: Sequence[Arm]) -> Results:
 
 
 def main_metrics(arms: Sequence[Arm]) -> list[str]:
-    """What the preset speaks of: bias and bound, its series, quality and label error, as far as a run has them."""
+    """What the preset speaks of: bias and bound, series or stand-ins, quality, label error, as far as measured."""
     first = arms[0].runs[0]
     section = first.bound_section
     bounded = []
     if section is not None and any(run.has(section.metric, section.baseline) for arm in arms for run in arm.runs):
         bounded = [bias_of_bound(arms), BOUND]
-    named = [*([section.metric, section.baseline] if section is not None else []), *series_of(first.run)]
+    named = [
+        *([section.metric, section.baseline] if section is not None else []),
+        *series_of(first.run),
+        *stand_ins(arms),
+    ]
     names = [*bounded, *named, summary.quality_of(arms), LABEL_ERROR]
     measured = {name for arm in arms for run in arm.runs for row in run.metrics for name in row}
     return [name for name in dict.fromkeys(names) if name in measured or name in bounded]

@@ -89,7 +89,8 @@ class Rows:
     def _bias(self, event: Committed) -> tuple[str, str]:
         section, metrics = self.section, event.metrics
         if section is None or section.metric not in metrics or section.baseline not in metrics:
-            return formatting.MISSING, formatting.MISSING
+            measured = metrics.get("bias")  # by the run itself, where its preset has no [bound]
+            return formatting.MISSING if measured is None else _signed(measured.value), formatting.MISSING
         bias = metrics[section.metric].value - metrics[section.baseline].value
         if event.number == section.lag:
             self.delta = bias

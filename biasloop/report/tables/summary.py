@@ -45,6 +45,8 @@ def arm_statistics(arm: Arm) -> dict[str, Any]:
     if section is not None and {section.metric, section.baseline} <= series.keys():
         series |= {"bias": [run.bias() for run in arm.runs], "bound": [run.bound() for run in arm.runs]}
         statistics["bias_at_start"] = _spread(_at(series["bias"], min(section.lag, last)))
+    elif "bias" in series:  # as the runs measured it
+        statistics["bias_at_start"] = _spread(_at(series["bias"], 0))
     statistics["metrics"] = {name: _spread(_at(rows, last)) for name, rows in series.items()}
     return statistics
 

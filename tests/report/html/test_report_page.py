@@ -21,10 +21,11 @@ from biasloop.contract.data import Metric
 from biasloop.errors import BiasloopError
 from biasloop.metrics.sequential import e_value
 from biasloop.printable import printable
-from biasloop.report.arms import Arm, Measured
+from biasloop.report.arms import Arm, Measured, arms
 from biasloop.report.html import page as pages
 from biasloop.report.html.cautions import Caution
 from biasloop.report.html.content import Asked, Report, gather, gather_figure
+from biasloop.report.html.drawing import Numbering, drawings
 from biasloop.report.html.page import page
 from biasloop.report.html.plain import plain
 from biasloop.report.html.populations import Population
@@ -373,3 +374,19 @@ def test_arms_that_feed_nothing_back_do_not_hide_the_bound_of_the_others():
     assert [metric.name for metric in made.metrics][:2] == ["bias", "bound"]
     assert made.arms[1].last["bias"].mean == pytest.approx(0.1)
     assert (made.arms[0].last["bias"].n, made.arms[0].last["bound"].n) == (0, 0)
+
+
+def test_of_a_preset_that_names_nothing_the_bias_is_drawn_that_runs_measured(study):
+    runs = [Run.open(folder) for folder in find_runs(study)]
+    for run in runs:
+        del run.manifest.about["bound"]
+    grouped = arms(runs)
+    (nothing,) = drawings(runs, grouped, [], Numbering())
+    assert nothing.svg == ""
+    assert nothing.note.endswith("names no metric to draw; set [plot] series in the preset.")
+    for each in (each for arm in grouped for each in arm.runs):
+        for number, row in enumerate(each.metrics):
+            row["bias"] = Metric(0.1 * number + 0.01 * each.seed, 50)
+    (drawn,) = drawings(runs, grouped, ["bias"], Numbering())
+    assert (drawn.title, drawn.note) == ("Bias", "")
+    assert [metric.name for metric in results(runs, grouped).metrics] == ["bias", "label_error"]

@@ -141,17 +141,17 @@ def _runs(values: Mapping[str, Any]) -> int:
 
 def _size(values: Mapping[str, Any]) -> tuple[int | None, int | None]:
     """Rounds, and samples of the last training set, as far as the settings say."""
-    loop = values.get("loop", {})
-    rounds = loop.get("rounds")
-    return rounds if isinstance(rounds, int) else None, _samples(loop)
+    section = values.get("loop", {})
+    rounds = section.get("rounds")
+    return rounds if isinstance(rounds, int) else None, _samples(section)
 
 
-def _samples(loop: Mapping[str, Any]) -> int | None:
-    counts = [loop.get("start"), loop.get("human", 0), loop.get("model", 0), loop.get("rounds")]
-    if loop.get("rule", "accumulate") != "accumulate" or not all(isinstance(count, int) for count in counts):
+def _samples(section: Mapping[str, Any]) -> int | None:
+    counts = [section.get("start"), section.get("human", 0), section.get("model", 0), section.get("rounds")]
+    if section.get("rule", "accumulate") != "accumulate" or not all(isinstance(count, int) for count in counts):
         return None
     start, human, model, rounds = counts
-    return int(start + (rounds - 1) * (human + model)) if loop.get("keep", "all") == "all" else int(start)
+    return int(start + (rounds - 1) * (human + model)) if section.get("keep", "all") == "all" else int(start)
 
 
 def _needs(values: Mapping[str, Any], data: Path) -> tuple[Requirement, ...] | None:

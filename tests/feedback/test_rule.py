@@ -124,9 +124,9 @@ def test_a_third_rule_runs_and_everything_reads_its_runs(third):
     assert compared["limit"] == pytest.approx(0.05 / 0.75)
     assert "kept to its bound in all 3 rounds" in third("bound", "--from", run)
     for part, count in (("test", 100), ("reserve", 920)):
-        made = json.loads(third("generate", "--run", run, "--of", part, "-o", "labels.csv", "--json"))
+        made = json.loads(third("generate", "--run", run, "--of", part, "-o", "labels.csv", "--force", "--json"))
         assert made == {"file": "labels.csv", "rows": count, "model": "stored"}
-    made = json.loads(third("generate", "--run", run, "--round", "1", "-o", "labels.csv", "--json"))
+    made = json.loads(third("generate", "--run", run, "--round", "1", "-o", "labels.csv", "--force", "--json"))
     assert made["model"] == "refitted"
     with Path("labels.csv").open(newline="") as file:
         assert float(next(csv.DictReader(file))["prediction"]) == pytest.approx(0.5625)

@@ -179,7 +179,7 @@ def test_the_program_prints_a_table_of_both_arms_and_objects_for_scripts(workpla
     loop = ["loop", "--preset", "quickstart-generations", *sets, "--out", "runs/q", "--data", "data", "--threads", "1"]
     done = toy.biasloop(*loop, "--device", "cpu", cwd=workplace)
     assert done.returncode == 0, done.stderr
-    assert "equalized_odds_difference" in done.stdout
+    assert "Equalised odds" in done.stdout
     assert "loop.star = classifier" in done.stdout
     again = cli(*loop, "--device", "cpu", "--json")
     rounds = [json.loads(line) for line in again.stdout.splitlines()][:-1]

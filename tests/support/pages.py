@@ -72,7 +72,8 @@ def unknown(mention: str) -> set[str]:
     """Words of a mention that are no command or option of the program."""
     words = re.sub(r"[\[\]]", " ", mention).split()
     part, _, rest = _called(words)
-    options = {name for parameter in part.params for name in (*parameter.opts, *parameter.secondary_opts)} | {"--help"}
+    options = {name for parameter in part.params for name in (*parameter.opts, *parameter.secondary_opts)}
+    options |= {"--help", "--quiet", "--verbose"}  # of every command
     stray = {rest[0]} if isinstance(part, TyperGroup) and rest and re.fullmatch(r"[a-z]+", rest[0]) else set()
     return stray | {word for word in rest if word.startswith("--") and word.partition("=")[0] not in options}
 

@@ -184,6 +184,14 @@ def test_another_table_stands_beside(columns):
     assert gap == pytest.approx(answer["largest_bias"])  # the other one is right throughout
 
 
+def test_of_another_table_the_same_value_is_positive():
+    first = {"y": ["no", "yes"] * 10, "p": ["no", "yes"] * 10, "sex": ["f", "f", "m", "m"] * 5}
+    other = {**first, "y": ["no"] * 20, "p": ["no"] * 20}
+    answer = biasloop.evaluate.fairness(first, task="y", predicted="p", attribute="sex", against=other)
+    assert answer.details["positive"] == "yes"
+    assert answer.details["against"]["positive"] == "yes"
+
+
 def test_rows_without_a_value_are_refused_or_left_out_as_told(columns):
     lacking = pd.DataFrame(columns).astype({"y": "object"})
     lacking.loc[[3, 5], "y"] = np.nan

@@ -172,10 +172,9 @@ def _flat(preset: "Preset", experiment: "Experiment") -> str:
 
 def _extending(preset: "Preset", experiment: "Experiment") -> str:
     """A file that extends the preset; every setting stands in it as a comment, to be changed."""
-    of_arms = " Of an arm, take away those of all its lines." if experiment.arms else ""
     head = [
-        f"# Extends {preset.name}: what is no comment takes the place of its settings. Take away a #, change a value."
-        + of_arms,
+        f"# Extends {preset.name}: what is no comment takes the place of its settings. Take away a #, change a value.",
+        *(["# An arm takes the place of the whole arm: take away the # of all its lines."] if experiment.arms else []),
         f'extends = "{preset.name}"',
     ]
     settings = _without_names(_text(preset, experiment, plain=False)).splitlines()

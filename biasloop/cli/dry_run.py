@@ -111,7 +111,7 @@ def _tell_labels(planned: "Sequence[Planned]") -> None:
     of_arms: dict[str, set[int]] = {}
     for item in planned:
         of_arms.setdefault(item.arm, set()).add(item.labels)
-    say(f"human labels: {labels:,}, of which finished rounds took {bought:,}; {labels - bought:,} are left to buy")
+    say(f"human labels: {labels:,}, of which finished rounds took {bought:,}; {labels - bought:,} more are needed")
     if 1 < len(of_arms) <= _MOST_DRAWN:
         for arm, counts in of_arms.items():
             say(f"  {arm}: {' or '.join(f'{count:,}' for count in sorted(counts))} a run")
@@ -128,8 +128,8 @@ def _tell_time(
     sources = {each.source.run: each.source for each in estimated if each.source is not None}
     unknown = sum(each.seconds is None for each in estimated)
     if unknown:
-        note(f"nothing like {formatting.counted(unknown, 'run')} was measured yet, so that nobody knows how long it "
-             "takes; --dry-run --measure makes a few rounds to find out")  # fmt: skip
+        of_some = f" of {formatting.counted(unknown, 'run')}" if unknown < len(planned) else ""
+        note(f"time{of_some}: unknown; nothing like it was measured here yet (`--measure` does)")
     if not sources:
         return
     needs = resources.needs_of(planned, options)

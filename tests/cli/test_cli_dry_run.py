@@ -191,13 +191,12 @@ def test_a_plan_of_several_runs_is_summed_up(cli):
 def test_what_the_rest_takes_is_told_once_something_was_measured(cli, workplace):
     plan = ("loop", "-p", "toy", "--out", "out", "--grid", "loop.human=5,10", "--seeds", "0-1", "--dry-run")
     result = cli(*plan)
-    assert "nothing like 4 runs was measured yet" in result.stderr
-    assert "--dry-run --measure" in result.stderr
-    assert "human labels: 490, of which finished rounds took 0; 490 are left to buy" in result.stdout
+    assert "time: unknown; nothing like it was measured here yet (`--measure` does)" in result.stderr
+    assert "human labels: 490, of which finished rounds took 0; 490 more are needed" in result.stdout
     assert "loop.human=10: 130 a run" in result.stdout
     assert cli("loop", "-p", "toy", "--out", "out", "--grid", "loop.human=5").exit_code == 0
     result = cli(*plan, "--jobs", "2")
-    assert "490, of which finished rounds took 115; 375 are left to buy" in result.stdout
+    assert "490, of which finished rounds took 115; 375 more are needed" in result.stdout
     assert "one after another" in result.stdout
     assert "with 2 at once (judged by out/loop.human=5/seed-0)" in result.stdout
     assert "disk: about" in result.stdout

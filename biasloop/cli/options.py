@@ -8,7 +8,7 @@ import click
 import typer
 
 from biasloop.cli import completing
-from biasloop.report.output import note
+from biasloop.report.output import note, note_once
 from biasloop.system.directories import data_directory
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def on_notice(event: "Event") -> None:
     from biasloop.running.engine import Notice
 
     if isinstance(event, Notice):
-        note(event.text)
+        note_once(event.text)
 
 
 def debugging() -> bool:

@@ -25,12 +25,19 @@ def show_list(folders: Sequence[Path], *, json: bool) -> None:
     arms = ["arm"] if any(line["arm"] for line in lines) else []
     columns = ["run", "preset", *arms, "seed", "rounds", "state"]
     right = [columns.index(name) for name in ("seed", "rounds")]
-    cells = [[str(line[name]) for name in columns] for line in lines]
+    cells = [[_shown(line, name) for name in columns] for line in lines]
     text = aligned(columns, cells, right=right)
     if len(cells) > _MOST_DRAWN or max(map(len, text.splitlines())) >= console().width:  # a path is never broken
         say(text)
     else:
         show(table(columns, cells, right=right))
+
+
+def _shown(line: dict[str, Any], name: str) -> str:
+    """A cell; the rounds of a finished run have a column of their own, other reasons stand beside the state."""
+    if name == "state" and line["reason"] in (f"{line['rounds']} rounds", f"{line['rounds']} round"):
+        return str(line["status"])
+    return str(line[name])
 
 
 def _below(folders: Sequence[Path]) -> "list[Listed]":

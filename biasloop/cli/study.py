@@ -11,7 +11,7 @@ import typer
 
 from biasloop.cli import compare
 from biasloop.errors import BiasloopError, InvalidInput
-from biasloop.report.output import emit, hint, hushed, note, say, show, table
+from biasloop.report.output import emit, hint, hushed, note, say, show, table, was_noted
 
 if TYPE_CHECKING:
     from biasloop.cli.stopping import Stopping
@@ -92,7 +92,10 @@ class Engine:
 
 @dataclass
 class _Watched:
-    """A view that outlives its terminal: one that has gone is a wish to stop, and no error."""
+    """A view that outlives its terminal: one that has gone is a wish to stop, and no error.
+
+    It is not told again what was noted while runs were planned.
+    """
 
     view: "View"
     stopping: "Stopping"
@@ -101,6 +104,10 @@ class _Watched:
         self.stopping.unless_closed(self.view.start)(planned)
 
     def event(self, planned: "Planned", event: "Event") -> None:
+        from biasloop.running.engine import Notice
+
+        if isinstance(event, Notice) and was_noted(event.text):
+            return
         self.stopping.unless_closed(self.view.event)(planned, event)
 
     def end(self, ended: "Ended") -> None:

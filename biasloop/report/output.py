@@ -11,6 +11,7 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from typing import TYPE_CHECKING, Any, TextIO
 
 from biasloop.printable import printable, printable_lines
+from biasloop.report.wrapping import for_stream
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -34,11 +35,13 @@ def console(*, stderr: bool = False) -> "Console":
 
 
 _hushed = {"notes": False}
+_noted: set[str] = set()  # what `note_once` has said
 
 
 def hush(*, asked: bool) -> None:
-    """From now on say nothing but the answer and what went wrong (`--quiet`), or everything again."""
+    """From now on say nothing but the answer and what went wrong (`--quiet`), or everything again, as a new command."""
     _hushed["notes"] = asked
+    _noted.clear()
 
 
 def hushed() -> bool:
@@ -47,7 +50,9 @@ def hushed() -> bool:
 
 
 def note(text: str, *, urgent: bool = False) -> None:
-    """A line for the person, never for scripts; not wrapped, so that a command in it can be copied.
+    """A line for the person, never for scripts; broken between words on a terminal, but no command in it.
+
+    What went wrong is not broken at all, whatever is to be copied from it.
 
     Args:
         text: the line.
@@ -56,7 +61,20 @@ def note(text: str, *, urgent: bool = False) -> None:
     if hushed() and not urgent:
         return
     with suppress(OSError):  # nobody is there to read it
-        print(printable_lines(text), file=sys.stderr, flush=True)
+        line = printable_lines(text)
+        print(line if urgent else for_stream(line, sys.stderr), file=sys.stderr, flush=True)
+
+
+def note_once(text: str) -> None:
+    """A note that comes from several runs or steps of one command, and is said at the first of them."""
+    if text not in _noted:
+        _noted.add(text)
+        note(text)
+
+
+def was_noted(text: str) -> bool:
+    """Whether `note_once` has said so in this command."""
+    return text in _noted
 
 
 def say(text: str = "") -> None:

@@ -140,3 +140,24 @@ def test_quiet_says_no_hint_below_a_list(program):
 def test_the_page_for_scripts_names_every_word_of_loudness():
     page = (Path(__file__).parents[2] / "docs" / "scripts.md").read_text()
     assert all(f"`{word}`" in page for word in loudness.WORDS)
+
+
+def test_what_planning_noted_is_not_said_again_by_each_run(program, monkeypatch):
+    from biasloop_toy import ToyDomain
+
+    begin, fit = ToyDomain.__init__, ToyDomain.fit
+
+    def noted(self, config, context):
+        begin(self, config, context)
+        context.on_note("two columns look alike")
+
+    def also_noted(self, train, work):
+        work.note("all labels are equal")
+        return fit(self, train, work)
+
+    monkeypatch.setattr(ToyDomain, "__init__", noted)
+    monkeypatch.setattr(ToyDomain, "fit", also_noted)
+    for name in ("a", "b"):  # each command says it
+        _, _, err = program("loop", "-p", "toy", "-o", name, "--seeds", "0-1")
+        assert err.count("two columns look alike") == 1
+        assert err.count("all labels are equal") == 8

@@ -48,7 +48,8 @@ def test_runs_are_finished_running_stopped_or_failed(cli, study):
     holder = lines[3]["holder"]
     assert lines[3]["state"] == f"running (process {holder['pid']} on {holder['host']})"
     assert [line["holder"] for line in lines[:3]] == [None] * 3
-    assert all(line["state"] in text for line in lines)
+    assert all(line["state"].removesuffix(" (4 rounds)") in text for line in lines)
+    assert "(4 rounds)" not in text
 
 
 def test_a_run_below_two_of_the_folders_is_listed_once(cli, study):
@@ -95,3 +96,9 @@ def test_a_study_is_no_run_to_compare(cli, study):
     assert "there is no run nowhere" in str(result.exception)
     result = cli("runs", "diff", "runs/toy/seed-0", "runs/toy/seed-1", "--round", "4")
     assert "--round 4: runs/toy/seed-0 has 4 rounds, counted from 0" in str(result.exception)
+
+
+def test_the_rounds_of_a_finished_run_are_said_once(cli):
+    assert cli("loop", "-p", "toy", "-o", "runs/toy").exit_code == 0
+    (line,) = [line for line in cli("runs", "list", "runs").stdout.splitlines() if "seed-0" in line]
+    assert line.split() == ["runs/toy/seed-0", "toy", "0", "4", "finished"]

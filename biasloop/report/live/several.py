@@ -11,6 +11,7 @@ from biasloop.report.live.rows import Rows
 from biasloop.report.live.view import STOPPING, Ends, name, sum_up
 from biasloop.report.output import console, table
 from biasloop.report.tables import formatting
+from biasloop.report.wrapping import wrapped
 from biasloop.running.engine import Committed, Event, Notice, Step
 from biasloop.running.study import Planned
 from biasloop.running.tasks import Ended
@@ -127,7 +128,7 @@ class StudyView:
     def _say(self, text: str) -> None:
         """A line above the table."""
         if self.live is not None:
-            self.live.console.print(printable_lines(text), soft_wrap=True)
+            self.live.console.print(wrapped(printable_lines(text), self.console.width), soft_wrap=True)
 
     def _draw(self) -> Any:
         from rich.console import Group

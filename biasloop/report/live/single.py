@@ -10,6 +10,7 @@ from biasloop.report.live.rows import Rows
 from biasloop.report.live.view import STOPPING, Ends, title
 from biasloop.report.output import console, note
 from biasloop.report.tables import formatting
+from biasloop.report.wrapping import wrapped
 from biasloop.running.engine import Committed, Event, Notice, Step
 from biasloop.running.study import Planned
 from biasloop.running.tasks import Ended
@@ -55,7 +56,7 @@ class LiveView:
         if self.live is None or self.table is None:
             return
         if isinstance(event, Notice):
-            self.live.console.print(printable_lines(event.text), soft_wrap=True)
+            self.live.console.print(wrapped(printable_lines(event.text), self.console.width), soft_wrap=True)
             return
         if isinstance(event, Committed):
             self.table.add(event)

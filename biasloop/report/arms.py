@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from biasloop.config import presets
+from biasloop.config.arms import ARMS
 from biasloop.config.experiment import BoundSection
 from biasloop.config.flatten import flatten
 from biasloop.contract.data import Floats, Metric
@@ -184,8 +186,9 @@ def begun(runs: Sequence[Run]) -> list[Run]:
 
 
 def arms(runs: Sequence[Run]) -> list[Arm]:
-    """Runs grouped by what they share besides the seed, in the order given; labelled by what differs.
+    """Runs grouped by what they share besides the seed; labelled by what differs.
 
+    They come in the order of the preset's [arms], where that is known, those of one name in the order given.
     Arms that the presets name are called so, and by what differs as far as several have one name (`arm_names`).
     Settings whose values the preset calls replicates ([plot] `pool`) count as the seed does.
     """
@@ -193,6 +196,7 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
     for run in runs:
         shared = _without(run.identity, {"seed", *run.manifest.about.get("plot", {}).get("pool", [])})
         groups.setdefault(json.dumps(shared, sort_keys=True), []).append(run)
+    groups = _in_order(groups, preset_order(runs)) if len(groups) > 1 else groups
     settings = [flatten(json.loads(key)) for key in groups]
     names = arm_names(list(groups.values())) or [""] * len(groups)
     alike: dict[str, list[Mapping[str, Any]]] = {}
@@ -207,6 +211,26 @@ def arms(runs: Sequence[Run]) -> list[Arm]:
         )
         for name, mine, group in zip(names, settings, groups.values(), strict=True)
     ]
+
+
+def preset_order(runs: Sequence[Run]) -> list[str]:
+    """The names of [arms] of the preset that all runs are of; none where the preset is not there (any more)."""
+    about = [run.manifest.about for run in runs]
+    studies = {str(each.get("name", "")) for each in about}
+    if len(studies) > 1 or not any(each.get("arm") for each in about):
+        return []
+    try:
+        tables = presets.read(studies.pop()).values.get(ARMS, {})
+    except InvalidInput:
+        return []
+    return [*tables] if isinstance(tables, dict) else []
+
+
+def _in_order(groups: Mapping[str, list[Run]], order: Sequence[str]) -> dict[str, list[Run]]:
+    """The same groups, those of arms that an order has first and in it."""
+    rank = {name: number for number, name in enumerate(order)}
+    ranks = {key: rank.get(str(group[0].manifest.about.get("arm")), len(order)) for key, group in groups.items()}
+    return {key: groups[key] for key in sorted(groups, key=ranks.__getitem__)}
 
 
 def _arm(name: str, mine: Mapping[str, Any], every: Sequence[Mapping[str, Any]], runs: list[Measured]) -> Arm:

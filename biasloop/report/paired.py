@@ -8,12 +8,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from biasloop.config import presets
-from biasloop.config.arms import ARMS
 from biasloop.errors import InvalidInput
 from biasloop.metrics.intervals import Spread, over_seeds
 from biasloop.metrics.sequential import e_value
-from biasloop.report.arms import Arm, Measured, arms
+from biasloop.report.arms import Arm, Measured, arms, preset_order
 from biasloop.store.reader import Run
 
 BIAS = "bias"
@@ -188,14 +186,9 @@ def _folder(run: Measured) -> str:
 def first_of_preset(every: Sequence[Arm]) -> str | None:
     """The label of the arm that is the first of the preset's [arms]; None where that is not known (any more)."""
     about = [arm.runs[0].run.manifest.about for arm in every]
-    names = {str(each.get("name", "")) for each in about}
-    if len(names) > 1 or not all(each.get("arm") for each in about):
+    if not all(each.get("arm") for each in about):
         return None
-    try:
-        tables = presets.read(names.pop()).values.get(ARMS, {})
-    except InvalidInput:
-        return None
-    order = [*tables] if isinstance(tables, dict) else []
+    order = preset_order([arm.runs[0].run for arm in every])
     known = [name for name in order if any(each["arm"] == name for each in about)]
     return next((arm.label for arm, each in zip(every, about, strict=True) if [each["arm"]] == known[:1]), None)
 

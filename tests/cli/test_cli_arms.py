@@ -12,6 +12,8 @@ from biasloop.cli.study import retry
 from biasloop.config import presets
 from biasloop.config.validation import arms_of
 from biasloop.errors import InvalidInput
+from biasloop.report.arms import arms, open_runs
+from biasloop.report.html.stored import collect
 from biasloop.running import study
 from biasloop.store.manifest import read_manifest
 
@@ -109,13 +111,15 @@ def test_runs_are_told_apart_by_their_arms_wherever_they_are_named(armed):
     assert {row[1] for row in rows} == {"plain", "replacing", UNIFORM}
 
 
-def test_arms_are_compared_with_the_first_of_the_preset_where_that_is_known(armed, workplace):
+def test_arms_come_in_the_order_of_the_preset_where_that_is_known(armed, workplace):
     (workplace / "presets" / "armed.toml").write_text(toy.PRESET + ARMS.replace("plain", "zero"))
     assert armed("loop", "-p", "armed", "--seeds", "0-1").exit_code == 0
     typed = ("runs", "compare", "runs/armed", "--metric", "share_train", "--json")
-    assert [row["arm"] for row in answer(armed(*typed))] == ["zero", "replacing", UNIFORM]
+    assert [row["arm"] for row in answer(armed(*typed))] == ["zero", UNIFORM, "replacing"]
+    assert [arm.label for arm in arms(collect([Path("runs/armed")]).runs)] == ["zero", UNIFORM, "replacing"]
     (workplace / "presets" / "armed.toml").unlink()
     assert answer(armed(*typed))[0]["arm"] == "replacing"  # by name
+    assert [arm.label for arm in arms(open_runs([Path("runs/armed")]))] == ["replacing", UNIFORM, "zero"]
 
 
 def test_arms_are_compared_seed_by_seed(armed):

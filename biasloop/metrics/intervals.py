@@ -11,6 +11,9 @@ from biasloop.contract.data import Floats
 from biasloop.errors import InvalidInput
 from biasloop.lazy import numpy as np
 
+_ROUNDING = 1e-12  # of a number
+_ROUNDING_OF_SHARES = 1e-15  # of a difference of shares, which may itself be near 0
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -34,8 +37,8 @@ class Spread:
 def over_seeds(values: Sequence[float] | Floats, level: float = 0.95) -> Spread:
     """Mean, sample standard deviation and Student's t interval of the mean.
 
-    The interval assumes that seeds are independent and values about normal. Equal values say nothing of a spread, so
-    that there is none. A NaN among the values makes all NaN.
+    The interval assumes that seeds are independent and values about normal. Values that are equal, rounding aside,
+    say nothing of a spread, so that there is none. A NaN among the values makes all NaN.
 
     Args:
         values: `(n,)`, one value a seed.
@@ -51,11 +54,16 @@ def over_seeds(values: Sequence[float] | Floats, level: float = 0.95) -> Spread:
     half = t_quantile(n, level)
     if n == 1:
         return Spread(mean, math.nan, math.nan, math.nan, 1)
-    if data.min() == data.max():
+    if are_equal(data):
         return Spread(float(data[0]), 0.0, math.nan, math.nan, n)
     std = float(data.std(ddof=1))
     half *= std / math.sqrt(n)
     return Spread(mean, std, mean - half, mean + half, n)
+
+
+def are_equal(values: Floats) -> bool:
+    """Whether `(n,)` values are one, rounding aside: 0.3 - 0.25 and 0.1 + 0.2 - 0.25 are."""
+    return float(np.ptp(values)) <= max(_ROUNDING * float(np.abs(values).max()), _ROUNDING_OF_SHARES)
 
 
 def t_quantile(n: int, level: float = 0.95) -> float:

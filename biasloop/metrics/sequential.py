@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from biasloop.contract.data import Floats, Ints
 from biasloop.lazy import numpy as np
+from biasloop.metrics.intervals import are_equal
 
 REJECT = 20.0
 """An e-value from which a difference is taken as there, with at most 5 % false alarms over all looks."""
@@ -35,7 +36,7 @@ def e_value(differences: Sequence[float] | Floats, width: float = 4.0) -> float:
     if n < 2 or not np.isfinite(values).all():
         return math.nan
     mean, std = float(values.mean()), float(values.std(ddof=1))
-    if std <= 1e-12 * abs(mean):
+    if are_equal(values):
         return math.nan
     return float(likelihood(np.array(n * (mean / std) ** 2), np.array(n, np.float64), width))
 

@@ -21,7 +21,7 @@ def test_spread_equals_scipy(values, level):
     found = over_seeds(values, level)
     assert found.mean == pytest.approx(np.mean(values), abs=1e-9)
     assert found.std == pytest.approx(np.std(values, ddof=1), abs=1e-9)
-    if min(values) == max(values):
+    if np.ptp(values) <= max(1e-12 * np.abs(values).max(), 1e-15):
         assert math.isnan(found.low)
         return
     half = stats.t.ppf((1 + level) / 2, len(values) - 1) * stats.sem(values)
@@ -34,6 +34,15 @@ def test_spread_equals_scipy(values, level):
 def test_equal_seeds_have_no_interval(value):
     spread = over_seeds([value] * 3)
     assert (spread.mean, spread.std, spread.n) == (value, 0.0, 3)
+    assert math.isnan(spread.low)
+    assert math.isnan(spread.high)
+
+
+@pytest.mark.parametrize("values", [(0.1 + 0.2 - 0.25, 0.3 - 0.25), (0.1 + 0.2 - 0.3, 0.0), (100 / 3, 100 * (1 / 3))])
+def test_seeds_that_are_equal_but_for_rounding_have_none_either(values):
+    spread = over_seeds(values)
+    assert spread.mean == pytest.approx(values[1], rel=1e-12, abs=1e-15)
+    assert (spread.std, spread.n) == (0.0, 2)
     assert math.isnan(spread.low)
     assert math.isnan(spread.high)
 

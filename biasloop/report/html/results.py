@@ -27,8 +27,6 @@ SEEDS, ROWS = "seeds", "test rows"
 BOUND = "bound"
 """Theorem 1, computed of a preset's [bound]."""
 
-_ROUNDING = 1e-12
-
 
 @dataclass(frozen=True)
 class Value:
@@ -198,8 +196,6 @@ def _over(values: Sequence[float], rows: int, *, share: bool) -> Value:
     if not values:
         return Value(NAN, NAN, NAN, NAN, 0, 0)
     spread = over_seeds(values)
-    if spread.std < _ROUNDING * abs(spread.mean):  # one value, summed in another order
-        spread = over_seeds(np.full(len(values), spread.mean))
     low, high = (np.clip([spread.low, spread.high], 0, 1).tolist()) if share else (spread.low, spread.high)
     return Value(spread.mean, spread.std, low, high, spread.n, rows, SEEDS if math.isfinite(low) else "")
 

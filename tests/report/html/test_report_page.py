@@ -21,6 +21,7 @@ from biasloop.contract.data import Metric
 from biasloop.errors import BiasloopError
 from biasloop.metrics.sequential import e_value
 from biasloop.printable import printable
+from biasloop.report import comparison
 from biasloop.report.arms import Arm, Measured, arms
 from biasloop.report.html import page as pages
 from biasloop.report.html.cautions import Caution
@@ -33,6 +34,7 @@ from biasloop.report.html.results import Metric as Column
 from biasloop.report.html.results import results, value_of
 from biasloop.report.html.samples import Sample, SampleSet
 from biasloop.report.output import finite
+from biasloop.report.tables import summary
 from biasloop.running.engine import Options
 from biasloop.store.finding import find_runs
 from biasloop.store.reader import Run
@@ -390,3 +392,21 @@ def test_of_a_preset_that_names_nothing_the_bias_is_drawn_that_runs_measured(stu
     (drawn,) = drawings(runs, grouped, ["bias"], Numbering())
     assert (drawn.title, drawn.note) == ("Bias", "")
     assert [metric.name for metric in results(runs, grouped).metrics] == ["bias", "label_error"]
+
+
+def test_seeds_of_equal_bias_have_no_interval_wherever_they_are_told(study):
+    grouped = arms([Run.open(folder) for folder in find_runs(study)])
+    for each in (each for arm in grouped for each in arm.runs):
+        shares = [(0.1 + 0.2, 0.25), (0.3, 0.25), (0.55, 0.5)][each.seed]  # all of bias 0.05, rounding aside
+        row = each.metrics[-1]
+        row["share_predicted"], row["share_target"] = (replace(row["share_target"], value=value) for value in shares)
+    for cells, arm in zip(
+        summary.rows(grouped), results([arm.run for arm in grouped[0].runs], grouped).arms, strict=True
+    ):
+        assert cells[5:7] == ("+0.050 ± 0.000", "–")
+        assert (arm.last["bias"].std, arm.last["bias"].of, math.isnan(arm.last["bias"].low)) == (0.0, "", True)
+    compared = comparison.compare_arms(grouped, [each.run for arm in grouped for each in arm.runs])
+    for arm in compared.arms:
+        assert (arm.values["bias"].std, math.isnan(arm.values["bias"].low)) == (0.0, True)
+    for row in compared.of("bias"):
+        assert math.isnan(row.difference.low)

@@ -67,6 +67,12 @@ def test_bias_is_the_bounds_metric_less_its_baseline_paired_by_seed():
     assert answer.arms[1].values["label_error"].mean == pytest.approx(0.3)
 
 
+def test_an_interval_that_there_is_none_of_is_a_dash_beside_its_mean():
+    headers, rows = comparing.arms_table(compared(arm("plain", [0.7] * 3), arm("other", [0.6])))
+    assert headers[2] == "bias"
+    assert [row[2] for row in rows] == ["+0.200 ± –", "+0.100"]
+
+
 def test_of_a_preset_that_names_nothing_bias_is_compared_as_runs_measured_it():
     arms = [arm("plain", PLAIN, section=None), arm("other", OTHER, section=None)]
     assert compared(*arms).metrics == ("accuracy",)

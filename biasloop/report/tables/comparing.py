@@ -146,9 +146,9 @@ def _value(metric: str, values: Spread | None, seeds: int) -> str:
 
 
 def _between(values: Spread) -> str:
-    """An interval behind its mean: how far it reaches to both sides, or its ends where one is cut."""
+    """An interval behind its mean: how far it reaches to both sides, its ends where one is cut, a dash without any."""
     if not (math.isfinite(values.low) and math.isfinite(values.high)):
-        return ""
+        return f" ± {formatting.MISSING}" if values.n > 1 else ""
     below, above = values.mean - values.low, values.high - values.mean
     if math.isclose(below, above, rel_tol=1e-9, abs_tol=1e-12):
         return f" ± {above:.3f}"

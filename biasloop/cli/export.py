@@ -12,7 +12,7 @@ from biasloop.cli.options import Data, Device, Json, data_directory, on_notice
 from biasloop.cli.outputs import check_directory
 from biasloop.cli.stopping import stoppable
 from biasloop.errors import InvalidInput
-from biasloop.report.output import emit, say
+from biasloop.report.output import emit, note, say
 
 
 def export(
@@ -70,9 +70,14 @@ def export(
         if form == exporting.TIDY:
             written = exporting.export_metrics(runs, output, force=force)
         elif form == exporting.TABLES:
-            from biasloop.report.tables.parquet import export_parquet
+            from biasloop.report.tables.parquet import export_parquet, of_other_exports
 
             written = export_parquet(runs, output, number=number, force=force)
+            if others := of_other_exports(output, written):
+                note(
+                    f"{formatting.counted(len(others), 'file')} beside them, such as {others[0]}, are of an earlier "
+                    "export; remove them, or give another --output, before the folder is read as one table"
+                )
         else:
             options = Options(data_directory(data), on_event=on_notice)
             written = exporting.export_released(runs, output, options, layout=form, force=force)

@@ -179,7 +179,13 @@ def test_nothing_is_replaced_unless_it_is_said(cli, study):
     assert isinstance(again.exception, InvalidInput)
     assert "tables/metrics.parquet is there already; give --force" in str(again.exception)
     before = Path("tables/metrics.parquet").read_bytes()
-    assert cli("export", str(study), "--format", "parquet", "-o", "tables", "--force").exit_code == 0
+    again = cli("export", str(study), "--format", "parquet", "-o", "tables", "--force")
+    assert (again.exit_code, "earlier export" in again.stderr) == (0, False)
+    other = Path("tables/ledger/other_seed-9.parquet")
+    other.write_bytes(b"")
+    again = cli("export", str(study), "--format", "parquet", "-o", "tables", "--force")
+    assert f"1 file beside them, such as {other}, are of an earlier export" in again.stderr
+    assert other.exists()
     assert Path("tables/metrics.parquet").read_bytes() == before
 
 

@@ -67,6 +67,13 @@ def export_parquet(runs: Sequence[Run], output: Path, *, number: int | None = No
     return written
 
 
+def of_other_exports(output: Path, written: Sequence[Written]) -> list[Path]:
+    """Parquet files beside those that were written, of an earlier export: who reads a folder reads them, too."""
+    paths = {file.path for file in written}
+    files = [path for name in (LEDGER, SAMPLES) for path in sorted((output / name).rglob("*.parquet"))]
+    return [path for path in files if path not in paths]
+
+
 def file_names(directories: Sequence[Path]) -> list[str]:
     """What files of runs are called, each once: the directory below what all have in common, `ARM_seed-0`."""
     absolute = [Path(os.path.abspath(directory)) for directory in directories]  # noqa: PTH100 - a link stays one

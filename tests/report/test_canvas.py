@@ -241,6 +241,13 @@ def test_equal_labels_have_equal_colours_across_panels():
     assert looks["x"].colour != looks["y"].colour
 
 
+def test_lines_that_are_not_drawn_have_their_colours_all_the_same():
+    every = looks_of([Panel("", [series(label, 1 + place, 1) for place, label in enumerate("xyz")])])
+    last = Panel("", [series("z", 1, 1)])
+    assert looks_of([last])["z"].colour != every["z"].colour
+    assert looks_of([last], ["x", "y", "z"]) == every
+
+
 def test_panels_with_labels_of_their_own_have_axes_of_their_own(drawn):
     figure = drawn(page(), y_label="")
     first, second, bars, shaded = figure.axes

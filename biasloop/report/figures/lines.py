@@ -51,13 +51,16 @@ class Look:
     dashes: tuple[float, ...] | None = None
 
 
-def looks_of(panels: Sequence[Panel]) -> dict[str, Look]:
+def looks_of(panels: Sequence[Panel], labels: Sequence[str] = ()) -> dict[str, Look]:
     """A look for each label of a line, in order of first appearance; a lone label has the published colours.
+
+    Labels that are given come first, drawn or not, so that figures of fewer lines have the colours of the others.
 
     What asks for no look has the colours that are not asked for; where there are more lines than colours, the next
     ones are dotted, and then dashed. So is a line that would hide an earlier one nearly everywhere.
     """
-    asked = {series.label: series.look for panel in panels if not panel.stacked for series in panel.series}
+    drawn = {series.label: series.look for panel in panels if not panel.stacked for series in panel.series}
+    asked = dict.fromkeys(labels, "") | drawn
     wanted = {label: parse_look(look) for label, look in asked.items() if look}
     if len(asked) == 1 and not wanted:
         return {label: Look(HUES[0], ORANGE, MARKERS[0], 0) for label in asked}

@@ -80,6 +80,7 @@ def drawings(runs: Sequence[Run], arms: Sequence[Arm], quality: Sequence[str], n
     """
     made = []
     shown, note = list(arms[:MOST_ARMS]), ""
+    labels = [arm.label for arm in shown]
     if len(arms) > MOST_ARMS:
         note = f"The first {MOST_ARMS} of {len(arms)} arms are drawn; the tables have all."
     try:
@@ -98,7 +99,8 @@ def drawings(runs: Sequence[Run], arms: Sequence[Arm], quality: Sequence[str], n
             by_round = of_runs.by_round(measured, name)
         except InvalidInput:  # null throughout
             continue
-        made.append(draw([by_round.panels], by_round.label, numbering, title=of_runs.axis_label(runs[0], name)))
+        title = of_runs.axis_label(runs[0], name)
+        made.append(draw([by_round.panels], by_round.label, numbering, title=title, labels=labels))
     return made
 
 
@@ -136,8 +138,19 @@ def draw(
     x_label: str = "Feedback round",
     note: str = "",
     band: Band = "interval",
+    labels: Sequence[str] = (),
 ) -> Drawing:
     """Panels as `biasloop.report.figures.canvas.draw` lays them out, as an element of a page.
+
+    Args:
+        rows: of panels.
+        y_label: of all rows, or of each.
+        numbering: of the page.
+        title: what it is called where it cannot be seen.
+        x_label: of all.
+        note: what stands below it.
+        band: around lines.
+        labels: of all lines of the page, which have one colour each in all of its figures.
 
     Raises:
         InvalidInput: there is nothing to draw.
@@ -145,18 +158,18 @@ def draw(
     rows = _narrow(rows)
     if not rows or not all(rows):
         raise InvalidInput("there is nothing to draw")
-    labels = [y_label] * len(rows) if isinstance(y_label, str) else list(y_label)
+    y_labels = [y_label] * len(rows) if isinstance(y_label, str) else list(y_label)
     panels = [panel for row in rows for panel in row]
     with canvas.style():
         import matplotlib as mpl
 
         mpl.rcParams["svg.fonttype"] = "none"  # text stays text: found, copied, read aloud
         figure, axes = canvas.grid(rows)
-        looks = lines.looks_of(panels)
+        looks = lines.looks_of(panels, labels)
         for panel, ax in zip(panels, axes, strict=True):
             lines.draw_panel(ax, panel, looks, band)
         entries = lines.legend_entries(panels, looks, band, "bound", "baseline")
-        canvas.annotate(figure, axes, rows, labels, x_label, "", entries)
+        canvas.annotate(figure, axes, rows, y_labels, x_label, "", entries)
         figure.draw_without_rendering()
         for panel, ax in zip(panels, axes, strict=True):
             lines.mark_initial_error(ax, panel, figure.dpi)

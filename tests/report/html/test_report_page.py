@@ -23,6 +23,7 @@ from biasloop.metrics.sequential import e_value
 from biasloop.printable import printable
 from biasloop.report import comparison
 from biasloop.report.arms import Arm, Measured, arms
+from biasloop.report.figures import lines
 from biasloop.report.html import page as pages
 from biasloop.report.html.cautions import Caution
 from biasloop.report.html.content import Asked, Report, gather, gather_figure
@@ -392,6 +393,20 @@ def test_of_a_preset_that_names_nothing_the_bias_is_drawn_that_runs_measured(stu
     (drawn,) = drawings(runs, grouped, ["bias"], Numbering())
     assert (drawn.title, drawn.note) == ("Bias", "")
     assert [metric.name for metric in results(runs, grouped).metrics] == ["bias", "label_error"]
+
+
+def test_an_arm_has_one_colour_in_all_figures(study, monkeypatch):
+    runs = [Run.open(folder) for folder in find_runs(study)]
+    grouped = arms(runs)
+    for each in grouped[-1].runs:
+        for row in each.metrics:
+            row["of_some"] = Metric(0.1, 50)
+    looks, looks_of = [], lines.looks_of
+    monkeypatch.setattr(lines, "looks_of", lambda *given: looks.append(looks_of(*given)) or looks[-1])
+    drawings(runs, grouped, ["of_some"], Numbering())
+    main, beside = (made[grouped[-1].label] for made in looks)
+    assert len(grouped) > 1
+    assert beside.colour == main.colour != lines.HUES[0]
 
 
 def test_seeds_of_equal_bias_have_no_interval_wherever_they_are_told(study):

@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+_HARDLY = 0.05  # of the likeness of two words, 0 to 1
+
 
 class BiasloopError(Exception):
     """Something went wrong that the person can mend; printed as one sentence, without a traceback."""
@@ -100,7 +102,14 @@ def near(typed: str, known: Iterable[str], *, most: int = 1) -> str:
     parts = sorted(lower.split("."))
     by_lower = {name.lower(): name for name in reversed(names)}
     matches = [name for name in names if sorted(name.lower().split(".")) == parts]
-    matches = matches or [by_lower[match] for match in difflib.get_close_matches(lower, by_lower, most)]
+    matches = matches or [by_lower[match] for match in _alike(lower, by_lower, most)]
     if not matches and len(parts) > 1:
         matches = [name for name in names if name.lower().partition(".")[0] == lower.partition(".")[0]]
     return f"; did you mean {' or '.join(map(repr, matches[:most]))}?" if matches else ""
+
+
+def _alike(typed: str, known: Iterable[str], most: int) -> list[str]:
+    """The names that are written most like what was typed, and hardly less than the first of them."""
+    matches = difflib.get_close_matches(typed, known, most)
+    ratios = [difflib.SequenceMatcher(None, match, typed).ratio() for match in matches]
+    return [match for match, ratio in zip(matches, ratios, strict=True) if ratio >= ratios[0] - _HARDLY]

@@ -20,7 +20,8 @@ NAMES = ("tpr.women", "tpr.gender.women", "tpr.gender.men", "fpr.gender.men", "A
     ("typed", "hint"),
     [
         ("tpr.women.gender", "'tpr.gender.women'"),
-        ("TPR.gender.mne", "'tpr.gender.men' or 'tpr.gender.women' or 'fpr.gender.men'"),
+        ("TPR.gender.mne", "'tpr.gender.men'"),
+        ("gender.men", "'tpr.gender.men' or 'fpr.gender.men'"),
         ("tpr.x", "'tpr.women' or 'tpr.gender.women' or 'tpr.gender.men'"),
         ("ACURACY", "'Accuracy'"),
     ],

@@ -220,5 +220,7 @@ def test_bert_has_the_texts_of_its_tokenizer_at_the_same_revision_wherever_they_
 
 
 def test_several_names_that_come_near_are_told():
-    with pytest.raises(InvalidInput, match=r"did you mean 'cifar5m' or 'cifar10' or 'cifar100'\?$"):
+    with pytest.raises(InvalidInput, match=r"did you mean 'cifar(5m|10)' or 'cifar(5m|10)'\?$"):
+        asset("cifar")
+    with pytest.raises(InvalidInput, match=r"did you mean 'cifar5m'\?$"):
         asset("cifar5")

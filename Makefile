@@ -53,7 +53,7 @@ run-%: $(READY)
 	$(BIN)/biasloop loop --preset $*
 
 test: $(READY)
-	@echo "The whole test suite: twelve to sixteen minutes on two cores."
+	@echo "The whole test suite: eight to sixteen minutes on two cores."
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 # The weights of a real language model come in a package; Ray is an extra; open_clip's own trainer needs webdataset.
